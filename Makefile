@@ -1,0 +1,76 @@
+# Every target is a thin, documented line; `make help` lists them. Root is needed for hosts (podman) and apt.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.ONESHELL:
+
+ENV ?= local
+PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PATH
+# No AWS client on this machine may look for credentials at the link-local metadata address.
+export AWS_EC2_METADATA_DISABLED := true
+
+PLAYBOOK = scripts/with-environment $(ENV) ansible-playbook -i inventories/$(ENV)
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
+	@echo "  ENV=local|dev|staging|production selects the inventory (default: local, the rehearsal)"
+
+.PHONY: setup
+setup: ## Install what the targets need (apt, pip); quick when nothing is missing
+	@scripts/setup control
+
+.PHONY: rehearse
+rehearse: ## Run the whole pipeline on this machine: hosts, image, fleet, balancer, a photo and its breed
+	@scripts/rehearse
+
+.PHONY: rehearse-down
+rehearse-down: ## Remove every trace of the rehearsal (the clone's .cache/ stays)
+	@scripts/setup control
+	@python -m localcloud down
+
+.PHONY: status
+status: ## Show the rehearsal's hosts, targets and address
+	@python -m localcloud status
+
+.PHONY: apply
+apply: setup ## Converge ENV to what the inventory says
+	@$(PLAYBOOK) playbooks/site.yml
+
+.PHONY: destroy
+destroy: setup ## Remove everything that the project owns in ENV (CONFIRM=<env> to mean it)
+	@$(PLAYBOOK) playbooks/destroy.yml -e destroy_confirm=$(CONFIRM)
+
+.PHONY: lint
+lint: ## Run every linter
+	@scripts/setup test
+	@scripts/lint
+
+.PHONY: test-unit
+test-unit: ## Unit and contract tests; no hosts
+	@scripts/setup test
+	@pytest -m "not hosts"
+
+.PHONY: test-fast
+test-fast: lint test-unit ## Linters and unit tests
+
+.PHONY: test-hosts
+test-hosts: ## Molecule scenarios of the host roles, on real hosts of a local cloud of their own
+	@scripts/setup test
+	@scripts/test-hosts
+
+.PHONY: test-rehearsal
+test-rehearsal: ## The rehearsal as a test: converge, nothing changes, a host dies, teardown leaves nothing
+	@scripts/setup test
+	@scripts/test-rehearsal
+
+.PHONY: test
+test: ## All checks and tests
+	@scripts/setup test
+	@scripts/test
+
+.PHONY: locks
+locks: ## Resolve pyproject.toml anew into locks/ (versions and hashes)
+	@scripts/setup control
+	@scripts/locks
