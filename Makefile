@@ -3,12 +3,16 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .ONESHELL:
+.NOTPARALLEL:
 
 ENV ?= local
 PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PATH
 # No AWS client on this machine may look for credentials at the link-local metadata address.
 export AWS_EC2_METADATA_DISABLED := true
+
+# Molecule scenarios that test roles on a host; the rehearsal has a target of its own.
+HOST_SCENARIOS = $(filter-out rehearsal,$(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml))))
 
 PLAYBOOK = scripts/with-environment $(ENV) ansible-playbook -i inventories/$(ENV)
 
@@ -58,17 +62,17 @@ test-fast: lint test-unit ## Linters and unit tests
 .PHONY: test-hosts
 test-hosts: ## Molecule scenarios of the host roles, on real hosts of a local cloud of their own
 	@scripts/setup test
-	@scripts/test-hosts
+	@pytest -m hosts
+	@scripts/with-local-cloud scripts/test-on-hosts $(HOST_SCENARIOS)
 
 .PHONY: test-rehearsal
-test-rehearsal: ## The rehearsal as a test: converge, nothing changes, a host dies, teardown leaves nothing
+test-rehearsal: ## The rehearsal as a test: converge, nothing changes, hosts die under load, teardown leaves nothing
 	@scripts/setup test
-	@scripts/test-rehearsal
+	@scripts/with-local-cloud scripts/test-on-hosts rehearsal
+	@pytest molecule/rehearsal/teardown
 
 .PHONY: test
-test: ## All checks and tests
-	@scripts/setup test
-	@scripts/test
+test: lint test-unit test-hosts test-rehearsal ## All checks and tests, cheapest first
 
 .PHONY: locks
 locks: ## Resolve pyproject.toml anew into locks/ (versions and hashes)

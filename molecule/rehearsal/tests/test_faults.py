@@ -1,0 +1,82 @@
+"""Hosts that go away under load, and what replaces them."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+USERS = 3
+
+
+@contextmanager
+def load(seconds: int = 180) -> Iterator[dict]:
+    """Run locust while the block runs, `seconds` at most; then the yielded dict has `requests` and `failures`."""
+    command = [sys.executable, "-m", "locust", "-f", str(Path(__file__).parent / "load.py"), "--headless", "--json"]
+    command += ["--users", str(USERS), "--spawn-rate", str(USERS), "--run-time", f"{seconds}s", "--stop-timeout", "30"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    counted: dict = {}
+    try:
+        yield counted
+    finally:
+        process.send_signal(signal.SIGINT)
+        output, messages = process.communicate(timeout=60)
+    statistics = json.loads(output)[0]
+    counted.update(requests=statistics["num_requests"], failures=statistics["num_failures"], messages=messages[-3000:])
+
+
+@pytest.fixture
+def replaced(group, healthy_targets, eventually):
+    """Wait until `victim` is out of the group and two other hosts are healthy; return them."""
+
+    def wait(victim: str) -> set[str]:
+        eventually(
+            lambda: ({i["InstanceId"] for i in group()["Instances"]}, healthy_targets()),
+            lambda seen: victim not in seen[0] and len(seen[0]) == 2 and seen[1] == seen[0],
+            within=150,
+        )
+        return healthy_targets()
+
+    return wait
+
+
+def test_a_terminated_host_is_replaced_and_no_request_fails(client, healthy_targets, replaced):
+    before = healthy_targets()
+    victim = min(before)
+    with load() as counted:
+        client("ec2").terminate_instances(InstanceIds=[victim])
+        after = replaced(victim)
+    assert after - before
+    assert counted["requests"] > 50
+    assert counted["failures"] == 0, counted["messages"]
+
+
+def test_a_killed_host_costs_at_most_what_was_in_flight_on_it(healthy_targets, replaced):
+    before = healthy_targets()
+    victim = min(before)
+    with load() as counted:
+        subprocess.run(["podman", "kill", "--signal", "KILL", victim], check=True, capture_output=True)
+        after = replaced(victim)
+    assert after - before
+    assert counted["requests"] > 50
+    assert counted["failures"] <= USERS, counted["messages"]
+
+
+def test_a_host_that_stops_answering_is_replaced(host, healthy_targets, replaced):
+    victim = host.backend.name
+    host.check_output("systemctl stop pettracker-inference")
+    assert victim not in replaced(victim)
+
+
+def test_a_rebooted_host_serves_again_under_its_own_identity(client, host, healthy_targets, eventually):
+    victim = host.backend.name
+    boot = host.check_output("cat /proc/1/stat | cut -d ' ' -f 22")
+    client("ec2").reboot_instances(InstanceIds=[victim])
+    eventually(lambda: host.run("cat /proc/1/stat | cut -d ' ' -f 22").stdout.strip(), lambda now: now and now != boot)
+    eventually(healthy_targets, lambda healthy: victim in healthy)
+    # User data runs on the first boot of an instance only; the service came back from its own enablement.
+    assert host.check_output("cloud-init query instance_id") == victim

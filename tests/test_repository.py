@@ -1,0 +1,73 @@
+"""What the repository promises about itself: pins that agree, commands that exist, links that lead somewhere."""
+
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+import ansible_collections
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def make_targets() -> set[str]:
+    """Targets that `make help` documents."""
+    return set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.M))
+
+
+def test_every_phony_target_is_documented():
+    assert set(re.findall(r"^\.PHONY: (\S+)$", (ROOT / "Makefile").read_text(), re.M)) == make_targets()
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_workflow_steps_are_make_targets(workflow):
+    jobs = yaml.safe_load(workflow.read_text())["jobs"]
+    commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    assert commands
+    for command in commands:
+        words = command.removeprefix("sudo -E ").split()
+        assert words[0] == "make", command
+        assert set(words[1:]) <= make_targets(), command
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_workflow_starts_without_permissions_and_pins_actions(workflow):
+    content = yaml.safe_load(workflow.read_text())
+    assert content["permissions"] == {}
+    for reference in re.findall(r"uses: (\S+)", workflow.read_text()):
+        assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", reference), reference
+
+
+def test_galaxy_pins_are_the_collections_that_ansible_brings():
+    for pin in yaml.safe_load((ROOT / "requirements.yml").read_text())["collections"]:
+        namespace, name = pin["name"].split(".")
+        manifest = Path(ansible_collections.__path__[0]) / namespace / name / "MANIFEST.json"
+        assert yaml.safe_load(manifest.read_text())["collection_info"]["version"] == pin["version"], pin["name"]
+
+
+@pytest.mark.parametrize("package", ["ansible", "boto3", "moto", "molecule", "tornado", "openvino", "click"])
+def test_installed_packages_are_the_locked_ones(package):
+    lock = (ROOT / "locks/control.txt").read_text()
+    assert re.search(rf"^{package}(\[[\w,]+\])?=={re.escape(version(package))} ", lock, re.M)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_to_files(page):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_make_commands_in_documents_exist(page):
+    named = set(
+        re.findall(r"`?make ([a-z][a-z-]+)", "\n".join(re.findall(r"```.*?```|`[^`]+`", page.read_text(), re.S)))
+    )
+    assert named <= make_targets()
+
+
+def test_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 80
