@@ -74,6 +74,10 @@ test-rehearsal: ## The rehearsal as a test: converge, nothing changes, hosts die
 .PHONY: test
 test: lint test-unit test-hosts test-rehearsal ## All checks and tests, cheapest first
 
+.PHONY: bench
+bench: ## Measure how fast a new host of the running rehearsal answers
+	@scripts/with-environment local python -m benchmarks.host_start
+
 .PHONY: locks
 locks: ## Resolve pyproject.toml anew into locks/ (versions and hashes)
 	@scripts/setup control

@@ -29,7 +29,7 @@ def rehearsal() -> None:
 @pytest.fixture(scope="session")
 def names() -> dict[str, Any]:
     """What inventories/local pins."""
-    return yaml.safe_load((ROOT / "inventories/local/group_vars/all/model.yml").read_text())
+    return yaml.safe_load((ROOT / "inventories/local/group_vars/all/main.yml").read_text())
 
 
 @pytest.fixture
