@@ -1,0 +1,133 @@
+"""Command line of the bundle package.
+
+Exit status: 0 done, 1 the registry cannot do it, 2 wrong usage, 3 the bundle is not what it should be.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bundle.errors import BundleError, RegistryError
+from bundle.loading import Bundle, load
+
+if TYPE_CHECKING:
+    from bundle.registry import Registry
+
+EXIT_REFUSED = 1
+EXIT_BAD_BUNDLE = 3
+
+_bucket = click.option("--bucket", required=True, help="Bucket of published models.")
+_digest = click.option("--digest", help="Pinned digest, sha256:…; without it only consistency is checked.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_directory = click.argument("directory", type=click.Path(path_type=Path))
+
+
+@click.group(epilog="Exit status: 0 done, 1 the registry cannot do it, 2 wrong usage, 3 not a valid bundle.")
+def main() -> None:
+    """Verify, publish and fetch model bundles."""
+
+
+def _reports_errors(command: Callable[..., None]) -> Callable[..., None]:
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except BundleError as error:
+            click.echo(f"Error: bad bundle: {error}", err=True)
+            sys.exit(EXIT_BAD_BUNDLE)
+        except RegistryError as error:
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(EXIT_REFUSED)
+
+    return run
+
+
+@main.command()
+@_directory
+@_digest
+@_json
+@_reports_errors
+def verify(directory: Path, digest: str | None, as_json: bool) -> None:
+    """Check every file of the bundle in DIRECTORY."""
+    _describe(load(directory, digest), "verified", as_json)
+
+
+@main.command()
+@_directory
+@_json
+@_reports_errors
+def show(directory: Path, as_json: bool) -> None:
+    """Describe the bundle in DIRECTORY, with its metrics and files."""
+    bundle = load(directory)
+    manifest = bundle.manifest
+    if as_json:
+        click.echo(json.dumps({"digest": bundle.digest, **manifest.model_dump(mode="json")}, ensure_ascii=False))
+        return
+    click.echo(f"{manifest.name} {manifest.version}  {bundle.digest}")
+    click.echo(f"licence   {manifest.licence}")
+    click.echo(f"source    {manifest.source.description}")
+    click.echo(f"classes   {len(manifest.classes)}: {', '.join(manifest.classes[:4])}, …")
+    click.echo(f"backends  {', '.join(sorted(manifest.backends))}; chosen: {manifest.backend}")
+    for name, value in sorted(manifest.metrics.items()):
+        click.echo(f"metric    {name} = {value:g}")
+    for name, entry in sorted(manifest.files.items()):
+        click.echo(f"file      {entry.bytes:>12,} {entry.sha256[:12]} {name}")
+
+
+@main.command()
+@_directory
+@_bucket
+@_json
+@_reports_errors
+def publish(directory: Path, bucket: str, as_json: bool) -> None:
+    """Upload the bundle in DIRECTORY as an immutable version; the same bytes again change nothing."""
+    result = _registry(bucket).publish(directory)
+    if as_json:
+        click.echo(json.dumps(vars(result)))
+    else:
+        click.echo(f"{result.outcome}: {result.location} {result.digest}")
+
+
+@main.command()
+@_bucket
+@click.option("--name", required=True, help="Name of the model.")
+@click.option("--version", required=True, help="Version of the model.")
+@click.option("--digest", required=True, help="Pinned digest, sha256:….")
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="Directory to create.")
+@_json
+@_reports_errors
+def fetch(*, bucket: str, name: str, version: str, digest: str, output: Path, as_json: bool) -> None:
+    """Download the pinned version and verify it."""
+    _describe(_registry(bucket).fetch(name, version, digest, output), "fetched", as_json)
+
+
+@main.command("list")
+@_bucket
+@click.option("--name", required=True, help="Name of the model.")
+@_json
+@_reports_errors
+def list_versions(bucket: str, name: str, as_json: bool) -> None:
+    """List the published versions of a model."""
+    versions = _registry(bucket).versions(name)
+    click.echo(json.dumps({"name": name, "versions": versions}) if as_json else "\n".join(versions))
+
+
+def _registry(bucket: str) -> "Registry":
+    try:
+        from bundle.registry import Registry  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise RegistryError(f"{error.name} is not installed; install pettracker-ml[registry]") from None
+    return Registry(bucket)
+
+
+def _describe(bundle: Bundle, done: str, as_json: bool) -> None:
+    manifest = bundle.manifest
+    if as_json:
+        click.echo(json.dumps({"name": manifest.name, "version": manifest.version, "digest": bundle.digest}))
+    else:
+        click.echo(f"{done}: {manifest.name} {manifest.version} {bundle.digest}, {len(manifest.files)} files")

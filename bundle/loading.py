@@ -1,0 +1,115 @@
+"""Opening and sealing a bundle directory: every file is verified before anything in it is used."""
+
+import hashlib
+import hmac
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bundle.errors import BundleError
+from bundle.exported_program import check_exported_program
+from bundle.golden import GoldenSet
+from bundle.manifest import GOLDEN_FILE, MANIFEST_FILE, FileEntry, Manifest, parse_manifest
+
+# A manifest with 1,000 classes has 30 kB; anything near this bound is not a manifest.
+_MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle: its directory, its manifest, and its digest ("sha256:" and the hash of manifest.json)."""
+
+    root: Path
+    manifest: Manifest
+    digest: str
+
+    def path(self, name: str) -> Path:
+        """Return the path of a file that the manifest lists."""
+        if name not in self.manifest.files:
+            raise BundleError(name, "is not listed in the manifest")
+        return self.root / name
+
+    def golden(self) -> GoldenSet:
+        return GoldenSet.read(self.path(GOLDEN_FILE))
+
+
+def digest_of(manifest: bytes) -> str:
+    """Return the digest by which a bundle is pinned."""
+    return f"sha256:{hashlib.sha256(manifest).hexdigest()}"
+
+
+def load(root: Path, digest: str | None = None) -> Bundle:
+    """Verify a bundle directory and describe it. Nothing in it is parsed but the manifest; nothing is ever unpickled.
+
+    Args:
+        digest: the pinned digest; without it the bundle is only consistent with itself, not authentic.
+
+    Raises:
+        BundleError: naming the first file that is missing, extra, changed, no plain file, or unsafe to load.
+    """
+    if not root.is_dir():
+        raise BundleError(str(root), "is not a directory; give the directory that holds manifest.json")
+    path = root / MANIFEST_FILE
+    if path.is_symlink() or not path.is_file():
+        raise BundleError(MANIFEST_FILE, f"is missing from {root}")
+    if path.stat().st_size > _MAX_MANIFEST_BYTES:
+        raise BundleError(MANIFEST_FILE, f"is larger than {_MAX_MANIFEST_BYTES} bytes")
+    data = path.read_bytes()
+    actual = digest_of(data)
+    if digest is not None and not hmac.compare_digest(actual, digest):
+        raise BundleError(MANIFEST_FILE, f"the bundle in {root} has digest {actual}, but {digest} is pinned")
+    manifest = parse_manifest(data)
+    _verify_files(root, manifest)
+    return Bundle(root, manifest, actual)
+
+
+def seal(root: Path, manifest_without_files: dict[str, object]) -> Bundle:
+    """Write the manifest of a directory that holds everything else of a bundle, and verify the result.
+
+    Args:
+        manifest_without_files: the fields of `Manifest`, except `files`.
+    """
+    files = {name: entry_of(root / name) for name in sorted(_present_files(root)) if name != MANIFEST_FILE}
+    manifest = Manifest.model_validate({**manifest_without_files, "files": files})
+    (root / MANIFEST_FILE).write_bytes(manifest.to_bytes())
+    for name in (MANIFEST_FILE, *files):
+        (root / name).chmod(0o644)
+    return load(root)
+
+
+def entry_of(path: Path) -> FileEntry:
+    """Return size and sha256 of a file."""
+    with path.open("rb") as stream:
+        return FileEntry(sha256=hashlib.file_digest(stream, "sha256").hexdigest(), bytes=path.stat().st_size)
+
+
+def _verify_files(root: Path, manifest: Manifest) -> None:
+    present = set(_present_files(root))
+    for name in sorted(manifest.files.keys() - present):
+        raise BundleError(name, "is listed in the manifest but missing")
+    for name in sorted(present - manifest.files.keys() - {MANIFEST_FILE}):
+        raise BundleError(name, "is not listed in the manifest; remove it")
+    for name, entry in sorted(manifest.files.items()):
+        actual_size = (root / name).stat().st_size
+        if actual_size != entry.bytes:
+            raise BundleError(name, f"has {actual_size} bytes, the manifest says {entry.bytes}")
+        if entry_of(root / name).sha256 != entry.sha256:
+            raise BundleError(name, "its content was changed: the sha256 is not the manifest's")
+    for backend in manifest.backends.values():
+        if backend.program.endswith(".pt2"):
+            check_exported_program(root / backend.program, backend.program)
+
+
+def _present_files(root: Path) -> Iterator[str]:
+    """Yield the relative names of all files, refusing symbolic links and special files.
+
+    A link could be pointed elsewhere after its target was verified.
+    """
+    for path in root.rglob("*"):
+        name = path.relative_to(root).as_posix()
+        mode = path.lstat().st_mode
+        if stat.S_ISREG(mode):
+            yield name
+        elif not stat.S_ISDIR(mode):
+            raise BundleError(name, "is a symbolic link or special file; a bundle holds plain files only")

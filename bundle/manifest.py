@@ -1,0 +1,140 @@
+"""The manifest: what a bundle holds, and the sha256 of every file in it."""
+
+import json
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from bundle.errors import BundleError
+from bundle.preprocessing import Preprocessing
+
+MANIFEST_FILE = "manifest.json"
+MODEL_CARD_FILE = "MODEL_CARD.md"
+GOLDEN_FILE = "golden/answers.json"
+
+_COMPONENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+BackendName = Literal["openvino", "torch"]
+
+
+def _plain_relative_path(path: str) -> str:
+    """Accept `a/b.txt`; refuse absolute paths, `..`, backslashes, hidden names and the manifest's own name."""
+    if not all(_COMPONENT.fullmatch(part) for part in path.split("/")):
+        raise ValueError(f"{path!r} is not a plain relative path of letters, digits, '.', '_' and '-'")
+    if path == MANIFEST_FILE:
+        raise ValueError(f"{MANIFEST_FILE} cannot list itself")
+    return path
+
+
+def _parents(path: str) -> set[str]:
+    parts = path.split("/")
+    return {"/".join(parts[:length]) for length in range(1, len(parts))}
+
+
+FilePath = Annotated[str, AfterValidator(_plain_relative_path)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+ModelVersion = Annotated[
+    str,
+    StringConstraints(pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?$", max_length=64),
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileEntry(_Strict):
+    """One file of the bundle: its sha256 (hex) and its size in bytes."""
+
+    sha256: Sha256
+    bytes: int = Field(ge=0)
+
+
+class Backend(_Strict):
+    """How one engine runs the model. The program answers probabilities (softmax included), float32 [batch, classes].
+
+    Attributes:
+        program: the exported program (`.pt2`) or the OpenVINO IR (`.xml`).
+        weights: the file of weights that belongs to the program, where the format keeps them apart (`.bin`).
+        precision: numeric type of the arithmetic.
+    """
+
+    program: FilePath
+    weights: FilePath | None = None
+    precision: Literal["fp32", "int8"]
+
+
+class Source(_Strict):
+    """Where the weights came from, and the sha256 of the file as it was received."""
+
+    description: str
+    sha256: Sha256
+
+
+class TrainingData(_Strict):
+    """What the model was trained on. `digest` is null when the data never passed through this project."""
+
+    description: str
+    digest: Digest | None
+
+
+class Manifest(_Strict):
+    """Contents of `manifest.json`. Unknown keys are refused, so that a newer format is never half understood."""
+
+    schema_version: Literal[1]
+    name: ModelName
+    version: ModelVersion
+    licence: str
+    source: Source
+    input_kind: Literal["image"]
+    preprocessing: Preprocessing
+    classes: list[str] = Field(min_length=2)
+    weights: FilePath
+    backends: dict[BackendName, Backend] = Field(min_length=1)
+    backend: BackendName
+    metrics: dict[str, float]
+    training_data: TrainingData
+    code_revision: str
+    library_versions: dict[str, str]
+    files: dict[FilePath, FileEntry]
+
+    @model_validator(mode="after")
+    def _names_only_its_own_files(self) -> Self:
+        if self.backend not in self.backends:
+            raise ValueError(f"the chosen backend {self.backend!r} is not among the backends {sorted(self.backends)}")
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError("two classes have the same name")
+        named = {self.weights, MODEL_CARD_FILE, GOLDEN_FILE}
+        for backend in self.backends.values():
+            named.update(path for path in (backend.program, backend.weights) if path)
+        folders = {parent for path in self.files for parent in _parents(path)}
+        if folders & self.files.keys():
+            raise ValueError(f"{min(folders & self.files.keys())!r} is listed as a file and as a directory")
+        missing = sorted(named - self.files.keys())
+        if missing:
+            raise ValueError(f"'files' lacks {', '.join(missing)}")
+        return self
+
+    def to_bytes(self) -> bytes:
+        """Return the one canonical JSON text of this manifest (sorted keys, UTF-8, final newline)."""
+        document = self.model_dump(mode="json")
+        return (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def parse_manifest(data: bytes) -> Manifest:
+    """Read a manifest.
+
+    Raises:
+        BundleError: it is not JSON, is of another schema version, or breaks a rule; each broken rule is listed.
+    """
+    try:
+        return Manifest.model_validate_json(data)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(part) for part in item['loc']) or 'manifest'}: {item['msg']}"
+            for item in error.errors(include_url=False, include_context=False, include_input=False)[:5]
+        ]
+        raise BundleError(MANIFEST_FILE, "; ".join(problems)) from None

@@ -1,0 +1,35 @@
+"""Command line of the training package."""
+
+import logging
+import warnings
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def main() -> None:
+    """Make model bundles."""
+
+
+@main.command("export")
+@click.argument("model", type=click.Choice(["efficientnet-lite0"]))
+@click.option("--version", "model_version", required=True, help="Version of the bundle, such as 1.0.0.")
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="Directory to create.")
+def export_command(model: str, model_version: str, output: Path) -> None:
+    """Export a packaged pretrained MODEL into a bundle and print the bundle's digest.
+
+    Exit status: 0 done, 1 refused (the message says why), 2 wrong usage.
+    """
+    # torch takes two seconds to import, and --help needs none of it.
+    from training.catalogue import MODELS  # noqa: PLC0415
+    from training.export import ExportError, export  # noqa: PLC0415
+
+    logging.getLogger("torch").setLevel(logging.ERROR)
+    # torch 2.13's own use of a deprecated pytree class, while it copies an exported program.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="copyreg")
+    try:
+        sealed = export(MODELS[model](), model_version, output, lambda line: click.echo(line, err=True))
+    except (ExportError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(sealed.digest)
