@@ -1,0 +1,92 @@
+"""The state of an S3 bucket as this project owns it: from a variable, from the API, and the calls between the two.
+
+The documents: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html (bucket keys),
+security-best-practices.html (public access block, ownership, TLS only) in the same guide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible.module_utils.state import canonical_policy, error_code, tags_to_dict, tags_to_list
+
+PUBLIC_ACCESS_BLOCK = {
+    "BlockPublicAcls": True,
+    "IgnorePublicAcls": True,
+    "BlockPublicPolicy": True,
+    "RestrictPublicBuckets": True,
+}
+
+
+def wanted_state(bucket: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns one entry of the module's `buckets` in the fields of `found_state`."""
+    return {
+        "encryption": bucket["encryption"],
+        "kms_key_id": bucket.get("kms_key_id"),
+        "bucket_key": bucket["bucket_key"],
+        # Versioning can be suspended but never removed, so a bucket without it wants either of the two.
+        "versioning": bucket["versioning"],
+        "public_access_blocked": True,
+        "ownership": "BucketOwnerEnforced",
+        "policy": canonical_policy(bucket["policy"]),
+        "tags": bucket["tags"],
+    }
+
+
+def found_state(client: Any, name: str) -> dict[str, Any] | None:
+    """Reads a bucket with a boto3 S3 client; None if there is none."""
+
+    def read(code: str, call: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+        try:
+            return call(Bucket=name)
+        except Exception as error:
+            if error_code(error) == code:
+                return {}
+            raise
+
+    try:
+        client.head_bucket(Bucket=name)
+    except Exception as error:
+        if error_code(error) == "404":
+            return None
+        raise
+    encryption = read("ServerSideEncryptionConfigurationNotFoundError", client.get_bucket_encryption)
+    rules = encryption.get("ServerSideEncryptionConfiguration", {}).get("Rules", [{}])
+    default = rules[0].get("ApplyServerSideEncryptionByDefault", {})
+    block = read("NoSuchPublicAccessBlockConfiguration", client.get_public_access_block)
+    ownership = read("OwnershipControlsNotFoundError", client.get_bucket_ownership_controls)
+    return {
+        "encryption": default.get("SSEAlgorithm"),
+        "kms_key_id": default.get("KMSMasterKeyID"),
+        "bucket_key": rules[0].get("BucketKeyEnabled", False),
+        "versioning": client.get_bucket_versioning(Bucket=name).get("Status") == "Enabled",
+        "public_access_blocked": block.get("PublicAccessBlockConfiguration") == PUBLIC_ACCESS_BLOCK,
+        "ownership": ownership.get("OwnershipControls", {}).get("Rules", [{}])[0].get("ObjectOwnership"),
+        "policy": canonical_policy(read("NoSuchBucketPolicy", client.get_bucket_policy).get("Policy")),
+        "tags": tags_to_dict(read("NoSuchTagSet", client.get_bucket_tagging).get("TagSet", [])),
+    }
+
+
+def apply(client: Any, bucket: Mapping[str, Any], fields: list[str], policy_text: str) -> None:
+    """Makes the calls that correct `fields` of an existing bucket."""
+    name = bucket["name"]
+    if {"encryption", "kms_key_id", "bucket_key"} & set(fields):
+        default = {"SSEAlgorithm": bucket["encryption"]}
+        if bucket.get("kms_key_id"):
+            default["KMSMasterKeyID"] = bucket["kms_key_id"]
+        rule = {"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": bucket["bucket_key"]}
+        client.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    if "public_access_blocked" in fields:
+        client.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=PUBLIC_ACCESS_BLOCK)
+    if "ownership" in fields:
+        rules = [{"ObjectOwnership": "BucketOwnerEnforced"}]
+        client.put_bucket_ownership_controls(Bucket=name, OwnershipControls={"Rules": rules})
+    if "versioning" in fields:
+        status = "Enabled" if bucket["versioning"] else "Suspended"
+        client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": status})
+    if "tags" in fields:
+        client.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tags_to_list(bucket["tags"])})
+    # Last: from here on the policy binds the caller too.
+    if "policy" in fields:
+        client.put_bucket_policy(Bucket=name, Policy=policy_text)

@@ -1,0 +1,128 @@
+#!/usr/bin/python
+"""Keeps a list of S3 buckets as they should be."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: s3_buckets
+short_description: Keeps a list of S3 buckets as they should be
+description:
+  - Creates and corrects buckets that are private whatever else they are, with every kind of public access blocked, ACLs off,
+    encryption and a policy.
+  - Unlike M(amazon.aws.s3_bucket) it compares before it acts, also in check mode, returns a difference, and sets the
+    bucket key for both kinds of encryption. It never deletes a bucket.
+options:
+  buckets:
+    description: The buckets.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the bucket.
+        type: str
+        required: true
+      encryption:
+        description: Encryption of objects for which the writer asks for nothing else.
+        type: str
+        choices: [AES256, 'aws:kms']
+        default: AES256
+      kms_key_id:
+        description: ARN of the key for C(aws:kms); the AWS managed key of S3 when it is missing.
+        type: str
+      bucket_key:
+        description: Whether S3 derives object keys from one bucket key, which saves requests to KMS.
+        type: bool
+        default: true
+      versioning:
+        description: Whether earlier versions of objects are kept.
+        type: bool
+        default: true
+      policy:
+        description: The bucket's policy.
+        type: dict
+        required: true
+      tags:
+        description: All tags of the bucket.
+        type: dict
+        default: {}
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: Keep the models bucket
+  s3_buckets:
+    buckets:
+      - name: pettracker-dev-123456789012-models
+        policy: "{{ lookup('ansible.builtin.template', 'policy.json.j2') | from_json }}"
+"""
+
+RETURN = r"""
+buckets:
+  description: Names of the buckets.
+  returned: always
+  type: list
+  elements: str
+"""
+
+import json
+from typing import Any
+
+from ansible.module_utils.buckets import apply, found_state, wanted_state
+from ansible.module_utils.state import as_diff, differences
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+# The one region for which CreateBucket takes no location.
+DEFAULT_LOCATION = "us-east-1"
+
+
+def run(module: AnsibleAWSModule) -> dict[str, Any]:
+    """Compares each bucket, and corrects those that differ unless in check mode."""
+    client = module.client("s3")
+    diffs = []
+    for bucket in module.params["buckets"]:
+        name = bucket["name"]
+        wanted = wanted_state(bucket)
+        found = found_state(client, name)
+        if not differences(wanted, found):
+            continue
+        diffs.append(as_diff(f"bucket {name}", wanted, found))
+        if module.check_mode:
+            continue
+        if found is None:
+            location = {} if module.region in (None, DEFAULT_LOCATION) else {"LocationConstraint": module.region}
+            configuration = {"CreateBucketConfiguration": location} if location else {}
+            client.create_bucket(Bucket=name, ObjectOwnership="BucketOwnerEnforced", **configuration)
+            client.get_waiter("bucket_exists").wait(Bucket=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+            found = found_state(client, name)
+        apply(client, bucket, differences(wanted, found), json.dumps(bucket["policy"]))
+    return {"changed": bool(diffs), "diff": diffs, "buckets": [bucket["name"] for bucket in module.params["buckets"]]}
+
+
+def main() -> None:
+    """Runs the module."""
+    bucket = {
+        "name": {"type": "str", "required": True},
+        "encryption": {"type": "str", "choices": ["AES256", "aws:kms"], "default": "AES256"},
+        "kms_key_id": {"type": "str", "no_log": False},
+        "bucket_key": {"type": "bool", "default": True, "no_log": False},
+        "versioning": {"type": "bool", "default": True},
+        "policy": {"type": "dict", "required": True},
+        "tags": {"type": "dict", "default": {}},
+    }
+    module = AnsibleAWSModule(
+        argument_spec={"buckets": {"type": "list", "elements": "dict", "required": True, "options": bucket}},
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except Exception as error:  # noqa: BLE001 - fail_json_aws names the AWS error for the person who reads it
+        module.fail_json_aws(error, msg="Could not set up the buckets")
+
+
+if __name__ == "__main__":
+    main()
