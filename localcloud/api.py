@@ -1,0 +1,123 @@
+"""The emulated AWS API: moto's own application, corrected, on as many addresses as the hosts need."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from localcloud import settings as constants
+from localcloud.corrections import (
+    acm,
+    autoscaling,
+    ec2_images,
+    ec2_instances,
+    ec2_launch_templates,
+    ec2_tags,
+    ec2_volumes,
+    elbv2,
+    s3,
+)
+from localcloud.errors import LocalCloudError
+from localcloud.settings import Settings
+
+if TYPE_CHECKING:
+    from localcloud.fleet import Fleet
+    from localcloud.reconciler import Reconciler
+
+# linux/in.h: bind to an address that no interface has yet (a VPC's bridge appears with its first host).
+IP_FREEBIND = 15
+
+MOTO_ENVIRONMENT = {
+    # AmazonSSMManagedInstanceCore and its like exist in every account.
+    "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
+    # Seconds until a requested certificate counts as validated.
+    "MOTO_ACM_VALIDATION_WAIT": "1",
+    # The only public image is the base image that this cloud can really boot.
+    "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
+    "MOTO_ACCOUNT_ID": constants.ACCOUNT_ID,
+}
+
+WsgiApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def prepare_moto() -> None:
+    """Set what moto reads from the environment when it first needs a backend."""
+    os.environ.update(MOTO_ENVIRONMENT)
+    # Moto must never look for this machine's own AWS account.
+    os.environ.setdefault("AWS_ACCESS_KEY_ID", constants.ACCESS_KEY_ID)
+    os.environ.setdefault("AWS_SECRET_ACCESS_KEY", constants.SECRET_ACCESS_KEY)
+    os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
+
+
+def create_application(reconciler: Reconciler, fleet: Fleet) -> WsgiApplication:
+    """Return moto's WSGI application, corrected; instances become `reconciler`'s business, groups `fleet`'s."""
+    prepare_moto()
+
+    acm.apply()
+    autoscaling.apply(fleet)
+    ec2_images.apply(reconciler)
+    ec2_instances.apply(reconciler)
+    ec2_launch_templates.apply()
+    ec2_tags.apply()
+    ec2_volumes.apply()
+    elbv2.apply()
+    s3.apply()
+    application: WsgiApplication = DomainDispatcherApplication(create_backend_app)
+    return application
+
+
+class _QuietHandler(WSGIRequestHandler):
+    """Keeps connections open between requests and logs nothing per request."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        logging.getLogger(__name__).debug("%s %s", self.requestline, code)
+
+
+class ApiServer:
+    """Serves one application on several addresses, each with its own accept thread."""
+
+    def __init__(self, settings: Settings, application: WsgiApplication) -> None:
+        self._settings = settings
+        self._application = application
+        self._servers: dict[str, BaseWSGIServer] = {}
+
+    def listen(self, address: str) -> int:
+        """Serve on `address` (also before an interface has it); return the port. LocalCloudError if it is taken."""
+        if address in self._servers:
+            return self._servers[address].port
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.setsockopt(socket.SOL_IP, IP_FREEBIND, 1)
+            listener.bind((address, self._settings.api_port))
+            listener.listen(128)
+        except OSError as error:
+            listener.close()
+            raise LocalCloudError(
+                f"Cannot serve the API on {address}:{self._settings.api_port}: {error.strerror}. "
+                "Set LOCALCLOUD_API_PORT to a free port."
+            ) from error
+        port = int(listener.getsockname()[1])
+        server = make_server(
+            address, port, self._application, threaded=True, request_handler=_QuietHandler, fd=listener.fileno()
+        )
+        listener.close()  # make_server works on its own duplicate
+        self._servers[address] = server
+        threading.Thread(target=server.serve_forever, name=f"api-{address}", daemon=True).start()
+        return port
+
+    def close(self) -> None:
+        """Stop serving everywhere."""
+        for server in self._servers.values():
+            server.shutdown()
+            server.server_close()
+        self._servers.clear()

@@ -1,0 +1,182 @@
+"""EC2 Auto Scaling: calls state what is wanted, the fleet carries it out."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from moto.autoscaling.exceptions import AutoscalingClientError, ValidationError
+from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, InstanceState
+from moto.autoscaling.responses import AutoScalingResponse
+from moto.core.responses import ActionResult, EmptyResult
+
+from localcloud.corrections.patching import addition, correction
+
+if TYPE_CHECKING:
+    from localcloud.fleet import Fleet
+
+
+def apply(fleet: Fleet) -> None:
+    """Correct groups, and hand their instances to `fleet`."""
+    _correct_capacity(fleet)
+    _correct_members(fleet)
+    _correct_deletion(fleet)
+    _correct_answers(fleet)
+
+
+def _correct_capacity(fleet: Fleet) -> None:
+
+    @addition(FakeAutoScalingGroup, "set_desired_capacity")
+    def set_desired_capacity(self: Any, new_capacity: int | None) -> None:
+        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_SetDesiredCapacity.html: within the group's limits.
+        # Moto launches and terminates here, all in the first subnet; the fleet does that in its own time.
+        wanted = self.min_size if new_capacity is None else new_capacity
+        if wanted < self.min_size:
+            raise ValidationError(
+                f"New SetDesiredCapacity value {wanted} is below min value {self.min_size} for the ASG"
+            )
+        if wanted > self.max_size:
+            raise ValidationError(
+                f"New SetDesiredCapacity value {wanted} is above max value {self.max_size} for the ASG"
+            )
+        self.desired_capacity = wanted
+        fleet.wake()
+
+    @correction(FakeAutoScalingGroup, "update")
+    def keep_within_limits(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
+        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_UpdateAutoScalingGroup.html: a new minimum above or
+        # a new maximum below the desired capacity moves it, if the call does not set it.
+        low = self.min_size if kwargs["min_size"] is None else kwargs["min_size"]
+        high = self.max_size if kwargs["max_size"] is None else kwargs["max_size"]
+        if low > high:
+            raise ValidationError(f"Max bound, {high}, must be greater than or equal to min bound, {low}")
+        if kwargs["desired_capacity"] is None:
+            kwargs["desired_capacity"] = min(max(self.desired_capacity, low), high)
+        original(self, *args, **kwargs)
+
+    @correction(AutoScalingBackend, "update_auto_scaling_group")
+    def keep_policy_and_template(original: Any, self: Any, name: str, **kwargs: Any) -> Any:
+        # An update that names no mixed instances policy leaves it as it is; moto drops it.
+        group = self.autoscaling_groups.get(name)
+        if group is not None and not kwargs.get("mixed_instances_policy") and not kwargs.get("launch_template"):
+            kwargs["mixed_instances_policy"] = group.mixed_instances_policy
+        return original(self, name=name, **kwargs)
+
+    @correction(AutoScalingResponse, "update_auto_scaling_group")
+    def update_every_parameter(original: Any, self: Any) -> Any:
+        # Moto leaves out the cooldown and the termination policies.
+        result = original(self)
+        group = self.autoscaling_backend.autoscaling_groups[self._get_param("AutoScalingGroupName")]
+        group.default_cooldown = self._get_int_param("DefaultCooldown", group.default_cooldown)
+        group.termination_policies = self._get_param("TerminationPolicies") or group.termination_policies
+        return result
+
+
+def _correct_members(fleet: Fleet) -> None:
+
+    def launch_template(self: Any) -> dict[str, Any] | None:
+        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_Instance.html: the version that the instance was
+        # launched from; moto gives the template's default version.
+        template = self.auto_scaling_group.ec2_launch_template
+        if template is None:
+            return None
+        version = getattr(self, "launch_template_version", template.default_version_number)
+        return {"LaunchTemplateId": template.id, "LaunchTemplateName": template.name, "Version": str(version)}
+
+    addition(InstanceState, "launch_template")(property(launch_template))
+
+    @addition(AutoScalingBackend, "update_attached_target_groups")
+    def leave_registration_to_fleet(self: Any, group_name: str) -> None:
+        # Instances are registered when they are running; moto registers them at once and keeps stale ones.
+        fleet.wake()
+
+    @addition(AutoScalingBackend, "notify_terminate_instances")
+    def leave_replacement_to_fleet(self: Any, instance_ids: list[str]) -> None:
+        # A terminated member is noticed by the group's health check, as on AWS.
+        fleet.wake()
+
+    @correction(AutoScalingBackend, "attach_instances")
+    def remember_when_attached(original: Any, self: Any, group_name: str, instance_ids: list[str]) -> None:
+
+        original(self, group_name, instance_ids)
+        for member in self.autoscaling_groups[group_name].instance_states:
+            if member.instance.id in instance_ids:
+                member.in_service_since = time.monotonic()
+
+    @correction(AutoScalingBackend, "detach_instances")
+    def deregister_detached(original: Any, self: Any, group_name: str, instance_ids: list[str], decrement: bool) -> Any:
+        # https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-detach-attach-instances.html
+        activities = original(self, group_name, instance_ids, decrement)
+        fleet.deregister(self.autoscaling_groups[group_name].target_group_arns, instance_ids)
+        return activities
+
+    @addition(AutoScalingBackend, "terminate_instance")
+    def terminate_instance(self: Any, instance_id: str, should_decrement: bool) -> Any:
+        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_TerminateInstanceInAutoScalingGroup.html
+
+        for group in self.autoscaling_groups.values():
+            for member in group.instance_states:
+                if member.instance.id == instance_id:
+                    if should_decrement:
+                        group.set_desired_capacity(group.desired_capacity - 1)
+                    activity = fleet.terminate(
+                        group, member, "an instance was taken out of service in response to a user request."
+                    )
+                    fleet.wake()
+                    return activity
+        raise ValidationError(f"Instance Id not found - No managed instance found for instance ID: {instance_id}")
+
+
+def _correct_deletion(fleet: Fleet) -> None:
+
+    @addition(AutoScalingResponse, "delete_auto_scaling_group")
+    def delete_when_empty(self: Any) -> Any:
+        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DeleteAutoScalingGroup.html: a group with instances
+        # needs ForceDelete, and stays until they are terminated.
+        backend = self.autoscaling_backend
+        name = self._get_param("AutoScalingGroupName")
+        group = backend.autoscaling_groups.get(name)
+        if group is None:
+            raise ValidationError(f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")
+        if group.instance_states and not self._get_bool_param("ForceDelete", False):
+            raise AutoscalingClientError(
+                "ResourceInUse", "You cannot delete an AutoScalingGroup while there are instances still in the group."
+            )
+        group.deleting = True
+        group.status = "Delete in progress"
+        for policy in [one for one in backend.policies.values() if one.auto_scaling_group_name == name]:
+            backend.policies.pop(policy.name)
+        if not group.instance_states:
+            backend.autoscaling_groups.pop(name)
+        fleet.wake()
+        return EmptyResult()
+
+    @addition(AutoScalingBackend, "disable_metrics_collection")
+    def forget_metrics(self: Any, group_name: str, metrics: list[str]) -> None:
+        group: FakeAutoScalingGroup = self.describe_auto_scaling_groups([group_name])[0]
+        group.metrics = [one for one in group.metrics if metrics and one not in metrics]
+
+    @addition(AutoScalingResponse, "disable_metrics_collection")
+    def disable_metrics_collection(self: Any) -> Any:
+        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DisableMetricsCollection.html; moto lacks the call.
+        self.autoscaling_backend.disable_metrics_collection(
+            self._get_param("AutoScalingGroupName"), self._get_param("Metrics", [])
+        )
+        return EmptyResult()
+
+
+def _correct_answers(fleet: Fleet) -> None:
+
+    @addition(AutoScalingResponse, "describe_scaling_activities")
+    def describe_scaling_activities(self: Any) -> Any:
+        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeScalingActivities.html; moto tells of none.
+        activities = fleet.activities.of(self._get_param("AutoScalingGroupName"), self._get_param("ActivityIds", []))
+        return ActionResult({"Activities": activities[: self._get_int_param("MaxRecords", 100)]})
+
+    @addition(AutoScalingResponse, "describe_instance_refreshes")
+    def describe_instance_refreshes(self: Any) -> Any:
+        return ActionResult({"InstanceRefreshes": []})
+
+    @addition(AutoScalingResponse, "start_instance_refresh")
+    def start_instance_refresh(self: Any) -> Any:
+        raise ValidationError("The local cloud does not carry out instance refreshes.")

@@ -1,0 +1,119 @@
+"""EC2 instances: what a launch takes from its template, and states that follow real hosts."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models.instances import Instance, InstanceBackend
+
+from localcloud.corrections.patching import addition, correction
+from localcloud.reconciler import set_state
+
+if TYPE_CHECKING:
+    from localcloud.reconciler import Reconciler
+
+
+def merged_block_devices(*layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Merge block device mappings by device name: the image's, the template's, the request's; later ones win by field.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/block-device-mapping-concepts.html
+    """
+    devices: dict[str, dict[str, Any]] = {}
+    for layer in layers:
+        for mapping in layer:
+            devices.setdefault(mapping["DeviceName"], {}).update(mapping.get("Ebs", {}))
+    return [{"DeviceName": name, "Ebs": ebs} for name, ebs in devices.items()]
+
+
+def apply(reconciler: Reconciler) -> None:
+    """Correct launches, and hand every change of state to `reconciler`."""
+
+    @correction(InstanceBackend, "run_instances")
+    def launch_as_the_template_says(
+        original: Any,
+        self: Any,
+        image_id: str | None,
+        count: int,
+        user_data: Any,
+        security_group_names: list[str],
+        **kwargs: Any,
+    ) -> Any:
+        # Moto takes type, key, user data and security groups from a launch template, AWS everything that it holds.
+        # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html, LaunchTemplate
+        reference = kwargs.get("launch_template")
+        template = self._get_template_from_args(reference).data if reference else {}
+        image_id = image_id or template.get("ImageId")
+        image = self.amis.get(image_id)
+        if image is None:
+            raise EC2ClientError("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
+        if image.state != "available":
+            raise EC2ClientError("InvalidAMIID.Unavailable", f"The image ID '{image_id}' is not available")
+        kwargs["metadata_options"] = template.get("MetadataOptions", {}) | (kwargs.get("metadata_options") or {})
+        if (template.get("Monitoring") or {}).get("Enabled") in (True, "true"):
+            kwargs["monitoring_state"] = "enabled"
+        interface = (template.get("NetworkInterfaces") or [{}])[0]
+        if interface and not kwargs.get("nics"):
+            kwargs["security_group_ids"] = kwargs.get("security_group_ids") or list(interface.get("Groups", []))
+            kwargs["subnet_id"] = kwargs.get("subnet_id") or interface.get("SubnetId")
+            if kwargs.get("associate_public_ip") is None:
+                kwargs["associate_public_ip"] = interface.get("AssociatePublicIpAddress")
+        kwargs["block_device_mappings"] = merged_block_devices(
+            image.block_device_mappings,
+            template.get("BlockDeviceMappings") or [],
+            kwargs.get("block_device_mappings") or [],
+        )
+        tags = copy.deepcopy(kwargs.get("tags") or {})
+        for specification in template.get("TagSpecifications") or []:
+            own = tags.setdefault(specification["ResourceType"], {})
+            for tag in specification["Tags"]:
+                own.setdefault(tag["Key"], tag["Value"])
+        kwargs["tags"] = tags
+        reservation = original(self, image_id, count, user_data, security_group_names, **kwargs)
+        profile = template.get("IamInstanceProfile") or {}
+        for instance in reservation.instances:
+            if profile and not kwargs.get("iam_instance_profile_name") and not kwargs.get("iam_instance_profile_arn"):
+                self.associate_iam_instance_profile(instance.id, profile.get("Name"), profile.get("Arn"))
+            reconciler.launched(instance)
+        return reservation
+
+    def refuse(instance: Any, wanted: str) -> None:
+        message = f"The instance '{instance.id}' is not in a state from which it can be {wanted}."
+        raise EC2ClientError("IncorrectInstanceState", message)
+
+    @addition(Instance, "start")
+    def start(self: Any) -> Any:
+        # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html
+        previous = copy.copy(self._state)
+        if self.state == "stopped":
+            reconciler.start(self)
+        elif self.state not in {"pending", "running"}:
+            refuse(self, "started")
+        return previous
+
+    @addition(Instance, "stop")
+    def stop(self: Any) -> Any:
+        previous = copy.copy(self._state)
+        if self.state in {"pending", "running"}:
+            reconciler.stop(self)
+        elif self.state not in {"stopping", "stopped"}:
+            refuse(self, "stopped")
+        return previous
+
+    @addition(Instance, "reboot")
+    def reboot(self: Any) -> None:
+        if self.state != "running":
+            refuse(self, "rebooted")
+        reconciler.reboot(self)
+
+    @correction(Instance, "terminate")
+    def terminate(original: Any, self: Any) -> Any:
+        # Terminating twice is no error and changes nothing, so that clean-up can be repeated.
+        previous = copy.copy(self._state)
+        if self.state in {"shutting-down", "terminated"}:
+            return previous
+        original(self)
+        set_state(self, previous.name)
+        reconciler.terminate(self)
+        return previous

@@ -1,0 +1,76 @@
+"""EC2 launch templates: their versions."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.ec2.responses.launch_templates import LaunchTemplates
+from moto.ec2.utils import parse_user_data
+
+from localcloud.corrections.patching import addition
+
+
+def apply() -> None:
+    """Correct what goes into the versions of a launch template."""
+
+    def template_data(self: Any) -> dict[str, Any]:
+        data: dict[str, Any] = copy.deepcopy(self._get_param("LaunchTemplateData", {}))
+        if "UserData" in data:
+            # Moto decodes the user data of the first version only, and then cannot launch from later ones.
+            data["UserData"] = parse_user_data(data["UserData"])
+        return data
+
+    def created_by(self: Any) -> str:
+        return f"arn:{self.partition}:iam::{self.current_account}:root"
+
+    @addition(LaunchTemplates, "create_launch_template")
+    def create_launch_template(self: Any) -> Any:
+        # Tags of the request are the template's own; moto copies them into the version's TagSpecifications, where they
+        # would belong to what is launched. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateLaunchTemplate.html
+        tags = self._parse_tag_specification()
+        self.error_on_dryrun()
+        template = self.ec2_backend.create_launch_template(
+            self._get_param("LaunchTemplateName"), self._get_param("VersionDescription"), template_data(self), tags
+        )
+        return ActionResult(
+            {
+                "LaunchTemplate": {
+                    "CreateTime": template.create_time,
+                    "CreatedBy": created_by(self),
+                    "DefaultVersionNumber": template.default_version_number,
+                    "LatestVersionNumber": template.latest_version_number,
+                    "LaunchTemplateId": template.id,
+                    "LaunchTemplateName": template.name,
+                    "Tags": template.tags,
+                }
+            }
+        )
+
+    @addition(LaunchTemplates, "create_launch_template_version")
+    def create_launch_template_version(self: Any) -> Any:
+        # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateLaunchTemplateVersion.html: the new version
+        # inherits the parameters of SourceVersion, except those given in LaunchTemplateData. Moto ignores SourceVersion.
+        backend = self.ec2_backend
+        name = self._get_param("LaunchTemplateName")
+        template_id = self._get_param("LaunchTemplateId")
+        template = backend.get_launch_template_by_name(name) if name else backend.get_launch_template(template_id)
+        source = self._get_param("SourceVersion")
+        inherited = copy.deepcopy(template.get_version(source).data) if source else {}
+        self.error_on_dryrun()
+        version = template.create_version(inherited | template_data(self), self._get_param("VersionDescription"))
+        return ActionResult(
+            {
+                "LaunchTemplateVersion": {
+                    "CreateTime": version.create_time,
+                    "CreatedBy": created_by(self),
+                    "DefaultVersion": template.is_default(version),
+                    "LaunchTemplateData": version.data,
+                    "LaunchTemplateId": template.id,
+                    "LaunchTemplateName": template.name,
+                    "VersionDescription": version.description,
+                    "VersionNumber": version.number,
+                }
+            }
+        )

@@ -1,0 +1,116 @@
+"""Elastic Load Balancing v2: true target health, deregistration delay, attributes of a balancer."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from moto.elbv2.exceptions import ELBClientError
+from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeLoadBalancer, FakeTargetGroup
+
+from localcloud.corrections.patching import addition, correction
+from localcloud.targets import TargetHealth
+
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html
+BALANCER_DEFAULTS = {
+    "access_logs.s3.enabled": "false",
+    "access_logs.s3.bucket": "",
+    "access_logs.s3.prefix": "",
+    "client_keep_alive.seconds": "3600",
+    "connection_logs.s3.enabled": "false",
+    "connection_logs.s3.bucket": "",
+    "connection_logs.s3.prefix": "",
+    "deletion_protection.enabled": "false",
+    "idle_timeout.timeout_seconds": "60",
+    "ipv6.deny_all_igw_traffic": "false",
+    "load_balancing.cross_zone.enabled": "true",
+    "routing.http.desync_mitigation_mode": "defensive",
+    "routing.http.drop_invalid_header_fields.enabled": "false",
+    "routing.http.preserve_host_header.enabled": "false",
+    "routing.http.x_amzn_tls_version_and_cipher_suite.enabled": "false",
+    "routing.http.xff_client_port.enabled": "false",
+    "routing.http.xff_header_processing.mode": "append",
+    "routing.http2.enabled": "true",
+    "waf.fail_open.enabled": "false",
+    "zonal_shift.config.enabled": "false",
+}
+
+
+def apply() -> None:
+    """Correct balancers and target groups."""
+
+    @correction(FakeLoadBalancer, "__init__")
+    def have_all_attributes(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
+        # A new balancer has a value for every attribute; amazon.aws indexes them without looking.
+        original(self, *args, **kwargs)
+        self.attrs = dict(BALANCER_DEFAULTS)
+
+    @correction(ELBv2Backend, "delete_load_balancer")
+    def heed_deletion_protection(original: Any, self: Any, arn: str) -> None:
+        # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#deletion-protection
+        balancer = self.load_balancers.get(arn)
+        if balancer is not None and balancer.attrs.get("deletion_protection.enabled") == "true":
+            raise ELBClientError(
+                "OperationNotPermitted",
+                f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled",
+            )
+        original(self, arn)
+
+    @correction(FakeTargetGroup, "__init__")
+    def start_without_health(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        self.health = {}
+        self.draining = {}
+
+    @correction(FakeTargetGroup, "register")
+    def await_health(original: Any, self: Any, targets: list[dict[str, Any]]) -> None:
+        # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html: a target is
+        # `initial` until it has passed a check. Moto calls every target healthy.
+        original(self, targets)
+        for target in targets:
+            self.health.setdefault(target["Id"], TargetHealth())
+            self.draining.pop(target["Id"], None)
+
+    @addition(FakeTargetGroup, "deregister")
+    def drain(self: Any, targets: list[dict[str, Any]]) -> None:
+        # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html#deregistration-delay
+        # and API_DeregisterTargets: "If the specified target does not exist, the action returns successfully".
+        delay = float(self.attributes["deregistration_delay.timeout_seconds"])
+        for target in targets:
+            known = self.targets.pop(target["Id"], None)
+            self.health.pop(target["Id"], None)
+            if known is not None and self.load_balancer_arns:
+                self.draining[target["Id"]] = {**known, "Deadline": time.monotonic() + delay}
+
+    @addition(FakeTargetGroup, "deregister_terminated_instances")
+    def drain_terminated(self: Any, instance_ids: list[str]) -> None:
+        drain(self, [{"Id": one} for one in instance_ids])
+
+    def health_of(group: Any, target: dict[str, Any], ec2: Any) -> tuple[str, str | None, str | None]:
+        if target["Id"] in group.draining:
+            return "draining", "Target.DeregistrationInProgress", "Target deregistration is in progress"
+        if target["Id"] not in group.targets:
+            return "unused", "Target.NotRegistered", "Target is not registered to the target group"
+        instance = ec2.get_instance_by_id(target["Id"])
+        if instance is not None and instance.state not in {"pending", "running"}:
+            return "unused", "Target.InvalidState", f"Target is in the {instance.state} state"
+        if not group.load_balancer_arns:
+            text = "Target group is not configured to receive traffic from the load balancer"
+            return "unused", "Target.NotInUse", text
+        health = group.health[target["Id"]]
+        return health.state, health.reason, health.description
+
+    @addition(FakeTargetGroup, "health_for")
+    def health_for(self: Any, target: dict[str, Any], ec2_backend: Any) -> Any:
+        known = self.targets.get(target["Id"]) or self.draining.get(target["Id"]) or target
+        port = known.get("Port", self.port)
+        check_port = str(port) if self.health_check_port == "traffic-port" else self.health_check_port
+        return FakeHealthStatus(target["Id"], port, check_port, *health_of(self, target, ec2_backend))
+
+    @correction(ELBv2Backend, "describe_target_health")
+    def name_draining_targets_too(original: Any, self: Any, target_group_arn: str, targets: Any) -> Any:
+        group = self.target_groups.get(target_group_arn)
+        if group is not None and not targets:
+            targets = [*group.targets.values(), *group.draining.values()]
+            return [group.health_for(target, self.ec2_backend) for target in targets]
+        return original(self, target_group_arn, targets)

@@ -1,0 +1,80 @@
+"""S3 bucket policies: whom a statement addresses and under which Condition."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from moto.iam.access_control import IAMPolicy
+from moto.s3.models import FakeBucket
+
+from localcloud.corrections.patching import correction
+
+# What is true of every request to this cloud. It speaks plain HTTP on loopback and on its own bridges, where nobody else
+# listens, and stands in for an endpoint that is TLS only: a policy that demands TLS is met. On AWS the test is real.
+REQUEST_CONTEXT = {"aws:securetransport": "true", "s3:tlsversion": "1.3"}
+
+# IAM User Guide, "IAM JSON policy elements: Condition operators".
+OPERATORS: dict[str, Callable[[str, str], bool]] = {
+    "Bool": lambda actual, wanted: actual == wanted.lower(),
+    "StringEquals": lambda actual, wanted: actual == wanted,
+    "StringNotEquals": lambda actual, wanted: actual != wanted,
+    "NumericLessThan": lambda actual, wanted: float(actual) < float(wanted),
+}
+
+
+def condition_holds(condition: dict[str, dict[str, Any]], context: dict[str, str]) -> bool:
+    """Evaluate a policy's Condition as IAM does: every operator and every key must match, one value is enough.
+
+    A key that the request does not have fails a condition, except a negated one and one with IfExists. Raises
+    NotImplementedError for an unknown operator, so that a policy is never taken to hold by accident.
+    """
+    for operator, keys in condition.items():
+        name = operator.removesuffix("IfExists")
+        if name not in OPERATORS:
+            raise NotImplementedError(f"The local cloud does not evaluate the policy condition operator {operator}.")
+        for key, wanted in keys.items():
+            values = [str(value) for value in (wanted if isinstance(wanted, list) else [wanted])]
+            actual = context.get(key.lower())
+            if actual is None:
+                if operator == name and name != "StringNotEquals":
+                    return False
+            elif name == "StringNotEquals":
+                if actual in values:
+                    return False
+            elif not any(OPERATORS[name](actual, value) for value in values):
+                return False
+    return True
+
+
+def addresses_callers(statement: dict[str, Any]) -> bool:
+    """Say whether the statement is about users of the account (and not about an AWS service such as log delivery)."""
+    principal = statement.get("Principal", "*")
+    return principal == "*" or "AWS" in principal
+
+
+def applicable_policy(policy: dict[str, Any]) -> dict[str, Any]:
+    """Return the policy with only those statements that concern a request to this cloud."""
+    statements = policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]
+    return {
+        **policy,
+        "Statement": [
+            {key: value for key, value in statement.items() if key != "Condition"}
+            for statement in statements
+            if addresses_callers(statement) and condition_holds(statement.get("Condition", {}), REQUEST_CONTEXT)
+        ],
+    }
+
+
+def apply() -> None:
+    """Let principals and conditions of bucket policies count."""
+
+    @correction(FakeBucket, "get_permission")
+    def evaluate_conditions(original: Any, self: Any, action: str, resource: str) -> Any:
+        # Moto ignores Condition, so that the usual Deny of requests without TLS denies every request.
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/example-bucket-policies.html#example-bucket-policies-HTTP-HTTPS
+        if self.policy is None:
+            return original(self, action, resource)
+        policy = applicable_policy(json.loads(self.policy))
+        return IAMPolicy(json.dumps(policy)).is_action_permitted(action, resource)

@@ -1,0 +1,242 @@
+"""Auto Scaling: keeps each group at its desired capacity with healthy members, spread over its zones.
+
+Follows the Amazon EC2 Auto Scaling user guide: life cycle of an instance, health checks and their grace period,
+default termination policy, activities. Not done here: scaling policies are stored but not carried out, zones are
+balanced by launches and terminations only (no AZRebalance), and there are no warm pools.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Any
+
+from moto.autoscaling.models import ASG_NAME_TAG, InstanceState
+
+from localcloud import backends
+from localcloud.activities import ActivityLog
+from localcloud.termination import choose_victim
+
+logger = logging.getLogger(__name__)
+
+# Seconds between two looks at the groups; a change of an instance or of a group is taken up at once.
+INTERVAL = 1.0
+# Seconds to wait after a failed launch, doubled with each further failure up to the maximum, so that a broken template
+# does not keep the machine busy.
+FIRST_BACKOFF = 5.0
+LONGEST_BACKOFF = 60.0
+
+
+class Fleet:
+    """Works on moto's Auto Scaling groups; one thread runs `run`, API calls only state what is wanted and `wake` it."""
+
+    def __init__(self) -> None:
+        self.activities = ActivityLog()
+        self._wake = threading.Event()
+        self._closing = False
+        self._failures: dict[str, tuple[int, float]] = {}
+
+    def wake(self) -> None:
+        """Look at the groups now."""
+        self._wake.set()
+
+    def run(self) -> None:
+        """Look after the groups until `close`."""
+        while not self._closing:
+            self._wake.wait(INTERVAL)
+            self._wake.clear()
+            for group in list(backends.autoscaling().autoscaling_groups.values()):
+                try:
+                    self.reconcile(group)
+                except Exception:
+                    logger.exception("Auto Scaling group %s", group.name)
+
+    def close(self) -> None:
+        """End `run`."""
+        self._closing = True
+        self._wake.set()
+
+    def reconcile(self, group: Any) -> None:
+        """Take one group one step towards what it should be."""
+        for member in list(group.instance_states):
+            self._advance(group, member)
+        if getattr(group, "deleting", False):
+            self._delete(group)
+            return
+        suspended = set(group._suspended_processes)
+        if not suspended & {"HealthCheck", "ReplaceUnhealthy"}:
+            self._replace_unhealthy(group)
+        active = [one for one in group.instance_states if one.lifecycle_state in {"Pending", "InService"}]
+        missing = group.desired_capacity - len(active)
+        if missing > 0 and "Launch" not in suspended:
+            self._launch(group, missing)
+        elif missing < 0 and "Terminate" not in suspended:
+            self._shrink(group, active, -missing)
+
+    def terminate(self, group: Any, member: Any, cause: str) -> Any:
+        """Begin to take a member out of the group; return the activity."""
+        if member.lifecycle_state.startswith("Terminating"):
+            return self.activities.current(member.instance.id)
+        member.lifecycle_state = "Terminating"
+        activity = self.activities.start(group, f"Terminating EC2 instance: {member.instance.id}", cause, member)
+        self.deregister(group.target_group_arns, [member.instance.id])
+        return activity
+
+    def deregister(self, target_group_arns: list[str], instance_ids: list[str]) -> None:
+        """Take instances out of target groups; connections drain."""
+        for arn in target_group_arns:
+            target_group = backends.elbv2().target_groups.get(arn)
+            if target_group is not None:
+                target_group.deregister([{"Id": one} for one in instance_ids])
+
+    def _advance(self, group: Any, member: Any) -> None:
+        state = member.instance.state
+        if member.lifecycle_state == "Pending":
+            if state == "running":
+                self._enter_service(group, member)
+            elif state != "pending":
+                reason = member.instance.state_reason.message or "The instance stopped while it was launched"
+                self._launch_failed(group, member, reason)
+        elif member.lifecycle_state == "InService":
+            self._register(group, member)
+        elif member.lifecycle_state == "Terminating":
+            if state == "terminated":
+                group.instance_states.remove(member)
+                self.activities.finish(member.instance.id)
+            elif state != "shutting-down" and not self._draining(group, member):
+                backends.ec2().terminate_instances([member.instance.id])
+
+    def _enter_service(self, group: Any, member: Any) -> None:
+        self._register(group, member)
+        member.lifecycle_state = "InService"
+        member.in_service_since = time.monotonic()
+        self._failures.pop(group.name, None)
+        self.activities.finish(member.instance.id)
+
+    def _register(self, group: Any, member: Any) -> None:
+        if "AddToLoadBalancer" in group._suspended_processes or member.instance.state != "running":
+            return
+        for arn in group.target_group_arns:
+            target_group = backends.elbv2().target_groups.get(arn)
+            if target_group is not None and member.instance.id not in target_group.targets:
+                target_group.register([{"Id": member.instance.id}])
+
+    def _draining(self, group: Any, member: Any) -> bool:
+        groups = backends.elbv2().target_groups
+        return any(member.instance.id in groups[arn].draining for arn in group.target_group_arns if arn in groups)
+
+    def _replace_unhealthy(self, group: Any) -> None:
+        for member in group.instance_states:
+            if member.lifecycle_state != "InService":
+                continue
+            check = self._failed_check(group, member)
+            if check:
+                member.health_status = "Unhealthy"
+                self.terminate(group, member, f"an instance was taken out of service in response to {check}.")
+
+    def _failed_check(self, group: Any, member: Any) -> str | None:
+        """Name the health check that a member fails, in the words of AWS's activity causes.
+
+        A state other than running counts at once, the balancer's verdict only after the grace period.
+        https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-health-checks.html
+        """
+        if member.health_status == "Unhealthy":
+            return "a user health-check"
+        if member.instance.state != "running":
+            return "an EC2 health check indicating it has been terminated or stopped"
+        if group.health_check_type != "ELB":
+            return None
+        if time.monotonic() - member.in_service_since < float(group.health_check_grace_period or 0):
+            return None
+        groups = backends.elbv2().target_groups
+        for arn in group.target_group_arns:
+            health = groups[arn].health.get(member.instance.id) if arn in groups else None
+            if health is not None and health.state == "unhealthy":
+                return "an ELB system health check failure"
+        return None
+
+    def _launch(self, group: Any, count: int) -> None:
+        failures, not_before = self._failures.get(group.name, (0, 0.0))
+        if time.monotonic() < not_before:
+            return
+        for _ in range(count):
+            try:
+                self._launch_one(group)
+            except Exception as error:
+                self._note_failure(group, failures)
+                activity = self.activities.start(group, "Launching a new EC2 instance", self._shortage(group), None)
+                message = f"{getattr(error, 'message', error)}. Launching EC2 instance failed."
+                self.activities.fail(activity, message)
+                logger.warning("%s: %s", group.name, message)
+                return
+
+    def _launch_one(self, group: Any) -> None:
+
+        subnet_id = self._next_subnet(group)
+        template = group.ec2_launch_template
+        version = template.get_version(group.launch_template_version)
+        reservation = backends.ec2().run_instances(
+            version.image_id,
+            1,
+            None,
+            [],
+            subnet_id=subnet_id,
+            instance_type=version.instance_type,
+            is_instance_type_default=False,
+            launch_template={"LaunchTemplateId": template.id, "Version": str(version.number)},
+            associate_public_ip=None,
+            tags={"instance": group.get_propagated_tags() | {ASG_NAME_TAG: group.name}},
+        )
+        instance = reservation.instances[0]
+        instance.autoscaling_group = group
+        member = InstanceState(
+            instance, lifecycle_state="Pending", protected_from_scale_in=group.new_instances_protected_from_scale_in
+        )
+        member.launch_template_version = version.number
+        self.activities.start(group, f"Launching a new EC2 instance: {instance.id}", self._shortage(group), member)
+        group.instance_states.append(member)
+
+    def _next_subnet(self, group: Any) -> str:
+        """Return the subnet with the fewest members, the first one on a tie."""
+        subnets = [one.strip() for one in group.vpc_zone_identifier.split(",")]
+        staying = [one for one in group.instance_states if not one.lifecycle_state.startswith("Terminating")]
+        return min(subnets, key=lambda subnet: sum(one.instance.subnet_id == subnet for one in staying))
+
+    def _shortage(self, group: Any) -> str:
+        return (
+            "an instance was started in response to a difference between desired and actual capacity, "
+            f"bringing the capacity towards {group.desired_capacity}."
+        )
+
+    def _launch_failed(self, group: Any, member: Any, reason: str) -> None:
+        failures, _ = self._failures.get(group.name, (0, 0.0))
+        self._note_failure(group, failures)
+        group.instance_states.remove(member)
+        self.activities.fail(self.activities.current(member.instance.id), reason)
+        if member.instance.state not in {"shutting-down", "terminated"}:
+            backends.ec2().terminate_instances([member.instance.id])
+
+    def _note_failure(self, group: Any, failures: int) -> None:
+        wait = min(FIRST_BACKOFF * 2**failures, LONGEST_BACKOFF)
+        self._failures[group.name] = (failures + 1, time.monotonic() + wait)
+
+    def _shrink(self, group: Any, active: list[Any], count: int) -> None:
+        for _ in range(count):
+            victim = choose_victim(active, group.termination_policies)
+            if victim is None:
+                return
+            active.remove(victim)
+            cause = (
+                "an instance was taken out of service in response to a difference between desired and actual "
+                f"capacity, shrinking the capacity to {group.desired_capacity}."
+            )
+            self.terminate(group, victim, cause)
+
+    def _delete(self, group: Any) -> None:
+        for member in list(group.instance_states):
+            self.terminate(
+                group, member, "an instance was taken out of service in response to a deletion of the group."
+            )
+        if not group.instance_states:
+            backends.autoscaling().autoscaling_groups.pop(group.name, None)

@@ -1,0 +1,235 @@
+"""Gives every EC2 instance its real host: follows the API's calls, reports back what became of the host."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+from localcloud import backends
+from localcloud.errors import HostError
+from localcloud.hosts import IMAGE_REPOSITORY, HostSpec
+
+logger = logging.getLogger(__name__)
+
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceState.html
+STATE_CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
+
+
+class HostDriver(Protocol):
+    """What runs the hosts. Every method returns when the work is done and raises HostError when it failed."""
+
+    def launch(self, spec: HostSpec) -> None:
+        """Create and start a host."""
+
+    def stop(self, instance_id: str) -> None:
+        """Shut the host down and keep its disk."""
+
+    def start(self, instance_id: str) -> None:
+        """Boot a stopped host."""
+
+    def reboot(self, instance_id: str) -> None:
+        """Reboot a running host."""
+
+    def terminate(self, instance_id: str) -> None:
+        """Remove the host and its disk."""
+
+    def commit(self, instance_id: str, image: str) -> None:
+        """Make an image of the host's disk."""
+
+    def remove_image(self, image: str) -> None:
+        """Delete an image."""
+
+
+class NoHosts:
+    """A driver without hosts: instances exist in the API only. For tests and for `up --api-only`."""
+
+    def launch(self, spec: HostSpec) -> None:
+        """Do nothing."""
+
+    def stop(self, instance_id: str) -> None:
+        """Do nothing."""
+
+    def start(self, instance_id: str) -> None:
+        """Do nothing."""
+
+    def reboot(self, instance_id: str) -> None:
+        """Do nothing."""
+
+    def terminate(self, instance_id: str) -> None:
+        """Do nothing."""
+
+    def commit(self, instance_id: str, image: str) -> None:
+        """Do nothing."""
+
+    def remove_image(self, image: str) -> None:
+        """Do nothing."""
+
+
+def set_state(instance: Any, name: str, code: str = "", message: str = "") -> None:
+    """Give an instance a state and its StateReason."""
+    instance._state.name = name
+    instance._state.code = STATE_CODES[name]
+    instance.state_reason.code = code
+    instance.state_reason.message = message
+
+
+class Reconciler:
+    """Turns instance and image calls into work on hosts, one ordered queue of work per instance."""
+
+    def __init__(self, hosts: HostDriver) -> None:
+        self._hosts = hosts
+        self._lanes: dict[str, ThreadPoolExecutor] = {}
+        self._lock = threading.Lock()
+        self._listeners: list[Callable[[], None]] = []
+        # AMI id -> the driver's name of the image
+        self.images: dict[str, str] = {}
+        self._retired: dict[str, str] = {}
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever an instance has changed its state."""
+        self._listeners.append(listener)
+
+    def launched(self, instance: Any) -> None:
+        """Boot a host for an instance that the API has just created."""
+        set_state(instance, "pending")
+        self._submit(instance, self._launch)
+
+    def start(self, instance: Any) -> None:
+        """Boot the host of a stopped instance."""
+        set_state(instance, "pending")
+        self._submit(instance, self._start)
+
+    def stop(self, instance: Any) -> None:
+        """Shut a host down."""
+        user = "Client.UserInitiatedShutdown"
+        set_state(instance, "stopping", user, f"{user}: User initiated shutdown")
+        self._submit(instance, self._stop)
+
+    def reboot(self, instance: Any) -> None:
+        """Reboot a host; the instance stays `running`, as on AWS."""
+        self._submit(instance, lambda target: self._hosts.reboot(target.id))
+
+    def terminate(self, instance: Any) -> None:
+        """Remove a host."""
+        user = "Client.UserInitiatedShutdown"
+        set_state(instance, "shutting-down", user, f"{user}: User initiated shutdown")
+        self._submit(instance, self._terminate)
+
+    def create_image(self, image: Any, instance: Any, reboot: bool) -> None:
+        """Make an image of an instance; with `reboot` the host is shut down for it (consistent file systems)."""
+        image.state = "pending"
+        self._submit(instance, lambda target: self._create_image(image, target, reboot))
+
+    def deregister(self, image_id: str) -> None:
+        """Forget an image; its storage goes when no instance needs it any more."""
+        name = self.images.pop(image_id, None)
+        if name is not None:
+            self._retired[image_id] = name
+        threading.Thread(target=self._remove_retired, name=f"deregister-{image_id}", daemon=True).start()
+
+    def died(self, instance_id: str) -> None:
+        """Mark an instance whose host ended unasked as stopped, with AWS's reason for a failed machine."""
+        instance = backends.ec2().get_instance_by_id(instance_id)
+        if instance is None or instance.state != "running":
+            return
+        logger.warning("Host %s ended by itself", instance_id)
+        set_state(instance, "stopped", "Server.InternalError", "Server.InternalError: the host stopped running")
+        self._changed()
+
+    def close(self) -> None:
+        """Take no more work and wait for none."""
+        for lane in list(self._lanes.values()):
+            lane.shutdown(wait=False, cancel_futures=True)
+
+    def _changed(self) -> None:
+        for listener in self._listeners:
+            listener()
+
+    def _submit(self, instance: Any, work: Callable[[Any], None]) -> None:
+        with self._lock:
+            lane = self._lanes.setdefault(instance.id, ThreadPoolExecutor(1, thread_name_prefix=instance.id))
+        lane.submit(self._run, instance, work)
+
+    def _run(self, instance: Any, work: Callable[[Any], None]) -> None:
+        try:
+            work(instance)
+        except HostError as error:
+            logger.error("%s: %s", instance.id, error.message)
+        except Exception:
+            logger.exception("%s: unexpected failure", instance.id)
+        self._changed()
+
+    def _launch(self, instance: Any) -> None:
+        if instance.state != "pending":
+            return
+        vpc = backends.ec2().get_vpc(instance.vpc_id)
+        spec = HostSpec(
+            instance_id=instance.id,
+            image=self.images[instance.image_id],
+            private_ip=instance.private_ip,
+            vpc_id=instance.vpc_id,
+            vpc_cidr=vpc.cidr_block,
+            mac=instance.nics[0].mac_address,
+        )
+        try:
+            self._hosts.launch(spec)
+        except Exception:
+            # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/troubleshooting-launch.html
+            set_state(instance, "terminated", "Server.InternalError", "Server.InternalError: Internal error on launch")
+            raise
+        if instance.state == "pending":
+            set_state(instance, "running")
+
+    def _start(self, instance: Any) -> None:
+        try:
+            self._hosts.start(instance.id)
+        except HostError:
+            set_state(instance, "stopped", "Server.InternalError", "Server.InternalError: Internal error on launch")
+            raise
+        set_state(instance, "running")
+
+    def _stop(self, instance: Any) -> None:
+        self._hosts.stop(instance.id)
+        if instance.state == "stopping":
+            set_state(instance, "stopped", instance.state_reason.code, instance.state_reason.message)
+
+    def _terminate(self, instance: Any) -> None:
+        try:
+            self._hosts.terminate(instance.id)
+        finally:
+            set_state(instance, "terminated", instance.state_reason.code, instance.state_reason.message)
+            with self._lock:
+                lane = self._lanes.pop(instance.id, None)
+            if lane is not None:
+                lane.shutdown(wait=False)
+        self._remove_retired()
+
+    def _create_image(self, image: Any, instance: Any, reboot: bool) -> None:
+        was_running = instance.state == "running"
+        name = f"{IMAGE_REPOSITORY}:{image.id}"
+        try:
+            if reboot and was_running:
+                self._hosts.stop(instance.id)
+            self._hosts.commit(instance.id, name)
+            self.images[image.id] = name
+            image.state = "available"
+        except Exception as error:
+            image.state = "failed"
+            image.state_reason = {"Code": "Server.InternalError", "Message": str(error)}
+            raise
+        finally:
+            if reboot and was_running and instance.state == "running":
+                self._hosts.start(instance.id)
+
+    def _remove_retired(self) -> None:
+        used = {one.image_id for one in backends.ec2().all_instances() if one.state != "terminated"}
+        for image_id, name in list(self._retired.items()):
+            if image_id not in used:
+                del self._retired[image_id]
+                try:
+                    self._hosts.remove_image(name)
+                except HostError as error:
+                    logger.error("Cannot remove image %s: %s", image_id, error.message)

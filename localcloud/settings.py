@@ -1,0 +1,138 @@
+"""The local cloud's constants: where it keeps things, which ports it takes, what its account looks like."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from localcloud.errors import LocalCloudError
+
+REGION = "us-east-1"
+ZONES = ("us-east-1a", "us-east-1b")
+ACCOUNT_ID = "123456789012"
+# Moto accepts any key while authorisation is off; these only have to look like what the AWS clients expect.
+ACCESS_KEY_ID = "AKIALOCALCLOUD000000"
+SECRET_ACCESS_KEY = "local-cloud-not-a-secret"
+
+# Debian's own AWS account and naming pattern, https://wiki.debian.org/Cloud/AmazonEC2Image/Bookworm
+BASE_IMAGE_OWNER = "136693071363"
+BASE_IMAGE_NAME = "debian-12-amd64-{date}-{serial}"
+ROOT_DEVICE = "/dev/xvda"
+
+LOCK_FILE = Path("/run/pettracker-localcloud.lock")
+RUN_DIR = Path("/run/pettracker-localcloud")
+# Space for the base image, one baked image and a handful of hosts' writable layers (bytes).
+MINIMUM_FREE_BYTES = 6 * 1024**3
+
+
+def _port(environ: Mapping[str, str], name: str, default: int) -> int:
+    """Return the port that environment variable `name` asks for; raise LocalCloudError when it is not a port."""
+    text = environ.get(name, str(default))
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise LocalCloudError(f"{name}={text!r} is not a port: give a number from 1 to 65535 (default {default}).")
+    return int(text)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Paths and ports of one clone's local cloud. `root` is the clone."""
+
+    root: Path
+    api_port: int = 4566
+    https_port: int = 8443
+    http_port: int = 8080
+    metadata_port: int = 1338
+    region: str = REGION
+    zones: tuple[str, ...] = ZONES
+    account_id: str = ACCOUNT_ID
+    lock_file: Path = LOCK_FILE
+    run_dir: Path = RUN_DIR
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read LOCALCLOUD_{API,HTTPS,HTTP}_PORT; the clone is the directory that holds this package."""
+        environ = os.environ if environ is None else environ
+        settings = cls(
+            root=Path(__file__).resolve().parent.parent,
+            api_port=_port(environ, "LOCALCLOUD_API_PORT", cls.api_port),
+            https_port=_port(environ, "LOCALCLOUD_HTTPS_PORT", cls.https_port),
+            http_port=_port(environ, "LOCALCLOUD_HTTP_PORT", cls.http_port),
+        )
+        ports = {
+            "LOCALCLOUD_API_PORT": settings.api_port,
+            "LOCALCLOUD_HTTPS_PORT": settings.https_port,
+            "LOCALCLOUD_HTTP_PORT": settings.http_port,
+            "the metadata service": settings.metadata_port,
+        }
+        for name, port in ports.items():
+            twins = [other for other, number in ports.items() if number == port and other != name]
+            if twins:
+                raise LocalCloudError(f"{name} and {twins[0]} are both port {port}: give each its own.")
+        return settings
+
+    @property
+    def state_dir(self) -> Path:
+        """What belongs to the running cloud; removed by `down`."""
+        return self.root / ".localcloud"
+
+    @property
+    def cache_dir(self) -> Path:
+        """What is worth keeping between runs: the base image, container storage."""
+        return self.root / ".cache" / "localcloud"
+
+    @property
+    def env_file(self) -> Path:
+        """Shell file with the variables that point an AWS client at the cloud."""
+        return self.state_dir / "env"
+
+    @property
+    def pid_file(self) -> Path:
+        """Process id of the daemon."""
+        return self.state_dir / "daemon.pid"
+
+    @property
+    def log_file(self) -> Path:
+        """What the daemon says."""
+        return self.state_dir / "daemon.log"
+
+    @property
+    def ready_file(self) -> Path:
+        """Written by the daemon when everything answers."""
+        return self.state_dir / "ready"
+
+    @property
+    def tls_dir(self) -> Path:
+        """ca.pem, server.pem and server-key.pem of the balancer's certificate."""
+        return self.state_dir / "tls"
+
+    @property
+    def haproxy_dir(self) -> Path:
+        """HAProxy's configuration, certificates and sockets."""
+        return self.state_dir / "haproxy"
+
+    @property
+    def packages_dir(self) -> Path:
+        """Debian packages that hosts install in the rehearsal, each with a .sha256 file."""
+        return self.state_dir / "packages"
+
+    @property
+    def containers_conf(self) -> Path:
+        """podman's engine settings (CONTAINERS_CONF)."""
+        return self.state_dir / "containers.conf"
+
+    @property
+    def storage_conf(self) -> Path:
+        """podman's storage settings (CONTAINERS_STORAGE_CONF); the storage itself is in the cache."""
+        return self.state_dir / "storage.conf"
+
+    @property
+    def endpoint(self) -> str:
+        """URL of the API. An address, not a name, so that S3 clients stay with path-style requests."""
+        return f"http://127.0.0.1:{self.api_port}"
+
+    @property
+    def service_url(self) -> str:
+        """URL of the balancer's HTTPS listener."""
+        return f"https://localhost:{self.https_port}"

@@ -1,0 +1,51 @@
+"""Which member of an Auto Scaling group goes first when the group shrinks.
+
+Source: Amazon EC2 Auto Scaling user guide, "Configure termination policies". AllocationStrategy and custom policies do
+not apply to groups of one instance type and are passed over.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+Order = Callable[[Any], float]
+
+
+def _age(member: Any) -> float:
+    """Seconds since launch; moto keeps naive UTC times."""
+    return float((datetime.now(UTC).replace(tzinfo=None) - member.instance.launch_time).total_seconds())
+
+
+def _template_version(member: Any) -> float:
+    return float(getattr(member, "launch_template_version", 0))
+
+
+def _time_to_next_hour(member: Any) -> float:
+    return 3600 - _age(member) % 3600
+
+
+POLICIES: dict[str, list[Order]] = {
+    "Default": [_template_version, _time_to_next_hour],
+    "OldestInstance": [lambda member: -_age(member)],
+    "NewestInstance": [_age],
+    "OldestLaunchTemplate": [_template_version],
+    "ClosestToNextInstanceHour": [_time_to_next_hour],
+}
+
+
+def choose_victim(members: list[Any], policies: list[str]) -> Any | None:
+    """Return the member to terminate, None if all are protected from scale-in.
+
+    The zone with the most members that are not protected comes first, then each policy in turn breaks the tie.
+    """
+    candidates = [one for one in members if not one.protected_from_scale_in]
+    if not candidates:
+        return None
+    per_zone = Counter(one.availability_zone for one in members)
+    fullest = max(per_zone[one.availability_zone] for one in candidates)
+    candidates = [one for one in candidates if per_zone[one.availability_zone] == fullest]
+    orders = [order for policy in policies for order in POLICIES.get(policy, [])] or POLICIES["Default"]
+    return min(candidates, key=lambda member: [order(member) for order in orders])
