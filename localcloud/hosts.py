@@ -1,0 +1,154 @@
+"""EC2 instances as containers with systemd, one for each instance id, driven through podman."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from localcloud.baseimage.build import BaseImage
+from localcloud.errors import HostError, LocalCloudError
+from localcloud.guest import guest_files
+from localcloud.network import Network, gateway
+from localcloud.podman import Podman
+from localcloud.settings import MINIMUM_FREE_BYTES, Settings
+from localcloud.watcher import Watcher
+
+IMAGE_REPOSITORY = "localhost/pettracker/ami"
+# How long a host may take to shut down in order before it is cut off, in seconds.
+GRACE = 15
+# systemd's signals for a reboot in order (systemd(1), SIGNALS) and the exit status of a container that rebooted: the
+# kernel ends a PID namespace whose init calls reboot(2) with SIGHUP (reboot) or SIGINT (power off).
+REBOOT_SIGNAL = "RTMIN+5"
+REBOOTED = 128 + 1
+
+
+@dataclass(frozen=True)
+class HostSpec:
+    """What one instance is started from. `private_ip` is in `vpc_cidr`; `mac` is its network interface's."""
+
+    instance_id: str
+    image: str
+    private_ip: str
+    vpc_id: str
+    vpc_cidr: str
+    mac: str | None = None
+
+
+def run_arguments(spec: HostSpec, mounts: dict[Path, str], endpoint: str, region: str) -> list[str]:
+    """Return podman's arguments for a host.
+
+    systemd's sandboxing needs mount namespaces (SYS_ADMIN, no seccomp or AppArmor profile); SYS_BOOT lets a reboot be told
+    from a power-off.
+    """
+    volumes = [f"--volume={source}:{target}:ro" for source, target in mounts.items()]
+    environment = {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+    return [
+        "run", "--detach", "--name", spec.instance_id,
+        "--hostname", f"ip-{spec.private_ip.replace('.', '-')}",
+        "--network", spec.vpc_id, "--ip", spec.private_ip,
+        *(["--mac-address", spec.mac] if spec.mac else []),
+        "--systemd=always", "--cap-add=SYS_ADMIN,SYS_BOOT", "--security-opt=seccomp=unconfined",
+        "--security-opt=apparmor=unconfined", "--security-opt=label=disable",
+        f"--stop-timeout={GRACE}", "--pull=never",
+        *[f"--env={name}={value}" for name, value in environment.items()],
+        *volumes,
+        spec.image, "/sbin/init",
+    ]  # fmt: skip
+
+
+class Hosts:
+    """The hosts of the running cloud. Methods block until done and raise HostError; they may be called from any thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is started or written before `prepare`."""
+        self.settings = settings
+        self.podman = Podman(settings)
+        self.network = Network(self.podman)
+        self.watcher = Watcher(self._died)
+        self.on_exit: Callable[[str], None] | None = None
+
+    def prepare(self) -> None:
+        """Check the machine, write podman's configuration and put the firewall in place, before any host exists."""
+        self.podman.check_machine()
+        free = shutil.disk_usage(self.settings.cache_dir).free
+        if free < MINIMUM_FREE_BYTES:
+            raise LocalCloudError(
+                f"{self.settings.cache_dir} has {free / 1024**3:.1f} GiB free, hosts need {MINIMUM_FREE_BYTES / 1024**3:.0f}: "
+                "free some space, or move the clone to a larger disk."
+            )
+        self.podman.write_configuration()
+        self.network.protect()
+
+    def base_image(self, say: Callable[[str], None]) -> str:
+        """Return the base image's reference, building it if this clone has not got it yet; `say` gets progress lines."""
+        return BaseImage(self.podman).ensure(say)
+
+    def launch(self, spec: HostSpec) -> None:
+        """Start a new host; its user data runs through cloud-init as it boots."""
+        self.network.ensure(spec.vpc_id, spec.vpc_cidr)
+        mounts = guest_files(
+            self.settings.run_dir / "guests" / spec.vpc_id, self.settings, gateway(spec.vpc_cidr)
+        )
+        self.podman.run(*run_arguments(spec, mounts, self.settings.endpoint, self.settings.region))
+        self._watch(spec.instance_id)
+
+    def stop(self, instance_id: str) -> None:
+        """Shut a host down in order; its disk stays."""
+        self.watcher.forget(instance_id, "exited")
+        self.podman.run("stop", instance_id)
+
+    def start(self, instance_id: str) -> None:
+        """Start a stopped host."""
+        self.podman.run("start", instance_id)
+        self._watch(instance_id)
+
+    def reboot(self, instance_id: str) -> None:
+        """Ask the host's systemd to reboot; like the API's call, this returns before the host is back."""
+        self.podman.run("kill", f"--signal={REBOOT_SIGNAL}", instance_id)
+
+    def terminate(self, instance_id: str) -> None:
+        """Shut a host down in order, cut it off after a grace period, and remove it with its disk. Safe to repeat."""
+        self.watcher.forget(instance_id)
+        self.podman.run("rm", "--force", "--ignore", f"--time={GRACE}", instance_id)
+
+    def states(self) -> dict[str, str]:
+        """Return each host's state, `running` or `exited`, by instance id; costs nothing."""
+        return self.watcher.states()
+
+    def commit(self, instance_id: str, image: str) -> None:
+        """Make an image of a host's disk; mounts and what lies under /run and /tmp are not part of it."""
+        self.podman.run("commit", "--quiet", instance_id, image, timeout=600)
+
+    def remove_image(self, image: str) -> None:
+        """Remove an image made by `commit`. Hosts started from it go on. Safe to repeat."""
+        self.podman.run("image", "rm", "--force", image, check=False)
+
+    def teardown(self) -> None:
+        """Remove every host, every image made by request, every network and rule. Safe to repeat and after a crash."""
+        self.watcher.close()
+        if self.settings.storage_conf.exists():
+            self.podman.run("rm", "--all", "--force", "--time=0", check=False)
+            listed = self.podman.run("images", "--noheading", "--format={{.Repository}}:{{.Tag}}", check=False).stdout
+            for image in listed.split():
+                if image.startswith(f"{IMAGE_REPOSITORY}"):
+                    self.podman.run("image", "rm", "--force", image, check=False)
+        self.network.teardown()
+        shutil.rmtree(self.settings.run_dir, ignore_errors=True)
+
+    def _watch(self, instance_id: str) -> None:
+        process = self.podman.run("inspect", "--format={{.State.Pid}}", instance_id).stdout.strip()
+        self.watcher.watch(instance_id, int(process))
+
+    def _died(self, instance_id: str) -> None:
+        """Start a host again that rebooted itself; report any other end."""
+        status = self.podman.run("wait", instance_id, check=False, timeout=30).stdout.strip()
+        if status == str(REBOOTED):
+            try:
+                self.start(instance_id)
+                return
+            except HostError:
+                pass
+        if self.on_exit:
+            self.on_exit(instance_id)
