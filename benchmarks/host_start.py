@@ -1,7 +1,7 @@
 """Seconds from RunInstances to a new host's first prediction, in the running rehearsal.
 
-One host after the other is started from the service's launch template, as the fleet does, asked directly at its private
-address and terminated. The bound it is held against is requirement P11: new instances ready within 60 seconds of launch.
+One host after the other is started from the service's launch template, as the fleet does, asked directly at its
+private address and terminated. It is held against requirement P11: new instances ready within 60 seconds of launch.
 """
 
 import statistics
@@ -18,7 +18,7 @@ PHOTO = Path(__file__).parents[1] / "tests" / "data" / "cat.jpg"
 
 
 def first_prediction_seconds(photo: bytes, timeout: float = 90) -> float:
-    """Start one host, wait for its first answer with status 200, terminate it; return the seconds that the answer took."""
+    """Start one host, wait for its first answer with status 200, terminate it; return the seconds until then."""
     compute = boto3.client("ec2")
     subnet = compute.describe_subnets(Filters=[{"Name": "cidr-block", "Values": ["10.0.11.0/24"]}])["Subnets"][0]
     started = time.monotonic()
@@ -31,9 +31,9 @@ def first_prediction_seconds(photo: bytes, timeout: float = 90) -> float:
     url = f"http://{instance['PrivateIpAddress']}:8080/predict"
     try:
         while time.monotonic() - started < timeout:
-            request = urllib.request.Request(url, data=photo, headers={"Content-Type": "image/jpeg"})  # noqa: S310
+            request = urllib.request.Request(url, data=photo, headers={"Content-Type": "image/jpeg"})
             try:
-                with urllib.request.urlopen(request, timeout=2) as answer:  # noqa: S310
+                with urllib.request.urlopen(request, timeout=2) as answer:
                     answer.read()
                     return time.monotonic() - started
             except (urllib.error.URLError, OSError):
