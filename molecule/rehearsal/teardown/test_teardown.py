@@ -19,7 +19,7 @@ def test_no_process_is_left():
 
 
 def test_no_bridge_or_address_is_left():
-    assert [link for link in lines("ip", "-brief", "link") if link.startswith(("ptlc", "podman", "veth"))] == []
+    assert [link for link in lines("ip", "-brief", "link") if link.startswith(("ptcloud", "podman", "veth"))] == []
     assert [a for a in lines("ip", "-brief", "-4", "address") if " 10.0.0.1/16" in a] == []
 
 
