@@ -1,7 +1,7 @@
 """Published bundles in S3, under `production/<name>/<version>/`. Needs the `registry` extra (boto3).
 
 A version is immutable. The manifest is written last and only if none is there (`If-None-Match: *`), so whoever sees a
-manifest sees a complete bundle, and of two publishers one wins. An interrupted publish is completed by running it again.
+manifest sees a complete bundle, and of two publishers one wins. Running an interrupted publish again completes it.
 """
 
 import base64

@@ -16,7 +16,7 @@ from bundle.preprocessing import Preprocessing, prepare
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 PHOTOS = Path(__file__).parent / "golden_images"
-# Above what differs between JPEG decoders and CPU kernels (0.001), below a wrong filter, channel order or normalisation.
+# Above what differs between JPEG decoders and CPU kernels (0.001), below a wrong channel order, crop or normalisation.
 TOLERANCE = 0.02
 _MAX_PIXELS = 10_000_000
 

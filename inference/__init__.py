@@ -1,0 +1,1 @@
+"""The inference service: one model bundle behind HTTP."""

@@ -1,0 +1,132 @@
+"""Command line of the inference package.
+
+Exit status of `serve`: 0 ended by a signal, 2 wrong usage, 3 the bundle is not what it should be, 4 the backend cannot run it,
+5 the address cannot be listened on.
+"""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from bundle import BundleError, load
+from bundle.manifest import BackendName
+from inference.settings import Settings
+
+EXIT_BAD_BUNDLE = 3
+EXIT_NO_BACKEND = 4
+EXIT_NO_ADDRESS = 5
+
+_DEFAULTS = Settings()
+_BACKENDS = click.Choice(get_args(BackendName))
+
+
+def _fail(message: str, status: int) -> None:
+    click.echo(f"Error: {message}", err=True)
+    sys.exit(status)
+
+
+@click.group()
+def main() -> None:
+    """Serve a model bundle over HTTP."""
+
+
+@main.command(
+    context_settings={"auto_envvar_prefix": "PETTRACKER", "show_default": True},
+    epilog="Each option is also read from an environment variable, such as PETTRACKER_BUNDLE. Exit status: 0 ended by a "
+    "signal, 2 wrong usage, 3 bad bundle, 4 the backend cannot run it, 5 the address cannot be listened on.",
+)
+@click.option("--bundle", "directory", envvar="PETTRACKER_BUNDLE", type=click.Path(path_type=Path), required=True)
+@click.option("--bundle-digest", help="Pinned digest, sha256:…; without it the bundle's origin is not checked.")
+@click.option("--backend", type=_BACKENDS, help="Engine, instead of the one that the bundle names.")
+@click.option("--address", default=_DEFAULTS.address, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=_DEFAULTS.port, help="TCP port; 0: any free one.")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads [default: those that this process may use].")
+@click.option("--queue-size", type=click.IntRange(min=1), default=_DEFAULTS.queue_size, help="Predictions held at once.")
+@click.option("--deadline-seconds", type=click.FloatRange(min=0.1), default=_DEFAULTS.deadline_seconds)
+@click.option("--body-seconds", type=click.FloatRange(min=0.1), default=_DEFAULTS.body_seconds)
+@click.option("--max-body-bytes", type=click.IntRange(min=1), default=_DEFAULTS.max_body_bytes)
+@click.option("--max-pixels", type=click.IntRange(min=1), default=_DEFAULTS.max_pixels)
+@click.option("--drain-seconds", type=click.FloatRange(min=0), default=_DEFAULTS.drain_seconds)
+@click.option("--instance-id", help="Name of this host in the logs.")
+def serve(
+    *,
+    directory: Path,
+    bundle_digest: str | None,
+    backend: BackendName | None,
+    threads: int | None,
+    instance_id: str | None,
+    **limits: int | float | str,
+) -> None:
+    """Verify the bundle, listen, load the model, serve until SIGTERM.
+
+    SIGTERM: /ready says 503 for --drain-seconds while requests are still served, then no connection is accepted, what is
+    under way is answered, and the process ends. SIGINT skips the wait.
+    """
+    # --help and wrong usage answer at once; the server's imports take half a second.
+    from inference import logs  # noqa: PLC0415
+    from inference.backends import BackendError  # noqa: PLC0415
+    from inference.cpus import usable_cpus  # noqa: PLC0415
+    from inference.server import Server  # noqa: PLC0415
+
+    logs.configure({"instance_id": instance_id} if instance_id else {})
+    settings = Settings(**limits)  # type: ignore[arg-type]
+    try:
+        bundle = load(directory, bundle_digest)
+        server = Server(bundle, backend or bundle.manifest.backend, threads or usable_cpus(), settings)
+        asyncio.run(server.run())
+    except BundleError as error:
+        _fail(f"bad bundle: {error}", EXIT_BAD_BUNDLE)
+    except BackendError as error:
+        _fail(str(error), EXIT_NO_BACKEND)
+    except OSError as error:
+        _fail(f"cannot listen on {settings.address} port {settings.port}: {error.strerror or error}", EXIT_NO_ADDRESS)
+
+
+@main.command()
+@click.option("--url", required=True, help="Base URL of the service, such as http://127.0.0.1:8080.")
+@click.option("--bundle", "directory", type=click.Path(path_type=Path), required=True, help="The bundle to compare with.")
+@click.option("--ca", type=click.Path(path_type=Path, exists=True), help="Certificates to trust, PEM.")
+@click.option("--timeout", default=10.0, show_default=True, help="Seconds for each request.")
+def check(url: str, directory: Path, ca: Path | None, timeout: float) -> None:
+    """Send the bundle's golden inputs to a running server and compare the answers.
+
+    Exit status: 0 they agree, 1 they differ or the server does not answer (each reason is printed), 2 wrong usage,
+    3 bad bundle.
+    """
+    from inference.check import check as compare  # noqa: PLC0415
+
+    if not url.startswith(("http://", "https://")):
+        raise click.BadParameter("give an http:// or https:// URL", param_hint="--url")
+    agreed = True
+    try:
+        for subject, problems in compare(url, load(directory), timeout, ca):
+            click.echo(f"{'differs' if problems else 'agrees '}  {subject}")
+            for problem in problems:
+                click.echo(f"         {problem}", err=True)
+            agreed = agreed and not problems
+    except BundleError as error:
+        _fail(f"bad bundle: {error}", EXIT_BAD_BUNDLE)
+    sys.exit(0 if agreed else 1)
+
+
+@main.command()
+@click.option("--backend", type=_BACKENDS, required=True, help="Engine that the hosts run.")
+@click.option("--python", default="3.11", show_default=True, help="Python version of the hosts.")
+@click.option("--machine", default="x86_64", show_default=True, help="Architecture of the hosts: x86_64 or aarch64.")
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="Directory for the archive.")
+def wheelhouse(backend: BackendName, python: str, machine: str, output: Path) -> None:
+    """Collect the hosts' Python packages, verified against the lock file, into one archive; print its path and sha256.
+
+    An archive that is there already and has the same content is used again. Needs a source tree and pip.
+    """
+    from inference.wheelhouse import WheelhouseError, build  # noqa: PLC0415
+
+    try:
+        archive = build(backend, python, machine, output, lambda line: click.echo(line, err=True))
+    except WheelhouseError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(json.dumps({"path": str(archive.path), "sha256": archive.sha256}))

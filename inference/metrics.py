@@ -1,0 +1,47 @@
+"""Prometheus metrics of the service."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """What one server counts and times; durations are in seconds."""
+
+    def __init__(self) -> None:
+        registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self._registry = registry
+        self.requests = Counter(
+            "pettracker_requests", "Requests answered.", ["path", "method", "status"], registry=registry
+        )
+        self.request_seconds = Histogram(
+            "pettracker_request_seconds",
+            "From the request's headers to its answer.",
+            ["path"],
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self.rejections = Counter(
+            "pettracker_rejections", "Predictions refused, by error code.", ["reason"], registry=registry
+        )
+        self.in_flight = Gauge(
+            "pettracker_predictions_in_flight", "Predictions being decoded, queued or inferred.", registry=registry
+        )
+        self.decode_seconds = _histogram(registry, "decode", "Decoding and preprocessing, with its wait for a thread.")
+        self.queue_seconds = _histogram(registry, "queue", "Wait for the inference thread.")
+        self.inference_seconds = _histogram(registry, "inference", "Inference alone.")
+        self.ready = Gauge("pettracker_ready", "1 while /ready answers 200.", registry=registry)
+        self.model = Gauge(
+            "pettracker_model_info", "The model served.", ["name", "version", "digest", "backend"], registry=registry
+        )
+
+    def exposition(self) -> bytes:
+        return generate_latest(self._registry)
+
+
+def _histogram(registry: CollectorRegistry, phase: str, text: str) -> Histogram:
+    return Histogram(f"pettracker_{phase}_seconds", text, registry=registry, buckets=_SECONDS)

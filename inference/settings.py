@@ -1,0 +1,29 @@
+"""Limits and times of the service. The command line fills them in; each has an environment variable PETTRACKER_*."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the service behaves.
+
+    Attributes:
+        address: address to listen on.
+        port: TCP port to listen on; 0 lets the system choose.
+        queue_size: requests that may be decoded, wait for inference or be inferred at once; one more is refused with 503.
+        deadline_seconds: time from a complete request to its answer, after which it is 504.
+        body_seconds: time that a client has for sending its body, after which it is 408.
+        max_body_bytes: size of a request body above which it is 413.
+        max_pixels: width times height of an image above which it is 413.
+        drain_seconds: time on SIGTERM during which /ready says 503 but requests are still served. It has to exceed the
+            time that a load balancer needs to notice.
+    """
+
+    address: str = "127.0.0.1"
+    port: int = 8080
+    queue_size: int = 64
+    deadline_seconds: float = 10.0
+    body_seconds: float = 30.0
+    max_body_bytes: int = 10 * 1024 * 1024
+    max_pixels: int = 50_000_000
+    drain_seconds: float = 15.0
