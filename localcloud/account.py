@@ -1,41 +1,65 @@
-"""The one AWS account: API, instances, fleet, put together and run as threads of this process."""
+"""The one AWS account: API, instances, fleet and health checks, put together and run as threads of this process."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from localcloud import backends
 from localcloud.api import ApiServer, create_application
 from localcloud.corrections.ec2_images import register_base_image
 from localcloud.fleet import Fleet
+from localcloud.health import HealthChecker, Probe, always_healthy
 from localcloud.reconciler import HostDriver, Reconciler
 from localcloud.settings import Settings
+from localcloud.targets import CheckResult
 
 
 class Account:
-    """Everything that answers or follows API calls. The balancer joins by `reconciler.on_change` and the backends."""
+    """Everything that answers or follows API calls, except the hosts and HAProxy.
 
-    def __init__(self, settings: Settings, hosts: HostDriver) -> None:
-        """Load moto and correct it; nothing is served before `open`."""
+    `probe` makes a health check; `in_flight` tells how many requests a target still answers.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        hosts: HostDriver,
+        probe: Callable[[Probe], CheckResult] = always_healthy,
+        in_flight: Callable[[str], int] = lambda _target: 0,
+    ) -> None:
+        """Correct moto; nothing is served before `open`."""
         self.settings = settings
         self.reconciler = Reconciler(hosts)
         self.fleet = Fleet()
-        self.reconciler.on_change(self.fleet.wake)
+        self.health = HealthChecker(probe, in_flight, self.changed)
+        self._listeners: list[Callable[[], None]] = [self.fleet.wake]
+        self.reconciler.on_change(self.changed)
         self.api = ApiServer(settings, create_application(self.reconciler, self.fleet))
 
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever an instance's state or a target's health has changed."""
+        self._listeners.append(listener)
+
+    def changed(self) -> None:
+        """Tell everybody that something has changed."""
+        for listener in self._listeners:
+            listener()
+
     def open(self) -> int:
-        """Serve the API on loopback and start the fleet; return the API's port."""
+        """Serve the API on loopback, start fleet and health checks; return the API's port."""
         port = self.api.listen("127.0.0.1")
-        threading.Thread(target=self.fleet.run, name="fleet", daemon=True).start()
+        for work in (self.fleet.run, self.health.run):
+            threading.Thread(target=work, name=work.__qualname__, daemon=True).start()
         return port
 
     def register_base_image(self, image: str) -> str:
         """Offer `image` as Debian's AMI; return its id."""
-
         return register_base_image(self.reconciler, backends.ec2(), image)
 
     def close(self) -> None:
         """Stop serving; hosts are left to their driver."""
         self.fleet.close()
+        self.health.close()
         self.reconciler.close()
         self.api.close()

@@ -37,8 +37,6 @@ IP_FREEBIND = 15
 MOTO_ENVIRONMENT = {
     # AmazonSSMManagedInstanceCore and its like exist in every account.
     "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
-    # Seconds until a requested certificate counts as validated.
-    "MOTO_ACM_VALIDATION_WAIT": "1",
     # The only public image is the base image that this cloud can really boot.
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
     "MOTO_ACCOUNT_ID": constants.ACCOUNT_ID,

@@ -2,42 +2,98 @@
 
 from __future__ import annotations
 
-import threading
+import os
+import shutil
+import subprocess
+import sys
 
 import click
 
+from localcloud import lifecycle
 from localcloud.errors import LocalCloudError
 from localcloud.settings import Settings
+from localcloud.status import find_host, read, table
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Run one AWS account on this machine, with real hosts, for rehearsals and tests."""
+    """Run one AWS account on this machine, with real hosts, for rehearsals and tests.
+
+    Ports: LOCALCLOUD_API_PORT (4566), LOCALCLOUD_HTTPS_PORT (8443), LOCALCLOUD_HTTP_PORT (8080).
+    """
 
 
 @main.command()
 @click.option("--api-only", is_flag=True, help="Serve only the API, in the foreground: no hosts, no root, no files.")
 def up(api_only: bool) -> None:
-    """Start the local cloud."""
+    """Start the local cloud and wait until it answers."""
+    settings = Settings.from_environment()
     if api_only:
-        serve_api_only(Settings.from_environment())
-        return
-    raise LocalCloudError("not yet")
+        os.execv(sys.executable, [sys.executable, "-m", "localcloud.api_only"])  # noqa: S606 - no shell is wanted
+    lifecycle.up(settings, click.echo)
 
 
-def serve_api_only(settings: Settings) -> None:
-    """Serve the corrected API until interrupted; instances exist in the API only."""
-    from localcloud.account import Account
-    from localcloud.environment import exports
-    from localcloud.reconciler import NoHosts
+@main.command()
+def down() -> None:
+    """Take the local cloud down and remove every trace but the cache."""
+    lifecycle.down(Settings.from_environment(), click.echo)
 
-    account = Account(settings, NoHosts())
-    account.open()
-    account.register_base_image("localhost/none")
-    for name, value in exports(settings).items():
-        click.echo(f"export {name}={value}")
-    click.echo(f"Serving the API at {settings.endpoint}; stop it with Ctrl-C.", err=True)
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        account.close()
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
+def status(as_json: bool) -> None:
+    """Show what runs where."""
+    current = read(Settings.from_environment())
+    click.echo(current.as_json() if as_json else table(current))
+
+
+@main.command()
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on.")
+@click.option("-n", "--lines", default=100, show_default=True, help="How many lines to begin with.")
+@click.argument("host", required=False)
+def logs(follow: bool, lines: int, host: str | None) -> None:
+    """Show the cloud's own log, or the journal of HOST (instance id, name or address)."""
+    settings = Settings.from_environment()
+    follow_flag = ["-f"] if follow else []
+    if host is None:
+        if not settings.log_file.exists():
+            raise LocalCloudError("There is no log: the local cloud of this clone is not running.")
+        command = ["tail", "-n", str(lines), *follow_flag, str(settings.log_file)]
+        sys.exit(subprocess.run(command, check=False).returncode)
+    instance_id = find_host(read(settings), host).instance_id
+    _podman(settings, ["exec", instance_id, "journalctl", "--no-pager", "-n", str(lines), *follow_flag])
+
+
+@main.command()
+@click.argument("host")
+def shell(host: str) -> None:
+    """Open a root shell on HOST (instance id, name or address)."""
+    settings = Settings.from_environment()
+    instance_id = find_host(read(settings), host).instance_id
+    terminal = ["--tty"] if sys.stdin.isatty() else []
+    _podman(settings, ["exec", "--interactive", *terminal, instance_id, "bash", "--login"])
+
+
+@main.command()
+def env() -> None:
+    """Print the variables that point AWS clients at the cloud, for `eval`."""
+    settings = Settings.from_environment()
+    if not settings.ready_file.exists():
+        raise LocalCloudError(
+            "The local cloud of this clone is not running: make rehearse, or python -m localcloud up."
+        )
+    click.echo(settings.env_file.read_text(), nl=False)
+
+
+def _podman(settings: Settings, arguments: list[str]) -> None:
+    """Become podman with the cloud's storage. Raises LocalCloudError without root or podman."""
+    if os.geteuid() != 0:
+        raise LocalCloudError("Hosts belong to root: run this with sudo or as root.")
+    podman = shutil.which("podman")
+    if podman is None:
+        raise LocalCloudError("podman is not installed: apt-get install podman, then try again.")
+    configuration = {
+        "CONTAINERS_CONF": str(settings.containers_conf),
+        "CONTAINERS_STORAGE_CONF": str(settings.storage_conf),
+    }
+    os.execve(podman, ["podman", *arguments], os.environ | configuration)  # noqa: S606 - no shell is wanted

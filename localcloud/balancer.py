@@ -1,0 +1,147 @@
+"""The real load balancer: keeps HAProxy doing what the API's balancers, listeners, rules and target groups say.
+
+This machine has one address, so a port of the API is served once: the first balancer that has a listener on it gets it,
+443 on LOCALCLOUD_HTTPS_PORT and 80 on LOCALCLOUD_HTTP_PORT; listeners on other ports exist in the API only. Access logs
+are a setting without effect here, and X-Amzn-Trace-Id is not added.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from localcloud.balancer_view import describe
+from localcloud.errors import LocalCloudError
+from localcloud.haproxy import render
+from localcloud.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+# Seconds between two looks at the API's state; a change of a target's health is taken up at once.
+INTERVAL = 0.5
+# Seconds within which a reload has taken effect in every HAProxy process.
+RELOAD_TIME = 1.0
+
+
+class LoadBalancer:
+    """Runs HAProxy in master-worker mode; a reload hands the listening sockets over and loses no request."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is started before `start`."""
+        self._settings = settings
+        self._directory = settings.haproxy_dir
+        self._configuration = self._directory / "haproxy.cfg"
+        self._master_socket = self._directory / "master.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._text = ""
+        self._changed_at = 0.0
+        self._wake = threading.Event()
+        self._closing = False
+
+    def start(self) -> None:
+        """Start HAProxy with what the API says now. Raises LocalCloudError if it does not start."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        (self._directory / "certificates").mkdir(mode=0o700, exist_ok=True)
+        self.update()
+        if self._process is None or self._process.poll() is not None:
+            raise LocalCloudError(f"HAProxy does not start; see {self._directory / 'haproxy.log'}.")
+
+    def run(self) -> None:
+        """Follow the API's state until `close`."""
+        while not self._closing:
+            self._wake.wait(INTERVAL)
+            self._wake.clear()
+            try:
+                self.update()
+            except Exception:
+                logger.exception("The load balancer keeps its previous configuration")
+
+    def wake(self) -> None:
+        """Look at the API's state now."""
+        self._wake.set()
+
+    def update(self) -> None:
+        """Write HAProxy's configuration and reload it, if it changed and HAProxy accepts it."""
+        text = render(describe(self._settings))
+        if text == self._text:
+            return
+        candidate = self._configuration.with_suffix(".new")
+        candidate.write_text(text)
+        check_configuration(candidate)
+        candidate.rename(self._configuration)
+        self._text = text
+        if self._process is None or self._process.poll() is not None:
+            self._spawn()
+        else:
+            self._process.send_signal(signal.SIGUSR2)
+        self._changed_at = time.monotonic()
+
+    def in_flight(self, target_name: str) -> int:
+        """Return the number of requests that a target answers now, also those taken before the last reload.
+
+        Says 1 while a reload may not have reached every process yet.
+        """
+        if time.monotonic() - self._changed_at < RELOAD_TIME:
+            return 1
+        total = 0
+        for process in self._workers():
+            for line in self._ask(f"@!{process} show stat").splitlines():
+                # https://docs.haproxy.org/2.6/management.html#9.1: pxname, svname, qcur, qmax, scur
+                fields = line.split(",")
+                if len(fields) > 4 and fields[1] == target_name:
+                    total += int(fields[4] or 0)
+        return total
+
+    def close(self) -> None:
+        """Stop HAProxy at once."""
+        self._closing = True
+        self._wake.set()
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+
+    def _spawn(self) -> None:
+        with (self._directory / "haproxy.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                ["haproxy", "-W", "-f", str(self._configuration), "-S", f"{self._master_socket},mode,600"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        (self._directory / "haproxy.pid").write_text(str(self._process.pid))
+        deadline = time.monotonic() + 10
+        while not self._master_socket.exists() and self._process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def _workers(self) -> Iterator[str]:
+        """Yield the process ids of current and old workers: management guide, "show proc"."""
+        for line in self._ask("show proc").splitlines():
+            fields = line.split()
+            if len(fields) > 1 and fields[1] == "worker":
+                yield fields[0]
+
+    def _ask(self, command: str) -> str:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(2)
+            connection.connect(str(self._master_socket))
+            connection.sendall(f"{command}\n".encode())
+            answer = b""
+            while chunk := connection.recv(65536):
+                answer += chunk
+        return answer.decode()
+
+
+def check_configuration(path: Path) -> None:
+    """Raise LocalCloudError with HAProxy's own words if it does not accept the file."""
+    done = subprocess.run(["haproxy", "-c", "-q", "-f", str(path)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LocalCloudError(f"HAProxy does not accept {path}: {done.stderr.strip()}")

@@ -1,0 +1,226 @@
+"""HAProxy's configuration for what a load balancer of the API says: data classes and their rendering, no more."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Target:
+    """A host that may get requests."""
+
+    name: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A target group. `algorithm` is HAProxy's word."""
+
+    name: str
+    targets: tuple[Target, ...]
+    algorithm: str = "roundrobin"
+
+
+@dataclass(frozen=True)
+class Forward:
+    """Send the request to one of the pools, by weight."""
+
+    pools: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Redirect:
+    """Answer with a redirect; the parts may hold AWS's placeholders such as `#{host}`."""
+
+    protocol: str
+    host: str
+    port: str
+    path: str
+    query: str
+    status: int
+
+
+@dataclass(frozen=True)
+class FixedResponse:
+    """Answer by the balancer itself."""
+
+    status: int
+    content_type: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A test of the request: AWS's name of the field, the values (any of them matches), and the header's name."""
+
+    name: str
+    values: tuple[str, ...]
+    header: str = ""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An action and the conditions (all of them) under which it is taken."""
+
+    conditions: tuple[Condition, ...]
+    action: Forward | Redirect | FixedResponse
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A listener: the port that AWS clients know, the port of this machine, rules by priority, the default one last."""
+
+    aws_port: int
+    port: int
+    rules: tuple[Rule, ...]
+    certificate: Path | None = None
+
+
+@dataclass(frozen=True)
+class Balancer:
+    """Everything that HAProxy does. `idle_timeout` is in seconds; `ports` maps AWS ports to this machine's."""
+
+    admin_socket: Path
+    listeners: tuple[Listener, ...] = ()
+    pools: tuple[Pool, ...] = ()
+    idle_timeout: int = 60
+    ports: dict[int, int] = field(default_factory=dict)
+
+
+UNAVAILABLE = "<html><head><title>503 Service Temporarily Unavailable</title></head></html>"
+
+# Elastic Load Balancing user guide, "Listener rules": names of conditions and what they look at.
+FETCHES = {
+    "path-pattern": "path -m reg",
+    "host-header": "req.hdr(host),field(1,:),lower -m reg",
+    "http-request-method": "method",
+    "source-ip": "src",
+}
+
+
+def quoted(text: str) -> str:
+    """Quote for HAProxy's configuration: nothing inside single quotes is special except their end."""
+    if any(ord(character) < 32 for character in text):
+        raise ValueError(f"{text!r} has a control character, which no listener rule can have.")
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def glob_to_regex(pattern: str) -> str:
+    """Translate AWS's wildcards (`*` any characters, `?` one) into an anchored regular expression."""
+    return "^" + re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".") + "$"
+
+
+def render_condition(condition: Condition) -> str:
+    """Return an anonymous ACL. Raises KeyError for a condition that this balancer does not know."""
+    values: tuple[str, ...] = condition.values
+    if condition.name == "http-header":
+        fetch = f"req.hdr({condition.header}) -m reg -i"
+        values = tuple(glob_to_regex(value) for value in values)
+    else:
+        fetch = FETCHES[condition.name]
+        if condition.name == "host-header":
+            values = tuple(glob_to_regex(value.lower()) for value in values)
+        elif condition.name == "path-pattern":
+            values = tuple(glob_to_regex(value) for value in values)
+    return f"{{ {fetch} -- {' '.join(quoted(value) for value in values)} }}"
+
+
+def render_redirect(redirect: Redirect, listener: Listener, ports: dict[int, int]) -> str:
+    """Return the target of a redirect as an HAProxy log-format string; ports are translated to this machine's."""
+    scheme = redirect.protocol.lower().replace("#{protocol}", "https" if listener.certificate else "http")
+    host = redirect.host.replace("#{host}", "%[req.hdr(host),field(1,:)]")
+    aws_port = int(redirect.port.replace("#{port}", str(listener.aws_port)))
+    if (redirect.path, redirect.query) == ("/#{path}", "#{query}"):
+        rest = "%[pathq]"
+    else:
+        rest = redirect.path.replace("#{path}", "%[path,bytes(1)]")
+        if redirect.query:
+            rest += "?" + redirect.query.replace("#{query}", "%[query]")
+    return f"{scheme}://{host}:{ports.get(aws_port, aws_port)}{rest}"
+
+
+def render_rule(number: int, rule: Rule, listener: Listener, ports: dict[int, int]) -> list[str]:
+    """Return the lines of one rule: the first rule whose conditions hold marks the request, its action heeds the mark."""
+    conditions = "".join(f" {render_condition(one)}" for one in rule.conditions)
+    lines = [f"http-request set-var(txn.rule) int({number}) if !{{ var(txn.rule) -m found }}{conditions}"]
+    taken = f"if {{ var(txn.rule) -m int {number} }}"
+    match rule.action:
+        case Redirect() as redirect:
+            location = quoted(render_redirect(redirect, listener, ports))
+            lines.append(f"http-request redirect location {location} code {redirect.status} {taken}")
+        case FixedResponse() as answer:
+            content = f"content-type {quoted(answer.content_type)} string {quoted(answer.body)}"
+            lines.append(f"http-request return status {answer.status} {content} {taken}")
+        case Forward() as forward:
+            total = sum(weight for _, weight in forward.pools)
+            if total:
+                lines.append(f"http-request set-var(txn.draw) rand({total}) {taken}")
+            below = 0
+            for pool, weight in forward.pools:
+                below += weight
+                if weight:
+                    lines.append(f"use_backend {pool} {taken} {{ var(txn.draw) -m int lt {below} }}")
+    return lines
+
+
+def render_listener(listener: Listener, ports: dict[int, int]) -> list[str]:
+    """Return a frontend. Forwarded headers are ALB's: user guide, "HTTP headers and Application Load Balancers"."""
+    tls = f" ssl crt {quoted(str(listener.certificate))} alpn h2,http/1.1 ssl-min-ver TLSv1.2"
+    rules = [
+        line for number, rule in enumerate(listener.rules, 1) for line in render_rule(number, rule, listener, ports)
+    ]
+    # HAProxy evaluates http-request rules before use_backend wherever they stand; in order, it has nothing to warn of.
+    rules.sort(key=lambda line: line.startswith("use_backend"))
+    return [
+        f"frontend port_{listener.aws_port}",
+        f"  bind 127.0.0.1:{listener.port}{tls if listener.certificate else ''}",
+        "  option forwardfor",
+        f"  http-request set-header X-Forwarded-Proto {'https' if listener.certificate else 'http'}",
+        f"  http-request set-header X-Forwarded-Port {listener.aws_port}",
+        *[f"  {line}" for line in rules],
+        "",
+    ]
+
+
+def render_pool(pool: Pool) -> list[str]:
+    """Return a backend; without targets it answers 503, as an Application Load Balancer does."""
+    lines = [f"backend {pool.name}", f"  balance {pool.algorithm}"]
+    if not pool.targets:
+        lines.append(f"  http-request return status 503 content-type text/html string {quoted(UNAVAILABLE)}")
+    lines += [f"  server {one.name} {one.address}:{one.port}" for one in pool.targets]
+    return [*lines, ""]
+
+
+def render(balancer: Balancer) -> str:
+    """Return haproxy.cfg.
+
+    A request whose connection to a target cannot be made goes to another target, which is safe for any method because
+    nothing was sent yet. A request that a dying host had already taken is lost, as it is on AWS.
+    """
+    lines = [
+        "global",
+        f"  stats socket {quoted(str(balancer.admin_socket))} mode 600 level admin expose-fd listeners",
+        "  hard-stop-after 300s",
+        "",
+        "defaults",
+        "  mode http",
+        "  timeout connect 1s",
+        f"  timeout client {balancer.idle_timeout}s",
+        f"  timeout server {balancer.idle_timeout}s",
+        "  retries 3",
+        "  option redispatch 1",
+        "",
+        # Without any listener HAProxy would refuse to start.
+        "frontend idle",
+        f"  bind {quoted('unix@' + str(balancer.admin_socket.with_name('idle.sock')))}",
+        "",
+    ]
+    for listener in balancer.listeners:
+        lines += render_listener(listener, balancer.ports)
+    for pool in balancer.pools:
+        lines += render_pool(pool)
+    return "\n".join(lines)
