@@ -1,0 +1,225 @@
+#!/usr/bin/python
+"""Keeps an Auto Scaling group behind a load balancer as it should be, and waits until it serves."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: scaling_group
+short_description: Keeps an Auto Scaling group behind a load balancer as it should be
+description:
+  - Makes and corrects a group with a launch template, ELB health checks, a default warm-up, metrics and target tracking of CPU.
+  - Unlike M(amazon.aws.autoscaling_group) it compares before it acts, also in check mode, returns a difference, knows the
+    default warm-up, and never touches the desired capacity of an existing group.
+  - A new launch template version is for instances to come; those that run stay.
+options:
+  name:
+    description: Name of the group.
+    type: str
+    required: true
+  launch_template_id:
+    description: The launch template.
+    type: str
+    required: true
+  launch_template_version:
+    description: Number of its version.
+    type: int
+    required: true
+  min_size:
+    description: Fewest instances, and how many a new group starts with.
+    type: int
+    required: true
+  max_size:
+    description: Most instances.
+    type: int
+    required: true
+  subnet_ids:
+    description: Subnets for the instances.
+    type: list
+    elements: str
+    required: true
+  target_group_arns:
+    description: Target groups in which instances are registered.
+    type: list
+    elements: str
+    required: true
+  health_check_grace_period:
+    description: Seconds after launch for which a bad health check is no reason to replace an instance.
+    type: int
+    required: true
+  warm_up:
+    description: Seconds after launch for which an instance's metrics do not count.
+    type: int
+    required: true
+  cpu_target:
+    description: Mean CPU of the group that target tracking keeps, in percent.
+    type: float
+    required: true
+  tags:
+    description: All tags of the group itself.
+    type: dict
+    default: {}
+  wait_timeout:
+    description: Seconds to wait until all desired instances are in service and healthy targets; 0 does not wait.
+    type: int
+    default: 600
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: Keep two to ten hosts
+  scaling_group:
+    name: pettracker-dev-service
+    launch_template_id: lt-0123456789abcdef0
+    launch_template_version: 3
+    min_size: 2
+    max_size: 10
+    subnet_ids: [subnet-0123456789abcdef0, subnet-0123456789abcdef1]
+    target_group_arns: [arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/pettracker-dev-service/0123456789abcdef]
+    health_check_grace_period: 120
+    warm_up: 60
+    cpu_target: 70
+"""
+
+RETURN = r"""
+instances:
+  description: Ids of the group's instances.
+  returned: outside check mode
+  type: list
+  elements: str
+waited:
+  description: Seconds until the group was in service.
+  returned: outside check mode
+  type: float
+"""
+
+import time
+from typing import Any
+
+from ansible.module_utils.scaling_group import (
+    SETTINGS,
+    found_state,
+    group_tags,
+    missing,
+    policy_request,
+    settings_request,
+    wanted_state,
+)
+from ansible.module_utils.state import as_diff, differences
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+# Seconds between two looks at a group that is not yet in service.
+PAUSE = 2.0
+# How many of the latest scaling activities a failure quotes.
+ACTIVITIES = 4
+
+
+def describe(client: Any, name: str) -> dict[str, Any] | None:
+    """Returns the group as Auto Scaling describes it; None if there is none or it is being deleted."""
+    groups = client.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
+    return next((group for group in groups if not group.get("Status")), None)
+
+
+def apply(client: Any, name: str, wanted: dict[str, Any], found: dict[str, Any] | None, fields: list[str]) -> None:
+    """Makes the calls that correct `fields`, in the order in which they depend on each other."""
+    if found is None:
+        client.create_auto_scaling_group(
+            AutoScalingGroupName=name,
+            DesiredCapacity=wanted["min_size"],
+            TargetGroupARNs=wanted["target_group_arns"],
+            Tags=group_tags(name, wanted["tags"]),
+            **settings_request(wanted),
+        )
+    else:
+        if set(fields) & set(SETTINGS):
+            client.update_auto_scaling_group(AutoScalingGroupName=name, **settings_request(wanted))
+        gone = sorted(set(found["target_group_arns"]) - set(wanted["target_group_arns"]))
+        added = sorted(set(wanted["target_group_arns"]) - set(found["target_group_arns"]))
+        if added:
+            client.attach_load_balancer_target_groups(AutoScalingGroupName=name, TargetGroupARNs=added)
+        if gone:
+            client.detach_load_balancer_target_groups(AutoScalingGroupName=name, TargetGroupARNs=gone)
+        if "tags" in fields:
+            client.create_or_update_tags(Tags=group_tags(name, wanted["tags"]))
+            stale = {key: value for key, value in found["tags"].items() if key not in wanted["tags"]}
+            if stale:
+                client.delete_tags(Tags=group_tags(name, stale))
+    if "metrics_collected" in fields:
+        client.enable_metrics_collection(AutoScalingGroupName=name, Granularity="1Minute")
+    if "cpu_target" in fields:
+        client.put_scaling_policy(**policy_request(name, wanted["cpu_target"]))
+
+
+def wait_until_in_service(module: AnsibleAWSModule, name: str) -> tuple[list[str], float]:
+    """Waits until nothing is missing; returns the instances and the seconds that it took, or fails saying what is."""
+    autoscaling, elb = module.client("autoscaling"), module.client("elbv2")
+    begin = time.monotonic()
+    while True:
+        group = describe(autoscaling, name) or {"DesiredCapacity": 1}
+        arns = group.get("TargetGroupARNs", [])
+        targets = {arn: elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"] for arn in arns}
+        sentences = missing(group, targets)
+        waited = round(time.monotonic() - begin, 1)
+        if not sentences or not module.params["wait_timeout"]:
+            return [instance["InstanceId"] for instance in group.get("Instances", [])], waited
+        if waited >= module.params["wait_timeout"]:
+            activities = autoscaling.describe_scaling_activities(AutoScalingGroupName=name, MaxRecords=ACTIVITIES)
+            recent = [
+                f"{item['StatusCode']}: {item['Description']} {item.get('StatusMessage', '')}".strip()
+                for item in activities["Activities"]
+            ]
+            module.fail_json(
+                msg=f"The group {name} is not in service after {waited:.0f} seconds. {' '.join(sentences)} Latest "
+                f"activities: {'; '.join(recent) or 'none'}. A host that does not become healthy says why in its journal: "
+                "look at the unit pettracker-inference.service and at cloud-init's output."
+            )
+        time.sleep(PAUSE)
+
+
+def run(module: AnsibleAWSModule) -> dict[str, Any]:
+    """Compares, acts on a difference unless in check mode, and waits."""
+    client = module.client("autoscaling")
+    name = module.params["name"]
+    wanted = wanted_state(module.params)
+    group = describe(client, name)
+    policies = client.describe_policies(AutoScalingGroupName=name)["ScalingPolicies"] if group else []
+    found = found_state(group, policies) if group else None
+    fields = differences(wanted, found)
+    result = {"changed": bool(fields), "diff": as_diff(f"Auto Scaling group {name}", wanted, found)}
+    if module.check_mode:
+        return result
+    apply(client, name, wanted, found, fields)
+    instances, waited = wait_until_in_service(module, name)
+    return result | {"instances": instances, "waited": waited}
+
+
+def main() -> None:
+    """Runs the module."""
+    module = AnsibleAWSModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "launch_template_id": {"type": "str", "required": True},
+            "launch_template_version": {"type": "int", "required": True},
+            "min_size": {"type": "int", "required": True},
+            "max_size": {"type": "int", "required": True},
+            "subnet_ids": {"type": "list", "elements": "str", "required": True},
+            "target_group_arns": {"type": "list", "elements": "str", "required": True},
+            "health_check_grace_period": {"type": "int", "required": True},
+            "warm_up": {"type": "int", "required": True},
+            "cpu_target": {"type": "float", "required": True},
+            "tags": {"type": "dict", "default": {}},
+            "wait_timeout": {"type": "int", "default": 600},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except Exception as error:  # noqa: BLE001 - fail_json_aws names the AWS error for the person who reads it
+        module.fail_json_aws(error, msg="Could not set up the Auto Scaling group")
+
+
+if __name__ == "__main__":
+    main()
