@@ -1,7 +1,7 @@
 """What every host finds under /run: the API's address in its environment, and a way to reach it at 127.0.0.1.
 
-The files are mounted, so an image made of a host carries none of them. Inside a host the API answers at the same URL as on
-the machine, so a presigned URL made outside is valid inside.
+The files are mounted, so an image made of a host carries none of them. Inside a host the API answers at the same URL as
+on the machine, so a presigned URL made outside is valid inside.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ UNITS = "/run/systemd/system"
 
 
 def render_guest_files(api_port: int, endpoint: str, region: str, gateway: str) -> dict[str, str]:
-    """Return the text of each file by its path on the host."""
+    """Return the text of each file by its path on the host. /etc/environment is a link to the first."""
+    environment = [f"AWS_ENDPOINT_URL={endpoint}", f"AWS_REGION={region}", f"AWS_DEFAULT_REGION={region}"]
     return {
-        "/run/localcloud/environment": f"AWS_ENDPOINT_URL={endpoint}\nAWS_REGION={region}\nAWS_DEFAULT_REGION={region}\n",
-        "/run/systemd/system.conf.d/localcloud.conf": (
-            f'[Manager]\nDefaultEnvironment="AWS_ENDPOINT_URL={endpoint}" "AWS_REGION={region}" "AWS_DEFAULT_REGION={region}"\n'
-        ),
+        "/run/localcloud/environment": "\n".join(environment) + "\n",
+        "/run/systemd/system.conf.d/localcloud.conf": f"[Manager]\nDefaultEnvironment={' '.join(environment)}\n",
         f"{UNITS}/localcloud-api.socket": (
             f"[Unit]\nDescription=AWS API of the local cloud\n\n[Socket]\nListenStream=127.0.0.1:{api_port}\n"
         ),

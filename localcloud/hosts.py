@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from localcloud.baseimage.build import BaseImage
 from localcloud.errors import HostError, LocalCloudError
+from localcloud.firewall import Firewall
 from localcloud.guest import guest_files
 from localcloud.network import Network, gateway
 from localcloud.podman import Podman
@@ -39,8 +40,8 @@ class HostSpec:
 def run_arguments(spec: HostSpec, mounts: dict[Path, str], endpoint: str, region: str) -> list[str]:
     """Return podman's arguments for a host.
 
-    systemd's sandboxing needs mount namespaces (SYS_ADMIN, no seccomp or AppArmor profile); SYS_BOOT lets a reboot be told
-    from a power-off.
+    systemd's sandboxing needs mount namespaces (SYS_ADMIN, no seccomp or AppArmor profile); with SYS_BOOT a reboot can
+    be told from a power-off.
     """
     volumes = [f"--volume={source}:{target}:ro" for source, target in mounts.items()]
     environment = {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
@@ -59,13 +60,17 @@ def run_arguments(spec: HostSpec, mounts: dict[Path, str], endpoint: str, region
 
 
 class Hosts:
-    """The hosts of the running cloud. Methods block until done and raise HostError; they may be called from any thread."""
+    """The hosts of the running cloud.
+
+    Methods block until done, raise HostError, and may be called from any thread.
+    """
 
     def __init__(self, settings: Settings) -> None:
         """Nothing is started or written before `prepare`."""
         self.settings = settings
         self.podman = Podman(settings)
-        self.network = Network(self.podman)
+        self.network = Network(settings)
+        self.firewall = Firewall(settings)
         self.watcher = Watcher(self._died)
         self.on_exit: Callable[[str], None] | None = None
 
@@ -75,22 +80,24 @@ class Hosts:
         free = shutil.disk_usage(self.settings.cache_dir).free
         if free < MINIMUM_FREE_BYTES:
             raise LocalCloudError(
-                f"{self.settings.cache_dir} has {free / 1024**3:.1f} GiB free, hosts need {MINIMUM_FREE_BYTES / 1024**3:.0f}: "
-                "free some space, or move the clone to a larger disk."
+                f"{self.settings.cache_dir} has {free / 1024**3:.1f} GiB free, hosts need "
+                f"{MINIMUM_FREE_BYTES / 1024**3:.0f}: free some space, or move the clone to a larger disk."
             )
+        self._clear_other_clone()
         self.podman.write_configuration()
-        self.network.protect()
+        self._clone_mark.parent.mkdir(parents=True, exist_ok=True)
+        self._clone_mark.write_text(str(self.settings.root))
+        self.podman.check_storage()
+        self.firewall.protect()
 
     def base_image(self, say: Callable[[str], None]) -> str:
-        """Return the base image's reference, building it if this clone has not got it yet; `say` gets progress lines."""
+        """Return the base image's reference, building it if the cache lacks it; `say` gets progress lines."""
         return BaseImage(self.podman).ensure(say)
 
     def launch(self, spec: HostSpec) -> None:
         """Start a new host; its user data runs through cloud-init as it boots."""
         self.network.ensure(spec.vpc_id, spec.vpc_cidr)
-        mounts = guest_files(
-            self.settings.run_dir / "guests" / spec.vpc_id, self.settings, gateway(spec.vpc_cidr)
-        )
+        mounts = guest_files(self.settings.run_dir / "guests" / spec.vpc_id, self.settings, gateway(spec.vpc_cidr))
         self.podman.run(*run_arguments(spec, mounts, self.settings.endpoint, self.settings.region))
         self._watch(spec.instance_id)
 
@@ -122,8 +129,9 @@ class Hosts:
         self.podman.run("commit", "--quiet", instance_id, image, timeout=600)
 
     def remove_image(self, image: str) -> None:
-        """Remove an image made by `commit`. Hosts started from it go on. Safe to repeat."""
-        self.podman.run("image", "rm", "--force", image, check=False)
+        """Remove an image made by `commit`; hosts started from it go on. Safe to repeat."""
+        if self.podman.run("image", "rm", image, check=False).returncode:
+            self.podman.run("untag", image, check=False)
 
     def teardown(self) -> None:
         """Remove every host, every image made by request, every network and rule. Safe to repeat and after a crash."""
@@ -133,9 +141,24 @@ class Hosts:
             listed = self.podman.run("images", "--noheading", "--format={{.Repository}}:{{.Tag}}", check=False).stdout
             for image in listed.split():
                 if image.startswith(f"{IMAGE_REPOSITORY}"):
-                    self.podman.run("image", "rm", "--force", image, check=False)
+                    self.remove_image(image)
+            self.podman.run("image", "prune", "--force", check=False)
+        blocks = self.network.blocks()
         self.network.teardown()
+        self.firewall.remove(blocks)
         shutil.rmtree(self.settings.run_dir, ignore_errors=True)
+
+    @property
+    def _clone_mark(self) -> Path:
+        """Names the clone whose hosts this machine runs."""
+        return self.settings.run_dir / "clone"
+
+    def _clear_other_clone(self) -> None:
+        """Remove what the crashed cloud of another clone left; a live one would hold the machine's lock."""
+        if self._clone_mark.exists():
+            root = Path(self._clone_mark.read_text())
+            if root != self.settings.root:
+                Hosts(replace(self.settings, root=root)).teardown()
 
     def _watch(self, instance_id: str) -> None:
         process = self.podman.run("inspect", "--format={{.State.Pid}}", instance_id).stdout.strip()

@@ -6,14 +6,13 @@ Categories follow "Instance metadata categories" in the EC2 user guide; one that
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 # Versions that AWS still serves, as far as clients (cloud-init, SDKs) ask for them.
-VERSIONS = ("1.0", "2009-04-04", "2016-09-02", "2018-09-24", "2019-10-01", "2021-01-03", "2021-03-23", "2021-07-15", "latest")
+VERSIONS = ("1.0", "2009-04-04", "2016-09-02", "2018-09-24", "2019-10-01", "2021-03-23", "2021-07-15", "latest")
 
 Leaf = str | bytes | Callable[[], str]
 Tree = dict[str, "Leaf | Tree"]
@@ -185,8 +184,9 @@ def find(tree: Tree, path: str) -> bytes | None:
             return None
         node = node[name]
     if isinstance(node, dict):
-        return "\n".join(f"{name}/" if isinstance(child, dict) else name for name, child in sorted(node.items())).encode()
-    if re.search(r"/$", route):
+        entries = (f"{name}/" if isinstance(child, dict) else name for name, child in sorted(node.items()))
+        return "\n".join(entries).encode()
+    if route.endswith("/"):
         return None
     content = node() if callable(node) else node
     return content if isinstance(content, bytes) else content.encode()

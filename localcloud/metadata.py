@@ -85,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "EC2ws"
     sys_version = ""
 
-    def do_PUT(self) -> None:  # noqa: N802 - the base class calls it so
+    def do_PUT(self) -> None:
         service, view = self._service, self._view()
         if view is None:
             return
@@ -102,14 +102,13 @@ class _Handler(BaseHTTPRequestHandler):
             token = service.tokens.issue(view.instance_id, int(text))
             self._answer(HTTPStatus.OK, token.encode(), {TTL_HEADER: text}, hops=view.hop_limit)
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         service, view = self._service, self._view()
         if view is None:
             return
         token = self.headers.get(TOKEN_HEADER)
-        if token is None and view.http_tokens == "required":
-            self._answer(HTTPStatus.UNAUTHORIZED)
-        elif token is not None and not service.tokens.valid(view.instance_id, token):
+        without_token = view.http_tokens == "optional"
+        if not (without_token if token is None else service.tokens.valid(view.instance_id, token)):
             self._answer(HTTPStatus.UNAUTHORIZED)
         else:
             content = find(instance_tree(view, service.credentials), self.path)
@@ -118,14 +117,14 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self._answer(HTTPStatus.OK, content)
 
-    do_HEAD = do_GET  # noqa: N815
+    do_HEAD = do_GET
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         self._answer(HTTPStatus.METHOD_NOT_ALLOWED)
 
-    do_DELETE = do_PATCH = do_OPTIONS = do_POST  # noqa: N815
+    do_DELETE = do_PATCH = do_OPTIONS = do_POST
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+    def log_message(self, format: str, *args: Any) -> None:
         logger.debug("%s %s", self.client_address[0], format % args)
 
     @property

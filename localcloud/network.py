@@ -1,8 +1,4 @@
-"""VPCs as bridges, and a firewall that keeps hosts to the API, the metadata service and the outside's registries.
-
-Every bridge's name starts with the same letters, so one nftables table, in place before the first host, covers them all.
-Link-local traffic from a host reaches the metadata service or nothing: it can never leave this machine.
-"""
+"""VPCs as bridges of this machine, with the VPC's own addresses."""
 
 from __future__ import annotations
 
@@ -16,12 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localcloud.errors import LocalCloudError
-from localcloud.podman import Podman
-
-TABLE = "pettracker_localcloud"
-BRIDGE_PREFIX = "ptcloud"
-METADATA_ADDRESS = "169.254.169.254"
-FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+from localcloud.firewall import BRIDGE_PREFIX
+from localcloud.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -33,49 +25,36 @@ class Taken:
 
 
 def bridge_name(vpc_id: str) -> str:
-    """Return the VPC's bridge interface; the kernel allows 15 characters."""
-    return f"{BRIDGE_PREFIX}{hashlib.sha256(vpc_id.encode()).hexdigest()[:8]}"
+    """Return the VPC's bridge interface. The kernel allows 15 characters; one is left for the port's suffix."""
+    return f"{BRIDGE_PREFIX}{hashlib.sha256(vpc_id.encode()).hexdigest()[:7]}"
+
+
+def bridge_mac(vpc_id: str) -> str:
+    """Return the bridge's hardware address, locally administered."""
+    return "02:" + hashlib.sha256(vpc_id.encode()).digest()[:5].hex(":")
 
 
 def gateway(cidr: str) -> str:
-    """Return the VPC's first address, which its bridge takes (on AWS it is the router's, too)."""
+    """Return the VPC's first address, which its bridge takes."""
     return str(ipaddress.IPv4Network(cidr)[1])
 
 
-def ruleset(api_port: int, metadata_port: int) -> str:
-    """Return the nftables table.
+def bridge_commands(vpc_id: str, cidr: str) -> list[list[str]]:
+    """Return the ip(8) commands that make the VPC's bridge.
 
-    Priority raw comes before address translation: other link-local traffic than a request to the metadata service ends there.
-    The forward chain says the same once more, so that no mistake elsewhere lets a host reach the machine's own metadata.
+    netavark would make one whose hardware address changes as hosts come and go, so that hosts lose their gateway for
+    seconds, and would delete it after the last host. An address of its own and a port without a peer prevent both.
     """
-    bridges = f'iifname "{BRIDGE_PREFIX}*"'
-    return f"""table inet {TABLE} {{
-  chain link_local {{
-    type filter hook prerouting priority raw; policy accept;
-    {bridges} ip daddr {METADATA_ADDRESS} tcp dport 80 accept
-    {bridges} ip daddr 169.254.0.0/16 drop
-  }}
-  chain metadata {{
-    type nat hook prerouting priority dstnat - 5; policy accept;
-    {bridges} ip daddr {METADATA_ADDRESS} tcp dport 80 redirect to :{metadata_port}
-  }}
-  chain machine {{
-    type filter hook input priority filter; policy accept;
-    {bridges} ct state established,related accept
-    {bridges} tcp dport {metadata_port} ct status dnat accept
-    {bridges} tcp dport {api_port} accept
-    {bridges} meta l4proto {{ tcp, udp }} th dport 53 accept
-    {bridges} meta l4proto {{ icmp, ipv6-icmp }} accept
-    {bridges} reject
-  }}
-  chain outside {{
-    type filter hook forward priority filter - 5; policy accept;
-    {bridges} ip daddr 169.254.0.0/16 drop
-    {bridges} meta nfproto ipv6 drop
-    oifname "{BRIDGE_PREFIX}*" iifname != "{BRIDGE_PREFIX}*" ct state new drop
-  }}
-}}
-"""
+    bridge = bridge_name(vpc_id)
+    port, peer = f"{bridge}p", f"{bridge}q"
+    prefix = ipaddress.IPv4Network(cidr).prefixlen
+    return [
+        ["link", "add", bridge, "address", bridge_mac(vpc_id), "type", "bridge"],
+        ["link", "add", port, "type", "veth", "peer", "name", peer],
+        ["link", "set", port, "master", bridge],
+        ["address", "add", f"{gateway(cidr)}/{prefix}", "dev", bridge],
+        ["link", "set", bridge, "up"],
+    ]
 
 
 def collision(cidr: str, taken: Iterable[Taken]) -> Taken | None:
@@ -85,21 +64,21 @@ def collision(cidr: str, taken: Iterable[Taken]) -> Taken | None:
 
 
 def machine_networks(routes: str, resolv_conf: str) -> list[Taken]:
-    """Return the networks in `ip -json -4 route show table all` and the name servers, without the local cloud's own bridges."""
+    """Return the networks in `ip -json -4 route show` and the name servers, but not the local cloud's own bridges."""
     found = []
     for route in json.loads(routes or "[]"):
         device = route.get("dev", "")
-        if route["dst"] not in {"default", "0.0.0.0/0"} and device != "lo" and not device.startswith(BRIDGE_PREFIX):
+        if route["dst"] != "default" and not device.startswith(BRIDGE_PREFIX):
             found.append(Taken(ipaddress.IPv4Network(route["dst"], strict=False), f"on {device or 'a route'}"))
     for line in resolv_conf.splitlines():
         match line.split():
-            case ["nameserver", address] if ":" not in address and not address.startswith("127."):
+            case ["nameserver", address, *_] if ":" not in address and not address.startswith("127."):
                 found.append(Taken(ipaddress.IPv4Network(address), "a name server"))
     return found
 
 
 def network_definition(vpc_id: str, cidr: str) -> dict[str, object]:
-    """Return podman's definition of a network, the form of `podman network inspect`; 4.3 cannot name a bridge by option."""
+    """Return podman's definition of a network, as `network inspect` shows it; 4.3 has no option to name a bridge."""
     return {
         "name": vpc_id,
         "id": hashlib.sha256(vpc_id.encode()).hexdigest(),
@@ -114,66 +93,61 @@ def network_definition(vpc_id: str, cidr: str) -> dict[str, object]:
     }
 
 
-class Network:
-    """The bridges and the firewall of the running cloud."""
+def _ip(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
 
-    def __init__(self, podman: Podman) -> None:
-        """Nothing is changed on the machine before `protect`."""
-        self.podman = podman
-        self.settings = podman.settings
+
+class Network:
+    """The bridges of the running cloud. `on_network(vpc_id, gateway)` is told of each before its first host starts."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is changed before `ensure`."""
+        self.settings = settings
         self.on_network: Callable[[str, str], None] | None = None
+        self._directory = settings.run_dir / "networks"
+        self._ready: set[str] = set()
         self._lock = threading.Lock()
 
-    @property
-    def _directory(self) -> Path:
-        return self.settings.state_dir / "networks"
-
-    @property
-    def _forwarding_before(self) -> Path:
-        return self.settings.run_dir / "ip_forward"
-
-    def protect(self) -> None:
-        """Put the firewall in place, replacing an earlier one in one step; remember whether the machine forwarded packets."""
-        self.settings.run_dir.mkdir(parents=True, exist_ok=True)
-        if not self._forwarding_before.exists():
-            self._forwarding_before.write_text(FORWARDING.read_text())
-        table = f"table inet {TABLE} {{}}\ndelete table inet {TABLE}\n" + ruleset(
-            self.settings.api_port, self.settings.metadata_port
-        )
-        done = subprocess.run(["nft", "-f", "-"], input=table, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise LocalCloudError(f"the firewall of the hosts could not be set up: {done.stderr.strip()}")
-
     def ensure(self, vpc_id: str, cidr: str) -> None:
-        """Make sure that the VPC's network is defined; tell `on_network(vpc_id, gateway)` about a new one.
+        """Make the VPC's bridge unless it is there.
 
         Raises LocalCloudError when the machine itself uses addresses in `cidr`.
         """
         with self._lock:
-            definition = self._directory / f"{vpc_id}.json"
-            if definition.exists():
+            if vpc_id in self._ready:
                 return
-            routes = subprocess.run(["ip", "-json", "-4", "route", "show"], capture_output=True, text=True, check=True).stdout
-            other = collision(cidr, machine_networks(routes, Path("/etc/resolv.conf").read_text()))
+            other = collision(cidr, machine_networks(_ip("-json", "-4", "route", "show").stdout, _name_servers()))
             if other:
                 raise LocalCloudError(
-                    f"{vpc_id} has {cidr}, but this machine itself uses {other.network} ({other.where}), so hosts there could "
-                    "not be told apart. Give the VPC another CIDR block, or disconnect that network during the rehearsal."
+                    f"{vpc_id} has the block {cidr}, but this machine itself uses {other.network} ({other.where}): "
+                    "traffic could not be told apart. Give the VPC another block, or leave that network meanwhile."
                 )
             self._directory.mkdir(parents=True, exist_ok=True)
-            definition.write_text(json.dumps(network_definition(vpc_id, cidr)))
+            Path(self._directory, f"{vpc_id}.json").write_text(json.dumps(network_definition(vpc_id, cidr)))
+            for command in bridge_commands(vpc_id, cidr):
+                done = _ip(*command)
+                if done.returncode:
+                    raise LocalCloudError(f"the bridge of {vpc_id} could not be made: {done.stderr.strip()}")
             if self.on_network:
                 self.on_network(vpc_id, gateway(cidr))
+            self._ready.add(vpc_id)
+
+    def blocks(self) -> set[str]:
+        """Return the address blocks of the VPCs that have a network, also of a cloud that has crashed."""
+        definitions = [json.loads(path.read_text()) for path in self._directory.glob("*.json")]
+        return {subnet["subnet"] for definition in definitions for subnet in definition["subnets"]}
 
     def teardown(self) -> None:
-        """Remove bridges, firewall and netavark's chains, and restore the machine's forwarding. Safe to repeat."""
-        links = subprocess.run(["ip", "-json", "link", "show", "type", "bridge"], capture_output=True, text=True, check=False)
-        for link in json.loads(links.stdout or "[]"):
-            if link.get("ifname", "").startswith(BRIDGE_PREFIX):
-                subprocess.run(["ip", "link", "delete", link["ifname"]], capture_output=True, check=False)
-        for definition in self._directory.glob("vpc-*.json"):
-            definition.unlink()
-        subprocess.run(["nft", "delete", "table", "inet", TABLE], capture_output=True, check=False)
-        if self._forwarding_before.exists():
-            FORWARDING.write_text(self._forwarding_before.read_text())
-            self._forwarding_before.unlink()
+        """Remove every bridge of the local cloud and its definition. Safe to repeat."""
+        with self._lock:
+            for link in json.loads(_ip("-json", "link", "show").stdout or "[]"):
+                if link.get("ifname", "").startswith(BRIDGE_PREFIX):
+                    _ip("link", "delete", link["ifname"])
+            for definition in self._directory.glob("*.json"):
+                definition.unlink()
+            self._ready.clear()
+
+
+def _name_servers() -> str:
+    path = Path("/etc/resolv.conf")
+    return path.read_text() if path.exists() else ""

@@ -1,7 +1,7 @@
 """podman with its storage inside the clone and options that fit the machine.
 
-Nothing of the machine's own podman is touched: graph root, run root, network definitions, locks and events are the local
-cloud's. CONTAINERS_CONF and CONTAINERS_STORAGE_CONF point every podman process at them.
+Nothing of the machine's own podman is touched: graph root, run root, network definitions, locks and events are the
+local cloud's. CONTAINERS_CONF and CONTAINERS_STORAGE_CONF point every podman process at them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from pathlib import Path
 from localcloud.errors import HostError, LocalCloudError
 from localcloud.settings import Settings
 
-# What podman asks for by itself (common/pkg/config, buildah's default for processes). A machine whose root may not raise
-# limits allows less, and then no container starts.
+# What podman asks for by itself. A machine whose root may not raise limits allows less, and then no container starts.
 PODMAN_LIMITS = {"nofile": 1048576, "nproc": 32768}
 CGROUP_V2_MARK = Path("/sys/fs/cgroup/cgroup.controllers")
 SYSTEMD_MARK = Path("/run/systemd/system")
@@ -71,12 +70,12 @@ tmp_dir = "{settings.run_dir / "libpod"}"
 
 [network]
 network_backend = "netavark"
-network_config_dir = "{settings.state_dir / "networks"}"
+network_config_dir = "{settings.run_dir / "networks"}"
 """
 
 
 def render_storage_conf(settings: Settings, on_overlay: bool) -> str:
-    """Return storage.conf (containers-storage.conf(5)). The kernel refuses overlay on overlay, fuse-overlayfs does not."""
+    """Return storage.conf (containers-storage.conf(5)). The kernel refuses overlay on overlay, fuse-overlayfs not."""
     store = settings.cache_dir / "containers"
     options = '\n[storage.options.overlay]\nmount_program = "/usr/bin/fuse-overlayfs"\n' if on_overlay else ""
     return f"""[storage]
@@ -134,8 +133,17 @@ class Podman:
         self.settings.containers_conf.write_text(render_containers_conf(self.settings, runtime, manager, ulimits))
         self.settings.storage_conf.write_text(render_storage_conf(self.settings, on_overlay))
 
+    def check_storage(self) -> None:
+        """Raise HostError when podman cannot work here. A clone that was moved loses podman's records, not its images."""
+        done = self.run("info", check=False)
+        if done.returncode and "mismatch" in done.stderr:
+            shutil.rmtree(self.settings.cache_dir / "containers" / "libpod", ignore_errors=True)
+            self.run("info")
+        elif done.returncode:
+            raise HostError(f"podman does not work on this machine: {done.stderr.strip()}")
+
     def run(self, *arguments: str, timeout: float = 120, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run podman and return what it said; raise HostError with its last line on failure or after `timeout` seconds."""
+        """Run podman and return what it said; raise HostError on failure (with its last line) or after `timeout` s."""
         try:
             done = subprocess.run(
                 ["podman", *arguments],

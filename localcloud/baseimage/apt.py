@@ -1,4 +1,4 @@
-"""Where this machine gets Debian packages from: mirrors, proxies and certificate authorities, for the hosts to use too."""
+"""Where this machine gets Debian packages from (mirrors, proxy, certificate authorities), for the hosts to use too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from localcloud.errors import LocalCloudError
 
 SUITE = "bookworm"
-DEBIAN_SUITES = frozenset({"bullseye", "bookworm", "trixie", "forky", "sid", "oldstable", "stable", "testing", "unstable"})
+DEBIAN_SUITES = frozenset({"bullseye", "bookworm", "trixie", "forky", "sid", "oldstable", "stable", "testing"})
 # Debian's own content network, https://deb.debian.org: what a machine uses whose own apt knows no Debian (Ubuntu).
 PUBLIC_MIRROR = "http://deb.debian.org/debian"
 PUBLIC_SECURITY_MIRROR = "http://deb.debian.org/debian-security"
@@ -91,11 +91,12 @@ def choose_mirrors(sources: list[Source], environ: Mapping[str, str] | None = No
     if chosen:
         if not re.match(r"(https?|file)://\S+$", chosen):
             raise LocalCloudError(
-                f"{MIRROR_VARIABLE}={chosen!r} is not the address of a Debian mirror: write for example {PUBLIC_MIRROR}."
+                f"{MIRROR_VARIABLE}={chosen!r} is not a Debian mirror's address: write for example {PUBLIC_MIRROR}."
             )
         return Mirrors(chosen, f"{chosen}-security")
     main = [source.uri for source in sources if source.suite in DEBIAN_SUITES and source.uri.endswith("/debian")]
-    security = [source.uri for source in sources if source.suite.removesuffix("-security") in DEBIAN_SUITES - {source.suite}]
+    releases = {f"{suite}-security" for suite in DEBIAN_SUITES}
+    security = [source.uri for source in sources if source.suite in releases]
     if not main:
         return Mirrors(PUBLIC_MIRROR, PUBLIC_SECURITY_MIRROR)
     return Mirrors(main[0], security[0] if security else f"{main[0]}-security")

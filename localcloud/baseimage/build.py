@@ -25,6 +25,9 @@ from localcloud.podman import Podman
 
 RECIPE = Path(__file__).parent
 REPOSITORY = "localhost/pettracker/base"
+BOOTSTRAP = ("debootstrap", "--variant=minbase", f"--keyring={KEYRING}")
+# What debootstrap takes from the machine, and what a host fetches anew.
+UNWANTED = ("etc/hostname", "etc/resolv.conf", "var/cache/apt", "var/lib/apt/lists")
 BUILD_TIMEOUT = 1200
 Say = Callable[[str], None]
 
@@ -76,7 +79,8 @@ class BaseImage:
     @property
     def minimal_reference(self) -> str:
         """Name of debootstrap's result, on which the Containerfile builds."""
-        return f"{REPOSITORY}-minimal:{digest({'mirror': self.mirrors.main.encode(), 'suite': SUITE.encode()})}"
+        recipe = " ".join((*BOOTSTRAP, SUITE, self.mirrors.main, *UNWANTED))
+        return f"{REPOSITORY}-minimal:{digest({'recipe': recipe.encode()})}"
 
     def exists(self, reference: str) -> bool:
         """Tell whether the clone's storage holds an image."""
@@ -94,25 +98,24 @@ class BaseImage:
         return self.reference
 
     def _bootstrap(self, say: Say) -> None:
-        """Import debootstrap's minimal Debian. It is made beside the storage: a file in /tmp may be in memory."""
+        """Import debootstrap's minimal Debian, made beside the storage since /tmp may be in memory."""
         say(f"base image: Debian {SUITE} from {self.mirrors.main} (about a minute, once per clone)")
         if not KEYRING.exists():
             raise LocalCloudError("Debian's archive keys are missing: apt-get install debian-archive-keyring.")
         with tempfile.TemporaryDirectory(dir=self.podman.settings.cache_dir, prefix="debootstrap-") as directory:
             target, archive = Path(directory, "root"), Path(directory, "root.tar")
             log = self.podman.settings.cache_dir / "debootstrap.log"
-            command = ["debootstrap", "--variant=minbase", f"--keyring={KEYRING}", SUITE, str(target), self.mirrors.main]
+            command = [*BOOTSTRAP, SUITE, str(target), self.mirrors.main]
             with log.open("w") as output:
                 done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False)
             if done.returncode:
                 last = (log.read_text().strip().splitlines() or ["no message"])[-1]
                 raise LocalCloudError(
-                    f"debootstrap could not get Debian {SUITE} from {self.mirrors.main} ({last}). Check the network, or name "
-                    f"a mirror that this machine reaches in {MIRROR_VARIABLE}. The log is {log}."
+                    f"debootstrap could not get Debian {SUITE} from {self.mirrors.main} ({last}). Check the network, or "
+                    f"name a mirror that this machine reaches in {MIRROR_VARIABLE}. The log is {log}."
                 )
-            shutil.rmtree(target / "var/cache/apt")
-            shutil.rmtree(target / "var/lib/apt/lists")
-            subprocess.run(["tar", "--create", "--xattrs", f"--file={archive}", f"--directory={target}", "."], check=True)
+            without = [f"--exclude=./{path}" for path in UNWANTED]
+            subprocess.run(["tar", "--create", f"--file={archive}", f"--directory={target}", *without, "."], check=True)
             shutil.rmtree(target)
             self.podman.run("import", "--quiet", str(archive), self.minimal_reference, timeout=BUILD_TIMEOUT)
 
@@ -144,5 +147,5 @@ class BaseImage:
         """Remove base images of earlier recipes, so that the cache holds one."""
         listed = self.podman.run("images", "--noheading", "--format={{.Repository}}:{{.Tag}}").stdout.split()
         for reference in listed:
-            if reference.startswith(f"{REPOSITORY}:") and reference != self.reference:
+            if reference.startswith(REPOSITORY) and reference not in {self.reference, self.minimal_reference}:
                 self.podman.run("image", "rm", "--force", reference, check=False)

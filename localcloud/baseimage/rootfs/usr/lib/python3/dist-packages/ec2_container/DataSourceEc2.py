@@ -5,6 +5,8 @@ IMDSv2 token. Nothing else differs. The DHCP variant is left out, since a contai
 cloud-init finds this module through `datasource_pkg_list`.
 """
 
+from collections.abc import Iterable
+
 from cloudinit import sources
 from cloudinit.sources import DataSourceEc2 as ec2
 
@@ -12,13 +14,13 @@ from cloudinit.sources import DataSourceEc2 as ec2
 class DataSourceEc2(ec2.DataSourceEc2):
     """EC2's data source on a platform known to be AWS."""
 
-    def _get_cloud_name(self):
+    def _get_cloud_name(self) -> str:
         return ec2.CloudNames.AWS
 
 
 datasources = [(DataSourceEc2, (sources.DEP_FILESYSTEM, sources.DEP_NETWORK))]
 
 
-def get_datasource_list(depends):
+def get_datasource_list(depends: Iterable[str]) -> list[type]:
     """Return the data sources whose dependencies are `depends`, as cloud-init asks of every data source module."""
     return sources.list_from_depends(depends, datasources)
