@@ -130,3 +130,21 @@ def wheelhouse(backend: BackendName, python: str, machine: str, output: Path) ->
     except WheelhouseError as error:
         raise click.ClickException(str(error)) from None
     click.echo(json.dumps({"path": str(archive.path), "sha256": archive.sha256}))
+
+
+@main.command()
+@click.argument("photo", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--url", required=True, help="Base URL of the service, such as https://localhost:8443.")
+@click.option("--ca", type=click.Path(path_type=Path, exists=True), help="Certificates to trust, PEM.")
+@click.option("--timeout", default=30.0, show_default=True, help="Seconds to wait.")
+def ask(photo: Path, url: str, ca: Path | None, timeout: float) -> None:
+    """Send PHOTO to a running service and print the breed."""
+    from inference.ask import AskError, sentence  # noqa: PLC0415
+    from inference.ask import ask as send  # noqa: PLC0415
+
+    if not url.startswith(("http://", "https://")):
+        raise click.BadParameter("give an http:// or https:// URL", param_hint="--url")
+    try:
+        click.echo(sentence(send(url, photo, timeout, ca)))
+    except AskError as error:
+        raise click.ClickException(str(error)) from None
