@@ -14,7 +14,9 @@ from bundle.golden import Answer, disagreements
 _TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
 
 
-def check(url: str, bundle: Bundle, timeout_seconds: float, ca_file: Path | None = None) -> Iterator[tuple[str, list[str]]]:
+def check(
+    url: str, bundle: Bundle, timeout_seconds: float, ca_file: Path | None = None
+) -> Iterator[tuple[str, list[str]]]:
     """Compare a server with a bundle: the digest of the model that it serves, then every golden input.
 
     Args:
@@ -40,13 +42,18 @@ def check(url: str, bundle: Bundle, timeout_seconds: float, ca_file: Path | None
     except (OSError, ValueError, KeyError) as error:
         yield "/version", [_reason(error)]
         return
-    yield "model digest", [] if served == bundle.digest else [f"the server serves {served}, the bundle is {bundle.digest}"]
+    yield (
+        "model digest",
+        [] if served == bundle.digest else [f"the server serves {served}, the bundle is {bundle.digest}"],
+    )
     golden = bundle.golden()
     for case in golden.cases:
         path = bundle.path(f"golden/{case.input}")
         try:
             answer = ask("/predict", path.read_bytes(), _TYPES[path.suffix])
-            answered = [Answer(class_id=item["class_id"], confidence=item["confidence"]) for item in answer["predictions"]]
+            answered = [
+                Answer(class_id=item["class_id"], confidence=item["confidence"]) for item in answer["predictions"]
+            ]
         except (OSError, ValueError, KeyError) as error:
             yield case.input, [_reason(error)]
         else:

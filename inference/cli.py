@@ -45,7 +45,9 @@ def main() -> None:
 @click.option("--address", default=_DEFAULTS.address, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=_DEFAULTS.port, help="TCP port; 0: any free one.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads [default: those that this process may use].")
-@click.option("--queue-size", type=click.IntRange(min=1), default=_DEFAULTS.queue_size, help="Predictions held at once.")
+@click.option(
+    "--queue-size", type=click.IntRange(min=1), default=_DEFAULTS.queue_size, help="Predictions held at once."
+)
 @click.option("--deadline-seconds", type=click.FloatRange(min=0.1), default=_DEFAULTS.deadline_seconds)
 @click.option("--body-seconds", type=click.FloatRange(min=0.1), default=_DEFAULTS.body_seconds)
 @click.option("--max-body-bytes", type=click.IntRange(min=1), default=_DEFAULTS.max_body_bytes)
@@ -88,7 +90,9 @@ def serve(
 
 @main.command()
 @click.option("--url", required=True, help="Base URL of the service, such as http://127.0.0.1:8080.")
-@click.option("--bundle", "directory", type=click.Path(path_type=Path), required=True, help="The bundle to compare with.")
+@click.option(
+    "--bundle", "directory", type=click.Path(path_type=Path), required=True, help="The bundle to compare with."
+)
 @click.option("--ca", type=click.Path(path_type=Path, exists=True), help="Certificates to trust, PEM.")
 @click.option("--timeout", default=10.0, show_default=True, help="Seconds for each request.")
 def check(url: str, directory: Path, ca: Path | None, timeout: float) -> None:

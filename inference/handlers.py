@@ -13,6 +13,7 @@ from inference.errors import ForbiddenError, NotFoundError, ServingError
 from inference.metrics import Metrics
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_PROBES = {"/health", "/ready", "/metrics"}
 _CODES = {400: "bad_request", 405: "method_not_allowed"}
 
 
@@ -27,6 +28,9 @@ class JsonHandler(RequestHandler):
         self.set_header("X-Request-Id", self.request_id)
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Cache-Control", "no-store")
+
+    def compute_etag(self) -> None:
+        """Send no ETag: answers are small, and a 304 is not what a health check expects."""
 
     def write_json(self, document: dict[str, Any]) -> None:
         self.set_header("Content-Type", "application/json")
@@ -80,12 +84,14 @@ def require_loopback(request: HTTPServerRequest) -> None:
 
 
 def observe(handler: RequestHandler, metrics: Metrics, route: str) -> None:
-    """Count and log one answered request."""
+    """Count one answered request, and log it unless it is a probe that found all well."""
     request, status = handler.request, handler.get_status()
     seconds = request.request_time()
     method = request.method if request.method in RequestHandler.SUPPORTED_METHODS else "other"
     metrics.requests.labels(route, method, str(status)).inc()
     metrics.request_seconds.labels(route).observe(seconds)
+    if route in _PROBES and status == 200:
+        return
     logs.info(
         "request",
         request_id=getattr(handler, "request_id", None),

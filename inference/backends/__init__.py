@@ -46,4 +46,6 @@ def open_backend(bundle: Bundle, name: BackendName, threads: int) -> Backend:
     try:
         return module.open_backend(bundle, threads)
     except (RuntimeError, OSError, ValueError) as error:
-        raise BackendError(f"the backend {name} cannot load {bundle.manifest.backends[name].program}: {error}") from None
+        raise BackendError(
+            f"the backend {name} cannot load {bundle.manifest.backends[name].program}: {error}"
+        ) from None

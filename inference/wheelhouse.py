@@ -1,0 +1,192 @@
+"""The hosts' Python packages as one archive, so that a host in a private subnet installs without an index.
+
+The archive holds `requirements.txt`, with the sha256 of every wheel, and `wheels/`. A host runs
+`pip install --no-index --find-links wheels --require-hashes -r requirements.txt`.
+
+Everything comes from the lock file, by digest, except the project itself, which is built from the source tree, and torch,
+whose digest depends on the index that it comes from (`TORCH_INDEX_URL`): its version is pinned in `pyproject.toml`, and the
+archive's own requirements pin the digest of what was downloaded.
+"""
+
+import gzip
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from bundle.manifest import BackendName
+
+_SOURCE_TREE = Path(__file__).parent.parent
+_PROJECT_FILES = ("pyproject.toml", "LICENSE")
+# A host needs neither the training code nor the README, and a change of them must not change the hosts' image.
+_PROJECT_PACKAGES = ("bundle", "inference")
+# glibc up to 2.34: Amazon Linux 2023. Debian 12 has 2.36, Ubuntu 24.04 has 2.39.
+_GLIBC_MINORS = range(34, 16, -1)
+_MACHINES = ("x86_64", "aarch64")
+# The zip format knows no earlier date.
+_EPOCH_1980 = "315532800"
+
+
+class WheelhouseError(Exception):
+    """The archive cannot be made; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A wheelhouse archive and its sha256, in hex."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class _Target:
+    """The hosts that wheels are chosen for."""
+
+    python: str
+    machine: str
+
+    def pip_options(self) -> list[str]:
+        platforms = [f"manylinux_2_{minor}_{self.machine}" for minor in _GLIBC_MINORS] + [
+            f"manylinux2014_{self.machine}"
+        ]
+        tag = f"cp{self.python.replace('.', '')}"
+        return [
+            *("--only-binary", ":all:", "--python-version", self.python, "--implementation", "cp"),
+            *("--abi", tag, "--abi", "abi3", "--abi", "none"),
+            *(option for platform in platforms for option in ("--platform", platform)),
+        ]
+
+
+def build(backend: BackendName, python: str, machine: str, output: Path, say: Callable[[str], None]) -> Archive:
+    """Make the archive for hosts that run `backend`, or find it in `output` if its inputs are the same.
+
+    Args:
+        python: version of the hosts' Python, such as 3.11.
+        machine: x86_64 or aarch64.
+
+    Raises:
+        WheelhouseError: no source tree here, an unknown target, or pip failed.
+    """
+    if machine not in _MACHINES or not re.fullmatch(r"3\.\d+", python):
+        raise WheelhouseError(f"no such hosts: Python {python} on {machine}; machines are {' and '.join(_MACHINES)}")
+    lock = _SOURCE_TREE / "locks" / f"serve-{backend}.txt"
+    if not lock.is_file():
+        raise WheelhouseError(f"{lock} is missing: run this from a source tree of the project")
+    target = _Target(python, machine)
+    path = output / f"pettracker-wheelhouse-{_inputs_digest(lock, backend, target)[:12]}.tar.gz"
+    checksum = path.with_name(f"{path.name}.sha256")
+    if path.is_file() and checksum.is_file() and _sha256(path) == checksum.read_text().split()[0]:
+        say(f"{path} has everything already")
+        return Archive(path, _sha256(path))
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output, prefix=".wheelhouse-") as scratch:
+        wheels = Path(scratch) / "wheels"
+        wheels.mkdir()
+        say(f"downloading the packages of {lock.name}")
+        _pip("download", "--no-deps", "--require-hashes", *target.pip_options(), "-r", str(lock), "-d", str(wheels))
+        if backend == "torch":
+            _download_torch(wheels, target, say)
+        say("building the project's own wheel")
+        _build_project(Path(scratch) / "project", wheels)
+        say("packing")
+        partial = Path(scratch) / path.name
+        partial.write_bytes(_pack(wheels))
+        partial.chmod(0o644)
+        archive = Archive(path, _sha256(partial))
+        checksum.write_text(f"{archive.sha256}  {path.name}\n")
+        partial.replace(path)
+    return archive
+
+
+def _inputs_digest(lock: Path, backend: BackendName, target: _Target) -> str:
+    """Return a digest of everything that the archive is made from."""
+    content = hashlib.sha256()
+    facts = [
+        backend,
+        target.python,
+        target.machine,
+        os.environ.get("TORCH_INDEX_URL", "") if backend == "torch" else "",
+    ]
+    content.update(json.dumps(facts).encode())
+    for path in [lock, *_project_sources()]:
+        content.update(json.dumps([path.relative_to(_SOURCE_TREE).as_posix(), _sha256(path)]).encode())
+    return content.hexdigest()
+
+
+def _project_sources() -> list[Path]:
+    inside = [
+        path
+        for package in _PROJECT_PACKAGES
+        for path in (_SOURCE_TREE / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
+    return sorted([*inside, *(_SOURCE_TREE / name for name in _PROJECT_FILES)])
+
+
+def _download_torch(wheels: Path, target: _Target, say: Callable[[str], None]) -> None:
+    project = tomllib.loads((_SOURCE_TREE / "pyproject.toml").read_text())["project"]
+    requirement = next(item for item in project["optional-dependencies"]["serve-torch"] if item.startswith("torch=="))
+    say(f"downloading {requirement}")
+    index = os.environ.get("TORCH_INDEX_URL")
+    options = ["--index-url", index] if index else []
+    _pip("download", "--no-deps", *options, *target.pip_options(), "-d", str(wheels), requirement)
+
+
+def _build_project(copy: Path, wheels: Path) -> None:
+    """Build from a copy with fixed modes: the wheel then depends on the sources' content alone."""
+    for source in _project_sources():
+        destination = copy / source.relative_to(_SOURCE_TREE)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, destination)
+        destination.chmod(0o644)
+    (copy / "README.md").write_text("The serving half of pettracker-ml.\n")
+    _pip("wheel", "--no-deps", "-w", str(wheels), str(copy), SOURCE_DATE_EPOCH=_EPOCH_1980)
+
+
+def _pack(wheels: Path) -> bytes:
+    """Return the archive: sorted members, no dates, owners or compression settings of this machine."""
+    names = sorted(path.name for path in wheels.iterdir())
+    requirements = "".join(f"{_requirement(name)} --hash=sha256:{_sha256(wheels / name)}\n" for name in names)
+    members = {"requirements.txt": requirements.encode()}
+    members.update({f"wheels/{name}": (wheels / name).read_bytes() for name in names})
+    buffer = BytesIO()
+    # Wheels are compressed already: level 1 keeps the format that tools expect and costs little.
+    with (
+        gzip.GzipFile(filename="", mode="wb", fileobj=buffer, compresslevel=1, mtime=0) as stream,
+        tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive,
+    ):
+        for name, data in members.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(data), 0o644
+            archive.addfile(member, BytesIO(data))
+    return buffer.getvalue()
+
+
+def _requirement(wheel: str) -> str:
+    """Turn a wheel's file name (PEP 427: name-version-…) into name==version."""
+    name, version = wheel.split("-")[:2]
+    return f"{name.replace('_', '-').lower()}=={version}"
+
+
+def _pip(*arguments: str, **environment: str) -> None:
+    command = [sys.executable, "-m", "pip", arguments[0], "--quiet", "--disable-pip-version-check", *arguments[1:]]
+    result = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
+    if result.returncode:
+        lines = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or result.stderr.splitlines()
+        raise WheelhouseError(f"pip {arguments[0]} failed:\n" + "\n".join(lines[-8:]))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
