@@ -90,7 +90,7 @@ def _listener(settings: Settings, listener: Any, port: int) -> Listener:
 
 
 def _condition(condition: dict[str, Any]) -> Condition:
-    details = next((value for key, value in condition.items() if key.endswith("Config")), {})
+    details: dict[str, Any] = next((value for key, value in condition.items() if key.endswith("Config")), {})
     values = tuple(condition.get("Values") or details.get("Values", ()))
     return Condition(condition["Field"], values, details.get("HttpHeaderName", ""))
 

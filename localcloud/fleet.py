@@ -190,7 +190,7 @@ class Fleet:
         )
         instance = reservation.instances[0]
         instance.autoscaling_group = group
-        member = InstanceState(
+        member: Any = InstanceState(
             instance, lifecycle_state="Pending", protected_from_scale_in=group.new_instances_protected_from_scale_in
         )
         member.launch_template_version = version.number

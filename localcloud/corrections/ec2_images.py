@@ -74,7 +74,7 @@ def apply(reconciler: Reconciler) -> None:
         if instance.state not in {"running", "stopped"}:
             raise EC2ClientError("IncorrectState", f"Instance '{instance.id}' is not in state 'running' or 'stopped'.")
         source = backend.amis.get(instance.image_id)
-        ami = Ami(
+        ami: Any = Ami(
             backend,
             random_ami_id(),
             instance=instance,

@@ -25,10 +25,10 @@ def correction(owner: Any, name: str) -> Callable[[Callable[..., Any]], Callable
     return decorate
 
 
-def addition(owner: Any, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def addition(owner: Any, name: str) -> Callable[[Any], Any]:
     """Give `owner` a method or property `name` of its own, in place of whatever moto has there."""
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(function: Any) -> Any:
         setattr(owner, name, function)
         return function
 

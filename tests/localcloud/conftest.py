@@ -1,0 +1,113 @@
+"""An account of the local cloud without hosts, served over HTTP on a free port."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import urllib3
+from localcloud import settings as constants
+from localcloud.account import Account
+from localcloud.health import Probe
+from localcloud.reconciler import NoHosts
+from localcloud.settings import Settings
+from localcloud.targets import CheckResult
+
+
+class RecordingHosts(NoHosts):
+    """Hosts that only exist as a list of what was asked of them; `broken` names operations that shall fail."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str]] = []
+        self.specs: list[Any] = []
+        self.broken: dict[str, Exception] = {}
+
+    def _note(self, operation: str, subject: str) -> None:
+        if operation in self.broken:
+            raise self.broken[operation]
+        self.calls.append((operation, subject))
+
+    def launch(self, spec: Any) -> None:
+        self.specs.append(spec)
+        self._note("launch", spec.instance_id)
+
+    def stop(self, instance_id: str) -> None:
+        self._note("stop", instance_id)
+
+    def start(self, instance_id: str) -> None:
+        self._note("start", instance_id)
+
+    def reboot(self, instance_id: str) -> None:
+        self._note("reboot", instance_id)
+
+    def terminate(self, instance_id: str) -> None:
+        self._note("terminate", instance_id)
+
+    def commit(self, instance_id: str, image: str) -> None:
+        self._note("commit", instance_id)
+
+    def remove_image(self, image: str) -> None:
+        self._note("remove_image", image)
+
+
+@dataclass
+class Cloud:
+    """A served account, its make-believe hosts, and the answers that health checks get (address -> result)."""
+
+    account: Account
+    hosts: RecordingHosts
+    url: str
+    answers: dict[str, CheckResult]
+    base_image: str = ""
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name=constants.REGION,
+            aws_access_key_id=constants.ACCESS_KEY_ID,
+            aws_secret_access_key=constants.SECRET_ACCESS_KEY,
+        )
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
+    """Return what `condition` returns as soon as it is true; fail the test after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"still not so after {seconds} s")
+
+
+@pytest.fixture(scope="session")
+def served_cloud() -> Iterator[Cloud]:
+    hosts = RecordingHosts()
+    answers: dict[str, CheckResult] = {}
+
+    def probe(request: Probe) -> CheckResult:
+        return answers.get(request.address, CheckResult(True))
+
+    account = Account(Settings(root=Path("/nonexistent"), api_port=0), hosts, probe)
+    port = account.open()
+    yield Cloud(account, hosts, f"http://127.0.0.1:{port}", answers)
+    account.close()
+
+
+@pytest.fixture
+def cloud(served_cloud: Cloud) -> Cloud:
+    """An empty account: nothing but the base image and AWS's own defaults."""
+    urllib3.request("POST", f"{served_cloud.url}/moto-api/reset")
+    served_cloud.hosts.calls.clear()
+    served_cloud.hosts.specs.clear()
+    served_cloud.hosts.broken.clear()
+    served_cloud.answers.clear()
+    served_cloud.account.reconciler.images.clear()
+    served_cloud.base_image = served_cloud.account.register_base_image("base")
+    return served_cloud

@@ -1,0 +1,76 @@
+"""Target health as Elastic Load Balancing tells it, attributes and protection of balancers."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError
+from localcloud.targets import CheckResult, TargetHealth, code_matches
+
+from tests.localcloud.conftest import Cloud, eventually
+
+PASS = CheckResult(True)
+FAIL = CheckResult(False, "Target.Timeout", "Request timed out")
+
+
+def test_a_new_target_is_healthy_after_one_check() -> None:
+    health = TargetHealth()
+    assert (health.state, health.reason) == ("initial", "Elb.RegistrationInProgress")
+    assert health.record(PASS, healthy_threshold=5, unhealthy_threshold=2)
+    assert (health.state, health.reason, health.description) == ("healthy", None, None)
+
+
+def test_a_target_turns_unhealthy_and_healthy_again_after_checks_in_a_row() -> None:
+    health = TargetHealth()
+    health.record(PASS, 2, 3)
+    for result in (FAIL, FAIL, PASS, FAIL, FAIL):
+        health.record(result, 2, 3)
+    assert health.state == "healthy"
+    health.record(FAIL, 2, 3)
+    assert (health.state, health.reason) == ("unhealthy", "Target.Timeout")
+    health.record(PASS, 2, 3)
+    assert health.state == "unhealthy"
+    health.record(PASS, 2, 3)
+    assert health.state == "healthy"
+
+
+def test_a_new_target_that_fails_is_initial_until_the_threshold() -> None:
+    health = TargetHealth()
+    health.record(FAIL, 2, 2)
+    assert (health.state, health.reason) == ("initial", "Elb.InitialHealthChecking")
+    health.record(FAIL, 2, 2)
+    assert health.state == "unhealthy"
+
+
+@pytest.mark.parametrize(
+    ("matcher", "status", "matches"),
+    [("200", 200, True), ("200,202", 202, True), ("200-299", 250, True), ("200-299", 301, False), ("200", 503, False)],
+)
+def test_matchers_name_codes_and_ranges(matcher: str, status: int, matches: bool) -> None:
+    assert code_matches(matcher, status) is matches
+
+
+def test_targets_of_a_group_without_a_balancer_are_unused(cloud: Cloud) -> None:
+    ec2, elb = cloud.client("ec2"), cloud.client("elbv2")
+    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    group = elb.create_target_group(Name="g", Protocol="HTTP", Port=80, VpcId=vpc)["TargetGroups"][0]["TargetGroupArn"]
+    reply = ec2.run_instances(ImageId=cloud.base_image, InstanceType="t3.large", MinCount=1, MaxCount=1)
+    instance_id = reply["Instances"][0]["InstanceId"]
+    eventually(lambda: ec2.describe_instance_status(InstanceIds=[instance_id])["InstanceStatuses"])
+    elb.register_targets(TargetGroupArn=group, Targets=[{"Id": instance_id}])
+    (description,) = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+    assert description["TargetHealth"]["Reason"] == "Target.NotInUse"
+    elb.deregister_targets(TargetGroupArn=group, Targets=[{"Id": instance_id}])
+    elb.deregister_targets(TargetGroupArn=group, Targets=[{"Id": instance_id}])
+    assert not elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+
+
+def test_a_balancer_has_all_attributes_and_heeds_deletion_protection(cloud: Cloud) -> None:
+    elb = cloud.client("elbv2")
+    subnets = [one["SubnetId"] for one in cloud.client("ec2").describe_subnets()["Subnets"][:2]]
+    arn = elb.create_load_balancer(Name="service", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
+    attributes = elb.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"]
+    assert {"Key": "idle_timeout.timeout_seconds", "Value": "60"} in attributes
+    protection = {"Key": "deletion_protection.enabled", "Value": "true"}
+    elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=[protection])
+    with pytest.raises(ClientError, match="deletion protection"):
+        elb.delete_load_balancer(LoadBalancerArn=arn)

@@ -1,0 +1,75 @@
+"""Bucket policies with conditions, imported certificates."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import trustme
+from botocore.exceptions import ClientError
+from localcloud.corrections.s3 import condition_holds
+
+from tests.localcloud.conftest import Cloud
+
+
+def deny(condition: dict[str, Any]) -> str:
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": ["arn:aws:s3:::models", "arn:aws:s3:::models/*"],
+        "Condition": condition,
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def test_a_bucket_that_demands_tls_can_be_used(cloud: Cloud) -> None:
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket="models")
+    s3.put_bucket_policy(Bucket="models", Policy=deny({"Bool": {"aws:SecureTransport": "false"}}))
+    s3.put_object(Bucket="models", Key="a", Body=b"1")
+    assert s3.get_object(Bucket="models", Key="a")["Body"].read() == b"1"
+
+
+def test_a_deny_whose_condition_holds_is_enforced(cloud: Cloud) -> None:
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket="models")
+    s3.put_bucket_policy(Bucket="models", Policy=deny({"Bool": {"aws:SecureTransport": "true"}}))
+    with pytest.raises(ClientError, match="403"):
+        s3.put_object(Bucket="models", Key="a", Body=b"1")
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ({}, True),
+        ({"Bool": {"aws:SecureTransport": False}}, False),
+        ({"Bool": {"aws:Missing": "true"}}, False),
+        ({"BoolIfExists": {"aws:Missing": "true"}}, True),
+        ({"NumericLessThan": {"s3:TlsVersion": "1.2"}}, False),
+        ({"NumericLessThan": {"s3:TlsVersion": 1.4}}, True),
+        ({"StringNotEquals": {"s3:x-amz-server-side-encryption": "aws:kms"}}, True),
+        ({"StringEquals": {"aws:SecureTransport": ["no", "true"]}}, True),
+    ],
+)
+def test_conditions_are_evaluated_as_iam_does(condition: dict[str, Any], holds: bool) -> None:
+    context = {"aws:securetransport": "true", "s3:tlsversion": "1.3"}
+    assert condition_holds(condition, context) is holds
+
+
+def test_an_unknown_condition_operator_never_holds_by_accident() -> None:
+    with pytest.raises(NotImplementedError, match="DateLessThan"):
+        condition_holds({"DateLessThan": {"aws:CurrentTime": "2026-01-01"}}, {})
+
+
+def test_an_imported_certificate_comes_back_with_its_own_chain(cloud: Cloud) -> None:
+    acm = cloud.client("acm")
+    authority = trustme.CA()
+    issued = authority.issue_cert("localhost")
+    certificate, key = issued.cert_chain_pems[0].bytes(), issued.private_key_pem.bytes()
+    chain = authority.cert_pem.bytes()
+    arn = acm.import_certificate(Certificate=certificate, PrivateKey=key, CertificateChain=chain)["CertificateArn"]
+    assert acm.get_certificate(CertificateArn=arn)["CertificateChain"].strip() == chain.decode().strip()
+    arn = acm.import_certificate(Certificate=certificate, PrivateKey=key)["CertificateArn"]
+    assert acm.get_certificate(CertificateArn=arn)["CertificateChain"] == certificate.decode()

@@ -1,0 +1,226 @@
+"""Auto Scaling groups: capacity, zones, health, replacement, target registration, order of termination."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from localcloud import backends
+from localcloud.errors import HostError
+from localcloud.targets import CheckResult
+from localcloud.termination import choose_victim
+
+from tests.localcloud.conftest import Cloud, eventually
+
+FAILING = CheckResult(False, "Target.ResponseCodeMismatch", "Health checks failed with these codes: [503]")
+
+
+class Group:
+    """A service of two zones: launch template, target group behind a listener, Auto Scaling group."""
+
+    def __init__(self, cloud: Cloud, desired: int = 2, grace: int = 0, draining: int = 0) -> None:
+        self.cloud = cloud
+        self.ec2, self.elb, self.asg = cloud.client("ec2"), cloud.client("elbv2"), cloud.client("autoscaling")
+        vpc = self.ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        zones = {"10.0.0.0/24": "us-east-1a", "10.0.1.0/24": "us-east-1b"}
+        subnets = [
+            self.ec2.create_subnet(VpcId=vpc, CidrBlock=block, AvailabilityZone=zone)["Subnet"]["SubnetId"]
+            for block, zone in zones.items()
+        ]
+        self.ec2.create_launch_template(
+            LaunchTemplateName="service",
+            LaunchTemplateData={"ImageId": cloud.base_image, "InstanceType": "c5.large"},
+        )
+        self.target_group = self.elb.create_target_group(
+            Name="service",
+            Protocol="HTTP",
+            Port=8080,
+            VpcId=vpc,
+            HealthCheckPath="/ready",
+            HealthCheckIntervalSeconds=5,
+            HealthCheckTimeoutSeconds=2,
+            UnhealthyThresholdCount=2,
+        )["TargetGroups"][0]["TargetGroupArn"]
+        backends.elbv2().target_groups[self.target_group].health_check_interval_seconds = 0.1
+        delay = {"Key": "deregistration_delay.timeout_seconds", "Value": str(draining)}
+        self.elb.modify_target_group_attributes(TargetGroupArn=self.target_group, Attributes=[delay])
+        balancer = self.elb.create_load_balancer(Name="service", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
+        forward = {"Type": "forward", "TargetGroupArn": self.target_group}
+        self.elb.create_listener(LoadBalancerArn=balancer, Protocol="HTTP", Port=80, DefaultActions=[forward])
+        self.asg.create_auto_scaling_group(
+            AutoScalingGroupName="service",
+            LaunchTemplate={"LaunchTemplateName": "service", "Version": "$Latest"},
+            MinSize=1,
+            MaxSize=4,
+            DesiredCapacity=desired,
+            VPCZoneIdentifier=",".join(subnets),
+            TargetGroupARNs=[self.target_group],
+            HealthCheckType="ELB",
+            HealthCheckGracePeriod=grace or 300,
+            Tags=[{"Key": "Project", "Value": "pettracker", "PropagateAtLaunch": True}],
+        )
+        backends.autoscaling().autoscaling_groups["service"].health_check_grace_period = grace
+
+    def members(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.asg.describe_auto_scaling_groups()["AutoScalingGroups"][0]["Instances"]
+        return found
+
+    def in_service(self) -> list[str]:
+        return [one["InstanceId"] for one in self.members() if one["LifecycleState"] == "InService"]
+
+    def health(self) -> dict[str, str]:
+        reply = self.elb.describe_target_health(TargetGroupArn=self.target_group)["TargetHealthDescriptions"]
+        return {one["Target"]["Id"]: one["TargetHealth"]["State"] for one in reply}
+
+    def settled(self, count: int) -> list[str]:
+        """Wait until exactly `count` members are in service, healthy, and nothing else is in the group."""
+
+        def done() -> bool:
+            states = self.health()
+            members = self.in_service()
+            return len(members) == count == len(self.members()) and states == dict.fromkeys(members, "healthy")
+
+        eventually(done)
+        return self.in_service()
+
+    def address(self, instance_id: str) -> str:
+        return str(backends.ec2().get_instance_by_id(instance_id).private_ip)
+
+    def activities(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.asg.describe_scaling_activities(AutoScalingGroupName="service")["Activities"]
+        return found
+
+
+def test_a_group_spreads_over_its_zones_and_registers_its_members(cloud: Cloud) -> None:
+    group = Group(cloud)
+    members = group.settled(2)
+    assert {one["AvailabilityZone"] for one in group.members()} == {"us-east-1a", "us-east-1b"}
+    assert {one["LaunchTemplate"]["Version"] for one in group.members()} == {"1"}
+    assert sorted(group.health()) == sorted(members)
+    tags = group.ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": members[:1]}])["Tags"]
+    assert {tag["Key"] for tag in tags} >= {"Project", "aws:autoscaling:groupName"}
+    assert [one["StatusCode"] for one in group.activities()] == ["Successful", "Successful"]
+
+
+def test_desired_capacity_stays_within_the_limits(cloud: Cloud) -> None:
+    group = Group(cloud)
+    with pytest.raises(ClientError, match="above max value 4"):
+        group.asg.set_desired_capacity(AutoScalingGroupName="service", DesiredCapacity=5)
+    group.asg.update_auto_scaling_group(AutoScalingGroupName="service", MinSize=3)
+    group.settled(3)
+    group.asg.update_auto_scaling_group(AutoScalingGroupName="service", MinSize=1, MaxSize=2)
+    group.settled(2)
+
+
+def test_scaling_in_keeps_the_zones_balanced(cloud: Cloud) -> None:
+    group = Group(cloud, desired=4)
+    group.settled(4)
+    group.asg.set_desired_capacity(AutoScalingGroupName="service", DesiredCapacity=2)
+    group.settled(2)
+    assert {one["AvailabilityZone"] for one in group.members()} == {"us-east-1a", "us-east-1b"}
+
+
+def test_a_member_whose_host_died_is_replaced(cloud: Cloud) -> None:
+    group = Group(cloud, grace=300)
+    victim, other = group.settled(2)
+    cloud.account.reconciler.died(victim)
+    eventually(lambda: victim not in [one["InstanceId"] for one in group.members()])
+    assert other in group.settled(2)
+    assert any("EC2 health check" in one["Cause"] for one in group.activities())
+    assert ("terminate", victim) in cloud.hosts.calls
+
+
+def test_a_member_that_fails_the_balancers_checks_is_replaced_after_the_grace_period(cloud: Cloud) -> None:
+    group = Group(cloud)
+    victim, other = group.settled(2)
+    cloud.answers[group.address(victim)] = FAILING
+    eventually(lambda: victim not in [one["InstanceId"] for one in group.members()])
+    assert other in group.settled(2)
+    assert any("ELB system health check" in one["Cause"] for one in group.activities())
+
+
+def test_within_the_grace_period_the_balancers_checks_do_not_count(cloud: Cloud) -> None:
+    group = Group(cloud, grace=300)
+    victim, _ = group.settled(2)
+    cloud.answers[group.address(victim)] = FAILING
+    eventually(lambda: group.health()[victim] == "unhealthy")
+    time.sleep(1.5)
+    assert victim in group.in_service()
+
+
+def test_a_member_marked_unhealthy_by_a_user_is_replaced(cloud: Cloud) -> None:
+    group = Group(cloud)
+    victim, _ = group.settled(2)
+    group.asg.set_instance_health(InstanceId=victim, HealthStatus="Unhealthy")
+    eventually(lambda: victim not in [one["InstanceId"] for one in group.members()])
+    group.settled(2)
+
+
+def test_a_leaving_member_drains_before_its_host_ends(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = Group(cloud, draining=30)
+    victim, _ = group.settled(2)
+    busy = {victim: 1}
+    monkeypatch.setattr(cloud.account.health, "_in_flight", lambda target: busy.get(target, 0))
+    group.asg.terminate_instance_in_auto_scaling_group(InstanceId=victim, ShouldDecrementDesiredCapacity=True)
+    assert group.health()[victim] == "draining"
+    time.sleep(1.2)
+    assert ("terminate", victim) not in cloud.hosts.calls
+    busy.clear()
+    group.settled(1)
+    assert ("terminate", victim) in cloud.hosts.calls
+
+
+def test_a_launch_that_fails_is_recorded_and_not_repeated_at_once(cloud: Cloud) -> None:
+    cloud.hosts.broken["launch"] = HostError("no space left")
+    group = Group(cloud, desired=1)
+    eventually(lambda: group.activities() and group.activities()[0]["StatusCode"] == "Failed")
+    time.sleep(1.5)
+    assert len(cloud.hosts.specs) == 1
+
+
+def test_a_group_with_members_needs_force_to_be_deleted_and_takes_them_along(cloud: Cloud) -> None:
+    group = Group(cloud)
+    members = group.settled(2)
+    with pytest.raises(ClientError, match="ResourceInUse"):
+        group.asg.delete_auto_scaling_group(AutoScalingGroupName="service")
+    group.asg.delete_auto_scaling_group(AutoScalingGroupName="service", ForceDelete=True)
+    eventually(lambda: not group.asg.describe_auto_scaling_groups()["AutoScalingGroups"])
+    assert {("terminate", one) for one in members} <= set(cloud.hosts.calls)
+
+
+def test_an_instance_refresh_is_refused_in_so_many_words(cloud: Cloud) -> None:
+    group = Group(cloud, desired=1)
+    with pytest.raises(ClientError, match="does not carry out instance refreshes"):
+        group.asg.start_instance_refresh(AutoScalingGroupName="service")
+
+
+def member(zone: str, age: timedelta, version: int = 1, protected: bool = False) -> SimpleNamespace:
+    launched = datetime.now(UTC).replace(tzinfo=None) - age
+    return SimpleNamespace(
+        availability_zone=zone,
+        instance=SimpleNamespace(launch_time=launched),
+        launch_template_version=version,
+        protected_from_scale_in=protected,
+    )
+
+
+def test_the_default_policy_takes_the_fullest_zone_then_the_oldest_template() -> None:
+    lonely_and_old = member("b", timedelta(hours=5), version=1)
+    new, old = member("a", timedelta(minutes=1), version=2), member("a", timedelta(minutes=30), version=1)
+    assert choose_victim([lonely_and_old, new, old], ["Default"]) is old
+
+
+def test_the_default_policy_then_takes_the_one_nearest_to_its_next_hour() -> None:
+    early, late = member("a", timedelta(minutes=10)), member("a", timedelta(minutes=55))
+    assert choose_victim([early, late], ["Default"]) is late
+
+
+def test_protected_members_stay() -> None:
+    protected = member("a", timedelta(hours=9), protected=True)
+    assert choose_victim([protected], ["OldestInstance"]) is None
+    other = member("b", timedelta(hours=1))
+    assert choose_victim([protected, other], ["OldestInstance"]) is other
