@@ -9,7 +9,7 @@ from tornado.web import Application, RequestHandler
 from inference.handlers import JsonHandler, NotFoundHandler, observe, require_loopback
 from inference.metrics import CONTENT_TYPE
 from inference.openapi import document
-from inference.predict import Predictor, PredictHandler
+from inference.predict import PredictHandler, Predictor
 
 _PAGE_TYPES = {
     "index.html": "text/html; charset=utf-8",

@@ -1,7 +1,7 @@
 """Command line of the inference package.
 
-Exit status of `serve`: 0 ended by a signal, 2 wrong usage, 3 the bundle is not what it should be, 4 the backend cannot run it,
-5 the address cannot be listened on.
+Exit status of `serve`: 0 ended by a signal, 2 wrong usage, 3 the bundle is not what it should be, 4 the backend cannot run
+it, 5 the address cannot be listened on.
 """
 
 import asyncio
@@ -36,8 +36,8 @@ def main() -> None:
 
 @main.command(
     context_settings={"auto_envvar_prefix": "PETTRACKER", "show_default": True},
-    epilog="Each option is also read from an environment variable, such as PETTRACKER_BUNDLE. Exit status: 0 ended by a "
-    "signal, 2 wrong usage, 3 bad bundle, 4 the backend cannot run it, 5 the address cannot be listened on.",
+    epilog="Each option is also read from an environment variable, such as PETTRACKER_BUNDLE. Exit status: 0 ended by "
+    "a signal, 2 wrong usage, 3 bad bundle, 4 the backend cannot run it, 5 the address cannot be listened on.",
 )
 @click.option("--bundle", "directory", envvar="PETTRACKER_BUNDLE", type=click.Path(path_type=Path), required=True)
 @click.option("--bundle-digest", help="Pinned digest, sha256:…; without it the bundle's origin is not checked.")
@@ -65,8 +65,8 @@ def serve(
 ) -> None:
     """Verify the bundle, listen, load the model, serve until SIGTERM.
 
-    SIGTERM: /ready says 503 for --drain-seconds while requests are still served, then no connection is accepted, what is
-    under way is answered, and the process ends. SIGINT skips the wait.
+    SIGTERM: /ready says 503 for --drain-seconds while requests are still served, then no connection is accepted, what
+    is under way is answered, and the process ends. SIGINT skips the wait.
     """
     # --help and wrong usage answer at once; the server's imports take half a second.
     from inference import logs  # noqa: PLC0415

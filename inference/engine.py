@@ -52,7 +52,7 @@ class Engine:
             self._metrics.queue_seconds.observe(started - job.queued_at)
             try:
                 probabilities = self._backend.predict(job.pixels[None])[0]
-            except Exception as error:  # noqa: BLE001 - whatever the backend raises belongs to this request, not to the thread
+            except Exception as error:  # Whatever the backend raises ends this request, not the thread.
                 self._answer(job, error)
             else:
                 self._metrics.inference_seconds.observe(time.perf_counter() - started)

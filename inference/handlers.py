@@ -77,9 +77,9 @@ def request_id(request: HTTPServerRequest) -> str:
 
 
 def require_loopback(request: HTTPServerRequest) -> None:
-    """Raise ForbiddenError unless the peer of the connection is this host; headers such as X-Forwarded-For do not count."""
+    """Raise ForbiddenError unless the peer of the connection is this host; X-Forwarded-For and the like do not count."""
     peer = request.remote_ip or ""
-    if not (peer.startswith("127.") or peer in {"::1"} or peer.startswith("::ffff:127.")):
+    if not (peer.startswith("127.") or peer == "::1" or peer.startswith("::ffff:127.")):
         raise ForbiddenError("Only the host itself may ask for this.")
 
 

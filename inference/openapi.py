@@ -41,7 +41,7 @@ def document(settings: Settings) -> _Document:
         "info": {
             "title": "PetTracker inference",
             "version": "1.0.0",
-            "description": "Names what is in a photo. Every answer carries an X-Request-Id, the client's own if it sent one.",
+            "description": "Names what is in a photo. Every answer has an X-Request-Id: the client's own, or a new one.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": {
@@ -68,7 +68,7 @@ def _predict(settings: Settings) -> _Document:
     field = {"type": "string", "format": "binary", "description": "A JPEG, PNG or WebP image."}
     form = {
         "type": "object",
-        "properties": {name: field for name in FIELDS},
+        "properties": dict.fromkeys(FIELDS, field),
         "anyOf": [{"required": [name]} for name in FIELDS],
     }
     return {
@@ -76,7 +76,7 @@ def _predict(settings: Settings) -> _Document:
         "description": f"At most {settings.max_body_bytes:,} bytes and {settings.max_pixels:,} pixels.",
         "requestBody": {
             "required": True,
-            "content": {"multipart/form-data": {"schema": form}, **{name: binary for name in IMAGE_TYPES}},
+            "content": {"multipart/form-data": {"schema": form}, **dict.fromkeys(IMAGE_TYPES, binary)},
         },
     }
 

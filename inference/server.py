@@ -21,7 +21,7 @@ from inference.predict import Predictor
 from inference.settings import Settings
 from inference.state import Phase, State
 
-# Longer than the idle timeout of an Application Load Balancer (60 s by default): who opened the connection shall close it.
+# Longer than the idle timeout of an Application Load Balancer (60 s by default), so that the balancer is who closes.
 _IDLE_SECONDS = 75
 
 

@@ -10,7 +10,7 @@ class Settings:
     Attributes:
         address: address to listen on.
         port: TCP port to listen on; 0 lets the system choose.
-        queue_size: requests that may be decoded, wait for inference or be inferred at once; one more is refused with 503.
+        queue_size: requests that may be decoded, wait or be inferred at the same time; one more is refused with 503.
         deadline_seconds: time from a complete request to its answer, after which it is 504.
         body_seconds: time that a client has for sending its body, after which it is 408.
         max_body_bytes: size of a request body above which it is 413.

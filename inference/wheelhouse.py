@@ -3,9 +3,9 @@
 The archive holds `requirements.txt`, with the sha256 of every wheel, and `wheels/`. A host runs
 `pip install --no-index --find-links wheels --require-hashes -r requirements.txt`.
 
-Everything comes from the lock file, by digest, except the project itself, which is built from the source tree, and torch,
-whose digest depends on the index that it comes from (`TORCH_INDEX_URL`): its version is pinned in `pyproject.toml`, and the
-archive's own requirements pin the digest of what was downloaded.
+Everything comes from the lock file, by digest, except the project itself, which is built from the source tree, and
+torch, whose digest depends on the index that it comes from (`TORCH_INDEX_URL`): its version is pinned in
+`pyproject.toml`, and the archive's own requirements pin the digest of what was downloaded.
 """
 
 import gzip
