@@ -2,7 +2,7 @@
 
 This machine has one address, so a port of the API is served once: the first balancer that has a listener on it gets it,
 443 on LOCALCLOUD_HTTPS_PORT and 80 on LOCALCLOUD_HTTP_PORT; listeners on other ports exist in the API only. Access logs
-are a setting without effect here, and X-Amzn-Trace-Id is not added.
+do not go to their bucket (HAProxy's are in .localcloud/haproxy/haproxy.log), and X-Amzn-Trace-Id is not added.
 """
 
 from __future__ import annotations
@@ -85,10 +85,17 @@ class LoadBalancer:
     def in_flight(self, target_name: str) -> int:
         """Return the number of requests that a target answers now, also those taken before the last reload.
 
-        Says 1 while a reload may not have reached every process yet.
+        Says 1 while that is not known: a reload may not have reached every process yet, or HAProxy does not answer.
         """
         if time.monotonic() - self._changed_at < RELOAD_TIME:
             return 1
+        try:
+            return self._count(target_name)
+        except OSError as error:
+            logger.warning("HAProxy does not tell its requests in flight: %s", error)
+            return 1
+
+    def _count(self, target_name: str) -> int:
         total = 0
         for process in self._workers():
             for line in self._ask(f"@!{process} show stat").splitlines():
@@ -134,6 +141,8 @@ class LoadBalancer:
             connection.settimeout(2)
             connection.connect(str(self._master_socket))
             connection.sendall(f"{command}\n".encode())
+            # The master keeps the connection for another command until it is told that there is none.
+            connection.shutdown(socket.SHUT_WR)
             answer = b""
             while chunk := connection.recv(65536):
                 answer += chunk

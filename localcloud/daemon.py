@@ -7,6 +7,7 @@ a step, and ends with a line `ready`; anything else is in the log.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -62,8 +63,9 @@ class Cloud:
         issue(self.settings)
         image = self.hosts.base_image(say)
         say("Packing the agent")
-        self.settings.packages_dir.mkdir(parents=True, exist_ok=True)
-        build_agent_package(self.settings.packages_dir)
+        package = build_agent_package(self.settings.packages_dir)
+        digest = hashlib.sha256(package.read_bytes()).hexdigest()
+        package.with_name(f"{package.name}.sha256").write_text(f"{digest}\n")
         say("Starting the API")
         self.account.open()
         self.account.register_base_image(image)

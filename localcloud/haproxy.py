@@ -208,6 +208,8 @@ def render(balancer: Balancer) -> str:
         "",
         "defaults",
         "  mode http",
+        "  log stdout format raw local0",
+        "  option httplog",
         "  timeout connect 1s",
         f"  timeout client {balancer.idle_timeout}s",
         f"  timeout server {balancer.idle_timeout}s",

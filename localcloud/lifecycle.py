@@ -59,7 +59,7 @@ def up(settings: Settings, say: Say) -> None:
         say(summary(settings))
         return
     settings.state_dir.mkdir(parents=True, exist_ok=True)
-    with settings.log_file.open("ab") as log:
+    with settings.log_file.open("wb") as log:
         daemon = subprocess.Popen(
             [sys.executable, "-m", "localcloud.daemon"],
             cwd=settings.root,
