@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from localcloud.baseimage.build import BaseImage
@@ -83,10 +83,7 @@ class Hosts:
                 f"{self.settings.cache_dir} has {free / 1024**3:.1f} GiB free, hosts need "
                 f"{MINIMUM_FREE_BYTES / 1024**3:.0f}: free some space, or move the clone to a larger disk."
             )
-        self._clear_other_clone()
         self.podman.write_configuration()
-        self._clone_mark.parent.mkdir(parents=True, exist_ok=True)
-        self._clone_mark.write_text(str(self.settings.root))
         self.podman.check_storage()
         self.firewall.protect()
 
@@ -136,6 +133,8 @@ class Hosts:
     def teardown(self) -> None:
         """Remove every host, every image made by request, every network and rule. Safe to repeat and after a crash."""
         self.watcher.close()
+        if not self.settings.storage_conf.exists() and self.settings.run_dir.exists():
+            self.podman.write_configuration()
         if self.settings.storage_conf.exists():
             self.podman.run("rm", "--all", "--force", "--time=0", check=False)
             listed = self.podman.run("images", "--noheading", "--format={{.Repository}}:{{.Tag}}", check=False).stdout
@@ -147,18 +146,6 @@ class Hosts:
         self.network.teardown()
         self.firewall.remove(blocks)
         shutil.rmtree(self.settings.run_dir, ignore_errors=True)
-
-    @property
-    def _clone_mark(self) -> Path:
-        """Names the clone whose hosts this machine runs."""
-        return self.settings.run_dir / "clone"
-
-    def _clear_other_clone(self) -> None:
-        """Remove what the crashed cloud of another clone left; a live one would hold the machine's lock."""
-        if self._clone_mark.exists():
-            root = Path(self._clone_mark.read_text())
-            if root != self.settings.root:
-                Hosts(replace(self.settings, root=root)).teardown()
 
     def _watch(self, instance_id: str) -> None:
         process = self.podman.run("inspect", "--format={{.State.Pid}}", instance_id).stdout.strip()

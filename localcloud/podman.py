@@ -134,7 +134,7 @@ class Podman:
         self.settings.storage_conf.write_text(render_storage_conf(self.settings, on_overlay))
 
     def check_storage(self) -> None:
-        """Raise HostError when podman cannot work here. A clone that was moved loses podman's records, not its images."""
+        """Raise HostError when podman cannot work here. A clone that was moved loses podman's records, no image."""
         done = self.run("info", check=False)
         if done.returncode and "mismatch" in done.stderr:
             shutil.rmtree(self.settings.cache_dir / "containers" / "libpod", ignore_errors=True)

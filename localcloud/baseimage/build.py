@@ -111,8 +111,8 @@ class BaseImage:
             if done.returncode:
                 last = (log.read_text().strip().splitlines() or ["no message"])[-1]
                 raise LocalCloudError(
-                    f"debootstrap could not get Debian {SUITE} from {self.mirrors.main} ({last}). Check the network, or "
-                    f"name a mirror that this machine reaches in {MIRROR_VARIABLE}. The log is {log}."
+                    f"debootstrap could not get Debian {SUITE} from {self.mirrors.main} ({last}). Check the network, "
+                    f"or name a mirror that this machine reaches in {MIRROR_VARIABLE}. The log is {log}."
                 )
             without = [f"--exclude=./{path}" for path in UNWANTED]
             subprocess.run(["tar", "--create", f"--file={archive}", f"--directory={target}", *without, "."], check=True)

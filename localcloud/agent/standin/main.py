@@ -1,0 +1,169 @@
+"""The agent's process: follows log files and takes figures until it is asked to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pwd
+import signal
+import sys
+import time
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+
+from . import paths
+from .api import Api, ApiError, Metadata, milliseconds
+from .config import Configuration, ConfigurationError, Figure, LogFile, parse
+from .figures import collect, with_dimensions
+from .tail import EVENT_OVERHEAD, Followers, Lines
+
+TICK = 1.0  # seconds between looks at the files
+# PutLogEvents takes at most 10,000 events and 1 MiB at once.
+BATCH_EVENTS = 10_000
+BATCH_BYTES = 1024 * 1024
+MAXIMUM_WAIT = 60.0  # seconds between attempts while the API refuses
+logger = logging.getLogger("agent")
+
+
+def batches(lines: list[str]) -> list[list[str]]:
+    """Return lines in as few batches as CloudWatch Logs takes."""
+    result: list[list[str]] = [[]]
+    size = 0
+    for line in lines:
+        weight = len(line.encode()) + EVENT_OVERHEAD
+        if len(result[-1]) == BATCH_EVENTS or size + weight > BATCH_BYTES:
+            result.append([])
+            size = 0
+        result[-1].append(line)
+        size += weight
+    return [batch for batch in result if batch]
+
+
+class Agent:
+    """One configuration at work on one instance."""
+
+    def __init__(self, configuration: Configuration, api: Api, metadata: Metadata, state: Path = paths.STATE) -> None:
+        """`state` is the directory in which positions in log files are kept."""
+        self._configuration = configuration
+        self._api = api
+        self._metadata = metadata
+        self._files = [(entry, Followers(entry.pattern, state)) for entry in configuration.log_files]
+        self._dimensions: dict[str, str] = {}
+        self._instance_id = ""
+        self._due = dict.fromkeys(configuration.figures, 0.0)
+        self._flush_due = 0.0
+
+    def step(self, now: float, flush: bool = False) -> None:
+        """Do what is due at `now` (seconds, of any steady clock); raise ApiError when the API refuses.
+
+        What was refused is sent again by a later step: a position moves on only after success.
+        """
+        if not self._instance_id:
+            self._instance_id = self._metadata.get("meta-data/instance-id")
+        if flush or now >= self._flush_due:
+            self._flush_due = now + self._configuration.flush_seconds
+            for entry, followers in self._files:
+                for follower in followers.current():
+                    while (lines := follower.read()) is not None:
+                        self._ship(entry, lines)
+                        follower.sent(lines)
+        due = [figure for figure, time_due in self._due.items() if now >= time_due]
+        if due:
+            self._publish(due)
+            self._due |= {figure: now + figure.interval for figure in due}
+
+    def _ship(self, entry: LogFile, lines: Lines) -> None:
+        stream = entry.stream.replace("{instance_id}", self._instance_id)
+        for batch in batches([line for line in lines.lines if line]):
+            events = [{"timestamp": milliseconds(), "message": line} for line in batch]
+            self._api.put_events(entry.group, stream, events, entry.retention_days)
+
+    def _publish(self, due: Iterable[Figure]) -> None:
+        if not self._dimensions:
+            self._dimensions = self._known_dimensions()
+        figures = [measured for figure in due for measured in collect(figure)]
+        self._api.put_metrics(
+            self._configuration.namespace, with_dimensions(figures, self._configuration, self._dimensions)
+        )
+
+    def _known_dimensions(self) -> dict[str, str]:
+        known = {
+            "InstanceId": self._instance_id,
+            "InstanceType": self._metadata.get("meta-data/instance-type"),
+            "ImageId": self._metadata.get("meta-data/ami-id"),
+        }
+        if "AutoScalingGroupName" in self._configuration.dimensions:
+            group = self._api.group_of(self._instance_id)
+            known |= {"AutoScalingGroupName": group} if group else {}
+        return known
+
+
+def load() -> Configuration:
+    """Return the configuration that the control command has put in place."""
+    if not paths.TRANSLATED.exists():
+        raise ConfigurationError("there is no configuration yet: run amazon-cloudwatch-agent-ctl -a fetch-config")
+    source = tomllib.loads(paths.TRANSLATED.read_text())["source"]
+    return parse(Path(source).read_text())
+
+
+def become(user: str) -> None:
+    """Drop root's rights for those of `user`, who then owns the agent's logs and positions."""
+    entry = pwd.getpwnam(user)
+    if entry.pw_uid != os.geteuid():
+        for path in (paths.LOG.parent, *paths.LOG.parent.rglob("*")):
+            os.chown(path, entry.pw_uid, entry.pw_gid)
+        os.initgroups(user, entry.pw_gid)
+        os.setgid(entry.pw_gid)
+        os.setuid(entry.pw_uid)
+
+
+def main() -> int:
+    """Run until SIGTERM; return an exit status."""
+    try:
+        configuration = load()
+        become(configuration.run_as_user)
+    except (ConfigurationError, KeyError, OSError) as error:
+        print(f"amazon-cloudwatch-agent: {error}", file=sys.stderr)
+        return 1
+    paths.STATE.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(filename=paths.LOG, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+    if not endpoint.startswith("http://"):
+        logger.error("AWS_ENDPOINT_URL is %r: this stand-in talks to a local cloud only", endpoint)
+        return 1
+    metadata = Metadata()
+    stopping = False
+
+    def stop(_number: int, _frame: object) -> None:
+        nonlocal stopping
+        stopping = True
+
+    signal.signal(signal.SIGTERM, stop)
+    agent: Agent | None = None
+    wait = TICK
+    while not stopping:
+        try:
+            if agent is None:
+                region = configuration.region or metadata.get("meta-data/placement/region")
+                agent = Agent(configuration, Api(endpoint, region, metadata), metadata)
+                logger.info("started, version %s", paths.VERSION)
+            agent.step(time.monotonic())
+            wait = TICK
+        except ApiError as error:
+            wait = min(2 * wait, MAXIMUM_WAIT)
+            logger.warning("%s; next attempt in %.0f s", error, wait)
+        deadline = time.monotonic() + wait
+        while not stopping and time.monotonic() < deadline:
+            time.sleep(TICK)
+    if agent is not None:
+        try:
+            agent.step(time.monotonic(), flush=True)
+        except ApiError as error:
+            logger.warning("%s; what is left is sent after the next start", error)
+    logger.info("stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
