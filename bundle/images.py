@@ -6,6 +6,7 @@ import warnings
 from PIL import Image, ImageOps
 
 FORMATS = ("JPEG", "PNG", "WEBP")
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF")
 
 
 class ImageError(Exception):
@@ -39,6 +40,8 @@ def decode(data: bytes, max_pixels: int) -> Image.Image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.UnidentifiedImageError:
+        if data.startswith(_SIGNATURES):
+            raise UndecodableError("The image cannot be decoded: its header is damaged or cut off.") from None
         raise UnsupportedFormatError("The file is not a JPEG, PNG or WebP image.") from None
     except Image.DecompressionBombError:
         raise TooManyPixelsError(f"The image has more than {max_pixels:,} pixels.") from None

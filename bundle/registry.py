@@ -122,7 +122,8 @@ class Registry:
             if present.get("ChecksumSHA256") == checksum:
                 return False
         with path.open("rb") as body:
-            self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ChecksumSHA256=checksum)
+            checked = {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": checksum}
+            self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, **checked)
         return True
 
     def _publish_manifest(self, bundle: Bundle, prefix: str, location: str) -> bool:

@@ -1,7 +1,6 @@
 """Command line of the training package."""
 
 import logging
-import warnings
 from pathlib import Path
 
 import click
@@ -26,8 +25,6 @@ def export_command(model: str, model_version: str, output: Path) -> None:
     from training.export import ExportError, export  # noqa: PLC0415
 
     logging.getLogger("torch").setLevel(logging.ERROR)
-    # torch 2.13's own use of a deprecated pytree class, while it copies an exported program.
-    warnings.filterwarnings("ignore", category=FutureWarning, module="copyreg")
     try:
         sealed = export(MODELS[model](), model_version, output, lambda line: click.echo(line, err=True))
     except (ExportError, ValueError) as error:

@@ -5,6 +5,7 @@ import io
 import json
 import sys
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -120,7 +121,9 @@ def _write(root: Path, model: ModelToExport, model_version: str, say: Say) -> No
     say("converting to OpenVINO")
     (root / "openvino").mkdir()
     openvino = _import_openvino()
-    with redirect_stdout(io.StringIO()):
+    with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        # torch 2.13's own use of a deprecated pytree class, while it copies an exported program.
+        warnings.simplefilter("ignore", FutureWarning)
         converted = openvino.convert_model(program, input=[(-1, 3, crop, crop)])
     openvino.save_model(converted, root / OPENVINO_PROGRAM, compress_to_fp16=False)
     say("answering the golden set with the reference")

@@ -1,0 +1,195 @@
+"""A bundle that is not exactly what its manifest says is refused, by name, before anything in it is used."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from bundle import BundleError, load
+from bundle.cli import main
+from tests.bundles import copy_of_tiny, tiny_bundle
+
+
+def edit_manifest(root: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    path = root / "manifest.json"
+    document = json.loads(path.read_bytes())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+def list_file(document: dict[str, Any], name: str) -> None:
+    document["files"][name] = {"sha256": "0" * 64, "bytes": 0}
+
+
+def test_a_bundle_is_known_by_the_digest_of_its_manifest() -> None:
+    bundle = load(tiny_bundle())
+    assert load(tiny_bundle(), bundle.digest) == bundle
+    assert bundle.manifest.backend == "openvino"
+    assert bundle.path("openvino/model.xml").is_file()
+
+
+def test_another_pinned_digest_is_refused() -> None:
+    with pytest.raises(BundleError, match=r"manifest\.json: .* is pinned"):
+        load(tiny_bundle(), "sha256:" + "0" * 64)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "openvino/model.bin", "golden/cat.jpg", "MODEL_CARD.md"])
+def test_a_changed_file_is_named(tmp_path: Path, name: str) -> None:
+    root = copy_of_tiny(tmp_path)
+    content = bytearray((root / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (root / name).write_bytes(content)
+    with pytest.raises(BundleError, match="its content was changed") as caught:
+        load(root)
+    assert caught.value.subject == name
+
+
+def _truncate(root: Path) -> str:
+    (root / "model.safetensors").write_bytes(b"")
+    return "model.safetensors"
+
+
+def _remove(root: Path) -> str:
+    (root / "torch/model.pt2").unlink()
+    return "torch/model.pt2"
+
+
+def _add(root: Path) -> str:
+    (root / "openvino/extra.bin").write_bytes(b"x")
+    return "openvino/extra.bin"
+
+
+def _add_hidden(root: Path) -> str:
+    (root / ".hidden").write_bytes(b"x")
+    return ".hidden"
+
+
+def _link_file(root: Path) -> str:
+    target = root.parent / "elsewhere"
+    (root / "MODEL_CARD.md").rename(target)
+    (root / "MODEL_CARD.md").symlink_to(target)
+    return "MODEL_CARD.md"
+
+
+def _link_directory(root: Path) -> str:
+    target = root.parent / "golden"
+    (root / "golden").rename(target)
+    (root / "golden").symlink_to(target)
+    return "golden"
+
+
+def _pipe(root: Path) -> str:
+    os.mkfifo(root / "pipe")
+    return "pipe"
+
+
+def _no_manifest(root: Path) -> str:
+    (root / "manifest.json").unlink()
+    return "manifest.json"
+
+
+def _link_manifest(root: Path) -> str:
+    target = root.parent / "manifest.json"
+    (root / "manifest.json").rename(target)
+    (root / "manifest.json").symlink_to(target)
+    return "manifest.json"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [_truncate, _remove, _add, _add_hidden, _link_file, _link_directory, _pipe, _no_manifest, _link_manifest],
+)
+def test_a_directory_that_differs_from_the_manifest_is_refused(tmp_path: Path, damage: Callable[[Path], str]) -> None:
+    root = copy_of_tiny(tmp_path)
+    name = damage(root)
+    with pytest.raises(BundleError) as caught:
+        load(root)
+    assert caught.value.subject == name
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../outside",
+        "/etc/passwd",
+        "golden/../../outside",
+        "a\\b",
+        "",
+        ".",
+        "a//b",
+        ".hidden",
+        "manifest.json",
+        "a/\x00",
+    ],
+)
+def test_a_path_that_could_leave_the_bundle_is_refused(tmp_path: Path, path: str) -> None:
+    root = copy_of_tiny(tmp_path)
+    edit_manifest(root, lambda document: list_file(document, path))
+    with pytest.raises(BundleError) as caught:
+        load(root)
+    assert caught.value.subject == "manifest.json"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda document: document.update(extra=1), "extra"),
+        (lambda document: document.update(schema_version=2), "schema_version"),
+        (lambda document: document.update(name="../x"), "name"),
+        (lambda document: document.update(version="1.0"), "version"),
+        (lambda document: document.update(classes=["cat", "cat"]), "same name"),
+        (lambda document: document["backends"].pop("openvino"), "not among the backends"),
+        (lambda document: document["files"].pop("golden/answers.json"), "lacks golden/answers.json"),
+        (lambda document: document["backends"]["torch"].update(program="other.pt2"), "lacks other.pt2"),
+        (lambda document: list_file(document, "golden"), "as a file and as a directory"),
+        (lambda document: document["preprocessing"].update(std=[0, 1, 1]), "preprocessing.std"),
+        (lambda document: document["preprocessing"].update(crop=37), "crop is larger"),
+    ],
+)
+def test_a_manifest_that_breaks_a_rule_is_refused(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object], told: str
+) -> None:
+    root = copy_of_tiny(tmp_path)
+    edit_manifest(root, change)
+    with pytest.raises(BundleError, match=told):
+        load(root)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000])
+def test_a_manifest_that_is_no_document_is_refused(tmp_path: Path, content: bytes) -> None:
+    root = copy_of_tiny(tmp_path)
+    (root / "manifest.json").write_bytes(content)
+    with pytest.raises(BundleError, match=r"manifest\.json"):
+        load(root)
+
+
+def test_verify_prints_the_digest() -> None:
+    result = CliRunner().invoke(main, ["verify", str(tiny_bundle()), "--json"])
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {"name": "tiny", "version": "0.1.0", "digest": load(tiny_bundle()).digest}
+
+
+def test_verify_names_the_bad_file_and_exits_3(tmp_path: Path) -> None:
+    root = copy_of_tiny(tmp_path)
+    name = _truncate(root)
+    result = CliRunner().invoke(main, ["verify", str(root)])
+    assert result.exit_code == 3
+    assert name in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_verify_of_no_directory_says_what_to_give(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["verify", str(tmp_path / "absent")])
+    assert result.exit_code == 3
+    assert "give the directory" in result.stderr
+
+
+def test_show_describes_the_bundle() -> None:
+    result = CliRunner().invoke(main, ["show", str(tiny_bundle())])
+    assert result.exit_code == 0
+    assert "tiny 0.1.0" in result.stdout
+    assert "openvino_fp32_max_abs_difference" in result.stdout
