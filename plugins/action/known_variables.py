@@ -51,7 +51,7 @@ def complaints(names: Iterable[str], documented: Mapping[str, set[str]]) -> list
 class ActionModule(ActionBase):
     """Runs on the controller without starting a module; takes no arguments."""
 
-    _VALID_ARGS = frozenset(())
+    _VALID_ARGS: frozenset[str] = frozenset()
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)

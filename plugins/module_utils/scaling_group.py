@@ -48,7 +48,7 @@ def wanted_state(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def found_state(group: Mapping[str, Any], policies: list[dict[str, Any]]) -> dict[str, Any]:
     """Returns a group and its policies, as Auto Scaling describes them, in the fields that this project owns."""
     template = group.get("LaunchTemplate", {})
-    tracking = next(
+    tracking: dict[str, Any] = next(
         (policy["TargetTrackingConfiguration"] for policy in policies if policy["PolicyName"] == POLICY),
         {},
     )

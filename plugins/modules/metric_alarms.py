@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from ansible.module_utils.state import as_diff, differences, tags_to_dict, tags_to_list
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
 DOCUMENTATION = r"""
 module: metric_alarms
 short_description: Keeps a list of CloudWatch alarms as they should be
@@ -98,11 +103,6 @@ alarms:
   type: list
   elements: str
 """
-
-from typing import Any
-
-from ansible.module_utils.state import as_diff, differences, tags_to_dict, tags_to_list
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 # The fields of DescribeAlarms and PutMetricAlarm that this module owns, apart from dimensions, actions and tags.
 FIELDS = {
@@ -216,7 +216,7 @@ def main() -> None:
     )
     try:
         module.exit_json(**run(module))
-    except Exception as error:  # noqa: BLE001 - fail_json_aws names the AWS error for the person who reads it
+    except Exception as error:
         module.fail_json_aws(error, msg="Could not set the alarms")
 
 

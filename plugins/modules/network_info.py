@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from ansible.module_utils.state import tags_to_dict
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
 DOCUMENTATION = r"""
 module: network_info
 short_description: Finds the network of one environment
@@ -53,11 +58,6 @@ security_group_ids:
   type: dict
 """
 
-from typing import Any
-
-from ansible.module_utils.state import tags_to_dict
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
 
 def subnet_ids(subnets: list[dict[str, Any]], tier: str) -> list[str]:
     """Returns the ids of a tier's subnets, ordered by zone and then by address."""
@@ -96,7 +96,7 @@ def main() -> None:
     )
     try:
         network = describe(module.client("ec2"), module.params["name"])
-    except Exception as error:  # noqa: BLE001 - fail_json_aws names the AWS error for the person who reads it
+    except Exception as error:
         module.fail_json_aws(error, msg="Could not find the network")
     if isinstance(network, str):
         if module.params["required"]:

@@ -3,6 +3,13 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
+from ansible.module_utils.buckets import apply, found_state, wanted_state
+from ansible.module_utils.state import as_diff, differences
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
 DOCUMENTATION = r"""
 module: s3_buckets
 short_description: Keeps a list of S3 buckets as they should be
@@ -69,13 +76,6 @@ buckets:
   elements: str
 """
 
-import json
-from typing import Any
-
-from ansible.module_utils.buckets import apply, found_state, wanted_state
-from ansible.module_utils.state import as_diff, differences
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
 # The one region for which CreateBucket takes no location.
 DEFAULT_LOCATION = "us-east-1"
 
@@ -120,7 +120,7 @@ def main() -> None:
     )
     try:
         module.exit_json(**run(module))
-    except Exception as error:  # noqa: BLE001 - fail_json_aws names the AWS error for the person who reads it
+    except Exception as error:
         module.fail_json_aws(error, msg="Could not set up the buckets")
 
 

@@ -3,6 +3,21 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
+from ansible.module_utils.scaling_group import (
+    SETTINGS,
+    found_state,
+    group_tags,
+    missing,
+    policy_request,
+    settings_request,
+    wanted_state,
+)
+from ansible.module_utils.state import as_diff, differences
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
 DOCUMENTATION = r"""
 module: scaling_group
 short_description: Keeps an Auto Scaling group behind a load balancer as it should be
@@ -95,21 +110,6 @@ waited:
   returned: outside check mode
   type: float
 """
-
-import time
-from typing import Any
-
-from ansible.module_utils.scaling_group import (
-    SETTINGS,
-    found_state,
-    group_tags,
-    missing,
-    policy_request,
-    settings_request,
-    wanted_state,
-)
-from ansible.module_utils.state import as_diff, differences
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 # Seconds between two looks at a group that is not yet in service.
 PAUSE = 2.0
@@ -217,7 +217,7 @@ def main() -> None:
     )
     try:
         module.exit_json(**run(module))
-    except Exception as error:  # noqa: BLE001 - fail_json_aws names the AWS error for the person who reads it
+    except Exception as error:
         module.fail_json_aws(error, msg="Could not set up the Auto Scaling group")
 
 

@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from ansible.module_utils.state import as_diff, differences, error_code, tags_to_dict, tags_to_list
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
 DOCUMENTATION = r"""
 module: target_group
 short_description: Keeps a target group of an application load balancer as it should be
@@ -78,11 +83,6 @@ target_group_arn:
   returned: when it exists
   type: str
 """
-
-from typing import Any
-
-from ansible.module_utils.state import as_diff, differences, error_code, tags_to_dict, tags_to_list
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 # Fields that AWS lets nobody change, so that a difference in them is an error.
 FIXED = ("vpc_id", "port")
@@ -210,7 +210,7 @@ def main() -> None:
     )
     try:
         module.exit_json(**run(module))
-    except Exception as error:  # noqa: BLE001 - fail_json_aws names the AWS error for the person who reads it
+    except Exception as error:
         module.fail_json_aws(error, msg="Could not set up the target group")
 
 

@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from ansible.module_utils.state import as_diff, differences, tags_to_dict, tags_to_list
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
 DOCUMENTATION = r"""
 module: vpc_flow_log
 short_description: Sends the flow logs of a VPC to a log group
@@ -57,11 +62,6 @@ flow_log_id:
   returned: when it exists
   type: str
 """
-
-from typing import Any
-
-from ansible.module_utils.state import as_diff, differences, tags_to_dict, tags_to_list
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 
 def wanted_state(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def main() -> None:
     )
     try:
         module.exit_json(**run(module))
-    except Exception as error:  # noqa: BLE001 - fail_json_aws names the AWS error for the person who reads it
+    except Exception as error:
         module.fail_json_aws(error, msg="Could not set up the flow log")
 
 
