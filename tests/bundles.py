@@ -1,4 +1,7 @@
-"""Bundles for tests, exported by the project's own code and kept in .cache/ under the digest of that code."""
+"""Bundles for tests, exported by the project's own code and kept in .cache/ under the digest of that code.
+
+What exports is imported only when something has to be exported: torch takes seconds.
+"""
 
 import functools
 import hashlib
@@ -29,11 +32,11 @@ def copy_of_tiny(directory: Path) -> Path:
 
 
 def export_tiny(output: Path) -> None:
-    import torch
+    import torch  # noqa: PLC0415
 
-    from bundle.preprocessing import Preprocessing
-    from training.export import ModelToExport, export
-    from training.model_card import ModelCard
+    from bundle.preprocessing import Preprocessing  # noqa: PLC0415
+    from training.export import ModelToExport, export  # noqa: PLC0415
+    from training.model_card import ModelCard  # noqa: PLC0415
 
     torch.manual_seed(3)
     network = torch.nn.Sequential(
@@ -63,8 +66,8 @@ def export_tiny(output: Path) -> None:
 
 
 def _export_efficientnet(output: Path) -> None:
-    from training.catalogue import MODELS
-    from training.export import export
+    from training.catalogue import MODELS  # noqa: PLC0415
+    from training.export import export  # noqa: PLC0415
 
     export(MODELS["efficientnet-lite0"](), "1.0.0", output, print)
 

@@ -1,0 +1,193 @@
+"""The serving contract, asked over HTTP of a running server."""
+
+import io
+import json
+import socket
+import time
+
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+from PIL import Image
+
+from bundle import load
+from tests.bundles import CAT, TINY_CLASSES, tiny_bundle
+from tests.inference.servers import Response, Running, multipart
+
+
+def image(kind: str, size: tuple[int, int] = (64, 48)) -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", size, (200, 40, 90)).save(stream, kind)
+    return stream.getvalue()
+
+
+def test_a_photo_is_answered_with_classes_and_confidences(server: Running) -> None:
+    answer = server.predict(CAT.read_bytes())
+    assert answer.status == 200
+    document = answer.document
+    confidences = [item["confidence"] for item in document["predictions"]]
+    assert len(confidences) == 5
+    assert confidences == sorted(confidences, reverse=True)
+    assert 0 < sum(confidences) <= 1.001
+    assert all(TINY_CLASSES[item["class_id"]] == item["class"] for item in document["predictions"])
+    bundle = load(tiny_bundle())
+    assert document["model"] == {"name": "tiny", "version": "0.1.0", "digest": bundle.digest}
+    assert document["request_id"] == answer.headers["X-Request-Id"]
+    assert 0 < document["latency_seconds"] < 10
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
+@pytest.mark.parametrize("content_type", ["image/{}", "application/octet-stream"])
+def test_raw_bodies(server: Running, kind: str, content_type: str) -> None:
+    assert server.predict(image(kind), content_type.format(kind)).status == 200
+
+
+@pytest.mark.parametrize("field", ["file", "image"])
+def test_forms(server: Running, field: str) -> None:
+    body, content_type = multipart(field, CAT.read_bytes())
+    formed = server.predict(body, content_type).document
+    assert formed["predictions"] == server.predict(CAT.read_bytes()).document["predictions"]
+
+
+def test_both_backends_answer_alike(server: Running, torch_server: Running) -> None:
+    for path in sorted((tiny_bundle() / "golden").glob("*.jpg")):
+        openvino, torch = (each.predict(path.read_bytes()).document["predictions"] for each in (server, torch_server))
+        assert [item["class"] for item in openvino] == [item["class"] for item in torch]
+        assert openvino[0]["confidence"] == pytest.approx(torch[0]["confidence"], abs=1e-3)
+    assert torch_server.ask("/version").document["backend"]["name"] == "torch"
+
+
+def test_a_photo_of_a_cat_answers_with_a_cat(pet_server: Running) -> None:
+    best = pet_server.predict(CAT.read_bytes()).document["predictions"][:3]
+    assert {item["class"] for item in best} == {"tiger cat", "Egyptian cat", "tabby"}
+    assert sum(item["confidence"] for item in best) > 0.85
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "code"),
+    [
+        (b"", "image/jpeg", 400, "bad_request"),
+        (CAT.read_bytes()[:5000], "image/jpeg", 400, "undecodable_image"),
+        (b"hello", "image/jpeg", 415, "unsupported_media_type"),
+        (image("gif"), "image/png", 415, "unsupported_media_type"),
+        (b"{}", "application/json", 415, "unsupported_media_type"),
+        (b"x=1", "application/x-www-form-urlencoded", 415, "unsupported_media_type"),
+        (multipart("photo", CAT.read_bytes())[0], "multipart/form-data; boundary=edge", 400, "bad_request"),
+        (b"nothing of the kind", "multipart/form-data; boundary=edge", 400, "bad_request"),
+        (b"nothing of the kind", "multipart/form-data", 400, "bad_request"),
+        (image("png", (1000, 500)), "image/png", 413, "too_large"),
+        (b"x" * 400_001, "image/jpeg", 413, "too_large"),
+        (b"x" * 3_000_000, "image/jpeg", 413, "too_large"),
+    ],
+)
+def test_bad_requests_are_told_what_is_wrong(
+    server: Running, body: bytes, content_type: str, status: int, code: str
+) -> None:
+    answer = server.predict(body, content_type)
+    assert (answer.status, answer.code) == (status, code)
+    assert answer.document["error"]["message"]
+    assert answer.headers["X-Request-Id"]
+    assert server.predict(CAT.read_bytes()).status == 200
+
+
+def test_a_body_without_a_length_is_bounded_too(server: Running) -> None:
+    with socket.create_connection(server.url.removeprefix("http://").split(":")) as connection:
+        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+        connection.sendall(chunk * 8 + b"0\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_body_that_does_not_come_is_408(server: Running) -> None:
+    with socket.create_connection(server.url.removeprefix("http://").split(":")) as connection:
+        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nx")
+        started = time.monotonic()
+        answer = connection.recv(1000)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert 0.5 < time.monotonic() - started < 5
+
+
+def test_an_unknown_path_is_404(server: Running) -> None:
+    answer = server.ask("/nothing/here")
+    assert (answer.status, answer.code) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "allowed"),
+    [("/predict", "GET", "POST"), ("/ready", "POST", "GET"), ("/health/drain", "GET", "PUT"), ("/", "DELETE", "GET")],
+)
+def test_a_wrong_method_is_405_and_told_the_right_one(server: Running, path: str, method: str, allowed: str) -> None:
+    answer = server.ask(path, b"" if method == "POST" else None, method)
+    assert (answer.status, answer.code, answer.headers["Allow"]) == (405, "method_not_allowed", allowed)
+
+
+def test_a_request_id_is_kept_if_it_is_harmless(server: Running) -> None:
+    assert server.ask("/health", X_Request_Id="abc-1.2_3").headers["X-Request-Id"] == "abc-1.2_3"
+    for bad in ("x" * 129, "a b", '{"a":1}'):
+        assert server.ask("/health", X_Request_Id=bad).headers["X-Request-Id"] != bad
+
+
+def test_drain_and_accept(server: Running) -> None:
+    assert server.ask("/ready").status == 200
+    assert server.ask("/health/drain", method="PUT").document == {"status": "draining"}
+    drained = server.ask("/ready")
+    assert (drained.status, drained.code, drained.headers["Retry-After"]) == (503, "draining", "1")
+    assert server.ask("/health").status == 200
+    still_served = server.predict(CAT.read_bytes())
+    assert (still_served.status, still_served.headers["Connection"]) == (200, "close")
+    assert server.ask("/health/ready", method="PUT").document == {"status": "ready"}
+    assert server.ask("/ready").status == 200
+
+
+def test_metrics_count_what_happened(server: Running) -> None:
+    server.predict(CAT.read_bytes())
+    server.predict(b"hello")
+    text = server.ask("/metrics").body.decode()
+    assert 'pettracker_requests_total{method="POST",path="/predict",status="200"}' in text
+    assert 'pettracker_rejections_total{reason="unsupported_media_type"}' in text
+    assert "pettracker_inference_seconds_count" in text
+    assert "pettracker_ready 1.0" in text
+    assert 'name="tiny"' in text
+
+
+def test_the_page_needs_nothing_from_elsewhere(server: Running) -> None:
+    page = server.ask("/")
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    for name, kind in (("/page.css", "text/css"), ("/page.js", "text/javascript")):
+        assert name.encode() in page.body
+        assert server.ask(name).headers["Content-Type"].startswith(kind)
+    text = page.body + server.ask("/page.js").body + server.ask("/page.css").body
+    assert b"http://" not in text
+    assert b"https://" not in text
+
+
+def conforms(document: dict, path: str, method: str, answer: Response) -> None:
+    """Check an answer against the OpenAPI document: its status is listed, and its body has the schema."""
+    content = document["paths"][path][method]["responses"][str(answer.status)]["content"]
+    schema = {**content["application/json"]["schema"], "components": document["components"]}
+    Draft202012Validator(schema).validate(answer.document)
+
+
+def test_the_openapi_document_is_valid_and_true(server: Running) -> None:
+    document = server.ask("/openapi.json").document
+    validate(document)
+    conforms(document, "/health", "get", server.ask("/health"))
+    conforms(document, "/ready", "get", server.ask("/ready"))
+    conforms(document, "/version", "get", server.ask("/version"))
+    conforms(document, "/openapi.json", "get", server.ask("/openapi.json"))
+    conforms(document, "/health/ready", "put", server.ask("/health/ready", method="PUT"))
+    conforms(document, "/predict", "post", server.predict(CAT.read_bytes()))
+    for body in (b"", b"hello", CAT.read_bytes()[:900], b"x" * 400_001):
+        conforms(document, "/predict", "post", server.predict(body))
+    paths = {path for path in document["paths"] if server.ask(path, method="OPTIONS").status == 405}
+    assert paths == set(document["paths"])
+
+
+def test_the_log_is_one_json_object_per_line(server: Running) -> None:
+    server.ask("/version", X_Request_Id="find-me")
+    found: dict = {}
+    while found.get("request_id") != "find-me":
+        found = server.wait_for("request")
+    assert (found["method"], found["path"], found["status"], found["level"]) == ("GET", "/version", 200, "info")
+    assert json.dumps(found["duration_seconds"])
