@@ -22,6 +22,7 @@ METADATA_ADDRESS = "169.254.169.254"
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 # Tables that netavark makes through iptables (1.x) or nftables, and leaves behind.
 NETAVARK_TABLES = ("ip nat", "ip filter", "inet netavark")
+MULTICAST = "224.0.0.0/4"  # excepted from translation for every network
 # Chains of netavark's that hold rules whether or not a network is in use.
 STANDING_CHAINS = ("NETAVARK-HOSTPORT-MASQ", "NETAVARK-HOSTPORT-SETMARK")
 
@@ -81,17 +82,20 @@ def netavark_leftovers(saved: str, blocks: set[str]) -> list[list[str]]:
     return commands + [["-F", chain] for chain in removable] + [["-X", chain] for chain in removable]
 
 
-def idle_tables(before: Iterable[str], listing: str) -> list[str]:
-    """Return netavark's tables that were not there `before` and hold no rule, from the text of `nft list ruleset`."""
+def idle_tables(before: Iterable[str], listing: str, blocks: set[str]) -> list[str]:
+    """Return netavark's tables that came after `before` and serve nobody now, from the text of `nft list ruleset`.
+
+    An iptables table must be empty; netavark's own may still mention our address `blocks`.
+    """
     tables = re.findall(r"^table (\S+ \S+) \{\n(.*?)^\}", listing, re.MULTILINE | re.DOTALL)
-    ordinary = re.compile(r"\s*(?:chain \S+ \{|type .*|policy accept;|\}|)\s*")
-    return [
-        name
-        for name, body in tables
-        if name in NETAVARK_TABLES
-        and name not in before
-        and all(ordinary.fullmatch(line) for line in body.splitlines())
-    ]
+    frame = re.compile(r"\s*(?:chain \S+ \{|type .*|\}|)\s*")
+
+    def idle(name: str, body: str) -> bool:
+        if name == "inet netavark":
+            return set(re.findall(r"[\d.]+/\d+", body)) <= blocks | {MULTICAST}
+        return all(frame.fullmatch(line) for line in body.splitlines())
+
+    return [name for name, body in tables if name in NETAVARK_TABLES and name not in before and idle(name, body)]
 
 
 def _output(*command: str) -> str:
@@ -139,7 +143,7 @@ class Firewall:
             for arguments in netavark_leftovers(_output("iptables-save", "-t", table), blocks):
                 subprocess.run(["iptables", "-t", table, *arguments], capture_output=True, check=False)
         before = self._tables_before.read_text().splitlines()
-        for name in idle_tables(before, _output("nft", "list", "ruleset")):
+        for name in idle_tables(before, _output("nft", "list", "ruleset"), blocks):
             subprocess.run(["nft", "delete", "table", *name.split()], capture_output=True, check=False)
         if not _output("ip", "link", "show", "type", "bridge"):
             FORWARDING.write_text(self._forwarding_before.read_text())

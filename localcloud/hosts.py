@@ -84,7 +84,6 @@ class Hosts:
                 f"{MINIMUM_FREE_BYTES / 1024**3:.0f}: free some space, or move the clone to a larger disk."
             )
         self.podman.write_configuration()
-        self.podman.check_storage()
         self.firewall.protect()
 
     def base_image(self, say: Callable[[str], None]) -> str:

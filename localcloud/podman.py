@@ -28,6 +28,10 @@ TOOLS = {
     "ip": "iproute2",
     "conmon": "conmon",
 }
+# Where distributions keep podman's helpers, containers.conf(5), helper_binaries_dir.
+HELPERS = tuple(
+    map(Path, ("/usr/lib/podman", "/usr/libexec/podman", "/usr/local/lib/podman", "/usr/local/libexec/podman"))
+)
 
 
 def ulimit(name: str, hard: int) -> str:
@@ -115,6 +119,8 @@ class Podman:
         if os.geteuid() != 0:
             raise LocalCloudError("the local cloud starts real hosts and needs root: run it with sudo or as root.")
         missing = sorted({package for tool, package in TOOLS.items() if shutil.which(tool) is None})
+        if not any((directory / "netavark").exists() for directory in HELPERS):
+            missing.append("netavark")
         if missing:
             raise LocalCloudError(f"missing on this machine: apt-get install {' '.join(missing)}, then try again.")
         self.settings.cache_dir.mkdir(parents=True, exist_ok=True)
@@ -132,15 +138,16 @@ class Podman:
         self.settings.state_dir.mkdir(parents=True, exist_ok=True)
         self.settings.containers_conf.write_text(render_containers_conf(self.settings, runtime, manager, ulimits))
         self.settings.storage_conf.write_text(render_storage_conf(self.settings, on_overlay))
+        self._forget_former_place()
 
-    def check_storage(self) -> None:
-        """Raise HostError when podman cannot work here. A clone that was moved loses podman's records, no image."""
-        done = self.run("info", check=False)
-        if done.returncode and "mismatch" in done.stderr:
-            shutil.rmtree(self.settings.cache_dir / "containers" / "libpod", ignore_errors=True)
-            self.run("info")
-        elif done.returncode:
-            raise HostError(f"podman does not work on this machine: {done.stderr.strip()}")
+    def _forget_former_place(self) -> None:
+        """Drop podman's records if the clone was moved: they name the former place and win over the configuration."""
+        store = self.settings.cache_dir / "containers"
+        mark = store / "place"
+        if mark.exists() and mark.read_text() != str(store):
+            shutil.rmtree(store / "libpod", ignore_errors=True)
+        store.mkdir(parents=True, exist_ok=True)
+        mark.write_text(str(store))
 
     def run(self, *arguments: str, timeout: float = 120, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run podman and return what it said; raise HostError on failure (with its last line) or after `timeout` s."""

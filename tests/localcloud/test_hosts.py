@@ -111,6 +111,23 @@ class TestPodmanConfiguration:
         with pytest.raises(LocalCloudError, match="apt-get install nftables podman"):
             Podman(settings).check_machine()
 
+    def test_a_moved_clone_keeps_its_images_and_drops_records_of_the_former_place(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(podman, "choose_runtime", lambda *_: "runc")
+        Podman(settings).write_configuration()
+        store = settings.cache_dir / "containers"
+        for name in ("libpod/bolt_state.db", "overlay-images/images.json"):
+            (store / name).parent.mkdir()
+            (store / name).write_text("x")
+        Podman(settings).write_configuration()
+        assert (store / "libpod").exists()
+        moved = replace(settings, root=settings.root.with_name("moved"))
+        settings.root.rename(moved.root)
+        Podman(moved).write_configuration()
+        assert not (moved.cache_dir / "containers/libpod").exists()
+        assert (moved.cache_dir / "containers/overlay-images/images.json").exists()
+
     def test_a_full_disk_is_noticed_before_anything_is_written(
         self, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -167,8 +184,12 @@ class TestFirewall:
     def test_only_tables_that_came_with_the_cloud_and_are_empty_go(self) -> None:
         empty = "table ip nat {\n\tchain OUTPUT {\n\t\ttype nat hook output priority 0; policy accept;\n\t}\n}\n"
         used = "table ip filter {\n\tchain FORWARD {\n\t\tip saddr 10.9.0.0/16 drop\n\t}\n}\n"
-        assert idle_tables([], empty + used) == ["ip nat"]
-        assert idle_tables(["ip nat"], empty + used) == []
+        own = (
+            "table inet netavark {\n\tchain X {\n\t\tip saddr 10.0.0.0/16 ip daddr != 224.0.0.0/4 masquerade\n\t}\n}\n"
+        )
+        assert idle_tables([], empty + used + own, {"10.0.0.0/16"}) == ["ip nat", "inet netavark"]
+        assert idle_tables([], used + own, {"10.9.0.0/16"}) == []
+        assert idle_tables(["ip nat"], empty, set()) == []
 
 
 class TestNetwork:
