@@ -151,6 +151,6 @@ class LoadBalancer:
 
 def check_configuration(path: Path) -> None:
     """Raise LocalCloudError with HAProxy's own words if it does not accept the file."""
-    done = subprocess.run(["haproxy", "-c", "-q", "-f", str(path)], capture_output=True, text=True, check=False)
+    done = subprocess.run(["haproxy", "-c", "-f", str(path)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise LocalCloudError(f"HAProxy does not accept {path}: {done.stderr.strip()}")

@@ -12,7 +12,7 @@ import click
 from localcloud import lifecycle
 from localcloud.errors import LocalCloudError
 from localcloud.settings import Settings
-from localcloud.status import find_host, read, table
+from localcloud.status import NOT_RUNNING, find_host, read, table
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -79,9 +79,7 @@ def env() -> None:
     """Print the variables that point AWS clients at the cloud, for `eval`."""
     settings = Settings.from_environment()
     if not settings.ready_file.exists():
-        raise LocalCloudError(
-            "The local cloud of this clone is not running: make rehearse, or python -m localcloud up."
-        )
+        raise LocalCloudError(NOT_RUNNING)
     click.echo(settings.env_file.read_text(), nl=False)
 
 

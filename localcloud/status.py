@@ -13,7 +13,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from localcloud import settings as constants
 from localcloud.errors import LocalCloudError
+from localcloud.lock import MachineLock
 from localcloud.settings import Settings
+
+NOT_RUNNING = "The local cloud of this clone is not running: make rehearse, or python -m localcloud up."
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,11 @@ def _client(settings: Settings, service: str) -> Any:
 def read(settings: Settings) -> Status:
     """Ask the running cloud. Raises LocalCloudError when it does not run or does not answer."""
     if not settings.ready_file.exists():
+        raise LocalCloudError(NOT_RUNNING)
+    if MachineLock(settings.lock_file).holder() is None:
         raise LocalCloudError(
-            "The local cloud of this clone is not running: make rehearse, or python -m localcloud up."
+            "The local cloud's process was killed, and the account in it is lost. Start afresh with make rehearse, or "
+            "remove what is left with make rehearse-down."
         )
     try:
         ec2, elb = _client(settings, "ec2"), _client(settings, "elbv2")

@@ -28,7 +28,7 @@ def _correct_capacity(fleet: Fleet) -> None:
 
     @addition(FakeAutoScalingGroup, "set_desired_capacity")
     def set_desired_capacity(self: Any, new_capacity: int | None) -> None:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_SetDesiredCapacity.html: within the group's limits.
+        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_SetDesiredCapacity.html: between minimum and maximum.
         # Moto launches and terminates here, all in the first subnet; the fleet does that in its own time.
         wanted = self.min_size if new_capacity is None else new_capacity
         if wanted < self.min_size:
@@ -44,8 +44,8 @@ def _correct_capacity(fleet: Fleet) -> None:
 
     @correction(FakeAutoScalingGroup, "update")
     def keep_within_limits(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_UpdateAutoScalingGroup.html: a new minimum above or
-        # a new maximum below the desired capacity moves it, if the call does not set it.
+        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_UpdateAutoScalingGroup.html: a new minimum above
+        # or a new maximum below the desired capacity moves it, if the call does not set it.
         low = self.min_size if kwargs["min_size"] is None else kwargs["min_size"]
         high = self.max_size if kwargs["max_size"] is None else kwargs["max_size"]
         if low > high:
@@ -131,8 +131,8 @@ def _correct_deletion(fleet: Fleet) -> None:
 
     @addition(AutoScalingResponse, "delete_auto_scaling_group")
     def delete_when_empty(self: Any) -> Any:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DeleteAutoScalingGroup.html: a group with instances
-        # needs ForceDelete, and stays until they are terminated.
+        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DeleteAutoScalingGroup.html: a group with
+        # instances needs ForceDelete, and stays until they are terminated.
         backend = self.autoscaling_backend
         name = self._get_param("AutoScalingGroupName")
         group = backend.autoscaling_groups.get(name)
@@ -158,7 +158,7 @@ def _correct_deletion(fleet: Fleet) -> None:
 
     @addition(AutoScalingResponse, "disable_metrics_collection")
     def disable_metrics_collection(self: Any) -> Any:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DisableMetricsCollection.html; moto lacks the call.
+        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DisableMetricsCollection.html; moto lacks it.
         self.autoscaling_backend.disable_metrics_collection(
             self._get_param("AutoScalingGroupName"), self._get_param("Metrics", [])
         )
@@ -169,7 +169,7 @@ def _correct_answers(fleet: Fleet) -> None:
 
     @addition(AutoScalingResponse, "describe_scaling_activities")
     def describe_scaling_activities(self: Any) -> Any:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeScalingActivities.html; moto tells of none.
+        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeScalingActivities.html; moto has none.
         activities = fleet.activities.of(self._get_param("AutoScalingGroupName"), self._get_param("ActivityIds", []))
         return ActionResult({"Activities": activities[: self._get_int_param("MaxRecords", 100)]})
 

@@ -61,7 +61,7 @@ def apply(reconciler: Reconciler) -> None:
     @addition(AmisResponse, "create_image")
     def create_image(self: Any) -> Any:
         # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html: the name is unique among the
-        # account's images, snapshots can be tagged, NoReboot is false by default, the image is pending until it is made.
+        # account's images, snapshots can be tagged, NoReboot is false by default, and the image is pending at first.
         backend = self.ec2_backend
         name = self._get_param("Name")
         instance = backend.get_instance(self._get_param("InstanceId"))
@@ -104,7 +104,7 @@ def apply(reconciler: Reconciler) -> None:
 
     @correction(AmiBackend, "deregister_image")
     def only_ones_own(original: Any, self: Any, ami_id: str) -> None:
-        # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeregisterImage.html; others' images are off limits.
+        # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeregisterImage.html; others' images are not ours.
         ami = self.amis.get(ami_id)
         if ami is not None and ami.owner_id != self.account_id:
             raise EC2ClientError("AuthFailure", f"Not authorized for image:{ami_id}")

@@ -29,17 +29,13 @@ def merged_block_devices(*layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def apply(reconciler: Reconciler) -> None:
     """Correct launches, and hand every change of state to `reconciler`."""
+    _correct_launches(reconciler)
+    _correct_states(reconciler)
 
+
+def _correct_launches(reconciler: Reconciler) -> None:
     @correction(InstanceBackend, "run_instances")
-    def launch_as_the_template_says(
-        original: Any,
-        self: Any,
-        image_id: str | None,
-        count: int,
-        user_data: Any,
-        security_group_names: list[str],
-        **kwargs: Any,
-    ) -> Any:
+    def launch_as_the_template_says(original: Any, self: Any, image_id: str | None, *args: Any, **kwargs: Any) -> Any:
         # Moto takes type, key, user data and security groups from a launch template, AWS everything that it holds.
         # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html, LaunchTemplate
         reference = kwargs.get("launch_template")
@@ -70,7 +66,7 @@ def apply(reconciler: Reconciler) -> None:
             for tag in specification["Tags"]:
                 own.setdefault(tag["Key"], tag["Value"])
         kwargs["tags"] = tags
-        reservation = original(self, image_id, count, user_data, security_group_names, **kwargs)
+        reservation = original(self, image_id, *args, **kwargs)
         profile = template.get("IamInstanceProfile") or {}
         for instance in reservation.instances:
             if profile and not kwargs.get("iam_instance_profile_name") and not kwargs.get("iam_instance_profile_arn"):
@@ -78,6 +74,8 @@ def apply(reconciler: Reconciler) -> None:
             reconciler.launched(instance)
         return reservation
 
+
+def _correct_states(reconciler: Reconciler) -> None:
     def refuse(instance: Any, wanted: str) -> None:
         message = f"The instance '{instance.id}' is not in a state from which it can be {wanted}."
         raise EC2ClientError("IncorrectInstanceState", message)

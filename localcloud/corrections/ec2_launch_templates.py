@@ -51,7 +51,7 @@ def apply() -> None:
     @addition(LaunchTemplates, "create_launch_template_version")
     def create_launch_template_version(self: Any) -> Any:
         # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateLaunchTemplateVersion.html: the new version
-        # inherits the parameters of SourceVersion, except those given in LaunchTemplateData. Moto ignores SourceVersion.
+        # inherits the parameters of SourceVersion, except those given in LaunchTemplateData. Moto ignores it.
         backend = self.ec2_backend
         name = self._get_param("LaunchTemplateName")
         template_id = self._get_param("LaunchTemplateId")

@@ -64,8 +64,8 @@ def apply() -> None:
 
     @correction(FakeTargetGroup, "register")
     def await_health(original: Any, self: Any, targets: list[dict[str, Any]]) -> None:
-        # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html: a target is
-        # `initial` until it has passed a check. Moto calls every target healthy.
+        # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html: a target
+        # is `initial` until it has passed a check. Moto calls every target healthy.
         original(self, targets)
         for target in targets:
             self.health.setdefault(target["Id"], TargetHealth())

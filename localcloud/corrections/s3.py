@@ -11,8 +11,8 @@ from moto.s3.models import FakeBucket
 
 from localcloud.corrections.patching import correction
 
-# What is true of every request to this cloud. It speaks plain HTTP on loopback and on its own bridges, where nobody else
-# listens, and stands in for an endpoint that is TLS only: a policy that demands TLS is met. On AWS the test is real.
+# What is true of every request to this cloud. It speaks plain HTTP on loopback and on its own bridges, where nobody
+# else listens, and stands in for an endpoint that is TLS only: a policy that demands TLS is met. On AWS it is a test.
 REQUEST_CONTEXT = {"aws:securetransport": "true", "s3:tlsversion": "1.3"}
 
 # IAM User Guide, "IAM JSON policy elements: Condition operators".

@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 import pytest
 import urllib3
+
 from localcloud import settings as constants
 from localcloud.account import Account
 from localcloud.health import Probe

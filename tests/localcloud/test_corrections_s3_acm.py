@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import trustme
 from botocore.exceptions import ClientError
-from localcloud.corrections.s3 import condition_holds
 
+from localcloud.corrections.s3 import condition_holds
 from tests.localcloud.conftest import Cloud
 
 

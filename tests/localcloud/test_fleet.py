@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+
 from localcloud import backends
 from localcloud.errors import HostError
 from localcloud.targets import CheckResult
 from localcloud.termination import choose_victim
-
 from tests.localcloud.conftest import Cloud, eventually
 
 FAILING = CheckResult(False, "Target.ResponseCodeMismatch", "Health checks failed with these codes: [503]")

@@ -1,0 +1,234 @@
+"""HAProxy's configuration for listeners, rules and target groups; requests through the real HAProxy."""
+
+from __future__ import annotations
+
+import http.client
+import shutil
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import trustme
+
+from localcloud import backends, balancer, balancer_view
+from localcloud.balancer import LoadBalancer, check_configuration
+from localcloud.errors import LocalCloudError
+from localcloud.haproxy import (
+    Balancer,
+    Condition,
+    FixedResponse,
+    Forward,
+    Listener,
+    Pool,
+    Redirect,
+    Rule,
+    Target,
+    glob_to_regex,
+    quoted,
+    render,
+)
+from localcloud.settings import Settings
+from tests.localcloud.conftest import Cloud, eventually
+
+needs_haproxy = pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed")
+REDIRECT = Redirect("HTTPS", "#{host}", "443", "/#{path}", "#{query}", 301)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def full(directory: Path) -> Balancer:
+    """Every kind of action and condition at once."""
+    rules = (
+        Rule((Condition("path-pattern", ("/old/*",)),), replace(REDIRECT, path="/new/#{path}", query="from=old")),
+        Rule((Condition("host-header", ("*.example.com", "a'b.com")),), FixedResponse(418, "text/plain", "it's tea")),
+        Rule((Condition("http-header", ("canary*",), "X-Release"),), Forward((("one", 9), ("two", 1)))),
+        Rule((Condition("http-request-method", ("DELETE",)), Condition("source-ip", ("10.0.0.0/8",))), REDIRECT),
+        Rule((), Forward((("one", 1),))),
+    )
+    pools = (Pool("one", (Target("i-1", "10.0.0.4", 8080),)), Pool("two", (), "leastconn"))
+    return Balancer(directory / "admin.sock", (Listener(80, 18080, rules),), pools, 60, {443: 8443, 80: 18080})
+
+
+@needs_haproxy
+def test_haproxy_accepts_every_kind_of_rule(tmp_path: Path) -> None:
+    file = tmp_path / "haproxy.cfg"
+    file.write_text(render(full(tmp_path)))
+    check_configuration(file)
+
+
+@needs_haproxy
+def test_haproxy_accepts_an_account_without_listeners(tmp_path: Path) -> None:
+    file = tmp_path / "haproxy.cfg"
+    file.write_text(render(Balancer(tmp_path / "admin.sock")))
+    check_configuration(file)
+
+
+@needs_haproxy
+def test_a_configuration_that_haproxy_refuses_is_told_in_its_words(tmp_path: Path) -> None:
+    file = tmp_path / "haproxy.cfg"
+    file.write_text("nonsense\n")
+    with pytest.raises(LocalCloudError, match="nonsense"):
+        check_configuration(file)
+
+
+def test_a_redirect_to_443_goes_to_this_machines_port(tmp_path: Path) -> None:
+    text = render(full(tmp_path))
+    assert "'https://%[req.hdr(host),field(1,:)]:8443%[pathq]' code 301" in text
+
+
+def test_a_group_without_targets_answers_503(tmp_path: Path) -> None:
+    assert "return status 503" in render(full(tmp_path)).partition("backend two")[2]
+
+
+@pytest.mark.parametrize(("pattern", "regex"), [("/a*", r"^/a.*$"), ("/a?.png", r"^/a.\.png$"), ("/x+y", r"^/x\+y$")])
+def test_awss_wildcards_become_regular_expressions(pattern: str, regex: str) -> None:
+    assert glob_to_regex(pattern) == regex
+
+
+def test_text_cannot_leave_its_quotes() -> None:
+    assert quoted("a'b") == "'a'\\''b'"
+    with pytest.raises(ValueError, match="control character"):
+        quoted("a\nstats socket /tmp/x")
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Answers with the headers that the balancer adds; `/slow` waits until the test says go."""
+
+    protocol_version = "HTTP/1.1"
+    go = threading.Event()
+
+    def do_GET(self) -> None:
+        if self.path == "/slow":
+            self.go.wait(10)
+        body = f"{self.headers['X-Forwarded-For']} {self.headers['X-Forwarded-Proto']}".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture
+def upstream() -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    Echo.go.clear()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield int(server.server_address[1])
+    Echo.go.set()
+    server.shutdown()
+    server.server_close()
+
+
+class Served:
+    """A real HAProxy that serves the account's balancer; the target is a server on this machine."""
+
+    def __init__(self, cloud: Cloud, directory: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.settings = Settings(root=directory, https_port=free_port(), http_port=free_port())
+        ec2, self.elb = cloud.client("ec2"), cloud.client("elbv2")
+        vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+        subnets = [one["SubnetId"] for one in ec2.describe_subnets()["Subnets"][:2]]
+        self.authority = trustme.CA()
+        issued = self.authority.issue_cert("localhost")
+        certificate = cloud.client("acm").import_certificate(
+            Certificate=issued.cert_chain_pems[0].bytes(), PrivateKey=issued.private_key_pem.bytes()
+        )["CertificateArn"]
+        reply = self.elb.create_target_group(Name="service", Protocol="HTTP", Port=port, VpcId=vpc)
+        self.group = reply["TargetGroups"][0]["TargetGroupArn"]
+        arn = self.elb.create_load_balancer(Name="service", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
+        self.elb.create_listener(
+            LoadBalancerArn=arn,
+            Protocol="HTTPS",
+            Port=443,
+            Certificates=[{"CertificateArn": certificate}],
+            DefaultActions=[{"Type": "forward", "TargetGroupArn": self.group}],
+        )
+        redirect = {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}
+        self.elb.create_listener(
+            LoadBalancerArn=arn,
+            Protocol="HTTP",
+            Port=80,
+            DefaultActions=[{"Type": "redirect", "RedirectConfig": redirect}],
+        )
+        instance = SimpleNamespace(state="running", private_ip="127.0.0.1")
+        monkeypatch.setattr(backends.ec2(), "get_instance_by_id", lambda _: instance)
+        monkeypatch.setattr(balancer, "RELOAD_TIME", 0.5)
+        self.balancer = LoadBalancer(self.settings)
+        self.balancer.start()
+
+    def get(self, path: str) -> tuple[int, str]:
+        context = ssl.create_default_context()
+        self.authority.configure_trust(context)
+        connection = http.client.HTTPSConnection("localhost", self.settings.https_port, context=context, timeout=10)
+        connection.request("GET", path)
+        reply = connection.getresponse()
+        return reply.status, reply.read().decode()
+
+
+@pytest.fixture
+def served(cloud: Cloud, tmp_path: Path, upstream: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    one = Served(cloud, tmp_path, upstream, monkeypatch)
+    yield one
+    one.balancer.close()
+
+
+@needs_haproxy
+def test_requests_reach_a_registered_target_over_tls_with_albs_headers(served: Served) -> None:
+    assert served.get("/")[0] == 503
+    served.elb.register_targets(TargetGroupArn=served.group, Targets=[{"Id": "i-0123456789abcdef0"}])
+    served.balancer.update()
+    assert eventually(lambda: served.get("/") == (200, "127.0.0.1 https"))
+
+
+@needs_haproxy
+def test_plain_http_is_redirected(served: Served) -> None:
+    connection = http.client.HTTPConnection("localhost", served.settings.http_port)
+    connection.request("GET", "/a?b=c")
+    reply = connection.getresponse()
+    assert reply.status == 301
+    assert reply.headers["Location"] == f"https://localhost:{served.settings.https_port}/a?b=c"
+
+
+@needs_haproxy
+def test_a_target_that_leaves_finishes_its_requests_and_gets_no_new_ones(served: Served) -> None:
+    target = "i-0123456789abcdef0"
+    served.elb.register_targets(TargetGroupArn=served.group, Targets=[{"Id": target}])
+    served.balancer.update()
+    eventually(lambda: served.get("/")[0] == 200)
+    answers: list[tuple[int, str]] = []
+    slow = threading.Thread(target=lambda: answers.append(served.get("/slow")))
+    slow.start()
+    eventually(lambda: served.balancer.in_flight(target) == 1)
+    served.elb.deregister_targets(TargetGroupArn=served.group, Targets=[{"Id": target}])
+    served.balancer.update()
+    eventually(lambda: served.get("/")[0] == 503)
+    time.sleep(balancer.RELOAD_TIME)
+    assert served.balancer.in_flight(target) == 1
+    Echo.go.set()
+    slow.join()
+    assert answers[0][0] == 200
+    eventually(lambda: served.balancer.in_flight(target) == 0)
+
+
+def test_only_healthy_targets_get_requests_or_all_when_none_is_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    states = {"i-1": "running", "i-2": "running", "i-3": "stopped"}
+    fake = SimpleNamespace(get_instance_by_id=lambda one: SimpleNamespace(state=states[one]))
+    monkeypatch.setattr(balancer_view.backends, "ec2", lambda: fake)
+    health = {one: SimpleNamespace(state="unhealthy") for one in states}
+    group = SimpleNamespace(targets=dict.fromkeys(states), health=health)
+    assert balancer_view.routable(group) == ["i-1", "i-2"]
+    health["i-2"].state = "healthy"
+    assert balancer_view.routable(group) == ["i-2"]
