@@ -1,0 +1,119 @@
+"""A host after the three roles, its first boot and a reboot."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import boto3
+import pytest
+from testinfra.host import Host
+
+UNIT = "pettracker-inference.service"
+CAT = Path("/opt/pettracker/bundle/golden/cat.jpg")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def back_after_the_reboot(host: Host) -> None:
+    """Nothing has started the service since the reboot; it has to be back by itself."""
+    host.run_expect([0], "curl -fsS --retry 30 --retry-delay 1 --retry-all-errors http://127.0.0.1:8080/ready")
+
+
+def test_the_service_runs_as_an_account_without_shell_password_or_rights(host: Host) -> None:
+    account = host.user("pettracker")
+    process = host.process.get(user="pettracker", comm="python")
+
+    assert account.shell.endswith("nologin")
+    assert account.password.startswith("!")
+    assert account.groups == ["pettracker"]
+    status = host.run(f"grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/{process.pid}/status").stdout.split()
+    assert status == ["CapEff:", "0000000000000000", "NoNewPrivs:", "1", "Seccomp:", "2"]
+
+
+def test_the_unit_is_confined(host: Host) -> None:
+    security = host.run(f"systemd-analyze security --no-pager --threshold=20 {UNIT}")
+
+    assert security.rc == 0, security.stdout.splitlines()[-1]
+
+
+def test_nothing_that_the_service_can_write_is_executed_or_read_by_it(host: Host) -> None:
+    places = "/opt/pettracker /etc/pettracker /var/log/pettracker"
+    found = host.run(f"find {places} ! -type l \\( -user pettracker -o -perm /0022 \\)")
+
+    assert found.stdout == ""
+
+
+def test_no_file_on_the_disk_is_world_writable(host: Host) -> None:
+    found = host.run("find / -xdev -path /tmp -prune -o -path /var/tmp -prune -o -type f -perm -0002 -print")
+
+    assert found.stdout == ""
+
+
+def test_the_port_is_the_only_one_that_listens_for_others(host: Host) -> None:
+    sockets = [line.split() for line in host.run("ss --listening --tcp --numeric --no-header").stdout.splitlines()]
+    local = [fields[3] for fields in sockets]
+
+    assert [address for address in local if not address.startswith("127.")] == ["0.0.0.0:8080"]
+
+
+def test_there_is_no_way_in_but_session_manager(host: Host) -> None:
+    assert not host.package("openssh-server").is_installed
+    assert host.user("root").password.startswith("!")
+
+
+def test_a_cat_is_a_cat(host: Host) -> None:
+    answer = json.loads(host.check_output(f"curl -fsS -F file=@{CAT} http://127.0.0.1:8080/predict"))
+
+    assert answer["predictions"][0]["class"].split(",")[0].lower() in {"egyptian cat", "tabby", "tiger cat"}
+
+
+def test_golden_answers_and_the_digest_are_the_bundles(host: Host) -> None:
+    python = "/opt/pettracker/venv/bin/python -B -I -m"
+
+    host.run_expect([0], f"{python} inference check --url http://127.0.0.1:8080 --bundle /opt/pettracker/bundle")
+    digest = host.check_output(". /etc/pettracker/inference.env; echo $PETTRACKER_BUNDLE_DIGEST")
+    host.run_expect([0], f"{python} bundle verify --digest {digest} /opt/pettracker/bundle")
+
+
+def test_the_metadata_service_wants_a_token(host: Host) -> None:
+    status = host.check_output(
+        "curl -s -o /dev/null -w '%{http_code}' http://169.254.169.254/latest/meta-data/instance-id"
+    )
+
+    assert status == "401"
+
+
+def test_the_agent_measures_memory_and_disk_of_the_whole_group(host: Host) -> None:
+    config = json.loads(host.check_output("cat /opt/aws/amazon-cloudwatch-agent/bin/config.json"))
+    status = json.loads(host.check_output("/opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl -a status"))
+
+    assert status["status"] == "running"
+    assert config["metrics"]["namespace"] == "PetTracker/ML"
+    assert config["metrics"]["metrics_collected"]["mem"]["measurement"] == ["mem_used_percent"]
+    assert config["metrics"]["metrics_collected"]["disk"]["resources"] == ["/"]
+    assert config["metrics"]["aggregation_dimensions"] == [["AutoScalingGroupName"]]
+
+
+def test_the_services_log_lines_arrive_in_cloudwatch(host: Host) -> None:
+    instance = host.check_output(". /etc/pettracker/instance.env; echo $PETTRACKER_INSTANCE_ID")
+    logs = boto3.client("logs")
+    events: list[str] = []
+    deadline = time.monotonic() + 30
+    while not any('"ready"' in event for event in events) and time.monotonic() < deadline:
+        time.sleep(1)
+        found = logs.filter_log_events(logGroupName="/pettracker/ml-server", logStreamNamePrefix=instance)
+        events = [event["message"] for event in found["events"]]
+
+    assert any('"ready"' in event for event in events)
+
+
+def test_the_journal_is_bounded_and_core_dumps_are_off(host: Host) -> None:
+    assert host.file("/etc/systemd/journald.conf.d/60-pettracker.conf").contains("SystemMaxUse=200M")
+    assert host.check_output("systemctl show --property=DefaultLimitCORE --value") == "0"
+
+
+def test_updates_come_by_themselves_and_time_from_ec2(host: Host) -> None:
+    assert 'Unattended-Upgrade "1"' in host.check_output("apt-config dump | grep APT::Periodic")
+    assert host.file("/etc/chrony/chrony.conf").contains("server 169.254.169.123")
+    assert host.service("chrony").is_enabled
