@@ -36,10 +36,9 @@ FilePath = Annotated[str, AfterValidator(_plain_relative_path)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
-ModelVersion = Annotated[
-    str,
-    StringConstraints(pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?$", max_length=64),
-]
+# Semantic Versioning 2.0.0, without build metadata: "+" is awkward in object keys.
+VERSION = re.compile(r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?$")
+ModelVersion = Annotated[str, StringConstraints(pattern=VERSION, max_length=64)]
 
 
 class _Strict(BaseModel):

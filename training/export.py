@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 
 import bundle
 from bundle.golden import GoldenSet
-from bundle.manifest import GOLDEN_FILE, MODEL_CARD_FILE
+from bundle.manifest import GOLDEN_FILE, MODEL_CARD_FILE, VERSION
 from bundle.preprocessing import Preprocessing
 from training.golden import write_golden_set
 from training.model_card import ModelCard
@@ -81,8 +81,10 @@ def export(model: ModelToExport, model_version: str, output: Path, say: Say) -> 
     """Write the bundle to `output`, which must not exist yet; an interrupted export leaves nothing there.
 
     Raises:
-        ExportError: output exists, or a backend disagrees with the torch reference.
+        ExportError: output exists, the version is none, or a backend disagrees with the torch reference.
     """
+    if not VERSION.fullmatch(model_version):
+        raise ExportError(f"{model_version!r} is no version; write three numbers, such as 1.0.0")
     if output.exists():
         raise ExportError(f"{output} exists already; remove it or choose another directory")
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -125,6 +127,10 @@ def _write(root: Path, model: ModelToExport, model_version: str, say: Say) -> No
         # torch 2.13's own use of a deprecated pytree class, while it copies an exported program.
         warnings.simplefilter("ignore", FutureWarning)
         converted = openvino.convert_model(program, input=[(-1, 3, crop, crop)])
+    # Names given by the converter count what the process has converted before.
+    converted.set_friendly_name(model.name)
+    for index, operation in enumerate(converted.get_ordered_ops()):
+        operation.set_friendly_name(f"{operation.get_type_name()}_{index}")
     openvino.save_model(converted, root / OPENVINO_PROGRAM, compress_to_fp16=False)
     say("answering the golden set with the reference")
     inputs = write_golden_set(root / "golden", model.preprocessing, predict)

@@ -140,14 +140,15 @@ def test_only_the_host_itself_may_drain() -> None:
     if not output.stdout:
         pytest.skip("this machine has no address but the loopback")
     address = output.stdout.split()[3].split("/")[0]
-    running = start(tiny_bundle(), "--address", "0.0.0.0", "--drain-seconds", "0")
+    running = start(tiny_bundle(), "--address", address, "--drain-seconds", "0")
     running.wait_for("ready")
-    base = f"http://{address}:{running.url.rsplit(':', 1)[1]}"
     try:
         for path in ("/health/drain", "/health/ready"):
-            answer = ask(f"{base}{path}", None, "PUT", {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1"})
+            answer = ask(
+                f"{running.url}{path}", None, "PUT", {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1"}
+            )
             assert (answer.status, answer.code) == (403, "forbidden")
-        assert ask(f"{base}/ready").status == 200
+        assert ask(f"{running.url}/ready").status == 200
     finally:
         running.process.terminate()
         assert running.finish() == 0

@@ -1,0 +1,87 @@
+"""The hosts' packages: from the lock file, by digest, installable without an index."""
+
+import json
+import subprocess
+import sys
+import tarfile
+import venv
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from inference import wheelhouse
+from inference.cli import main
+from tests.bundles import REPOSITORY, tiny_bundle
+
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@pytest.fixture(scope="module")
+def archive() -> Path:
+    result = CliRunner().invoke(
+        main,
+        ["wheelhouse", "--backend", "openvino", "--python", HERE, "--output", str(REPOSITORY / ".cache/wheelhouse")],
+    )
+    assert result.exit_code == 0, result.output
+    return Path(json.loads(result.stdout)["path"])
+
+
+def test_a_host_without_an_index_installs_and_runs_it(archive: Path, tmp_path: Path) -> None:
+    with tarfile.open(archive) as packed:
+        packed.extractall(tmp_path, filter="data")
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv/bin/python"
+    options = ["--quiet", "--no-index", "--find-links", "wheels", "--require-hashes", "-r", "requirements.txt"]
+    subprocess.run([python, "-m", "pip", "install", *options], cwd=tmp_path, check=True)
+    listed = subprocess.run([python, "-m", "pip", "list"], capture_output=True, text=True, check=True).stdout
+    for absent in ("torch", "boto3", "efficientnet"):
+        assert absent not in listed
+    code = "import inference.app, inference.backends.openvino_backend; import importlib.resources as r; "
+    code += "assert (r.files('inference') / 'page/index.html').is_file()"
+    subprocess.run([python, "-I", "-c", code], cwd=tmp_path, check=True)
+    subprocess.run([python, "-I", "-m", "bundle", "verify", tiny_bundle()], cwd=tmp_path, check=True)
+
+
+def test_it_is_used_again_and_has_the_same_bytes_elsewhere(archive: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    assert wheelhouse.build("openvino", HERE, "x86_64", archive.parent, said.append).path == archive
+    assert said == [f"{archive} has everything already"]
+    again = wheelhouse.build("openvino", HERE, "x86_64", tmp_path, said.append)
+    assert again.path.name == archive.name
+    assert again.path.read_bytes() == archive.read_bytes()
+
+
+def test_a_damaged_archive_is_not_used_again(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = tmp_path / archive.name
+    copy.write_bytes(archive.read_bytes()[:-1])
+    (tmp_path / f"{archive.name}.sha256").write_bytes((archive.parent / f"{archive.name}.sha256").read_bytes())
+
+    def no_network(*arguments: str, **environment: str) -> None:
+        raise wheelhouse.WheelhouseError("it is being built anew")
+
+    monkeypatch.setattr(wheelhouse, "_pip", no_network)
+    with pytest.raises(wheelhouse.WheelhouseError, match="built anew"):
+        wheelhouse.build("openvino", HERE, "x86_64", tmp_path, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--python", "3"], "no such hosts"),
+        (["--machine", "riscv64"], "machines are x86_64 and aarch64"),
+        (["--python", "3.1"], "pip download failed"),
+    ],
+)
+def test_hosts_that_cannot_be_served_are_told(tmp_path: Path, options: list[str], told: str) -> None:
+    result = CliRunner().invoke(main, ["wheelhouse", "--backend", "openvino", *options, "--output", str(tmp_path)])
+    assert result.exit_code == 1
+    assert told in result.stderr
+    assert list(tmp_path.glob("*.tar.gz")) == []
+
+
+def test_locks_name_digests_and_nothing_of_the_machine_that_made_them() -> None:
+    for backend in ("openvino", "torch"):
+        lines = (REPOSITORY / "locks" / f"serve-{backend}.txt").read_text().splitlines()
+        assert all("==" in line or line.strip().startswith("--hash=sha256:") for line in lines)
+        assert not any(line.startswith("torch==") for line in lines)

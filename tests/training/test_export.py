@@ -1,0 +1,85 @@
+"""Exports are deterministic, complete, checked, and do not tell where they were made."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from safetensors import safe_open
+
+from bundle import load
+from tests.bundles import REPOSITORY, efficientnet_bundle, export_tiny, tiny_bundle
+from training import export as export_module
+from training.cli import main
+from training.efficientnet import class_names, network
+
+
+def _files(root: Path) -> dict[str, bytes]:
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_the_same_export_has_the_same_bytes(tmp_path: Path) -> None:
+    export_tiny(tmp_path / "again")
+    assert _files(tmp_path / "again") == _files(tiny_bundle())
+
+
+def test_no_file_names_the_machine_that_made_it() -> None:
+    for root in (tiny_bundle(), efficientnet_bundle()):
+        for name, content in _files(root).items():
+            for place in (str(REPOSITORY), "site-packages", str(Path.home())):
+                assert place.encode() not in content, f"{name} names {place}"
+
+
+def test_a_backend_that_disagrees_with_the_reference_stops_the_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export_module, "_torch_predict", lambda root: lambda batch: torch.rand(len(batch), 6).numpy())
+    with pytest.raises(export_module.ExportError, match="torch differs from the torch reference"):
+        export_tiny(tmp_path / "bundle")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_directory_is_not_overwritten(tmp_path: Path) -> None:
+    arguments = ["export", "efficientnet-lite0", "--version", "1.0.0", "--output", str(tmp_path)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1
+    assert "exists already" in result.stderr
+
+
+def test_a_version_must_be_a_version(tmp_path: Path) -> None:
+    arguments = ["export", "efficientnet-lite0", "--version", "latest", "--output", str(tmp_path / "bundle")]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1
+    assert "'latest' is no version" in result.stderr
+
+
+def test_the_pretrained_model_is_what_its_package_ships() -> None:
+    bundle = load(efficientnet_bundle())
+    manifest = bundle.manifest
+    state = network().state_dict()
+    with safe_open(bundle.path(manifest.weights), framework="pt") as weights:
+        assert set(weights.keys()) == set(state)
+        assert all(torch.equal(weights.get_tensor(name), tensor) for name, tensor in state.items())
+    assert manifest.backend == "openvino"
+    assert manifest.metrics["openvino_fp32_max_abs_difference"] < 1e-4
+    assert set(manifest.library_versions) == {"numpy", "openvino", "pillow", "safetensors", "torch"}
+    card = bundle.path("MODEL_CARD.md").read_text()
+    for heading in ("Model details", "Intended use", "Metrics", "Training data", "Apache-2.0"):
+        assert heading in card
+
+
+def test_the_golden_cat_is_a_cat() -> None:
+    bundle = load(efficientnet_bundle())
+    case = next(case for case in bundle.golden().cases if case.input == "cat.jpg")
+    assert {bundle.manifest.classes[answer.class_id] for answer in case.top[:3]} == {
+        "Egyptian cat",
+        "tiger cat",
+        "tabby",
+    }
+
+
+def test_class_names_are_for_people() -> None:
+    names = class_names()
+    assert len(set(names)) == 1000
+    assert [names[index] for index in (207, 285, 281)] == ["golden retriever", "Egyptian cat", "tabby"]
+    assert (names[134], names[517]) == ("crane bird", "construction crane")
