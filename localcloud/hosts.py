@@ -135,7 +135,10 @@ class Hosts:
         if not self.settings.storage_conf.exists() and self.settings.run_dir.exists():
             self.podman.write_configuration()
         if self.settings.storage_conf.exists():
-            self.podman.run("rm", "--all", "--force", "--time=0", check=False)
+            # External ones are what an interrupted build of the base image leaves.
+            containers = self.podman.run("ps", "--all", "--external", "--quiet", check=False).stdout.split()
+            if containers:
+                self.podman.run("rm", "--force", "--time=0", *containers, check=False)
             listed = self.podman.run("images", "--noheading", "--format={{.Repository}}:{{.Tag}}", check=False).stdout
             for image in listed.split():
                 if image.startswith(f"{IMAGE_REPOSITORY}"):
@@ -147,8 +150,11 @@ class Hosts:
         shutil.rmtree(self.settings.run_dir, ignore_errors=True)
 
     def _watch(self, instance_id: str) -> None:
-        process = self.podman.run("inspect", "--format={{.State.Pid}}", instance_id).stdout.strip()
-        self.watcher.watch(instance_id, int(process))
+        process = int(self.podman.run("inspect", "--format={{.State.Pid}}", instance_id).stdout)
+        try:
+            self.watcher.watch(instance_id, process)
+        except OSError:  # no such process any more
+            raise HostError(f"{instance_id} ended as soon as it had started: can its image boot?") from None
 
     def _died(self, instance_id: str) -> None:
         """Start a host again that rebooted itself; report any other end."""

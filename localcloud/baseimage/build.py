@@ -102,10 +102,13 @@ class BaseImage:
         say(f"base image: Debian {SUITE} from {self.mirrors.main} (about a minute, once per clone)")
         if not KEYRING.exists():
             raise LocalCloudError("Debian's archive keys are missing: apt-get install debian-archive-keyring.")
+        for abandoned in self.podman.settings.cache_dir.glob("debootstrap-*/"):
+            shutil.rmtree(abandoned)
         with tempfile.TemporaryDirectory(dir=self.podman.settings.cache_dir, prefix="debootstrap-") as directory:
             target, archive = Path(directory, "root"), Path(directory, "root.tar")
             log = self.podman.settings.cache_dir / "debootstrap.log"
-            command = [*BOOTSTRAP, SUITE, str(target), self.mirrors.main]
+            # In a mount namespace of its own, so that nothing stays mounted in the target if it is killed.
+            command = ["unshare", "--mount", *BOOTSTRAP, SUITE, str(target), self.mirrors.main]
             with log.open("w") as output:
                 done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False)
             if done.returncode:

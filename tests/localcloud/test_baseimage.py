@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from localcloud.baseimage import build
 from localcloud.baseimage.apt import (
     PUBLIC_MIRROR,
     Mirrors,
@@ -16,8 +18,10 @@ from localcloud.baseimage.apt import (
     parse_deb822,
     parse_one_line,
 )
-from localcloud.baseimage.build import digest, machine_files, recipe_files
+from localcloud.baseimage.build import BaseImage, digest, machine_files, recipe_files
 from localcloud.errors import LocalCloudError
+from localcloud.podman import Podman
+from localcloud.settings import Settings
 
 DEB822 = """# comment
 Types: deb
@@ -102,3 +106,47 @@ def test_the_image_is_another_when_anything_in_it_is() -> None:
     reference = digest(recipe, {"a": b"1"})
     assert reference == digest(dict(reversed(recipe.items())), {"a": b"1"})
     assert len({reference, digest(recipe, {"a": b"2"}), digest(recipe, {"b": b"1"}), digest({"a": b"1"})}) == 4
+
+
+@pytest.fixture
+def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BaseImage:
+    """A base image whose storage is empty: the podman on the path has none and builds none."""
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    stub(
+        commands / "podman", 'case "$1" in image) exit 1;; build) echo "E: Unable to locate package x"; exit 100;; esac'
+    )
+    monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
+    monkeypatch.setenv("LOCALCLOUD_DEBIAN_MIRROR", "http://mirror.invalid/debian")
+    monkeypatch.setattr(build, "KEYRING", commands)
+    settings = Settings(root=tmp_path / "clone", run_dir=tmp_path / "run")
+    settings.cache_dir.mkdir(parents=True)
+    return BaseImage(Podman(settings))
+
+
+def stub(path: Path, script: str) -> None:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def test_a_mirror_out_of_reach_is_named_with_what_to_do(image: BaseImage, tmp_path: Path) -> None:
+    stub(tmp_path / "bin/unshare", 'echo "E: Invalid Release file, no entry for main"; exit 1')
+    said: list[str] = []
+    with pytest.raises(
+        LocalCloudError, match=r"http://mirror\.invalid/debian \(E: Invalid Release.*LOCALCLOUD_DEBIAN_MIRROR"
+    ):
+        image.ensure(said.append)
+    assert "http://mirror.invalid/debian" in said[0]
+    assert [path.name for path in image.podman.settings.cache_dir.iterdir()] == ["debootstrap.log"]
+
+
+def test_a_package_that_cannot_be_installed_is_named(image: BaseImage, tmp_path: Path) -> None:
+    stub(tmp_path / "bin/unshare", 'for target; do :; done; mkdir -p "$(eval echo \\${$(($# - 1))})"')
+    with pytest.raises(LocalCloudError, match="E: Unable to locate package x"):
+        image.ensure(lambda _line: None)
+
+
+def test_keys_that_are_missing_name_their_package(image: BaseImage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "KEYRING", Path("/nonexistent"))
+    with pytest.raises(LocalCloudError, match="apt-get install debian-archive-keyring"):
+        image.ensure(lambda _line: None)
