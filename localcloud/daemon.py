@@ -11,7 +11,6 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -152,9 +151,6 @@ def main() -> None:
     settings = Settings.from_environment()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    if shutil.which("haproxy") is None:
-        say("error: haproxy is not installed: apt-get install haproxy, then try again.")
-        sys.exit(1)
     try:
         serve(settings)
     except LocalCloudError as error:

@@ -35,6 +35,8 @@ class Fleet:
         self.activities = ActivityLog()
         self._wake = threading.Event()
         self._closing = False
+        # An API call may take a member out of service while `run` looks at the group.
+        self._lock = threading.RLock()
         self._failures: dict[str, tuple[int, float]] = {}
 
     def wake(self) -> None:
@@ -59,6 +61,10 @@ class Fleet:
 
     def reconcile(self, group: Any) -> None:
         """Take one group one step towards what it should be."""
+        with self._lock:
+            self._reconcile(group)
+
+    def _reconcile(self, group: Any) -> None:
         for member in list(group.instance_states):
             self._advance(group, member)
         if getattr(group, "deleting", False):
@@ -76,12 +82,13 @@ class Fleet:
 
     def terminate(self, group: Any, member: Any, cause: str) -> Any:
         """Begin to take a member out of the group; return the activity."""
-        if member.lifecycle_state.startswith("Terminating"):
-            return self.activities.current(member.instance.id)
-        member.lifecycle_state = "Terminating"
-        activity = self.activities.start(group, f"Terminating EC2 instance: {member.instance.id}", cause, member)
-        self.deregister(group.target_group_arns, [member.instance.id])
-        return activity
+        with self._lock:
+            if member.lifecycle_state.startswith("Terminating"):
+                return self.activities.current(member.instance.id)
+            member.lifecycle_state = "Terminating"
+            activity = self.activities.start(group, f"Terminating EC2 instance: {member.instance.id}", cause, member)
+            self.deregister(group.target_group_arns, [member.instance.id])
+            return activity
 
     def deregister(self, target_group_arns: list[str], instance_ids: list[str]) -> None:
         """Take instances out of target groups; connections drain."""

@@ -11,11 +11,13 @@ import threading
 import time
 from collections.abc import Callable
 
-from localcloud import cleanup
+from localcloud import cleanup, podman
 from localcloud.errors import LocalCloudError
 from localcloud.lock import Holder, MachineLock, busy
 from localcloud.settings import Settings
 
+# Command -> Debian package that has it.
+TOOLS = {**podman.TOOLS, "haproxy": "haproxy", "ss": "iproute2"}
 # Seconds: building the base image on a slow mirror is the longest step.
 START_LIMIT = 1800
 # Seconds that a daemon may take to remove its hosts before it is killed.
@@ -29,7 +31,7 @@ def check_machine() -> None:
     """Raise LocalCloudError, with the command that helps, when the local cloud cannot run on this machine."""
     if os.geteuid() != 0:
         raise LocalCloudError("The local cloud starts real hosts and needs root: run it with sudo or as root.")
-    missing = [tool for tool in ("podman", "haproxy") if shutil.which(tool) is None]
+    missing = sorted({package for tool, package in TOOLS.items() if shutil.which(tool) is None})
     if missing:
         raise LocalCloudError(f"Missing on this machine: apt-get install {' '.join(missing)}, then try again.")
 

@@ -16,11 +16,37 @@ if TYPE_CHECKING:
     from localcloud.fleet import Fleet
 
 
+# https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_EnableMetricsCollection.html
+GROUP_METRICS = (
+    "GroupMinSize",
+    "GroupMaxSize",
+    "GroupDesiredCapacity",
+    "GroupInServiceInstances",
+    "GroupPendingInstances",
+    "GroupStandbyInstances",
+    "GroupTerminatingInstances",
+    "GroupTotalInstances",
+    "GroupInServiceCapacity",
+    "GroupPendingCapacity",
+    "GroupStandbyCapacity",
+    "GroupTerminatingCapacity",
+    "GroupTotalCapacity",
+    "WarmPoolDesiredCapacity",
+    "WarmPoolWarmedCapacity",
+    "WarmPoolPendingCapacity",
+    "WarmPoolTerminatingCapacity",
+    "WarmPoolTotalCapacity",
+    "GroupAndWarmPoolDesiredCapacity",
+    "GroupAndWarmPoolTotalCapacity",
+)
+
+
 def apply(fleet: Fleet) -> None:
     """Correct groups, and hand their instances to `fleet`."""
     _correct_capacity(fleet)
     _correct_members(fleet)
     _correct_deletion(fleet)
+    _correct_metrics()
     _correct_answers(fleet)
 
 
@@ -64,11 +90,23 @@ def _correct_capacity(fleet: Fleet) -> None:
 
     @correction(AutoScalingResponse, "update_auto_scaling_group")
     def update_every_parameter(original: Any, self: Any) -> Any:
-        # Moto leaves out the cooldown and the termination policies.
+        # Moto leaves out the cooldown, the warm-up and the termination policies.
         result = original(self)
         group = self.autoscaling_backend.autoscaling_groups[self._get_param("AutoScalingGroupName")]
         group.default_cooldown = self._get_int_param("DefaultCooldown", group.default_cooldown)
         group.termination_policies = self._get_param("TerminationPolicies") or group.termination_policies
+        warmup = self._get_int_param("DefaultInstanceWarmup")
+        if warmup is not None:
+            # -1 takes the setting away: API_UpdateAutoScalingGroup.html, DefaultInstanceWarmup.
+            group.default_instance_warmup = None if warmup == -1 else warmup
+        return result
+
+    @correction(AutoScalingResponse, "create_auto_scaling_group")
+    def keep_warmup(original: Any, self: Any) -> Any:
+        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_CreateAutoScalingGroup.html; moto leaves it out.
+        result = original(self)
+        group = self.autoscaling_backend.autoscaling_groups[self._get_param("AutoScalingGroupName")]
+        group.default_instance_warmup = self._get_int_param("DefaultInstanceWarmup")
         return result
 
 
@@ -151,17 +189,21 @@ def _correct_deletion(fleet: Fleet) -> None:
         fleet.wake()
         return EmptyResult()
 
-    @addition(AutoScalingBackend, "disable_metrics_collection")
-    def forget_metrics(self: Any, group_name: str, metrics: list[str]) -> None:
-        group: FakeAutoScalingGroup = self.describe_auto_scaling_groups([group_name])[0]
-        group.metrics = [one for one in group.metrics if metrics and one not in metrics]
+
+def _correct_metrics() -> None:
+    @correction(FakeAutoScalingGroup, "enable_metrics_collection")
+    def enable_all_unless_named(original: Any, self: Any, metrics: list[str] | None) -> None:
+        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_EnableMetricsCollection.html: no names, all metrics;
+        # what was enabled before stays so. Moto then enables none.
+        enabled = metrics or list(GROUP_METRICS)
+        original(self, [*self.metrics, *(one for one in enabled if one not in self.metrics)])
 
     @addition(AutoScalingResponse, "disable_metrics_collection")
     def disable_metrics_collection(self: Any) -> Any:
         # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DisableMetricsCollection.html; moto lacks it.
-        self.autoscaling_backend.disable_metrics_collection(
-            self._get_param("AutoScalingGroupName"), self._get_param("Metrics", [])
-        )
+        group = self.autoscaling_backend.autoscaling_groups[self._get_param("AutoScalingGroupName")]
+        disabled = self._get_param("Metrics", []) or group.metrics
+        group.metrics = [one for one in group.metrics if one not in disabled]
         return EmptyResult()
 
 

@@ -61,6 +61,7 @@ class Group:
             TargetGroupARNs=[self.target_group],
             HealthCheckType="ELB",
             HealthCheckGracePeriod=grace or 300,
+            DefaultInstanceWarmup=60,
             Tags=[{"Key": "Project", "Value": "pettracker", "PropagateAtLaunch": True}],
         )
         backends.autoscaling().autoscaling_groups["service"].health_check_grace_period = grace
@@ -196,6 +197,24 @@ def test_an_instance_refresh_is_refused_in_so_many_words(cloud: Cloud) -> None:
     group = Group(cloud, desired=1)
     with pytest.raises(ClientError, match="does not carry out instance refreshes"):
         group.asg.start_instance_refresh(AutoScalingGroupName="service")
+
+
+def test_warm_up_and_metrics_are_told_as_they_were_set(cloud: Cloud) -> None:
+    group = Group(cloud, desired=1)
+
+    def described() -> dict[str, Any]:
+        found: dict[str, Any] = group.asg.describe_auto_scaling_groups()["AutoScalingGroups"][0]
+        return found
+
+    assert described()["DefaultInstanceWarmup"] == 60
+    group.asg.update_auto_scaling_group(AutoScalingGroupName="service", DefaultInstanceWarmup=-1)
+    assert "DefaultInstanceWarmup" not in described()
+    group.asg.enable_metrics_collection(AutoScalingGroupName="service", Granularity="1Minute")
+    assert {"Metric": "GroupMinSize", "Granularity": "1Minute"} in described()["EnabledMetrics"]
+    group.asg.disable_metrics_collection(AutoScalingGroupName="service", Metrics=["GroupMinSize"])
+    assert "GroupMinSize" not in {one["Metric"] for one in described()["EnabledMetrics"]}
+    group.asg.disable_metrics_collection(AutoScalingGroupName="service")
+    assert not described()["EnabledMetrics"]
 
 
 def member(zone: str, age: timedelta, version: int = 1, protected: bool = False) -> SimpleNamespace:
