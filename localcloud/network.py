@@ -124,6 +124,7 @@ class Network:
                 )
             self._directory.mkdir(parents=True, exist_ok=True)
             Path(self._directory, f"{vpc_id}.json").write_text(json.dumps(network_definition(vpc_id, cidr)))
+            self._delete_links(bridge_name(vpc_id))
             for command in bridge_commands(vpc_id, cidr):
                 done = _ip(*command)
                 if done.returncode:
@@ -140,12 +141,15 @@ class Network:
     def teardown(self) -> None:
         """Remove every bridge of the local cloud and its definition. Safe to repeat."""
         with self._lock:
-            for link in json.loads(_ip("-json", "link", "show").stdout or "[]"):
-                if link.get("ifname", "").startswith(BRIDGE_PREFIX):
-                    _ip("link", "delete", link["ifname"])
+            self._delete_links(BRIDGE_PREFIX)
             for definition in self._directory.glob("*.json"):
                 definition.unlink()
             self._ready.clear()
+
+    def _delete_links(self, prefix: str) -> None:
+        for link in json.loads(_ip("-json", "link", "show").stdout or "[]"):
+            if link.get("ifname", "").startswith(prefix):
+                _ip("link", "delete", link["ifname"])
 
 
 def _name_servers() -> str:

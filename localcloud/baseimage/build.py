@@ -25,7 +25,8 @@ from localcloud.podman import Podman
 
 RECIPE = Path(__file__).parent
 REPOSITORY = "localhost/pettracker/base"
-BOOTSTRAP = ("debootstrap", "--variant=minbase", f"--keyring={KEYRING}")
+# Certificate authorities come first: a mirror may be reached over TLS.
+BOOTSTRAP = ("debootstrap", "--variant=minbase", "--include=ca-certificates", f"--keyring={KEYRING}")
 # What debootstrap takes from the machine, and what a host fetches anew.
 UNWANTED = ("etc/hostname", "etc/resolv.conf", "var/cache/apt", "var/lib/apt/lists")
 BUILD_TIMEOUT = 1200
@@ -74,7 +75,8 @@ class BaseImage:
     @property
     def reference(self) -> str:
         """Name of the image, with a tag made from its contents' digest."""
-        return f"{REPOSITORY}:{digest(self.recipe, self.machine)}"
+        below = {"FROM": self.minimal_reference.encode()}
+        return f"{REPOSITORY}:{digest(self.recipe, self.machine, below)}"
 
     @property
     def minimal_reference(self) -> str:
