@@ -107,7 +107,11 @@ class HealthChecker:
         for target_id, target in list(group.targets.items()):
             health = group.health[target_id]
             instance = backends.ec2().get_instance_by_id(target_id)
-            if instance is None or instance.state != "running" or now < health.next_check:
+            if instance is None or instance.state != "running":
+                # A target that comes back has to prove itself like a new one.
+                group.health[target_id] = TargetHealth()
+                continue
+            if now < health.next_check:
                 continue
             health.next_check = now + float(group.health_check_interval_seconds)
             port = target["Port"] if group.health_check_port == "traffic-port" else group.health_check_port

@@ -133,11 +133,9 @@ class Reconciler:
     def died(self, instance_id: str) -> None:
         """Mark an instance whose host ended unasked as stopped, with AWS's reason for a failed machine."""
         instance = backends.ec2().get_instance_by_id(instance_id)
-        if instance is None or instance.state != "running":
-            return
-        logger.warning("Host %s ended by itself", instance_id)
-        set_state(instance, "stopped", "Server.InternalError", "Server.InternalError: the host stopped running")
-        self._changed()
+        if instance is not None:
+            # In turn, so that a host that ends just when it was launched is not taken for running afterwards.
+            self._submit(instance, self._mark_dead)
 
     def close(self) -> None:
         """Take no more work and wait for none."""
@@ -182,6 +180,11 @@ class Reconciler:
             raise
         if instance.state == "pending":
             set_state(instance, "running")
+
+    def _mark_dead(self, instance: Any) -> None:
+        if instance.state == "running":
+            logger.warning("Host %s ended by itself", instance.id)
+            set_state(instance, "stopped", "Server.InternalError", "Server.InternalError: the host stopped running")
 
     def _start(self, instance: Any) -> None:
         try:

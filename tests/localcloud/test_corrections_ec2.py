@@ -78,7 +78,7 @@ def test_a_terminated_instance_cannot_be_started(cloud: Cloud) -> None:
 def test_a_host_that_dies_by_itself_leaves_a_stopped_instance(cloud: Cloud) -> None:
     instance_id = running(cloud)
     cloud.account.reconciler.died(instance_id)
-    assert state(cloud, instance_id) == "stopped"
+    eventually(lambda: state(cloud, instance_id) == "stopped")
     assert instance(cloud, instance_id)["StateReason"]["Code"] == "Server.InternalError"
 
 
