@@ -156,14 +156,19 @@ def _remove_balancer(client: Client, arn: str) -> None:
     client.delete_load_balancer(LoadBalancerArn=arn)
 
 
-def _remove_group(client: Client, identity: str) -> None:
-    # The balancer's group and the hosts' refer to each other: neither can go before its rules have gone.
+def _groups_with_rules(client: Client, tags: Tags) -> Iterator[str]:
+    by_tag = [{"Name": f"tag:{name}", "Values": [value]} for name, value in tags.items()]
+    for group in _pages(client, "describe_security_groups", "SecurityGroups", Filters=by_tag):
+        if group["IpPermissions"] or group["IpPermissionsEgress"]:
+            yield group["GroupId"]
+
+
+def _remove_rules(client: Client, identity: str) -> None:
     group = client.describe_security_groups(GroupIds=[identity])["SecurityGroups"][0]
     if group["IpPermissions"]:
         client.revoke_security_group_ingress(GroupId=identity, IpPermissions=group["IpPermissions"])
     if group["IpPermissionsEgress"]:
         client.revoke_security_group_egress(GroupId=identity, IpPermissions=group["IpPermissionsEgress"])
-    client.delete_security_group(GroupId=identity)
 
 
 def _remove_gateway(client: Client, identity: str) -> None:
@@ -271,7 +276,14 @@ KINDS = (
         _ec2("describe_addresses", "Addresses", "AllocationId"),
         _by("release_address", "AllocationId"),
     ),
-    Kind("security group", "ec2", _ec2("describe_security_groups", "SecurityGroups", "GroupId"), _remove_group),
+    # The balancer's group and the hosts' refer to each other: no group can go before the rules of all have gone.
+    Kind("rules of a security group", "ec2", _groups_with_rules, _remove_rules),
+    Kind(
+        "security group",
+        "ec2",
+        _ec2("describe_security_groups", "SecurityGroups", "GroupId"),
+        _by("delete_security_group", "GroupId"),
+    ),
     Kind("route table", "ec2", _ec2("describe_route_tables", "RouteTables", "RouteTableId"), _remove_route_table),
     Kind("subnet", "ec2", _ec2("describe_subnets", "Subnets", "SubnetId"), _by("delete_subnet", "SubnetId")),
     Kind(

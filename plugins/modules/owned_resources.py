@@ -30,6 +30,31 @@ options:
     type: list
     elements: str
     default: []
+    choices:
+      - Auto Scaling group
+      - instance
+      - launch template
+      - load balancer
+      - target group
+      - certificate
+      - alarm
+      - image
+      - snapshot
+      - volume
+      - VPC endpoint
+      - flow log
+      - NAT gateway
+      - address
+      - rules of a security group
+      - security group
+      - route table
+      - subnet
+      - internet gateway
+      - VPC
+      - instance profile
+      - role
+      - log group
+      - bucket
   wait_timeout:
     description: Seconds after which the removal is given up; a NAT gateway takes minutes.
     type: int

@@ -1,0 +1,40 @@
+"""Misspelt variables are refused with what to write instead."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.plugins.loading import PLUGINS, load
+
+complaints = load("action", "known_variables").complaints
+documented_variables = load("action", "known_variables").documented_variables
+
+DOCUMENTED = {
+    "vpc": {"vpc_nat_per_zone", "vpc_cidr"},
+    "alarms": {"alarms_list"},
+    "inference_service": {"inference_service_port"},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("vpc_nat_per_zoen", "write vpc_nat_per_zone"),
+        ("vcp_nat_per_zone", "write vpc_nat_per_zone"),
+        ("vpc_zebra", "see roles/vpc/meta/argument_specs.yml"),
+    ],
+)
+def test_a_slip_is_named_with_the_right_name(name: str, advice: str) -> None:
+    (sentence,) = complaints([name], DOCUMENTED)
+    assert sentence.startswith(name)
+    assert advice in sentence
+
+
+@pytest.mark.parametrize("name", ["vpc_cidr", "vpc_result", "service_port", "env_name", "alarm"])
+def test_other_names_are_nobodys_business(name: str) -> None:
+    assert complaints([name], DOCUMENTED) == []
+
+
+def test_every_role_is_read() -> None:
+    documented = documented_variables(PLUGINS.parent / "roles")
+    assert set(documented) == {path.name for path in (PLUGINS.parent / "roles").iterdir() if path.is_dir()}

@@ -1,0 +1,191 @@
+"""Each module makes what is wanted, then finds nothing to do, corrects a change made by hand, and only looks in check mode."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.plugins.loading import FakeModule, ModuleFailed, load
+
+Account = Callable[[str], Any]
+ROLE = "arn:aws:iam::123456789012:role/flow-logs"
+BUCKET = {
+    "name": "models",
+    "encryption": "AES256",
+    "kms_key_id": None,
+    "bucket_key": True,
+    "versioning": True,
+    "policy": {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Sid": "Read", "Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::models"}
+        ],
+    },
+    "tags": {"Project": "pettracker"},
+}
+ALARM = {
+    "name": "cpu",
+    "description": "busy",
+    "namespace": "AWS/EC2",
+    "metric": "CPUUtilization",
+    "dimensions": {"AutoScalingGroupName": "service"},
+    "statistic": "Average",
+    "comparison": "GreaterThanThreshold",
+    "threshold": 80.0,
+    "period": 300,
+    "evaluation_periods": 2,
+    "missing_data": "missing",
+}
+
+
+def run(name: str, parameters: dict[str, Any], check_mode: bool = False) -> dict[str, Any]:
+    result: dict[str, Any] = load("modules", name).run(FakeModule(parameters, check_mode))
+    return result
+
+
+def settles(name: str, parameters: dict[str, Any]) -> None:
+    """Assert that check mode announces and does nothing, the first run changes and the second does not."""
+    assert run(name, parameters, check_mode=True)["changed"]
+    assert run(name, parameters, check_mode=True)["changed"]
+    assert run(name, parameters)["changed"]
+    assert not run(name, parameters, check_mode=True)["changed"]
+    assert not run(name, parameters)["changed"]
+
+
+class TestBuckets:
+    def test_a_bucket_settles(self, account: Account) -> None:
+        settles("s3_buckets", {"buckets": [BUCKET]})
+        s3 = account("s3")
+        assert all(s3.get_public_access_block(Bucket="models")["PublicAccessBlockConfiguration"].values())
+        assert s3.get_bucket_versioning(Bucket="models")["Status"] == "Enabled"
+        rules = s3.get_bucket_encryption(Bucket="models")["ServerSideEncryptionConfiguration"]["Rules"]
+        assert rules[0]["BucketKeyEnabled"] is True
+
+    def test_a_bucket_opened_by_hand_is_closed(self, account: Account) -> None:
+        run("s3_buckets", {"buckets": [BUCKET]})
+        account("s3").delete_public_access_block(Bucket="models")
+        result = run("s3_buckets", {"buckets": [BUCKET]})
+        assert result["diff"][0]["before"] == {"public_access_blocked": False}
+        assert not run("s3_buckets", {"buckets": [BUCKET]})["changed"]
+
+    def test_a_bucket_without_versions_stays_without(self, account: Account) -> None:
+        settles("s3_buckets", {"buckets": [BUCKET | {"versioning": False}]})
+        assert "Status" not in account("s3").get_bucket_versioning(Bucket="models")
+
+    def test_another_policy_replaces_the_first(self, account: Account) -> None:
+        run("s3_buckets", {"buckets": [BUCKET]})
+        statement = BUCKET["policy"]["Statement"][0] | {"Action": ["s3:GetObject"]}  # type: ignore[index]
+        changed = BUCKET | {"policy": {"Version": "2012-10-17", "Statement": [statement]}}
+        assert run("s3_buckets", {"buckets": [changed]})["changed"]
+        stored = json.loads(account("s3").get_bucket_policy(Bucket="models")["Policy"])
+        assert stored["Statement"][0]["Action"] == ["s3:GetObject"]
+
+
+class TestFlowLog:
+    @pytest.fixture
+    def parameters(self, account: Account) -> dict[str, Any]:
+        account("logs").create_log_group(logGroupName="/aws/vpc/x")
+        account("iam").create_role(RoleName="flow-logs", AssumeRolePolicyDocument="{}")
+        vpc = account("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        return {
+            "vpc_id": vpc,
+            "log_group": "/aws/vpc/x",
+            "role_arn": ROLE,
+            "traffic_type": "ALL",
+            "aggregation_seconds": 600,
+            "tags": {"Name": "x"},
+        }
+
+    def test_a_flow_log_settles(self, parameters: dict[str, Any]) -> None:
+        settles("vpc_flow_log", parameters)
+
+    def test_another_traffic_type_replaces_it(self, account: Account, parameters: dict[str, Any]) -> None:
+        first = run("vpc_flow_log", parameters)["flow_log_id"]
+        second = run("vpc_flow_log", parameters | {"traffic_type": "REJECT"})["flow_log_id"]
+        assert first != second
+        logs = account("ec2").describe_flow_logs()["FlowLogs"]
+        assert [(log["FlowLogId"], log["TrafficType"]) for log in logs] == [(second, "REJECT")]
+
+    def test_tags_are_corrected_in_place(self, parameters: dict[str, Any]) -> None:
+        first = run("vpc_flow_log", parameters)["flow_log_id"]
+        result = run("vpc_flow_log", parameters | {"tags": {"Name": "y"}})
+        assert result["changed"]
+        assert result["flow_log_id"] == first
+
+
+class TestAlarms:
+    def test_an_alarm_settles(self, account: Account) -> None:
+        settles("metric_alarms", {"alarms": [ALARM], "topic_arns": [], "tags": {"Project": "pettracker"}})
+
+    def test_a_threshold_moved_by_hand_is_moved_back(self, account: Account) -> None:
+        parameters = {"alarms": [ALARM], "topic_arns": [], "tags": {}}
+        run("metric_alarms", {"alarms": [ALARM | {"threshold": 99.0}], "topic_arns": [], "tags": {}})
+        assert run("metric_alarms", parameters)["diff"][0]["before"] == {"threshold": 99.0}
+        assert account("cloudwatch").describe_alarms()["MetricAlarms"][0]["Threshold"] == 80.0
+
+    def test_another_topic_is_notified(self, account: Account) -> None:
+        run("metric_alarms", {"alarms": [ALARM], "topic_arns": [], "tags": {}})
+        topic = account("sns").create_topic(Name="pager")["TopicArn"]
+        assert run("metric_alarms", {"alarms": [ALARM], "topic_arns": [topic], "tags": {}})["changed"]
+        assert account("cloudwatch").describe_alarms()["MetricAlarms"][0]["AlarmActions"] == [topic]
+
+
+class TestTargetGroup:
+    @pytest.fixture
+    def parameters(self, account: Account) -> dict[str, Any]:
+        return {
+            "name": "service",
+            "vpc_id": account("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"],
+            "port": 8080,
+            "health_check": {
+                "path": "/ready",
+                "interval": 10,
+                "timeout": 4,
+                "healthy_threshold": 2,
+                "unhealthy_threshold": 2,
+            },
+            "attributes": {"deregistration_delay.timeout_seconds": 30},
+            "tags": {"Name": "service"},
+        }
+
+    def test_a_target_group_settles(self, parameters: dict[str, Any]) -> None:
+        settles("target_group", parameters)
+
+    def test_the_health_check_is_corrected(self, account: Account, parameters: dict[str, Any]) -> None:
+        run("target_group", parameters)
+        health_check = parameters["health_check"] | {"path": "/health"}
+        assert run("target_group", parameters | {"health_check": health_check})["changed"]
+        assert account("elbv2").describe_target_groups()["TargetGroups"][0]["HealthCheckPath"] == "/health"
+
+    def test_another_port_is_refused_with_what_to_do(self, parameters: dict[str, Any]) -> None:
+        run("target_group", parameters)
+        with pytest.raises(ModuleFailed, match=r"has port 8080 and should have 9090.*another name"):
+            run("target_group", parameters | {"port": 9090})
+
+
+class TestNetwork:
+    def test_a_missing_network_says_which_playbook_makes_it(self, account: Account) -> None:
+        assert "playbooks/network.yml" in load("modules", "network_info").describe(account("ec2"), "pettracker-dev")
+
+    def test_subnets_are_found_by_tier_in_the_order_of_zones(self, account: Account) -> None:
+        ec2 = account("ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        ec2.create_tags(Resources=[vpc], Tags=[{"Key": "Name", "Value": "pettracker-dev"}])
+        made = {}
+        for zone, cidr, tier in [
+            ("b", "10.0.12.0/24", "private"),
+            ("a", "10.0.11.0/24", "private"),
+            ("a", "10.0.1.0/24", "public"),
+        ]:
+            subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=cidr, AvailabilityZone=f"us-east-1{zone}")["Subnet"][
+                "SubnetId"
+            ]
+            ec2.create_tags(Resources=[subnet], Tags=[{"Key": "Tier", "Value": tier}])
+            made[cidr] = subnet
+        network = load("modules", "network_info").describe(ec2, "pettracker-dev")
+        assert network["private_subnet_ids"] == [made["10.0.11.0/24"], made["10.0.12.0/24"]]
+        assert network["public_subnet_ids"] == [made["10.0.1.0/24"]]
+        assert list(network["security_group_ids"]) == ["default"]

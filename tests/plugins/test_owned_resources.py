@@ -1,0 +1,89 @@
+"""What carries an environment's tags is found and removed; what belongs to another environment stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from ansible.module_utils.owned_resources import KINDS, listed, remove
+from botocore.exceptions import ClientError
+
+Account = Callable[[str], Any]
+DEV = {"Project": "pettracker", "Environment": "dev"}
+READ_ALL = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}'
+PRODUCTION = {"Project": "pettracker", "Environment": "production"}
+
+
+def pairs(tags: dict[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def make_environment(account: Account, tags: dict[str, str]) -> None:
+    """Makes a VPC with two groups that refer to each other, a bucket with versions, a role in a profile, and a log group."""
+    ec2, s3, iam, logs = account("ec2"), account("s3"), account("iam"), account("logs")
+    name = tags["Environment"]
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
+    groups = [ec2.create_security_group(GroupName=f"{name}-{n}", Description="x", VpcId=vpc)["GroupId"] for n in (1, 2)]
+    for own, other in (groups, groups[::-1]):
+        rule = {"IpProtocol": "tcp", "FromPort": 8080, "ToPort": 8080, "UserIdGroupPairs": [{"GroupId": other}]}
+        ec2.authorize_security_group_ingress(GroupId=own, IpPermissions=[rule])
+    ec2.create_tags(Resources=[vpc, subnet, gateway, table, *groups], Tags=pairs(tags))
+    s3.create_bucket(Bucket=f"{name}-models")
+    s3.put_bucket_versioning(Bucket=f"{name}-models", VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket=f"{name}-models", Key="a", Body=b"1")
+    s3.put_object(Bucket=f"{name}-models", Key="a", Body=b"2")
+    s3.delete_object(Bucket=f"{name}-models", Key="a")
+    s3.put_bucket_tagging(Bucket=f"{name}-models", Tagging={"TagSet": pairs(tags)})
+    iam.create_role(RoleName=f"{name}-service", AssumeRolePolicyDocument="{}", Tags=pairs(tags))
+    iam.put_role_policy(RoleName=f"{name}-service", PolicyName="service", PolicyDocument=READ_ALL)
+    iam.create_instance_profile(InstanceProfileName=f"{name}-service", Tags=pairs(tags))
+    iam.add_role_to_instance_profile(InstanceProfileName=f"{name}-service", RoleName=f"{name}-service")
+    logs.create_log_group(logGroupName=f"/{name}", tags=tags)
+
+
+@pytest.fixture
+def environments(account: Account) -> Account:
+    make_environment(account, DEV)
+    make_environment(account, PRODUCTION)
+    return account
+
+
+def test_everything_of_one_environment_goes_and_the_other_stays(environments: Account) -> None:
+    before = listed(environments, PRODUCTION)
+    assert set(before) >= {
+        "VPC",
+        "subnet",
+        "security group",
+        "route table",
+        "internet gateway",
+        "bucket",
+        "role",
+        "log group",
+    }
+    assert remove(environments, DEV) == {}
+    assert listed(environments, DEV) == {}
+    assert listed(environments, PRODUCTION) == before
+
+
+def test_a_kept_kind_stays(environments: Account) -> None:
+    remove(environments, DEV, kept=frozenset({"bucket"}))
+    assert listed(environments, DEV) == {"bucket": ["dev-models"]}
+
+
+def test_what_cannot_be_removed_in_time_is_named(environments: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stuck(*_: Any, **__: Any) -> None:
+        raise ClientError({"Error": {"Code": "DependencyViolation"}}, "DeleteVpc")
+
+    monkeypatch.setattr("ansible.module_utils.owned_resources.PAUSE", 0)
+    first = KINDS[0]
+    monkeypatch.setattr(
+        "ansible.module_utils.owned_resources.KINDS",
+        (type(first)("VPC", "ec2", next(kind for kind in KINDS if kind.name == "VPC").found, stuck),),
+    )
+    assert list(remove(environments, DEV, patience=0)) == ["VPC"]

@@ -1,0 +1,150 @@
+"""What every role, playbook and inventory promises, read from the files themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
+ENVIRONMENTS = ("local", "dev", "staging", "production")
+YAML_FILES = sorted(
+    path for folder in ("roles", "playbooks", "inventories", "molecule") for path in (ROOT / folder).rglob("*.yml")
+)
+# Modules that start instances or describe how, and therefore decide about their metadata service.
+LAUNCHERS = ("amazon.aws.ec2_launch_template", "amazon.aws.ec2_instance")
+
+
+def read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text()) if path.exists() else None
+
+
+def options(role: Path) -> dict[str, dict[str, Any]]:
+    """The documented variables of all entry points of a role."""
+    entry_points = read(role / "meta/argument_specs.yml")["argument_specs"].values()
+    return {name: option for entry in entry_points for name, option in (entry.get("options") or {}).items()}
+
+
+def mappings(content: Any) -> Iterator[dict[str, Any]]:
+    """Every mapping in a YAML document, at any depth."""
+    if isinstance(content, dict):
+        yield content
+        content = list(content.values())
+    if isinstance(content, list):
+        for item in content:
+            yield from mappings(item)
+
+
+def each(role: Path) -> str:
+    return role.name
+
+
+@pytest.mark.parametrize("role", ROLES, ids=each)
+def test_every_variable_says_its_type_and_meaning(role: Path) -> None:
+    assert options(role), f"{role.name} documents no variable"
+    for name, option in options(role).items():
+        assert name.startswith(f"{role.name}_"), name
+        assert {"type", "description"} <= set(option), name
+        assert option.get("required") or "default" in option, f"{name} is neither required nor has a default"
+
+
+@pytest.mark.parametrize("role", ROLES, ids=each)
+def test_defaults_agree_with_the_specification(role: Path) -> None:
+    documented = {name: option["default"] for name, option in options(role).items() if "default" in option}
+    assert (read(role / "defaults/main.yml") or {}) == documented
+
+
+@pytest.mark.parametrize("role", ROLES, ids=each)
+def test_other_variables_of_a_role_are_marked_as_its_own(role: Path) -> None:
+    for name in read(role / "vars/main.yml") or {}:
+        assert name.startswith(f"__{role.name}_"), name
+
+
+def test_no_variable_is_defined_both_for_all_environments_and_for_one() -> None:
+    # Ansible lets playbooks/group_vars/all win over inventories/*/group_vars/all: the environment's value would be ignored.
+    everywhere = set(read(ROOT / "playbooks/group_vars/all.yml"))
+    for environment in ENVIRONMENTS:
+        for path in (ROOT / "inventories" / environment / "group_vars/all").glob("*.yml"):
+            assert not everywhere & set(read(path)), path
+
+
+def test_environments_in_aws_decide_the_same_things() -> None:
+    dev, staging, production = (
+        set(read(ROOT / "inventories" / environment / "group_vars/all/main.yml")) for environment in ENVIRONMENTS[1:]
+    )
+    assert dev == staging == production
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_an_inventory_finds_only_its_own_running_hosts(environment: str) -> None:
+    inventory = read(ROOT / "inventories" / environment / "aws_ec2.yml")
+    assert inventory["filters"] == {
+        "tag:Project": "pettracker",
+        "tag:Environment": environment,
+        "instance-state-name": "running",
+    }
+    assert inventory["hostnames"] == ["instance-id"]
+    assert {"key": "tags.Role", "prefix": "role"} in inventory["keyed_groups"]
+    assert read(ROOT / "inventories" / environment / "group_vars/all/main.yml")["env_name"] == environment
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS[1:])
+def test_hosts_in_aws_are_reached_by_session_manager(environment: str) -> None:
+    assert (
+        read(ROOT / "inventories" / environment / "group_vars/instances.yml")["ansible_connection"]
+        == "amazon.aws.aws_ssm"
+    )
+
+
+def test_production_is_neither_burstable_nor_a_single_host_nor_behind_one_nat_gateway() -> None:
+    production = read(ROOT / "inventories/production/group_vars/all/main.yml")
+    assert not re.match(r"t\d", production["service_instance_type"])
+    assert production["autoscaling_group_min_size"] >= 2
+    assert production["vpc_nat_per_zone"] is True
+
+
+def test_nothing_opens_port_22() -> None:
+    keys = ("ports", "from_port", "to_port", "port")
+    for path in YAML_FILES:
+        for mapping in mappings(read(path)):
+            for key in keys:
+                value = mapping.get(key)
+                values = value if isinstance(value, list) else [value]
+                assert not {str(item) for item in values} & {"22", "all", "-1", "0-65535"}, f"{path}: {mapping}"
+            assert str(mapping.get("proto", "tcp")) not in {"all", "-1"}, f"{path}: {mapping}"
+
+
+def test_whatever_launches_instances_requires_imdsv2() -> None:
+    launching = [
+        (path, mapping[module])
+        for path in YAML_FILES
+        for mapping in mappings(read(path))
+        for module in LAUNCHERS
+        if module in mapping and mapping[module].get("state", "present") in ("present", "running", "started")
+    ]
+    assert launching
+    for path, arguments in launching:
+        metadata = arguments.get("metadata_options", {})
+        if isinstance(metadata, str):  # "{{ a variable of the role }}"
+            metadata = read(path.parents[1] / "vars/main.yml")[metadata.strip("{} ")]
+        assert metadata.get("http_tokens") == "required", path
+        assert metadata.get("http_put_response_hop_limit", 1) == 1, path
+
+
+def test_no_policy_template_allows_every_action_or_more_than_it_must() -> None:
+    # IAM takes no narrower resource than * for these.
+    only_star = {"cloudwatch:PutMetricData", "ec2:DescribeTags"}
+    for path in (ROOT / "roles").glob("*/templates/*policy*.j2"):
+        text = re.sub(r"{%.*?%}|{#.*?#}", "", path.read_text(), flags=re.DOTALL)
+        for statement in yaml.safe_load(re.sub(r"{{.*?}}", "x", text))["Statement"]:
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            if statement["Effect"] == "Deny":
+                continue
+            assert not any(action.endswith("*") for action in actions), path
+            if statement.get("Resource") == "*":
+                assert set(actions) <= only_star, path

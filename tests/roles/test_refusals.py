@@ -1,0 +1,96 @@
+"""Wrong variables fail before anything is touched, with a message that says what to write."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PLAY = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Refuse misspelt variables
+      known_variables:
+    - ansible.builtin.import_role:
+        name: {role}
+"""
+NETWORK = """
+vpc_name: x
+vpc_cidr: 10.0.0.0/16
+vpc_region: us-east-1
+vpc_account_id: "123456789012"
+vpc_public_subnets: [{zone: us-east-1a, cidr: 10.0.1.0/24}, {zone: us-east-1b, cidr: 10.0.2.0/24}]
+vpc_private_subnets: [{zone: us-east-1a, cidr: 10.0.11.0/24}]
+"""
+GROUP = """
+autoscaling_group_name: x
+autoscaling_group_image_id: ami-1
+autoscaling_group_root_device: /dev/xvda
+autoscaling_group_instance_type: c5.large
+autoscaling_group_instance_profile: x
+autoscaling_group_security_group_id: sg-1
+autoscaling_group_subnet_ids: [subnet-1, subnet-2]
+autoscaling_group_target_group_arn: arn
+autoscaling_group_user_data: "#!/bin/sh"
+autoscaling_group_instance_tags: {}
+"""
+BALANCER = """
+load_balancer_name: x
+load_balancer_vpc_id: vpc-1
+load_balancer_subnet_ids: [subnet-1, subnet-2]
+load_balancer_security_group_id: sg-1
+load_balancer_service_port: 8080
+load_balancer_ready_path: /ready
+load_balancer_log_bucket: logs
+"""
+
+
+@pytest.mark.parametrize(
+    ("role", "variables", "message"),
+    [
+        pytest.param("vpc", NETWORK + "vpc_nat_per_zoen: true", "write vpc_nat_per_zone", id="misspelt"),
+        pytest.param("vpc", NETWORK + "vpc_nat_per_zone: [1]", "unable to convert to bool", id="wrong type"),
+        pytest.param(
+            "vpc",
+            NETWORK.replace("us-east-1b", "us-east-1a"),
+            "must name at least two zones, each once",
+            id="one zone",
+        ),
+        pytest.param(
+            "vpc",
+            NETWORK + "vpc_flow_log_retention_days: 8",
+            "value of vpc_flow_log_retention_days must be one of",
+            id="choice",
+        ),
+        pytest.param(
+            "autoscaling_group", GROUP + "autoscaling_group_min_size: 1", "must be at least 2", id="single host"
+        ),
+        pytest.param(
+            "autoscaling_group", GROUP + "autoscaling_group_max_size: 1", "found min 2, max 1", id="min above max"
+        ),
+        pytest.param("load_balancer", BALANCER, "The balancer needs a certificate", id="no certificate"),
+        pytest.param("alarms", "alarms_topic_arns: []", "missing required arguments: alarms_list", id="missing"),
+    ],
+)
+def test_wrong_variables_are_refused(tmp_path: Path, role: str, variables: str, message: str) -> None:
+    (tmp_path / "play.yml").write_text(PLAY.format(role=role))
+    (tmp_path / "variables.yml").write_text(variables)
+    (tmp_path / "hosts.yml").write_text("all: {hosts: {localhost: {ansible_connection: local}}}")
+    # No endpoint answers on port 1: a task that got as far as AWS would fail with another message.
+    run = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", "hosts.yml", "-e", "@variables.yml", "play.yml"],
+        cwd=tmp_path,
+        env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert run.returncode != 0
+    assert message in " ".join(run.stdout.split()), run.stdout
+    assert "changed=0" in run.stdout
