@@ -311,7 +311,7 @@ def place(account: str, tmp_path: Path) -> Iterator[Place]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     ec2 = boto3.client("ec2", "us-east-1", endpoint_url=account, aws_access_key_id="x", aws_secret_access_key="x")
-    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+    image = "ami-0123456789abcdef0"
     instance = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
     ec2.create_tags(Resources=[instance], Tags=[{"Key": "aws:autoscaling:groupName", "Value": "fleet"}])
     view = InstanceView(
