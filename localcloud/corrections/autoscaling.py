@@ -51,7 +51,6 @@ def apply(fleet: Fleet) -> None:
 
 
 def _correct_capacity(fleet: Fleet) -> None:
-
     @addition(FakeAutoScalingGroup, "set_desired_capacity")
     def set_desired_capacity(self: Any, new_capacity: int | None) -> None:
         # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_SetDesiredCapacity.html: between minimum and maximum.
@@ -80,14 +79,6 @@ def _correct_capacity(fleet: Fleet) -> None:
             kwargs["desired_capacity"] = min(max(self.desired_capacity, low), high)
         original(self, *args, **kwargs)
 
-    @correction(AutoScalingBackend, "update_auto_scaling_group")
-    def keep_policy_and_template(original: Any, self: Any, name: str, **kwargs: Any) -> Any:
-        # An update that names no mixed instances policy leaves it as it is; moto drops it.
-        group = self.autoscaling_groups.get(name)
-        if group is not None and not kwargs.get("mixed_instances_policy") and not kwargs.get("launch_template"):
-            kwargs["mixed_instances_policy"] = group.mixed_instances_policy
-        return original(self, name=name, **kwargs)
-
     @correction(AutoScalingResponse, "update_auto_scaling_group")
     def update_every_parameter(original: Any, self: Any) -> Any:
         # Moto leaves out the cooldown, the warm-up and the termination policies.
@@ -111,7 +102,6 @@ def _correct_capacity(fleet: Fleet) -> None:
 
 
 def _correct_members(fleet: Fleet) -> None:
-
     def launch_template(self: Any) -> dict[str, Any] | None:
         # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_Instance.html: the version that the instance was
         # launched from; moto gives the template's default version.
@@ -135,7 +125,6 @@ def _correct_members(fleet: Fleet) -> None:
 
     @correction(AutoScalingBackend, "attach_instances")
     def remember_when_attached(original: Any, self: Any, group_name: str, instance_ids: list[str]) -> None:
-
         original(self, group_name, instance_ids)
         for member in self.autoscaling_groups[group_name].instance_states:
             if member.instance.id in instance_ids:
@@ -166,7 +155,6 @@ def _correct_members(fleet: Fleet) -> None:
 
 
 def _correct_deletion(fleet: Fleet) -> None:
-
     @addition(AutoScalingResponse, "delete_auto_scaling_group")
     def delete_when_empty(self: Any) -> Any:
         # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DeleteAutoScalingGroup.html: a group with
@@ -208,7 +196,6 @@ def _correct_metrics() -> None:
 
 
 def _correct_answers(fleet: Fleet) -> None:
-
     @addition(AutoScalingResponse, "describe_scaling_activities")
     def describe_scaling_activities(self: Any) -> Any:
         # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeScalingActivities.html; moto has none.
