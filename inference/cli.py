@@ -8,11 +8,11 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import get_args
+from typing import NoReturn, get_args
 
 import click
 
-from bundle import BundleError, load
+from bundle import Bundle, BundleError, load
 from bundle.manifest import BackendName
 from inference.settings import Settings
 
@@ -24,9 +24,18 @@ _DEFAULTS = Settings()
 _BACKENDS = click.Choice(get_args(BackendName))
 
 
-def _fail(message: str, status: int) -> None:
+def _fail(message: str, status: int) -> NoReturn:
     click.echo(f"Error: {message}", err=True)
     sys.exit(status)
+
+
+def _load(directory: Path, digest: str | None = None) -> Bundle:
+    try:
+        return load(directory, digest)
+    except BundleError as error:
+        _fail(f"bad bundle: {error}", EXIT_BAD_BUNDLE)
+    except OSError as error:
+        _fail(f"cannot read the bundle in {directory}: {error}", EXIT_BAD_BUNDLE)
 
 
 @click.group()
@@ -77,11 +86,9 @@ def serve(
     logs.configure({"instance_id": instance_id} if instance_id else {})
     settings = Settings(**limits)  # type: ignore[arg-type]
     try:
-        bundle = load(directory, bundle_digest)
+        bundle = _load(directory, bundle_digest)
         server = Server(bundle, backend or bundle.manifest.backend, threads or usable_cpus(), settings)
         asyncio.run(server.run())
-    except BundleError as error:
-        _fail(f"bad bundle: {error}", EXIT_BAD_BUNDLE)
     except BackendError as error:
         _fail(str(error), EXIT_NO_BACKEND)
     except OSError as error:
@@ -106,14 +113,11 @@ def check(url: str, directory: Path, ca: Path | None, timeout: float) -> None:
     if not url.startswith(("http://", "https://")):
         raise click.BadParameter("give an http:// or https:// URL", param_hint="--url")
     agreed = True
-    try:
-        for subject, problems in compare(url, load(directory), timeout, ca):
-            click.echo(f"{'differs' if problems else 'agrees '}  {subject}")
-            for problem in problems:
-                click.echo(f"         {problem}", err=True)
-            agreed = agreed and not problems
-    except BundleError as error:
-        _fail(f"bad bundle: {error}", EXIT_BAD_BUNDLE)
+    for subject, problems in compare(url, _load(directory), timeout, ca):
+        click.echo(f"{'differs' if problems else 'agrees '}  {subject}")
+        for problem in problems:
+            click.echo(f"         {problem}", err=True)
+        agreed = agreed and not problems
     sys.exit(0 if agreed else 1)
 
 

@@ -40,9 +40,9 @@ class Engine:
         return await job.answer
 
     def close(self) -> None:
-        """End the thread once what was queued is answered."""
+        """End the thread once what was queued is answered; one that hangs in the backend does not hold up the process."""
         self._jobs.put(None)
-        self._thread.join()
+        self._thread.join(timeout=1)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

@@ -106,7 +106,7 @@ class PredictHandler(JsonHandler):
             accepted = ", ".join(("multipart/form-data", *IMAGE_TYPES))
             raise UnsupportedMediaError(f"Content-Type {content_type[:80]!r} is not accepted; send {accepted}.")
         settings = self._predictor.settings
-        length = int(self.request.headers.get("Content-Length", "0"))
+        length = self._content_length()
         if length > settings.max_body_bytes * _READ_FACTOR:
             self._set_max_body_size(length)
             raise self._too_large()
@@ -151,6 +151,13 @@ class PredictHandler(JsonHandler):
 
     def _content_type(self) -> str:
         return self.request.headers.get("Content-Type", "").split(";")[0].strip().lower()
+
+    def _content_length(self) -> int:
+        """Return the announced size in bytes; 0 for a chunked body, which announces none."""
+        text = self.request.headers.get("Content-Length", "0")
+        if not (text.isascii() and text.isdigit() and len(text) < 20):
+            raise BadRequestError("The Content-Length is not a number.")
+        return int(text)
 
     def _image(self) -> bytes:
         """Return the image's bytes: the body, or the multipart field that holds it."""

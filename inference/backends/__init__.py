@@ -45,7 +45,7 @@ def open_backend(bundle: Bundle, name: BackendName, threads: int) -> Backend:
         raise BackendError(f"the backend {name} needs {error.name}, which is not installed; install {extra}") from None
     try:
         return module.open_backend(bundle, threads)
-    except (RuntimeError, OSError, ValueError) as error:
+    except Exception as error:  # Engines raise whatever they like for a program that they cannot read.
         raise BackendError(
             f"the backend {name} cannot load {bundle.manifest.backends[name].program}: {error}"
         ) from None

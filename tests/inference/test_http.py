@@ -107,6 +107,14 @@ def test_a_body_that_does_not_come_is_408(server: Running) -> None:
     assert 0.5 < time.monotonic() - started < 5
 
 
+@pytest.mark.parametrize("length", ["x", "-1", "1,1", "9" * 30])
+def test_a_length_that_is_no_number_is_400(server: Running, length: str) -> None:
+    with socket.create_connection(server.url.removeprefix("http://").split(":")) as connection:
+        connection.sendall(f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
+    assert server.ask("/health").status == 200
+
+
 def test_an_unknown_path_is_404(server: Running) -> None:
     answer = server.ask("/nothing/here")
     assert (answer.status, answer.code) == (404, "not_found")
