@@ -5,11 +5,15 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from localcloud.errors import LocalCloudError
+
+# Seconds to try for a lock that nobody holds: whoever asks for its holder has it for a moment.
+PATIENCE = 2.0
 
 
 @dataclass(frozen=True)
@@ -33,17 +37,30 @@ class MachineLock:
 
     def acquire(self, root: Path) -> None:
         """Take the lock for this process. Raises LocalCloudError, naming the holder, when another one has it."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise LocalCloudError(busy(self.holder())) from None
+        deadline = time.monotonic() + PATIENCE
+        while (descriptor := self._try()) is None:
+            holder = self.holder()
+            if holder is not None or time.monotonic() > deadline:
+                raise LocalCloudError(busy(holder))
+            time.sleep(0.05)
         self.previous = _read(descriptor)
         holder = Holder(os.getpid(), str(root), datetime.now(UTC).isoformat(timespec="seconds"))
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
         self._descriptor = descriptor
+
+    def _try(self) -> int | None:
+        """Return a descriptor that holds the lock on the file that is there now, None if somebody else has it."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The last holder may have removed the file between the two calls.
+            if os.fstat(descriptor).st_ino == self._path.stat().st_ino:
+                return descriptor
+        except (BlockingIOError, FileNotFoundError):
+            pass
+        os.close(descriptor)
+        return None
 
     def holder(self) -> Holder | None:
         """Return who holds the lock now, None if nobody does."""
