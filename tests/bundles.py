@@ -75,6 +75,8 @@ def _export_efficientnet(output: Path) -> None:
 def _cached(name: str, make: Callable[[Path], None]) -> Path:
     path = REPOSITORY / ".cache" / "tests" / f"{name}-{_revision()}"
     if not path.exists():
+        for outdated in path.parent.glob(f"{name}-*"):
+            shutil.rmtree(outdated)
         make(path)
     return path
 

@@ -19,12 +19,15 @@ HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 @pytest.fixture(scope="module")
 def archive() -> Path:
-    result = CliRunner().invoke(
-        main,
-        ["wheelhouse", "--backend", "openvino", "--python", HERE, "--output", str(REPOSITORY / ".cache/wheelhouse")],
-    )
+    """The archive of this source tree, kept from one run to the next."""
+    kept = REPOSITORY / ".cache/tests/wheelhouse"
+    result = CliRunner().invoke(main, ["wheelhouse", "--backend", "openvino", "--python", HERE, "--output", str(kept)])
     assert result.exit_code == 0, result.output
-    return Path(json.loads(result.stdout)["path"])
+    path = Path(json.loads(result.stdout)["path"])
+    for outdated in kept.iterdir():
+        if not outdated.name.startswith(path.name):
+            outdated.unlink()
+    return path
 
 
 def test_a_host_without_an_index_installs_and_runs_it(archive: Path, tmp_path: Path) -> None:
