@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
@@ -16,6 +17,9 @@ logger = logging.getLogger(__name__)
 
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceState.html
 STATE_CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
+# Seconds that a question about instances or images waits for work that has just been asked for. A host starts or ends in
+# one or two; AWS's waiters, which expect a minute, would ask again only after fifteen.
+SETTLE_TIME = 3.0
 
 
 class HostDriver(Protocol):
@@ -68,6 +72,10 @@ class NoHosts:
         """Do nothing."""
 
 
+def _time_left(since: float) -> float:
+    return since + SETTLE_TIME - time.monotonic()
+
+
 def set_state(instance: Any, name: str, code: str = "", message: str = "") -> None:
     """Give an instance a state and its StateReason."""
     instance._state.name = name
@@ -83,6 +91,9 @@ class Reconciler:
         self._hosts = hosts
         self._lanes: dict[str, ThreadPoolExecutor] = {}
         self._lock = threading.Lock()
+        self._done = threading.Condition(self._lock)
+        # Work in hand -> when it was asked for (monotonic seconds).
+        self._asked: dict[object, float] = {}
         self._listeners: list[Callable[[], None]] = []
         # AMI id -> the driver's name of the image
         self.images: dict[str, str] = {}
@@ -130,6 +141,12 @@ class Reconciler:
             self._retired[image_id] = name
         threading.Thread(target=self._remove_retired, name=f"deregister-{image_id}", daemon=True).start()
 
+    def settle(self) -> None:
+        """Wait for the work that was asked for within the last `SETTLE_TIME` seconds, at most until it is that old."""
+        with self._done:
+            while remaining := [left for since in self._asked.values() if (left := _time_left(since)) > 0]:
+                self._done.wait(max(remaining))
+
     def died(self, instance_id: str) -> None:
         """Mark an instance whose host ended unasked as stopped, with AWS's reason for a failed machine."""
         instance = backends.ec2().get_instance_by_id(instance_id)
@@ -147,17 +164,22 @@ class Reconciler:
             listener()
 
     def _submit(self, instance: Any, work: Callable[[Any], None]) -> None:
+        order = object()
         with self._lock:
+            self._asked[order] = time.monotonic()
             lane = self._lanes.setdefault(instance.id, ThreadPoolExecutor(1, thread_name_prefix=instance.id))
-        lane.submit(self._run, instance, work)
+            lane.submit(self._run, instance, work, order)
 
-    def _run(self, instance: Any, work: Callable[[Any], None]) -> None:
+    def _run(self, instance: Any, work: Callable[[Any], None], order: object) -> None:
         try:
             work(instance)
         except HostError as error:
             logger.error("%s: %s", instance.id, error.message)
         except Exception:
             logger.exception("%s: unexpected failure", instance.id)
+        with self._done:
+            del self._asked[order]
+            self._done.notify_all()
         self._changed()
 
     def _launch(self, instance: Any) -> None:

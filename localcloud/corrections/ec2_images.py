@@ -58,6 +58,12 @@ def apply(reconciler: Reconciler) -> None:
 
     addition(Ami, "block_device_mappings")(property(root_mapping))
 
+    @correction(AmisResponse, "describe_images")
+    def describe_settled(original: Any, self: Any) -> Any:
+        # An answer may take a moment on AWS, too.
+        reconciler.settle()
+        return original(self)
+
     @addition(AmisResponse, "create_image")
     def create_image(self: Any) -> Any:
         # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html: the name is unique among the

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.instances import Instance, InstanceBackend
+from moto.ec2.responses.instances import InstanceResponse
 
 from localcloud.corrections.patching import addition, correction
 from localcloud.reconciler import set_state
@@ -76,6 +77,12 @@ def _correct_launches(reconciler: Reconciler) -> None:
 
 
 def _correct_states(reconciler: Reconciler) -> None:
+    @correction(InstanceResponse, "describe_instances")
+    def describe_settled(original: Any, self: Any) -> Any:
+        # An answer may take a moment on AWS, too.
+        reconciler.settle()
+        return original(self)
+
     def refuse(instance: Any, wanted: str) -> None:
         message = f"The instance '{instance.id}' is not in a state from which it can be {wanted}."
         raise EC2ClientError("IncorrectInstanceState", message)

@@ -27,8 +27,10 @@ class RecordingHosts(NoHosts):
         self.calls: list[tuple[str, str]] = []
         self.specs: list[Any] = []
         self.broken: dict[str, Exception] = {}
+        self.delay = 0.0
 
     def _note(self, operation: str, subject: str) -> None:
+        time.sleep(self.delay)
         if operation in self.broken:
             raise self.broken[operation]
         self.calls.append((operation, subject))
@@ -108,6 +110,7 @@ def cloud(served_cloud: Cloud) -> Cloud:
     served_cloud.hosts.calls.clear()
     served_cloud.hosts.specs.clear()
     served_cloud.hosts.broken.clear()
+    served_cloud.hosts.delay = 0.0
     served_cloud.answers.clear()
     served_cloud.account.reconciler.images.clear()
     served_cloud.base_image = served_cloud.account.register_base_image("base")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from localcloud import reconciler
 from localcloud.corrections.ec2_instances import merged_block_devices
 from localcloud.errors import HostError
 from tests.localcloud.conftest import Cloud, eventually
@@ -54,6 +55,20 @@ def test_an_instance_whose_host_does_not_come_up_is_terminated_with_a_reason(clo
     instance_id = launch(cloud)
     eventually(lambda: state(cloud, instance_id) == "terminated")
     assert instance(cloud, instance_id)["StateReason"]["Code"] == "Server.InternalError"
+
+
+def test_a_question_waits_for_a_host_that_is_about_to_run(cloud: Cloud) -> None:
+    cloud.hosts.delay = 0.5
+    instance_id = launch(cloud)
+    assert state(cloud, instance_id) == "running"
+
+
+def test_a_question_does_not_wait_for_a_slow_host(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconciler, "SETTLE_TIME", 0.2)
+    cloud.hosts.delay = 1.5
+    instance_id = launch(cloud)
+    assert state(cloud, instance_id) == "pending"
+    eventually(lambda: state(cloud, instance_id) == "running")
 
 
 def test_stop_start_and_terminate_reach_the_host_in_order(cloud: Cloud) -> None:
