@@ -15,6 +15,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from localcloud.agent import build_agent_package
+from localcloud.cleanup import remove_state
 from localcloud.firewall import BRIDGE_PREFIX, TABLE
 from localcloud.hosts import IMAGE_REPOSITORY, Hosts, HostSpec
 from localcloud.instance_data import InstanceView
@@ -118,6 +119,7 @@ def world() -> Iterator[World]:
         metadata.close()
         Hosts(settings).teardown()  # as after a crash: nothing is remembered
         hosts.teardown()
+        remove_state(settings)
         lock.release()
     assert machine() == before
     assert not settings.run_dir.exists()
