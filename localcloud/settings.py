@@ -16,7 +16,7 @@ ACCOUNT_ID = "123456789012"
 ACCESS_KEY_ID = "AKIALOCALCLOUD000000"
 SECRET_ACCESS_KEY = "local-cloud-not-a-secret"  # noqa: S105 - no secret, it opens nothing
 
-# Debian's own AWS account and naming pattern, https://wiki.debian.org/Cloud/AmazonEC2Image/Bookworm
+# Debian's own AWS account and naming pattern (Debian wiki, Cloud/AmazonEC2Image/Bookworm).
 BASE_IMAGE_OWNER = "136693071363"
 BASE_IMAGE_NAME = "debian-12-amd64-{date}-{serial}"
 ROOT_DEVICE = "/dev/xvda"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,9 +14,6 @@ from localcloud.errors import LocalCloudError
 
 SUITE = "bookworm"
 DEBIAN_SUITES = frozenset({"bullseye", "bookworm", "trixie", "forky", "sid", "oldstable", "stable", "testing"})
-# Debian's own content network, https://deb.debian.org: what a machine uses whose own apt knows no Debian (Ubuntu).
-PUBLIC_MIRROR = "http://deb.debian.org/debian"
-PUBLIC_SECURITY_MIRROR = "http://deb.debian.org/debian-security"
 MIRROR_VARIABLE = "LOCALCLOUD_DEBIAN_MIRROR"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
@@ -81,8 +79,17 @@ def machine_sources(directory: Path = Path("/etc/apt")) -> list[Source]:
     return found
 
 
+def debootstrap_mirror() -> str:
+    """Return the mirror that debootstrap itself would take, as its script names it."""
+    script = shutil.which("debootstrap")
+    found = re.search(r'^DEF_MIRROR="([^"]+)"', Path(script).read_text(), re.MULTILINE) if script else None
+    if found is None:
+        raise LocalCloudError(f"No Debian mirror is known on this machine: name one in {MIRROR_VARIABLE}.")
+    return found[1]
+
+
 def choose_mirrors(sources: list[Source], environ: Mapping[str, str] | None = None) -> Mirrors:
-    """Choose Debian's mirrors: LOCALCLOUD_DEBIAN_MIRROR, else the machine's own, else Debian's content network.
+    """Choose Debian's mirrors: LOCALCLOUD_DEBIAN_MIRROR, else the machine's own, else debootstrap's default (on Ubuntu).
 
     A mirror's security archive is beside it, by Debian's convention, when the machine names none.
     """
@@ -91,14 +98,14 @@ def choose_mirrors(sources: list[Source], environ: Mapping[str, str] | None = No
     if chosen:
         if not re.match(r"(https?|file)://\S+$", chosen):
             raise LocalCloudError(
-                f"{MIRROR_VARIABLE}={chosen!r} is not a Debian mirror's address: write for example {PUBLIC_MIRROR}."
+                f"{MIRROR_VARIABLE}={chosen!r} is not a Debian mirror's address: write it as http://HOST/debian."
             )
         return Mirrors(chosen, f"{chosen}-security")
     main = [source.uri for source in sources if source.suite in DEBIAN_SUITES and source.uri.endswith("/debian")]
     releases = {f"{suite}-security" for suite in DEBIAN_SUITES}
     security = [source.uri for source in sources if source.suite in releases]
     if not main:
-        return Mirrors(PUBLIC_MIRROR, PUBLIC_SECURITY_MIRROR)
+        main = [debootstrap_mirror()]
     return Mirrors(main[0], security[0] if security else f"{main[0]}-security")
 
 

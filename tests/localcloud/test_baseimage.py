@@ -9,7 +9,6 @@ import pytest
 
 from localcloud.baseimage import build
 from localcloud.baseimage.apt import (
-    PUBLIC_MIRROR,
     Mirrors,
     Source,
     certificate_authorities,
@@ -73,14 +72,26 @@ def test_a_mirror_without_a_security_archive_has_it_beside() -> None:
     assert choose_mirrors(sources, {}).security == "http://mirror.example/debian-security"
 
 
-def test_ubuntu_uses_debians_own_mirror_and_anybody_may_name_another() -> None:
+def test_ubuntu_uses_debootstraps_mirror_and_anybody_may_name_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "debootstrap"
+    script.write_text('#!/bin/sh\nDEF_MIRROR="http://default.example/debian"\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
     ubuntu = [
         Source("http://archive.ubuntu.com/ubuntu", "noble"),
         Source("http://security.ubuntu.com/ubuntu", "noble-security"),
     ]
-    assert choose_mirrors(ubuntu, {}).main == PUBLIC_MIRROR
+    assert choose_mirrors(ubuntu, {}).main == "http://default.example/debian"
     chosen = choose_mirrors(ubuntu, {"LOCALCLOUD_DEBIAN_MIRROR": "http://near.example/debian/"})
     assert chosen == Mirrors("http://near.example/debian", "http://near.example/debian-security")
+
+
+def test_a_machine_that_knows_no_mirror_is_told_how_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(LocalCloudError, match="LOCALCLOUD_DEBIAN_MIRROR"):
+        choose_mirrors([], {})
 
 
 def test_a_mirror_that_is_no_address_is_refused() -> None:
