@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import ansible.module_utils
 import boto3
+from botocore.config import Config
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 REGION = "us-east-1"
@@ -43,8 +44,8 @@ class FakeModule:
         self.params = parameters
         self.check_mode = check_mode
 
-    def client(self, service: str) -> Any:
-        return boto3.client(service, region_name=REGION)
+    def client(self, service: str, config: dict[str, Any] | None = None) -> Any:
+        return boto3.client(service, region_name=REGION, config=Config(**(config or {})))
 
     def fail_json(self, msg: str, **_: Any) -> NoReturn:
         raise ModuleFailed(msg)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import requests
 
 from tests.plugins.loading import FakeModule, ModuleFailed, load
 
@@ -82,6 +84,26 @@ class TestBuckets:
         assert run("s3_buckets", {"buckets": [changed]})["changed"]
         stored = json.loads(account("s3").get_bucket_policy(Bucket="models")["Policy"])
         assert stored["Statement"][0]["Action"] == ["s3:GetObject"]
+
+
+class TestPresignedUrls:
+    def test_each_key_gets_an_address_that_reads_its_object_and_no_other(self, account: Account) -> None:
+        account("s3").create_bucket(Bucket="models")
+        for key in ("a/one", "a/two"):
+            account("s3").put_object(Bucket="models", Key=key, Body=key.encode())
+        parameters = {"bucket": "models", "keys": ["a/one", "a/two"], "expiry": 60}
+        result = run("presigned_urls", parameters, check_mode=True)
+        assert not result["changed"]
+        assert {key: requests.get(url, timeout=5).text for key, url in result["urls"].items()} == {
+            "a/one": "a/one",
+            "a/two": "a/two",
+        }
+        query = parse_qs(urlsplit(result["urls"]["a/one"]).query)
+        assert (query["X-Amz-Algorithm"], query["X-Amz-Expires"]) == (["AWS4-HMAC-SHA256"], ["60"])
+
+    def test_an_address_for_more_than_a_week_is_refused(self, account: Account) -> None:
+        with pytest.raises(ModuleFailed, match="from 1 to 604800"):
+            run("presigned_urls", {"bucket": "models", "keys": [], "expiry": 604801})
 
 
 class TestFlowLog:
