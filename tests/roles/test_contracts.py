@@ -89,7 +89,7 @@ def test_an_inventory_finds_only_its_own_running_hosts(environment: str) -> None
         "instance-state-name": "running",
     }
     assert inventory["hostnames"] == ["instance-id"]
-    assert {"key": "tags.Role", "prefix": "role"} in inventory["keyed_groups"]
+    assert {"key": "ec2_tags.Role", "prefix": "role"} in inventory["keyed_groups"]
     assert read(ROOT / "inventories" / environment / "group_vars/all/main.yml")["env_name"] == environment
 
 
