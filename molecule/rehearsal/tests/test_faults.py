@@ -1,7 +1,6 @@
 """Hosts that go away under load, and what replaces them."""
 
 import json
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,8 +23,11 @@ def load(seconds: int = 180) -> Iterator[dict]:
     try:
         yield counted
     finally:
-        process.send_signal(signal.SIGINT)
-        output, messages = process.communicate(timeout=60)
+        process.terminate()
+        try:
+            output, messages = process.communicate(timeout=60)
+        finally:
+            process.kill()
     statistics = json.loads(output)[0]
     counted.update(requests=statistics["num_requests"], failures=statistics["num_failures"], messages=messages[-3000:])
 
