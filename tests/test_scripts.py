@@ -1,5 +1,6 @@
 """The commands behind the make targets refuse what cannot work, and say what to do."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -63,3 +64,13 @@ def test_missing_packages_are_named_when_only_root_could_install_them(clone, tmp
     assert done.returncode == 1
     assert "podman" in done.stderr
     assert "apt-get install" in done.stderr
+
+
+def test_a_second_rehearsal_at_the_same_time_is_refused(clone):
+    (clone / "scripts/setup").write_text("#!/bin/sh\n")
+    (clone / ".cache").mkdir()
+    with (clone / ".cache/rehearse.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        done = run(clone, "scripts/rehearse")
+    assert done.returncode == 1
+    assert "Another rehearsal is running in this clone" in done.stderr
