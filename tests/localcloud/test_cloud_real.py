@@ -132,7 +132,8 @@ def test_down_works_on_a_killed_cloud(nothing_running: None) -> None:
 
 def test_an_interrupted_start_leaves_nothing(nothing_running: None) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "localcloud", "up"],
+        # A test run in the background has SIGINT ignored, which its children would inherit.
+        ["env", "--default-signal=INT", sys.executable, "-m", "localcloud", "up"],
         cwd=SETTINGS.root,
         env=os.environ | PORTS,
         stdout=subprocess.PIPE,
