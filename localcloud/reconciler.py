@@ -155,9 +155,9 @@ class Reconciler:
             self._submit(instance, self._mark_dead)
 
     def close(self) -> None:
-        """Take no more work and wait for none."""
+        """Take no more work and wait for what is under way: a podman still at work would write after the teardown."""
         for lane in list(self._lanes.values()):
-            lane.shutdown(wait=False, cancel_futures=True)
+            lane.shutdown(wait=True, cancel_futures=True)
 
     def _changed(self) -> None:
         for listener in self._listeners:

@@ -130,6 +130,14 @@ def test_down_works_on_a_killed_cloud(nothing_running: None) -> None:
     assert traces() == []
 
 
+def test_down_leaves_nothing_of_a_host_that_is_being_terminated(nothing_running: None) -> None:
+    localcloud("up")
+    instance_id = launch()
+    client("ec2").terminate_instances(InstanceIds=[instance_id])
+    localcloud("down")
+    assert traces() == []
+
+
 def test_an_interrupted_start_leaves_nothing(nothing_running: None) -> None:
     process = subprocess.Popen(
         # A test run in the background has SIGINT ignored, which its children would inherit.
