@@ -119,7 +119,7 @@ def list_versions(bucket: str, name: str, as_json: bool) -> None:
 
 def _registry(bucket: str) -> "Registry":
     try:
-        from bundle.registry import Registry  # noqa: PLC0415
+        from bundle.registry import Registry
     except ModuleNotFoundError as error:
         raise RegistryError(f"{error.name} is not installed; install pettracker-ml[registry]") from None
     return Registry(bucket)

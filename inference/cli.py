@@ -78,10 +78,10 @@ def serve(
     is under way is answered, and the process ends. SIGINT skips the wait.
     """
     # --help and wrong usage answer at once; the server's imports take half a second.
-    from inference import logs  # noqa: PLC0415
-    from inference.backends import BackendError  # noqa: PLC0415
-    from inference.cpus import usable_cpus  # noqa: PLC0415
-    from inference.server import Server  # noqa: PLC0415
+    from inference import logs
+    from inference.backends import BackendError
+    from inference.cpus import usable_cpus
+    from inference.server import Server
 
     logs.configure({"instance_id": instance_id} if instance_id else {})
     settings = Settings(**limits)  # type: ignore[arg-type]
@@ -108,7 +108,7 @@ def check(url: str, directory: Path, ca: Path | None, timeout: float) -> None:
     Exit status: 0 they agree, 1 they differ or the server does not answer (each reason is printed), 2 wrong usage,
     3 bad bundle.
     """
-    from inference.check import check as compare  # noqa: PLC0415
+    from inference.check import check as compare
 
     if not url.startswith(("http://", "https://")):
         raise click.BadParameter("give an http:// or https:// URL", param_hint="--url")
@@ -131,7 +131,7 @@ def wheelhouse(backend: BackendName, python: str, machine: str, output: Path) ->
 
     An archive that is there already and has the same content is used again. Needs a source tree and pip.
     """
-    from inference.wheelhouse import WheelhouseError, build  # noqa: PLC0415
+    from inference.wheelhouse import WheelhouseError, build
 
     try:
         archive = build(backend, python, machine, output, lambda line: click.echo(line, err=True))
@@ -147,8 +147,8 @@ def wheelhouse(backend: BackendName, python: str, machine: str, output: Path) ->
 @click.option("--timeout", default=30.0, show_default=True, help="Seconds to wait.")
 def ask(photo: Path, url: str, ca: Path | None, timeout: float) -> None:
     """Send PHOTO to a running service and print the breed."""
-    from inference.ask import AskError, sentence  # noqa: PLC0415
-    from inference.ask import ask as send  # noqa: PLC0415
+    from inference.ask import AskError, sentence
+    from inference.ask import ask as send
 
     if not url.startswith(("http://", "https://")):
         raise click.BadParameter("give an http:// or https:// URL", param_hint="--url")

@@ -21,8 +21,8 @@ def export_command(model: str, model_version: str, output: Path) -> None:
     Exit status: 0 done, 1 refused (the message says why), 2 wrong usage.
     """
     # torch takes two seconds to import, and --help needs none of it.
-    from training.catalogue import MODELS  # noqa: PLC0415
-    from training.export import ExportError, export  # noqa: PLC0415
+    from training.catalogue import MODELS
+    from training.export import ExportError, export
 
     logging.getLogger("torch").setLevel(logging.ERROR)
     try:

@@ -191,13 +191,13 @@ def test_the_agent_ships_lines_and_figures_from_a_host(world: World, tmp_path: P
     }
     (tmp_path / "config.json").write_text(json.dumps(configuration))
     for path in (package, tmp_path / "config.json"):
-        world.hosts.podman.run("cp", str(path), f"i-a:/root/{path.name}")
+        world.hosts.podman.run("cp", str(path), f"i-a:/srv/{path.name}")
     world.run("i-a", "sh", "-c", "mkdir -p /var/log/app; echo first > /var/log/app/a.log")
-    world.hosts.podman.run("exec", "i-a", "dpkg", "--install", f"/root/{package.name}")
+    world.hosts.podman.run("exec", "i-a", "dpkg", "--install", f"/srv/{package.name}")
     control = "/opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl"
     assert json.loads(world.run("i-a", control, "-a", "status"))["configstatus"] == "not configured"
     world.hosts.podman.run(
-        "exec", "i-a", control, "-a", "fetch-config", "-m", "ec2", "-s", "-c", "file:/root/config.json"
+        "exec", "i-a", control, "-a", "fetch-config", "-m", "ec2", "-s", "-c", "file:/srv/config.json"
     )
     logs = boto3.client(
         "logs", "us-east-1", endpoint_url=f"http://10.213.0.1:{world.settings.api_port}",
