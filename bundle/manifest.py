@@ -35,6 +35,7 @@ def _parents(path: str) -> set[str]:
 FilePath = Annotated[str, AfterValidator(_plain_relative_path)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+ProgramName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
 ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
 # Semantic Versioning 2.0.0, without build metadata: "+" is awkward in object keys.
 VERSION = re.compile(r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?$")
@@ -52,18 +53,77 @@ class FileEntry(_Strict):
     bytes: int = Field(ge=0)
 
 
-class Backend(_Strict):
-    """How one engine runs the model. The program answers probabilities (softmax included), float32 [batch, classes].
+class ImageInput(_Strict):
+    """The model takes photos. One item is uint8 pixels (crop, crop, 3), red, green, blue, made by `bundle.images`."""
+
+    kind: Literal["image"]
+    preprocessing: Preprocessing
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one item."""
+        return self.preprocessing.crop, self.preprocessing.crop, 3
+
+    @property
+    def dtype(self) -> Literal["uint8", "float32"]:
+        """numpy name of the items' type."""
+        return "uint8"
+
+
+class FeatureInput(_Strict):
+    """The model takes a row of numbers. One item is float32 (len(names),), unscaled.
 
     Attributes:
-        program: the exported program (`.pt2`) or the OpenVINO IR (`.xml`).
-        weights: the file of weights that belongs to the program, where the format keeps them apart (`.bin`).
-        precision: numeric type of the arithmetic.
+        names: what each number is, in order.
     """
 
-    program: FilePath
-    weights: FilePath | None = None
+    kind: Literal["features"]
+    names: list[str] = Field(min_length=1, max_length=4096)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one item."""
+        return (len(self.names),)
+
+    @property
+    def dtype(self) -> Literal["uint8", "float32"]:
+        """numpy name of the items' type."""
+        return "float32"
+
+
+class Agreement(_Strict):
+    """How a program's answers compare with the reference's (the exported program of torch, fp32).
+
+    Attributes:
+        top1: share of the samples for which both put the same class first.
+        max_abs_difference: largest difference of a probability.
+        samples: how many real inputs were compared; none of them was used for calibration.
+    """
+
+    top1: float = Field(ge=0, le=1)
+    max_abs_difference: float = Field(ge=0, le=1)
+    samples: int = Field(ge=1)
+
+
+class Program(_Strict):
+    """How one engine runs the model.
+
+    A program takes a batch (n, *input.shape) of the input's type and answers probabilities, float32 (n, classes):
+    normalisation and softmax are part of it.
+
+    Attributes:
+        path: the exported program (`.pt2`) or the OpenVINO IR (`.xml`).
+        weights: the file of weights that belongs to the program, where the format keeps them apart (`.bin`).
+        precision: numeric type of the arithmetic.
+        tolerance: by how much an answer may differ from the golden set's, in probability.
+    """
+
+    backend: BackendName
     precision: Literal["fp32", "int8"]
+    path: FilePath
+    weights: FilePath | None = None
+    agreement: Agreement
+    tolerance: float = Field(gt=0, lt=1)
 
 
 class Source(_Strict):
@@ -81,34 +141,53 @@ class TrainingData(_Strict):
 
 
 class Manifest(_Strict):
-    """Contents of `manifest.json`. Unknown keys are refused, so that a newer format is never half understood."""
+    """Contents of `manifest.json`. Unknown keys are refused, so that a newer format is never half understood.
 
-    schema_version: Literal[1]
+    Attributes:
+        program: name of the chosen one of `programs`.
+        min_agreement: share of top-1 answers in which the chosen program has to agree with the reference.
+    """
+
+    schema_version: Literal[2]
     name: ModelName
     version: ModelVersion
     licence: str
     source: Source
-    input_kind: Literal["image"]
-    preprocessing: Preprocessing
+    input: Annotated[ImageInput | FeatureInput, Field(discriminator="kind")]
     classes: list[str] = Field(min_length=2)
     weights: FilePath
-    backends: dict[BackendName, Backend] = Field(min_length=1)
-    backend: BackendName
+    programs: dict[ProgramName, Program] = Field(min_length=1)
+    program: ProgramName
+    min_agreement: float = Field(ge=0, le=1)
     metrics: dict[str, float]
     training_data: TrainingData
     code_revision: str
     library_versions: dict[str, str]
     files: dict[FilePath, FileEntry]
 
+    @property
+    def chosen(self) -> Program:
+        """The program that hosts run: the fastest at release among those that agree with the reference."""
+        return self.programs[self.program]
+
+    @model_validator(mode="after")
+    def _chose_a_program_that_agrees(self) -> Self:
+        if self.program not in self.programs:
+            raise ValueError(f"the chosen program {self.program!r} is not among the programs {sorted(self.programs)}")
+        if self.chosen.agreement.top1 < self.min_agreement:
+            raise ValueError(
+                f"the chosen program {self.program} agrees with the reference on {self.chosen.agreement.top1:.1%} of the "
+                f"samples, less than min_agreement {self.min_agreement:.1%}"
+            )
+        return self
+
     @model_validator(mode="after")
     def _names_only_its_own_files(self) -> Self:
-        if self.backend not in self.backends:
-            raise ValueError(f"the chosen backend {self.backend!r} is not among the backends {sorted(self.backends)}")
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("two classes have the same name")
         named = {self.weights, MODEL_CARD_FILE, GOLDEN_FILE}
-        for backend in self.backends.values():
-            named.update(path for path in (backend.program, backend.weights) if path)
+        for program in self.programs.values():
+            named.update(path for path in (program.path, program.weights) if path)
         folders = {parent for path in self.files for parent in _parents(path)}
         if folders & self.files.keys():
             raise ValueError(f"{min(folders & self.files.keys())!r} is listed as a file and as a directory")
