@@ -38,6 +38,19 @@ def _load(directory: Path, digest: str | None = None) -> Bundle:
         _fail(f"cannot read the bundle in {directory}: {error}", EXIT_BAD_BUNDLE)
 
 
+def _http(_context: click.Context, _option: click.Parameter, url: str) -> str:
+    if url and not url.startswith(("http://", "https://")):
+        raise click.BadParameter("give an http:// or https:// URL")
+    return url
+
+
+def _statsd(_context: click.Context, _option: click.Parameter, address: str) -> str:
+    host, _, port = address.rpartition(":")
+    if address and not (host and port.isdigit() and 0 < int(port) < 65536):
+        raise click.BadParameter("give host:port, such as 127.0.0.1:8125")
+    return address
+
+
 @click.group()
 def main() -> None:
     """Serve a model bundle over HTTP."""
@@ -50,7 +63,7 @@ def main() -> None:
 )
 @click.option("--bundle", "directory", envvar="PETTRACKER_BUNDLE", type=click.Path(path_type=Path), required=True)
 @click.option("--bundle-digest", help="Pinned digest, sha256:…; without it the bundle's origin is not checked.")
-@click.option("--backend", type=_BACKENDS, help="Engine, instead of the one that the bundle names.")
+@click.option("--program", help="Program of the bundle, instead of the one that it chose, such as openvino-fp32.")
 @click.option("--address", default=_DEFAULTS.address, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=_DEFAULTS.port, help="TCP port; 0: any free one.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads [default: those that this process may use].")
@@ -61,13 +74,22 @@ def main() -> None:
 @click.option("--body-seconds", type=click.FloatRange(min=0.1), default=_DEFAULTS.body_seconds)
 @click.option("--max-body-bytes", type=click.IntRange(min=1), default=_DEFAULTS.max_body_bytes)
 @click.option("--max-pixels", type=click.IntRange(min=1), default=_DEFAULTS.max_pixels)
+@click.option("--max-side", type=click.IntRange(min=1), default=_DEFAULTS.max_side)
+@click.option(
+    "--batch-size", type=click.IntRange(min=0), default=_DEFAULTS.batch_size, help="At most; 0: the backend's choice."
+)
+@click.option("--batch-wait-seconds", type=click.FloatRange(0, 1), default=_DEFAULTS.batch_wait_seconds)
 @click.option("--drain-seconds", type=click.FloatRange(min=0), default=_DEFAULTS.drain_seconds)
+@click.option(
+    "--statsd-address", callback=_statsd, default=_DEFAULTS.statsd_address, help="Where latencies go, host:port."
+)
+@click.option("--metadata-url", callback=_http, default=_DEFAULTS.metadata_url, help="Where termination is announced.")
 @click.option("--instance-id", help="Name of this host in the logs.")
 def serve(
     *,
     directory: Path,
     bundle_digest: str | None,
-    backend: BackendName | None,
+    program: str | None,
     threads: int | None,
     instance_id: str | None,
     **limits: int | float | str,
@@ -87,7 +109,7 @@ def serve(
     settings = Settings(**limits)  # type: ignore[arg-type]
     try:
         bundle = _load(directory, bundle_digest)
-        server = Server(bundle, backend or bundle.manifest.backend, threads or usable_cpus(), settings)
+        server = Server(bundle, program or bundle.manifest.program, threads or usable_cpus(), settings)
         asyncio.run(server.run())
     except BackendError as error:
         _fail(str(error), EXIT_NO_BACKEND)
@@ -96,7 +118,7 @@ def serve(
 
 
 @main.command()
-@click.option("--url", required=True, help="Base URL of the service, such as http://127.0.0.1:8080.")
+@click.option("--url", callback=_http, required=True, help="Base URL of the service, such as http://127.0.0.1:8080.")
 @click.option(
     "--bundle", "directory", type=click.Path(path_type=Path), required=True, help="The bundle to compare with."
 )
@@ -110,8 +132,6 @@ def check(url: str, directory: Path, ca: Path | None, timeout: float) -> None:
     """
     from inference.check import check as compare
 
-    if not url.startswith(("http://", "https://")):
-        raise click.BadParameter("give an http:// or https:// URL", param_hint="--url")
     agreed = True
     for subject, problems in compare(url, _load(directory), timeout, ca):
         click.echo(f"{'differs' if problems else 'agrees '}  {subject}")
@@ -142,7 +162,7 @@ def wheelhouse(backend: BackendName, python: str, machine: str, output: Path) ->
 
 @main.command()
 @click.argument("photo", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--url", required=True, help="Base URL of the service, such as https://localhost:8443.")
+@click.option("--url", callback=_http, required=True, help="Base URL of the service, such as https://localhost:8443.")
 @click.option("--ca", type=click.Path(path_type=Path, exists=True), help="Certificates to trust, PEM.")
 @click.option("--timeout", default=30.0, show_default=True, help="Seconds to wait.")
 def ask(photo: Path, url: str, ca: Path | None, timeout: float) -> None:
@@ -150,8 +170,6 @@ def ask(photo: Path, url: str, ca: Path | None, timeout: float) -> None:
     from inference.ask import AskError, sentence
     from inference.ask import ask as send
 
-    if not url.startswith(("http://", "https://")):
-        raise click.BadParameter("give an http:// or https:// URL", param_hint="--url")
     try:
         click.echo(sentence(send(url, photo, timeout, ca)))
     except AskError as error:

@@ -15,8 +15,13 @@ class Settings:
         body_seconds: time that a client has for sending its body, after which it is 408.
         max_body_bytes: size of a request body above which it is 413.
         max_pixels: width times height of an image above which it is 413.
+        max_side: width or height of an image, in pixels, above which it is 413.
+        batch_size: inputs inferred together at most; 0 leaves it to the backend.
+        batch_wait_seconds: time that the first input of a batch waits for others while the backend is idle.
         drain_seconds: time on SIGTERM during which /ready says 503 but requests are still served. It has to exceed the
             time that a load balancer needs to notice.
+        statsd_address: host:port of the StatsD listener (the CloudWatch agent) that gets latencies and errors; "": none.
+        metadata_url: instance metadata service to ask for a termination notice, such as http://169.254.169.254; "": none.
     """
 
     address: str = "127.0.0.1"
@@ -26,4 +31,9 @@ class Settings:
     body_seconds: float = 30.0
     max_body_bytes: int = 10 * 1024 * 1024
     max_pixels: int = 50_000_000
+    max_side: int = 20_000
+    batch_size: int = 0
+    batch_wait_seconds: float = 0.0
     drain_seconds: float = 15.0
+    statsd_address: str = ""
+    metadata_url: str = ""
