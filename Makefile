@@ -54,7 +54,7 @@ lint: ## Run every linter
 .PHONY: test-unit
 test-unit: ## Unit and contract tests; no hosts
 	@scripts/setup test
-	@pytest -m "not hosts"
+	@pytest -m "not hosts and not slow"
 
 .PHONY: test-fast
 test-fast: lint test-unit ## Linters and unit tests
@@ -62,7 +62,7 @@ test-fast: lint test-unit ## Linters and unit tests
 .PHONY: test-hosts
 test-hosts: ## Molecule scenarios of the host roles, on real hosts of a local cloud of their own
 	@scripts/setup test
-	@pytest -m hosts
+	@pytest -m "hosts and not slow"
 	@scripts/with-local-cloud scripts/test-on-hosts $(HOST_SCENARIOS)
 
 .PHONY: test-rehearsal
@@ -74,8 +74,19 @@ test-rehearsal: ## The rehearsal as a test: converge, nothing changes, hosts die
 .PHONY: test
 test: lint test-unit test-hosts test-rehearsal ## All checks and tests, cheapest first
 
+.PHONY: test-all
+test-all: test ## The same and the tests that take minutes each
+	@pytest -m slow
+
 .PHONY: bench
-bench: ## Measure how fast a new host of the running rehearsal answers
+bench: ## Measure decoding, batching, and this server against its peers; BENCH="--quick" for a first look
+	@scripts/setup control
+	@python -m benchmarks.decoding
+	@python -m benchmarks.batching
+	@scripts/bench-serving $(BENCH)
+
+.PHONY: bench-hosts
+bench-hosts: ## Measure how fast a new host of the running rehearsal answers
 	@scripts/with-environment local python -m benchmarks.host_start
 
 .PHONY: locks

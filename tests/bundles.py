@@ -21,9 +21,15 @@ def tiny_bundle() -> Path:
 
 
 @functools.cache
+def iris_bundle() -> Path:
+    """Return the real Iris bundle: four features, three classes."""
+    return _cached("iris", lambda output: _export("iris", output))
+
+
+@functools.cache
 def efficientnet_bundle() -> Path:
     """Return the real EfficientNet-Lite0 bundle."""
-    return _cached("efficientnet-lite0", _export_efficientnet)
+    return _cached("efficientnet-lite0", lambda output: _export("efficientnet-lite0", output))
 
 
 def copy_of_tiny(directory: Path) -> Path:
@@ -34,6 +40,7 @@ def copy_of_tiny(directory: Path) -> Path:
 def export_tiny(output: Path) -> None:
     import torch  # noqa: PLC0415
 
+    from bundle.manifest import ImageInput  # noqa: PLC0415
     from bundle.preprocessing import Preprocessing  # noqa: PLC0415
     from training.export import ModelToExport, export  # noqa: PLC0415
     from training.model_card import ModelCard  # noqa: PLC0415
@@ -52,9 +59,11 @@ def export_tiny(output: Path) -> None:
         name="tiny",
         network=network,
         classes=TINY_CLASSES,
-        preprocessing=Preprocessing(
-            resize_shorter_side=36, interpolation="bilinear", crop=32, mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.3)
+        input=ImageInput(
+            kind="image", preprocessing=Preprocessing(resize_shorter_side=36, interpolation="bilinear", crop=32)
         ),
+        mean=(0.5, 0.4, 0.3),
+        std=(0.2, 0.25, 0.3),
         weights_origin=Path(__file__),
         source="seeded random numbers",
         training_data="none",
@@ -65,11 +74,11 @@ def export_tiny(output: Path) -> None:
     export(model, "0.1.0", output, lambda _: None)
 
 
-def _export_efficientnet(output: Path) -> None:
+def _export(name: str, output: Path) -> None:
     from training.catalogue import MODELS  # noqa: PLC0415
     from training.export import export  # noqa: PLC0415
 
-    export(MODELS["efficientnet-lite0"](), "1.0.0", output, print)
+    export(MODELS[name](), "1.0.0", output, print)
 
 
 def _cached(name: str, make: Callable[[Path], None]) -> Path:
