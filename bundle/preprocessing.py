@@ -5,7 +5,7 @@ sees the same pixels here. Only the crop is ever computed: an image of 1x50,000,
 one.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,6 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-
-Channels = tuple[float, float, float]
-PositiveChannels = tuple[
-    Annotated[float, Field(gt=0)],
-    Annotated[float, Field(gt=0)],
-    Annotated[float, Field(gt=0)],
-]
 
 
 class Preprocessing(BaseModel):
@@ -29,7 +22,8 @@ class Preprocessing(BaseModel):
         resize_shorter_side: pixels of the shorter side after resizing.
         interpolation: Pillow filter, with antialiasing.
         crop: side in pixels of the central square that the model sees.
-        mean, std: per channel (red, green, blue), for pixels scaled to 0..1.
+
+    Scaling of the values (mean, std) is no part of it: the exported program does that.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,8 +31,6 @@ class Preprocessing(BaseModel):
     resize_shorter_side: int = Field(gt=0, le=4096)
     interpolation: Literal["bilinear", "bicubic"]
     crop: int = Field(gt=0, le=4096)
-    mean: Channels
-    std: PositiveChannels
 
     @model_validator(mode="after")
     def _crop_fits(self) -> Self:
@@ -47,14 +39,14 @@ class Preprocessing(BaseModel):
         return self
 
 
-def prepare(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.float32]:
+def prepare(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint8]:
     """Turn an RGB image into the model's input.
 
     Args:
         image: RGB, any size.
 
     Returns:
-        float32 array of shape (3, crop, crop), normalised.
+        uint8 array of shape (crop, crop, 3).
     """
     shorter, crop = preprocessing.resize_shorter_side, preprocessing.crop
     scale_base = min(image.size)
@@ -62,7 +54,4 @@ def prepare(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.floa
     left, top = round((width - crop) / 2), round((height - crop) / 2)
     x_scale, y_scale = image.width / width, image.height / height
     box = (left * x_scale, top * y_scale, (left + crop) * x_scale, (top + crop) * y_scale)
-    pixels = image.resize((crop, crop), _FILTERS[preprocessing.interpolation], box=box)
-    scaled = np.asarray(pixels, dtype=np.float32) / np.float32(255)
-    normalised = (scaled - np.array(preprocessing.mean, np.float32)) / np.array(preprocessing.std, np.float32)
-    return np.ascontiguousarray(normalised.transpose(2, 0, 1))
+    return np.asarray(image.resize((crop, crop), _FILTERS[preprocessing.interpolation], box=box))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle import images
-from bundle.preprocessing import Preprocessing, prepare
+from bundle.preprocessing import Preprocessing
 from inference.errors import TooLargeError, UndecodableImageError, UnsupportedMediaError
 
 
@@ -15,17 +15,17 @@ class Decoder:
     """Turns the bytes of an image into the model's input.
 
     Args:
-        max_pixels: width times height above which an image is refused.
+        limits: what an image may promise in its header.
         threads: images decoded at once.
     """
 
-    def __init__(self, preprocessing: Preprocessing, max_pixels: int, threads: int) -> None:
+    def __init__(self, preprocessing: Preprocessing, limits: images.Limits, threads: int) -> None:
         self._preprocessing = preprocessing
-        self._max_pixels = max_pixels
+        self._limits = limits
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
 
-    async def decode(self, data: bytes) -> NDArray[np.float32]:
-        """Return an input of shape (3, crop, crop).
+    async def decode(self, data: bytes) -> NDArray[np.uint8]:
+        """Return an input of shape (crop, crop, 3), RGB.
 
         Raises:
             UnsupportedMediaError, UndecodableImageError, TooLargeError
@@ -35,9 +35,9 @@ class Decoder:
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _decode(self, data: bytes) -> NDArray[np.float32]:
+    def _decode(self, data: bytes) -> NDArray[np.uint8]:
         try:
-            return prepare(images.decode(data, self._max_pixels), self._preprocessing)
+            return images.read_pixels(data, self._preprocessing, self._limits)
         except images.UnsupportedFormatError as error:
             raise UnsupportedMediaError(str(error)) from None
         except images.UndecodableError as error:
