@@ -72,7 +72,11 @@ def show(directory: Path, as_json: bool) -> None:
     click.echo(f"licence   {manifest.licence}")
     click.echo(f"source    {manifest.source.description}")
     click.echo(f"classes   {len(manifest.classes)}: {', '.join(manifest.classes[:4])}, …")
-    click.echo(f"backends  {', '.join(sorted(manifest.backends))}; chosen: {manifest.backend}")
+    click.echo(f"input     {manifest.input.kind}, {' x '.join(map(str, manifest.input.shape))} {manifest.input.dtype}")
+    for name, program in sorted(manifest.programs.items()):
+        mark = "*" if name == manifest.program else " "
+        agreement = f"agrees with the reference on {program.agreement.top1:.1%} of {program.agreement.samples} samples"
+        click.echo(f"program  {mark}{name}  {agreement}")
     for name, value in sorted(manifest.metrics.items()):
         click.echo(f"metric    {name} = {value:g}")
     for name, entry in sorted(manifest.files.items()):

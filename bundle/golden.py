@@ -18,7 +18,7 @@ class Answer(BaseModel):
 
 
 class GoldenCase(BaseModel):
-    """One input file in `golden/` and the reference's most probable classes, best first."""
+    """One input file in `golden/` (a photo, or a row of features as JSON) and the reference's likeliest classes, best first."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -27,11 +27,10 @@ class GoldenCase(BaseModel):
 
 
 class GoldenSet(BaseModel):
-    """Contents of `golden/answers.json`. `tolerance` bounds the difference of probabilities."""
+    """Contents of `golden/answers.json`. How far an answer may be off is a matter of each program: `Program.tolerance`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    tolerance: float = Field(gt=0, lt=1)
     cases: list[GoldenCase] = Field(min_length=1)
 
     @classmethod

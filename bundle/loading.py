@@ -96,9 +96,9 @@ def _verify_files(root: Path, manifest: Manifest) -> None:
             raise BundleError(name, f"has {actual_size} bytes, the manifest says {entry.bytes}")
         if entry_of(root / name).sha256 != entry.sha256:
             raise BundleError(name, "its content was changed: the sha256 is not the manifest's")
-    for backend in manifest.backends.values():
-        if backend.program.endswith(".pt2"):
-            check_exported_program(root / backend.program, backend.program)
+    for program in manifest.programs.values():
+        if program.backend == "torch":
+            check_exported_program(root / program.path, program.path)
 
 
 def _present_files(root: Path) -> Iterator[str]:
