@@ -1,0 +1,57 @@
+"""Latencies and failures for CloudWatch, sent as StatsD to the agent on this host.
+
+The format, `name:value|type|#tag:value`, is that of "Retrieve custom metrics with StatsD" in the CloudWatch user guide; the
+agent makes dimensions of the tags and adds those of the instance. Our own because it is one line of text a figure, and
+PyPI's `statsd` has had no release since 2022.
+"""
+
+import socket
+from contextlib import suppress
+
+from inference import logs
+
+LATENCY = "InferenceLatency"
+ERRORS = "InferenceErrors"
+
+
+class Telemetry:
+    """Sends each figure at once, as a datagram that is lost when nobody listens. No method blocks or raises.
+
+    Args:
+        address: host:port of the agent; "": nothing is sent.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._socket: socket.socket | None = None
+        if not address:
+            return
+        host, _, port = address.rpartition(":")
+        try:
+            family, kind, protocol, _, target = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_DGRAM)[0]
+            self._socket = socket.socket(family, kind, protocol)
+            self._socket.setblocking(False)
+            self._socket.connect(target)
+        except OSError as error:
+            # A host without metrics still serves.
+            logs.error("no telemetry", address=address, reason=str(error))
+            self.close()
+
+    def latency(self, seconds: float) -> None:
+        """Tell how long an answered prediction took."""
+        self._send(f"{LATENCY}:{seconds * 1000:.3f}|ms")
+
+    def error(self, code: str) -> None:
+        """Count a prediction that failed for a reason of the server's own; `code` is the error code of the answer."""
+        self._send(f"{ERRORS}:1|c|#code:{code}")
+
+    def close(self) -> None:
+        """Send nothing any more."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _send(self, line: str) -> None:
+        if self._socket is not None:
+            # The buffer is full, or an earlier datagram came back because nobody listens.
+            with suppress(OSError):
+                self._socket.send(line.encode())
