@@ -15,3 +15,7 @@ class BundleError(Exception):
 
 class RegistryError(Exception):
     """A published version cannot be written or read as asked."""
+
+
+class SigningError(Exception):
+    """A bundle cannot be signed with the given key."""

@@ -11,6 +11,7 @@ from bundle.errors import BundleError
 from bundle.exported_program import check_exported_program
 from bundle.golden import GoldenSet
 from bundle.manifest import GOLDEN_FILE, MANIFEST_FILE, FileEntry, Manifest, parse_manifest
+from bundle.signing import SIGNATURE_FILE, verify_signature
 
 # A manifest with 1,000 classes has 30 kB; anything near this bound is not a manifest.
 _MAX_MANIFEST_BYTES = 4 * 1024 * 1024
@@ -39,11 +40,12 @@ def digest_of(manifest: bytes) -> str:
     return f"sha256:{hashlib.sha256(manifest).hexdigest()}"
 
 
-def load(root: Path, digest: str | None = None) -> Bundle:
+def load(root: Path, digest: str | None = None, public_key: Path | None = None) -> Bundle:
     """Verify a bundle directory and describe it. Nothing in it is parsed but the manifest; nothing is ever unpickled.
 
     Args:
-        digest: the pinned digest; without it the bundle is only consistent with itself, not authentic.
+        digest: the pinned digest; with neither it nor a key, the bundle is only consistent with itself, not authentic.
+        public_key: the key whose owner has to have signed the bundle, PEM; the signature is looked at first.
 
     Raises:
         BundleError: naming the first file that is missing, extra, changed, no plain file, or unsafe to load.
@@ -55,6 +57,8 @@ def load(root: Path, digest: str | None = None) -> Bundle:
         raise BundleError(MANIFEST_FILE, f"is missing from {root}")
     if path.stat().st_size > _MAX_MANIFEST_BYTES:
         raise BundleError(MANIFEST_FILE, f"is larger than {_MAX_MANIFEST_BYTES} bytes")
+    if public_key is not None:
+        verify_signature(root, public_key)
     data = path.read_bytes()
     actual = digest_of(data)
     if digest is not None and not hmac.compare_digest(actual, digest):
@@ -67,9 +71,12 @@ def load(root: Path, digest: str | None = None) -> Bundle:
 def seal(root: Path, manifest_without_files: dict[str, object]) -> Bundle:
     """Write the manifest of a directory that holds everything else of a bundle, and verify the result.
 
+    A signature of what the directory held before is removed.
+
     Args:
         manifest_without_files: the fields of `Manifest`, except `files`.
     """
+    (root / SIGNATURE_FILE).unlink(missing_ok=True)
     files = {name: entry_of(root / name) for name in sorted(_present_files(root)) if name != MANIFEST_FILE}
     manifest = Manifest.model_validate({**manifest_without_files, "files": files})
     (root / MANIFEST_FILE).write_bytes(manifest.to_bytes())
@@ -88,7 +95,7 @@ def _verify_files(root: Path, manifest: Manifest) -> None:
     present = set(_present_files(root))
     for name in sorted(manifest.files.keys() - present):
         raise BundleError(name, "is listed in the manifest but missing")
-    for name in sorted(present - manifest.files.keys() - {MANIFEST_FILE}):
+    for name in sorted(present - manifest.files.keys() - {MANIFEST_FILE, SIGNATURE_FILE}):
         raise BundleError(name, "is not listed in the manifest; remove it")
     for name, entry in sorted(manifest.files.items()):
         actual_size = (root / name).stat().st_size

@@ -1,0 +1,46 @@
+"""A bundle without a network in it, for tests of what happens before a program is read."""
+
+from pathlib import Path
+
+from bundle import seal
+
+
+def small_bundle(root: Path, version: str = "0.1.0") -> Path:
+    """Make a valid bundle of a few bytes in a new directory; return the directory."""
+    contents = {
+        "MODEL_CARD.md": "A card.\n",
+        "golden/answers.json": '{"cases": [{"input": "row.json", "top": [{"class_id": 0, "confidence": 0.9}]}]}',
+        "golden/row.json": '{"features": [1.0, 2.0]}',
+        "model.safetensors": "some weights",
+        "openvino/model.bin": "other weights",
+        "openvino/model.xml": "<net/>",
+    }
+    for name, content in contents.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content)
+    program = {
+        "backend": "openvino",
+        "precision": "fp32",
+        "path": "openvino/model.xml",
+        "weights": "openvino/model.bin",
+        "agreement": {"top1": 1.0, "max_abs_difference": 0.0, "samples": 1},
+        "tolerance": 0.01,
+    }
+    manifest: dict[str, object] = {
+        "schema_version": 2,
+        "name": "small",
+        "version": version,
+        "licence": "CC0-1.0",
+        "source": {"description": "nothing", "sha256": "0" * 64},
+        "input": {"kind": "features", "names": ["a", "b"]},
+        "classes": ["no", "yes"],
+        "weights": "model.safetensors",
+        "programs": {"openvino-fp32": program},
+        "program": "openvino-fp32",
+        "min_agreement": 0.98,
+        "metrics": {},
+        "training_data": {"description": "none", "digest": None},
+        "code_revision": "none",
+        "library_versions": {},
+    }
+    return seal(root, manifest).root
