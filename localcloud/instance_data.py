@@ -40,6 +40,7 @@ class InstanceView:
     hop_limit: int = 1
     target_lifecycle_state: str | None = None
     spot_action: dict[str, str] | None = None
+    rebalance_time: str | None = None
     vpc_id: str | None = None
     vpc_cidr: str | None = None
     subnet_id: str | None = None
@@ -129,6 +130,10 @@ def _interface(view: InstanceView) -> dict[str, Any]:
     }
 
 
+def _rebalance(view: InstanceView) -> str | None:
+    return json.dumps({"noticeTime": view.rebalance_time}) if view.rebalance_time else None
+
+
 def instance_tree(view: InstanceView, credentials: Callable[[InstanceView], dict[str, Any]]) -> Tree:
     """Return everything below a version: folders as dictionaries, documents as text, bytes or a function to call."""
     spot = view.spot_action
@@ -141,11 +146,12 @@ def instance_tree(view: InstanceView, credentials: Callable[[InstanceView], dict
                 "ami-id": view.image_id,
                 "ami-launch-index": "0",
                 "autoscaling": {"target-lifecycle-state": view.target_lifecycle_state},
+                "events": {"recommendations": {"rebalance": _rebalance(view)}},
                 "hostname": view.hostname,
                 "iam": _role(view, credentials),
                 "instance-action": "none",
                 "instance-id": view.instance_id,
-                "instance-life-cycle": "spot" if spot else "on-demand",
+                "instance-life-cycle": "spot" if spot or view.rebalance_time else "on-demand",
                 "instance-type": view.instance_type,
                 "local-hostname": view.hostname,
                 "local-ipv4": view.private_ip,
