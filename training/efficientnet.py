@@ -12,13 +12,9 @@ from bundle.preprocessing import Preprocessing
 
 # The official evaluation of the Lite variants (tensorflow/tpu, efficientnet/lite/efficientnet_lite_builder.py: MEAN_RGB
 # 127, STDDEV_RGB 128; preprocessing.py: bicubic, CROP_PADDING 32, so 224 of 256 pixels). Not ImageNet's usual values.
-PREPROCESSING = Preprocessing(
-    resize_shorter_side=256,
-    interpolation="bicubic",
-    crop=224,
-    mean=(127 / 255, 127 / 255, 127 / 255),
-    std=(128 / 255, 128 / 255, 128 / 255),
-)
+PREPROCESSING = Preprocessing(resize_shorter_side=256, interpolation="bicubic", crop=224)
+MEAN = (127 / 255, 127 / 255, 127 / 255)
+STD = (128 / 255, 128 / 255, 128 / 255)
 
 # Top-1 accuracy on ImageNet's validation set as published for the floating-point model (same source, README).
 PUBLISHED_TOP1 = 0.751

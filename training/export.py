@@ -1,18 +1,13 @@
 """Export of a torch network into a bundle. Same inputs on the same machine, same bytes: no dates, no paths."""
 
 import hashlib
-import io
 import json
-import sys
 import tempfile
-import warnings
-import zipfile
 from collections.abc import Callable
-from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,68 +15,52 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 import bundle
-from bundle.golden import GoldenSet
-from bundle.manifest import GOLDEN_FILE, MODEL_CARD_FILE, VERSION
-from bundle.preprocessing import Preprocessing
-from training.golden import write_golden_set
-from training.model_card import ModelCard
+from bundle.manifest import GOLDEN_FILE, MODEL_CARD_FILE, VERSION, Agreement, ImageInput, Program
+from training import openvino_program, torch_program
+from training.choice import Measured, choose, table
+from training.golden import write_answers, write_feature_inputs, write_image_inputs
+from training.measure import Predict, agreement, answer, items_per_second
+from training.model import ExportError, ModelToExport, ServedNetwork
+
+__all__ = ["MIN_AGREEMENT", "ExportError", "ModelToExport", "export"]
 
 Say = Callable[[str], None]
 
 WEIGHTS_FILE = "model.safetensors"
-TORCH_PROGRAM = "torch/model.pt2"
-OPENVINO_PROGRAM = "openvino/model.xml"
-OPENVINO_WEIGHTS = "openvino/model.bin"
-MAX_BATCH = 64
-# Backends compute the same fp32 arithmetic in another order; measured on EfficientNet-Lite0: 1e-6.
+MIN_AGREEMENT = 0.98
+# Engines compute the same fp32 arithmetic in another order; measured on EfficientNet-Lite0: 1e-6.
 PARITY_BOUND = 1e-3
-
-# Node metadata that names files of the exporting machine, and is of no use to the runtime.
-_TRACE_METADATA = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node")
-
-
-class ExportError(Exception):
-    """The export cannot be done, or what it made is not good enough to publish."""
+# Above what differs between JPEG decoders and CPU kernels (0.001), below a wrong channel order, crop or normalisation.
+FP32_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
-class ModelToExport:
-    """A network with what a bundle has to say about it.
+class _Written:
+    """A program that was written: the manifest's entry without what is measured, and how to run it."""
 
-    Attributes:
-        network: float32 [batch, 3, crop, crop] to logits [batch, len(classes)].
-        weights_origin: the file that the weights were read from, for its sha256.
-        metrics: figures known beforehand; the export adds the parity that it measures.
-    """
-
-    name: str
-    network: torch.nn.Module
-    classes: list[str]
-    preprocessing: Preprocessing
-    weights_origin: Path
-    source: str
-    training_data: str
-    licence: str
-    metrics: dict[str, float]
-    card: ModelCard
+    entry: dict[str, Any]
+    tolerance: float
+    predict: Predict
 
 
-class _Probabilities(torch.nn.Module):
-    """Adds the softmax, so that every backend answers probabilities and serving knows nothing about the model."""
-
-    def __init__(self, network: torch.nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return torch.softmax(self.network(pixels), dim=1)
-
-
-def export(model: ModelToExport, model_version: str, output: Path, say: Say) -> bundle.Bundle:
+def export(
+    model: ModelToExport,
+    model_version: str,
+    output: Path,
+    say: Say,
+    *,
+    min_agreement: float = MIN_AGREEMENT,
+    report: Path | None = None,
+) -> bundle.Bundle:
     """Write the bundle to `output`, which must not exist yet; an interrupted export leaves nothing there.
 
+    Args:
+        min_agreement: share of the samples for which a program has to put the same class first as the reference, to be
+            the one that hosts run.
+        report: where to write what was measured (JSON). Speeds differ from run to run, so the bundle does not hold them.
+
     Raises:
-        ExportError: output exists, the version is none, or a backend disagrees with the torch reference.
+        ExportError: output exists, the version is none, or an fp32 program disagrees with the reference.
     """
     if not VERSION.fullmatch(model_version):
         raise ExportError(f"{model_version!r} is no version; write three numbers, such as 1.0.0")
@@ -91,63 +70,147 @@ def export(model: ModelToExport, model_version: str, output: Path, say: Say) -> 
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".export-") as scratch:
         root = Path(scratch) / "bundle"
         root.mkdir()
-        _write(root, model, model_version, say)
+        measured, chosen = _write(root, model, model_version, say, min_agreement)
         root.chmod(0o755)
         root.rename(output)
     sealed = bundle.load(output)
+    for line in table(measured, chosen, min_agreement):
+        say(line)
+    if report:
+        report.write_text(json.dumps(_report(measured, chosen), indent=1) + "\n")
     say(f"wrote {output} ({sum(entry.bytes for entry in sealed.manifest.files.values()) / 1e6:.1f} MB)")
     return sealed
 
 
-def _write(root: Path, model: ModelToExport, model_version: str, say: Say) -> None:
-    reference = _Probabilities(model.network).eval().requires_grad_(False)
-    crop = model.preprocessing.crop
+def _write(
+    root: Path, model: ModelToExport, model_version: str, say: Say, min_agreement: float
+) -> tuple[dict[str, Measured], str]:
+    network = ServedNetwork(model).eval().requires_grad_(False)
 
-    def predict(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    def reference(batch: NDArray[Any]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            return reference(torch.from_numpy(batch)).numpy()
+            return network(torch.from_numpy(batch)).numpy()
 
     say("writing the weights as safetensors")
     save_file({name: value.contiguous() for name, value in model.network.state_dict().items()}, root / WEIGHTS_FILE)
-    say("tracing the network with torch.export")
-    program = torch.export.export(
-        reference,
-        (torch.zeros(2, 3, crop, crop),),
-        dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=MAX_BATCH)},),
-    )
-    for node in program.graph.nodes:
-        for key in _TRACE_METADATA:
-            node.meta.pop(key, None)
-    (root / "torch").mkdir()
-    save_program(program, root / TORCH_PROGRAM)
-    say("converting to OpenVINO")
-    (root / "openvino").mkdir()
-    openvino = _import_openvino()
-    with redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        # torch 2.13's own use of a deprecated pytree class, while it copies an exported program.
-        warnings.simplefilter("ignore", FutureWarning)
-        converted = openvino.convert_model(program, input=[(-1, 3, crop, crop)])
-    # Names given by the converter count what the process has converted before.
-    converted.set_friendly_name(model.name)
-    for index, operation in enumerate(converted.get_ordered_ops()):
-        operation.set_friendly_name(f"{operation.get_type_name()}_{index}")
-    openvino.save_model(converted, root / OPENVINO_PROGRAM, compress_to_fp16=False)
+    programs = _write_programs(root, model, network, say)
     say("answering the golden set with the reference")
-    inputs = write_golden_set(root / "golden", model.preprocessing, predict)
-    say("comparing the backends")
-    metrics = {
-        **model.metrics,
-        "openvino_fp32_max_abs_difference": _parity(_openvino_predict(openvino, root), predict, inputs, "openvino"),
-        "torch_max_abs_difference": _parity(_torch_predict(root), predict, inputs, "torch"),
+    inputs = _write_golden_inputs(root, model)
+    items = np.stack(list(inputs.values()))
+    expected = np.concatenate([reference(item[None]) for item in items])
+    golden = write_answers(root / GOLDEN_FILE, inputs, expected)
+    say("comparing the programs")
+    measured = _measure(programs, items, expected, model)
+    for name in ("openvino-fp32", "torch-fp32"):
+        if measured[name].golden_difference > PARITY_BOUND:
+            raise ExportError(
+                f"{name} differs from the torch reference by {measured[name].golden_difference:.2g}; "
+                f"at most {PARITY_BOUND} is allowed"
+            )
+    chosen = choose(measured, min_agreement)
+    metrics = {**model.metrics, **_figures(measured)}
+    (root / MODEL_CARD_FILE).write_text(
+        model.card.render(model, model_version, metrics, golden, measured[chosen].tolerance), encoding="utf-8"
+    )
+    entries = {
+        name: Program(**programs[name].entry, agreement=of.agreement, tolerance=of.tolerance)
+        for name, of in measured.items()
     }
-    golden = GoldenSet.read(root / GOLDEN_FILE)
-    (root / MODEL_CARD_FILE).write_text(model.card.render(model, model_version, metrics, golden), encoding="utf-8")
-    bundle.seal(root, _manifest(model, model_version, metrics))
+    bundle.seal(
+        root,
+        _manifest(model, model_version, metrics=metrics, programs=entries, chosen=chosen, min_agreement=min_agreement),
+    )
+    return measured, chosen
 
 
-def _manifest(model: ModelToExport, model_version: str, metrics: dict[str, float]) -> dict[str, object]:
+def _write_programs(root: Path, model: ModelToExport, network: ServedNetwork, say: Say) -> dict[str, _Written]:
+    shape = model.input.shape
+    say("tracing the network with torch.export")
+    traced = torch_program.trace(network, torch.zeros(2, *shape, dtype=getattr(torch, model.input.dtype)))
+    reference = "torch/model.pt2"
+    torch_program.save_program(traced, root / reference)
+    say("converting to OpenVINO")
+    fp32 = "openvino/fp32.xml"
+    openvino_program.save(openvino_program.convert(traced, shape), model.name, root / fp32)
     return {
-        "schema_version": 1,
+        "openvino-fp32": _Written(
+            {"backend": "openvino", "precision": "fp32", "path": fp32, "weights": "openvino/fp32.bin"},
+            FP32_TOLERANCE,
+            openvino_program.predictor(root / fp32),
+        ),
+        "torch-fp32": _Written(
+            {"backend": "torch", "precision": "fp32", "path": reference},
+            FP32_TOLERANCE,
+            torch_program.predictor(root / reference),
+        ),
+    }
+
+
+def _write_golden_inputs(root: Path, model: ModelToExport) -> dict[str, NDArray[Any]]:
+    directory = (root / GOLDEN_FILE).parent
+    if isinstance(model.input, ImageInput):
+        return write_image_inputs(directory, model.input.preprocessing)
+    if model.samples is None:
+        raise ExportError("a model of features needs samples, for its golden set")
+    return write_feature_inputs(directory, model.samples.evaluation)
+
+
+def _measure(
+    programs: dict[str, _Written],
+    golden: NDArray[Any],
+    expected: NDArray[np.float32],
+    model: ModelToExport,
+) -> dict[str, Measured]:
+    samples = model.samples.evaluation if model.samples else golden
+    # The reference's exported program stands for it: the golden set shows below that they are the same.
+    answers = answer(programs["torch-fp32"].predict, samples)
+    speeds = items_per_second({name: program.predict for name, program in programs.items()}, samples)
+    return {
+        name: Measured(
+            agreement=agreement(answers, answers if name == "torch-fp32" else answer(program.predict, samples)),
+            golden_difference=_golden_difference(program.predict, golden, expected),
+            tolerance=program.tolerance,
+            items_per_second=speeds[name],
+        )
+        for name, program in programs.items()
+    }
+
+
+def _golden_difference(predict: Predict, golden: NDArray[Any], expected: NDArray[np.float32]) -> float:
+    """Return the largest absolute difference of any probability over the golden inputs, batched and one by one."""
+    single = np.concatenate([predict(item[None]) for item in golden])
+    difference = max(np.abs(predict(golden) - expected).max(), np.abs(single - expected).max())
+    return float(f"{difference:.3g}")
+
+
+def _figures(measured: dict[str, Measured]) -> dict[str, float]:
+    figures = {}
+    for name, of in measured.items():
+        key = name.replace("-", "_")
+        figures[f"{key}_top1_agreement"] = of.agreement.top1
+        figures[f"{key}_golden_max_abs_difference"] = of.golden_difference
+    return figures
+
+
+def _report(measured: dict[str, Measured], chosen: str) -> dict[str, Any]:
+    def entry(of: Measured) -> dict[str, Any]:
+        agreed: Agreement = of.agreement
+        return {**asdict(of), "agreement": agreed.model_dump()}
+
+    return {"chosen": chosen, "programs": {name: entry(of) for name, of in measured.items()}}
+
+
+def _manifest(
+    model: ModelToExport,
+    model_version: str,
+    *,
+    metrics: dict[str, float],
+    programs: dict[str, Program],
+    chosen: str,
+    min_agreement: float,
+) -> dict[str, object]:
+    return {
+        "schema_version": 2,
         "name": model.name,
         "version": model_version,
         "licence": model.licence,
@@ -155,32 +218,17 @@ def _manifest(model: ModelToExport, model_version: str, metrics: dict[str, float
             "description": model.source,
             "sha256": hashlib.sha256(model.weights_origin.read_bytes()).hexdigest(),
         },
-        "input_kind": "image",
-        "preprocessing": model.preprocessing,
+        "input": model.input,
         "classes": model.classes,
         "weights": WEIGHTS_FILE,
-        "backends": {
-            "openvino": {"program": OPENVINO_PROGRAM, "weights": OPENVINO_WEIGHTS, "precision": "fp32"},
-            "torch": {"program": TORCH_PROGRAM, "precision": "fp32"},
-        },
-        "backend": "openvino",
+        "programs": programs,
+        "program": chosen,
+        "min_agreement": min_agreement,
         "metrics": metrics,
         "training_data": {"description": model.training_data, "digest": None},
         "code_revision": code_revision(),
         "library_versions": {name: version(name) for name in ("numpy", "openvino", "pillow", "safetensors", "torch")},
     }
-
-
-def save_program(program: torch.export.ExportedProgram, path: Path) -> None:
-    """Save an exported program without sample inputs (which are a pickle), dates and machine-dependent names."""
-    buffer = io.BytesIO()
-    torch.export.save(program, buffer)
-    with zipfile.ZipFile(buffer) as saved, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(saved.namelist()):
-            inner = name.split("/", 1)[1]
-            entry = zipfile.ZipInfo(f"model/{inner}", (1980, 1, 1, 0, 0, 0))
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, b"" if inner.startswith("data/sample_inputs/") else saved.read(name))
 
 
 def code_revision() -> str:
@@ -190,40 +238,3 @@ def code_revision() -> str:
     for path in sorted([*(packages / "bundle").rglob("*.py"), *(packages / "training").rglob("*.py")]):
         content.update(json.dumps([path.relative_to(packages).as_posix(), path.read_text(encoding="utf-8")]).encode())
     return f"sha256:{content.hexdigest()}"
-
-
-def _import_openvino() -> ModuleType:
-    """Import OpenVINO without its telemetry, which reports each conversion unless the user has opted out."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino  # noqa: PLC0415
-
-    return openvino
-
-
-def _openvino_predict(openvino: ModuleType, root: Path) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    # Without the hint, CPUs that have bfloat16 use it, and differ from the reference by 0.01.
-    compiled = openvino.Core().compile_model(root / OPENVINO_PROGRAM, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return lambda batch: np.asarray(compiled(batch)[0])
-
-
-def _torch_predict(root: Path) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    loaded = torch.export.load(root / TORCH_PROGRAM).module()
-    return lambda batch: loaded(torch.from_numpy(batch)).numpy()
-
-
-def _parity(
-    predict: Callable[[NDArray[np.float32]], NDArray[np.float32]],
-    reference: Callable[[NDArray[np.float32]], NDArray[np.float32]],
-    inputs: list[NDArray[np.float32]],
-    backend: str,
-) -> float:
-    """Return the largest absolute difference of any probability over the golden inputs, batched and one by one."""
-    batch = np.stack(inputs)
-    difference = float(np.abs(predict(batch) - reference(batch)).max())
-    for single in inputs:
-        difference = max(difference, float(np.abs(predict(single[None]) - reference(single[None])).max()))
-    if difference > PARITY_BOUND:
-        raise ExportError(
-            f"{backend} differs from the torch reference by {difference:.2g}; at most {PARITY_BOUND} is allowed"
-        )
-    return float(f"{difference:.3g}")

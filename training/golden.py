@@ -1,45 +1,50 @@
-"""Builds the golden set: a few real photos and synthetic images, with the reference's answers."""
+"""Builds the golden set: a few real and synthetic inputs, with the reference's answers."""
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from bundle.golden import TOP_K, Answer, GoldenCase, GoldenSet
-from bundle.images import decode
-from bundle.preprocessing import Preprocessing, prepare
-
-Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+from bundle.images import Limits, read_pixels
+from bundle.preprocessing import Preprocessing
 
 PHOTOS = Path(__file__).parent / "golden_images"
-# Above what differs between JPEG decoders and CPU kernels (0.001), below a wrong channel order, crop or normalisation.
-TOLERANCE = 0.02
-_MAX_PIXELS = 10_000_000
+_ROWS = 6
 
 
-def write_golden_set(directory: Path, preprocessing: Preprocessing, predict: Predict) -> list[NDArray[np.float32]]:
-    """Write inputs and `answers.json` into `directory`, and return the prepared inputs, each of shape (3, crop, crop).
-
-    Args:
-        predict: the reference: float32 [batch, 3, crop, crop] to probabilities [batch, classes].
-    """
-    directory.mkdir(parents=True)
+def write_image_inputs(directory: Path, preprocessing: Preprocessing) -> dict[str, NDArray[Any]]:
+    """Write photos and synthetic images, and return them by file name as the service reads them."""
+    directory.mkdir()
     for photo in sorted(PHOTOS.glob("*.jpg")):
         shutil.copyfile(photo, directory / photo.name)
     for name, pixels in _synthetic().items():
         Image.fromarray(pixels).save(directory / f"{name}.png")
-    cases, inputs = [], []
-    for path in sorted(directory.iterdir()):
-        prepared = prepare(decode(path.read_bytes(), _MAX_PIXELS), preprocessing)
-        cases.append(GoldenCase(input=path.name, top=_top(predict(prepared[None])[0])))
-        inputs.append(prepared)
-    golden = GoldenSet(tolerance=TOLERANCE, cases=cases)
-    (directory / "answers.json").write_text(json.dumps(golden.model_dump(), indent=1) + "\n")
+    return {path.name: read_pixels(path.read_bytes(), preprocessing, Limits()) for path in sorted(directory.iterdir())}
+
+
+def write_feature_inputs(directory: Path, rows: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    """Write some of the rows, evenly spread, and return them by file name as the service reads them."""
+    directory.mkdir()
+    inputs: dict[str, NDArray[Any]] = {}
+    for index in np.linspace(0, len(rows) - 1, min(_ROWS, len(rows)), dtype=int):
+        # The shortest decimal that reads back as the same float32.
+        features = [float(str(value)) for value in rows[index]]
+        path = directory / f"row-{index}.json"
+        path.write_text(json.dumps({"features": features}) + "\n")
+        inputs[path.name] = np.array(features, np.float32)
     return inputs
+
+
+def write_answers(path: Path, inputs: dict[str, NDArray[Any]], answers: NDArray[np.float32]) -> GoldenSet:
+    """Write the reference's answers, float32 (n, classes) in the order of the inputs."""
+    golden = GoldenSet(cases=[GoldenCase(input=name, top=_top(row)) for name, row in zip(inputs, answers, strict=True)])
+    path.write_text(json.dumps(golden.model_dump(), indent=1) + "\n")
+    return golden
 
 
 def _top(probabilities: NDArray[np.float32]) -> list[Answer]:

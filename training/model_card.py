@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bundle.golden import GoldenSet
 
 if TYPE_CHECKING:
-    from training.export import ModelToExport
+    from training.model import ModelToExport
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,10 @@ class ModelCard:
     evaluation: str
     limits: str
 
-    def render(self, model: ModelToExport, version: str, metrics: dict[str, float], golden: GoldenSet) -> str:
+    def render(
+        self, model: ModelToExport, version: str, metrics: dict[str, float], golden: GoldenSet, tolerance: float
+    ) -> str:
+        """Return the card as Markdown. `tolerance` is that of the chosen program."""
         figures = "\n".join(f"| `{name}` | {value:g} |" for name, value in sorted(metrics.items()))
         answers = "\n".join(
             f"| `{case.input}` | {model.classes[case.top[0].class_id]} | {case.top[0].confidence:.3f} |"
@@ -56,7 +59,7 @@ Out of scope: {self.out_of_scope}
 ## Evaluation data
 {self.evaluation}
 
-Golden set (reference answers; a backend may differ by {golden.tolerance:g} in probability):
+Golden set (reference answers; the chosen program may differ by {tolerance:g} in probability):
 
 | input | first answer | probability |
 |---|---|---|

@@ -9,9 +9,10 @@ from safetensors import safe_open
 
 from bundle import load
 from tests.bundles import REPOSITORY, efficientnet_bundle, export_tiny, tiny_bundle
-from training import export as export_module
+from training import torch_program
 from training.cli import main
 from training.efficientnet import class_names, network
+from training.model import ExportError
 
 
 def _files(root: Path) -> dict[str, bytes]:
@@ -33,8 +34,8 @@ def test_no_file_names_the_machine_that_made_it() -> None:
 def test_a_backend_that_disagrees_with_the_reference_stops_the_export(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export_module, "_torch_predict", lambda root: lambda batch: torch.rand(len(batch), 6).numpy())
-    with pytest.raises(export_module.ExportError, match="torch differs from the torch reference"):
+    monkeypatch.setattr(torch_program, "predictor", lambda path: lambda batch: torch.rand(len(batch), 6).numpy())
+    with pytest.raises(ExportError, match="torch-fp32 differs from the torch reference"):
         export_tiny(tmp_path / "bundle")
     assert list(tmp_path.iterdir()) == []
 
@@ -60,8 +61,8 @@ def test_the_pretrained_model_is_what_its_package_ships() -> None:
     with safe_open(bundle.path(manifest.weights), framework="pt") as weights:
         assert set(weights.keys()) == set(state)
         assert all(torch.equal(weights.get_tensor(name), tensor) for name, tensor in state.items())
-    assert manifest.backend == "openvino"
-    assert manifest.metrics["openvino_fp32_max_abs_difference"] < 1e-4
+    assert manifest.chosen.backend == "openvino"
+    assert manifest.programs["openvino-fp32"].agreement.max_abs_difference < 1e-4
     assert set(manifest.library_versions) == {"numpy", "openvino", "pillow", "safetensors", "torch"}
     card = bundle.path("MODEL_CARD.md").read_text()
     for heading in ("Model details", "Intended use", "Metrics", "Training data", "Apache-2.0"):

@@ -1,0 +1,55 @@
+"""Real inputs for an export: some to calibrate int8 with, others to measure agreement on."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.images import ImageError, Limits, read_pixels
+from bundle.preprocessing import Preprocessing
+
+# Of 256 images, as many calibrate; the others are for the measurement.
+_CALIBRATION_SHARE = 96
+_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
+_LIMITS = Limits(max_pixels=100_000_000)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Items as a program takes them: uint8 [n, crop, crop, 3] or float32 [n, features]. The two sets are disjoint."""
+
+    calibration: NDArray[Any]
+    evaluation: NDArray[Any]
+
+    @classmethod
+    def from_images(cls, paths: Iterable[Path], preprocessing: Preprocessing) -> "Samples":
+        """Read photos as the service would, and split them by their content: the same photo is never in both sets.
+
+        Raises:
+            ValueError: a file is no usable image, or there are too few for two sets.
+        """
+        by_content: dict[bytes, bytes] = {}
+        for path in paths:
+            data = path.read_bytes()
+            try:
+                pixels = read_pixels(data, preprocessing, _LIMITS)
+            except ImageError as error:
+                raise ValueError(f"{path}: {error}") from None
+            # Of the pixels, not of the file: a copy that was only saved again under another name or tag is the same.
+            by_content[hashlib.sha256(pixels.tobytes()).digest()] = pixels.tobytes()
+        shape = (preprocessing.crop, preprocessing.crop, 3)
+        sets: tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]] = ([], [])
+        for digest, content in sorted(by_content.items()):
+            sets[digest[0] >= _CALIBRATION_SHARE].append(np.frombuffer(content, np.uint8).reshape(shape))
+        if not all(sets):
+            raise ValueError(f"{len(by_content)} different images are too few to calibrate and to measure with")
+        return cls(np.stack(sets[0]), np.stack(sets[1]))
+
+
+def images_below(directory: Path) -> list[Path]:
+    """Return the JPEG, PNG and WebP files in a directory and its subdirectories, sorted."""
+    return sorted(path for path in directory.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
