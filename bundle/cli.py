@@ -1,6 +1,6 @@
 """Command line of the bundle package.
 
-Exit status: 0 done, 1 the registry cannot do it, 2 wrong usage, 3 the bundle is not what it should be.
+Exit status: 0 done, 1 the registry or the key cannot do it, 2 wrong usage, 3 the bundle is not what it should be.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bundle.errors import BundleError, RegistryError
+from bundle.errors import BundleError, RegistryError, SigningError
 from bundle.loading import Bundle, load
 
 if TYPE_CHECKING:
@@ -27,9 +27,12 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 _directory = click.argument("directory", type=click.Path(path_type=Path))
 
 
-@click.group(epilog="Exit status: 0 done, 1 the registry cannot do it, 2 wrong usage, 3 not a valid bundle.")
+_public_key = click.option("--public-key", type=click.Path(path_type=Path), help="Key that must have signed it, PEM.")
+
+
+@click.group(epilog="Exit status: 0 done, 1 the registry or the key cannot do it, 2 wrong usage, 3 not a valid bundle.")
 def main() -> None:
-    """Verify, publish and fetch model bundles."""
+    """Verify, sign, publish and fetch model bundles."""
 
 
 def _reports_errors(command: Callable[..., None]) -> Callable[..., None]:
@@ -40,7 +43,7 @@ def _reports_errors(command: Callable[..., None]) -> Callable[..., None]:
         except BundleError as error:
             click.echo(f"Error: bad bundle: {error}", err=True)
             sys.exit(EXIT_BAD_BUNDLE)
-        except RegistryError as error:
+        except (RegistryError, SigningError) as error:
             click.echo(f"Error: {error}", err=True)
             sys.exit(EXIT_REFUSED)
 
@@ -50,11 +53,32 @@ def _reports_errors(command: Callable[..., None]) -> Callable[..., None]:
 @main.command()
 @_directory
 @_digest
+@_public_key
 @_json
 @_reports_errors
-def verify(directory: Path, digest: str | None, as_json: bool) -> None:
-    """Check every file of the bundle in DIRECTORY."""
-    _describe(load(directory, digest), "verified", as_json)
+def verify(directory: Path, digest: str | None, public_key: Path | None, as_json: bool) -> None:
+    """Check every file of the bundle in DIRECTORY, and its signature if a key is given."""
+    _describe(load(directory, digest, public_key), "verified", as_json)
+
+
+@main.command()
+@_directory
+@click.option("--private-key", type=click.Path(path_type=Path), required=True, help="Key on P-256, PEM, not encrypted.")
+@_json
+@_reports_errors
+def sign(directory: Path, private_key: Path, as_json: bool) -> None:
+    """Write the signature of the bundle in DIRECTORY to its model.sig.
+
+    \b
+    A key pair:
+      openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out model.pem
+      openssl pkey -in model.pem -pubout -out model.pub
+    """
+    from bundle.signing import sign as write_signature
+
+    bundle = load(directory)
+    write_signature(directory, private_key)
+    _describe(bundle, "signed", as_json)
 
 
 @main.command()
@@ -86,11 +110,12 @@ def show(directory: Path, as_json: bool) -> None:
 @main.command()
 @_directory
 @_bucket
+@_public_key
 @_json
 @_reports_errors
-def publish(directory: Path, bucket: str, as_json: bool) -> None:
+def publish(directory: Path, bucket: str, public_key: Path | None, as_json: bool) -> None:
     """Upload the bundle in DIRECTORY as an immutable version; the same bytes again change nothing."""
-    result = _registry(bucket).publish(directory)
+    result = _registry(bucket).publish(directory, public_key)
     if as_json:
         click.echo(json.dumps(vars(result)))
     else:
@@ -102,12 +127,15 @@ def publish(directory: Path, bucket: str, as_json: bool) -> None:
 @click.option("--name", required=True, help="Name of the model.")
 @click.option("--version", required=True, help="Version of the model.")
 @click.option("--digest", required=True, help="Pinned digest, sha256:….")
+@_public_key
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Directory to create.")
 @_json
 @_reports_errors
-def fetch(*, bucket: str, name: str, version: str, digest: str, output: Path, as_json: bool) -> None:
+def fetch(
+    *, bucket: str, name: str, version: str, digest: str, public_key: Path | None, output: Path, as_json: bool
+) -> None:
     """Download the pinned version and verify it."""
-    _describe(_registry(bucket).fetch(name, version, digest, output), "fetched", as_json)
+    _describe(_registry(bucket).fetch(name, version, digest, output, public_key), "fetched", as_json)
 
 
 @main.command("list")

@@ -1,7 +1,8 @@
 """Published bundles in S3, under `production/<name>/<version>/`. Needs the `registry` extra (boto3).
 
 A version is immutable. The manifest is written last and only if none is there (`If-None-Match: *`), so whoever sees a
-manifest sees a complete bundle, and of two publishers one wins. Running an interrupted publish again completes it.
+manifest sees a complete bundle, and of two publishers one wins. Running an interrupted publish again completes it. A
+signature is no part of the digest: it may follow later, and the first one stays.
 """
 
 import base64
@@ -15,8 +16,9 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from bundle.errors import BundleError, RegistryError
-from bundle.loading import Bundle, digest_of, load
+from bundle.loading import Bundle, digest_of, entry_of, load
 from bundle.manifest import MANIFEST_FILE, parse_manifest
+from bundle.signing import SIGNATURE_FILE
 
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 _LOST_RACE = {"PreconditionFailed", "ConditionalRequestConflict"}
@@ -43,14 +45,17 @@ class Registry:
         self._bucket = bucket
         self._s3 = client or boto3.client("s3")
 
-    def publish(self, root: Path) -> Published:
-        """Verify the bundle in `root` and upload it.
+    def publish(self, root: Path, public_key: Path | None = None) -> Published:
+        """Verify the bundle in `root` and upload it, with its signature if it has one.
+
+        Args:
+            public_key: the key whose owner has to have signed the bundle, PEM.
 
         Raises:
             BundleError: the directory is not a valid bundle.
             RegistryError: the version is published with other content, or S3 refused.
         """
-        bundle = load(root)
+        bundle = load(root, public_key=public_key)
         prefix = _prefix(bundle.manifest.name, bundle.manifest.version)
         location = f"s3://{self._bucket}/{prefix}"
         try:
@@ -61,6 +66,9 @@ class Registry:
                 self._upload(root / name, f"{prefix}{name}", entry.sha256)
                 for name, entry in sorted(bundle.manifest.files.items())
             )
+            uploaded += self._upload_signature(
+                root / SIGNATURE_FILE, f"{prefix}{SIGNATURE_FILE}", published is not None
+            )
             if published is None:
                 uploaded += self._publish_manifest(bundle, prefix, location)
         except (BotoCoreError, ClientError) as error:
@@ -68,28 +76,31 @@ class Registry:
         outcome: Literal["published", "already published"] = "published" if uploaded else "already published"
         return Published(location, bundle.digest, outcome, uploaded)
 
-    def fetch(self, name: str, version: str, digest: str, output: Path) -> Bundle:
+    def fetch(self, name: str, version: str, digest: str, output: Path, public_key: Path | None = None) -> Bundle:
         """Download the pinned bundle to `output`, which appears only when every byte is verified.
+
+        Args:
+            public_key: the key whose owner has to have signed the bundle, PEM.
 
         Raises:
             BundleError: what is published is not what is pinned, or `output` holds something else.
             RegistryError: no such version, or S3 refused.
         """
         if output.exists():
-            return load(output, digest)
+            return load(output, digest, public_key)
         prefix = _prefix(name, version)
         output.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}-"))
         try:
             self._download(prefix, digest, scratch)
-            load(scratch, digest)
+            load(scratch, digest, public_key)
             scratch.chmod(0o755)
             scratch.rename(output)
         except (BotoCoreError, ClientError) as error:
             raise RegistryError(f"s3://{self._bucket}/{prefix}: {error}") from None
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        return load(output, digest)
+        return load(output, digest, public_key)
 
     def versions(self, name: str) -> list[str]:
         """Return the published versions of a model, in S3's (lexical) order. Half-finished publishes are left out."""
@@ -102,8 +113,11 @@ class Registry:
         return [Path(key).parent.name for key in keys if Path(key).match(f"production/{name}/*/{MANIFEST_FILE}")]
 
     def _manifest(self, prefix: str) -> bytes | None:
+        return self._read(f"{prefix}{MANIFEST_FILE}")
+
+    def _read(self, key: str) -> bytes | None:
         try:
-            body: bytes = self._s3.get_object(Bucket=self._bucket, Key=f"{prefix}{MANIFEST_FILE}")["Body"].read()
+            body: bytes = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         except ClientError as error:
             if _code(error) in _MISSING:
                 return None
@@ -125,6 +139,12 @@ class Registry:
             checked = {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": checksum}
             self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, **checked)
         return True
+
+    def _upload_signature(self, path: Path, key: str, is_published: bool) -> bool:
+        """Upload the signature, if there is one. What an interrupted publish left is replaced, what is published stays."""
+        if not path.is_file() or (is_published and self._read(key) is not None):
+            return False
+        return self._upload(path, key, entry_of(path).sha256)
 
     def _publish_manifest(self, bundle: Bundle, prefix: str, location: str) -> bool:
         """Write the manifest; return False if another publisher of the same bytes was faster."""
@@ -154,6 +174,9 @@ class Registry:
             problem = f"what s3://{self._bucket}/{prefix} holds has digest {digest_of(data)}, but {digest} is pinned"
             raise BundleError(MANIFEST_FILE, problem)
         (directory / MANIFEST_FILE).write_bytes(data)
+        signature = self._read(f"{prefix}{SIGNATURE_FILE}")
+        if signature is not None:
+            (directory / SIGNATURE_FILE).write_bytes(signature)
         for name in parse_manifest(data).files:
             path = directory / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -148,9 +148,8 @@ def _read_key(path: Path) -> "EllipticCurvePublicKey":
 
 def _read_envelope(path: Path) -> _Envelope:
     if path.is_symlink() or not path.is_file():
-        raise BundleError(
-            SIGNATURE_FILE, "is missing, but signed bundles only are accepted; sign it with `python -m bundle sign`"
-        )
+        problem = "is missing, and only signed bundles are accepted here; sign it with `python -m bundle sign`"
+        raise BundleError(SIGNATURE_FILE, problem)
     if path.stat().st_size > _MAX_SIGNATURE_BYTES:
         raise BundleError(SIGNATURE_FILE, f"is larger than {_MAX_SIGNATURE_BYTES} bytes")
     try:

@@ -1,8 +1,19 @@
 """A bundle without a network in it, for tests of what happens before a program is read."""
 
 from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from bundle import seal
+from bundle.signing import sign
 
 
 def small_bundle(root: Path, version: str = "0.1.0") -> Path:
@@ -44,3 +55,21 @@ def small_bundle(root: Path, version: str = "0.1.0") -> Path:
         "library_versions": {},
     }
     return seal(root, manifest).root
+
+
+def signed_bundle(root: Path) -> tuple[Path, Path]:
+    """Make a small bundle and sign it with a new key, written beside it; return the bundle and the public key."""
+    private, public = write_keys(root.parent, root.name)
+    sign(small_bundle(root), private)
+    return root, public
+
+
+def write_keys(
+    directory: Path, name: str, key: Any = None, encryption: KeySerializationEncryption | None = None
+) -> tuple[Path, Path]:
+    """Write a key pair (a new one on P-256 by default); return the paths of the private and of the public half."""
+    key = key or ec.generate_private_key(ec.SECP256R1())
+    private, public = directory / f"{name}.pem", directory / f"{name}.pub"
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption or NoEncryption()))
+    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    return private, public

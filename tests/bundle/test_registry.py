@@ -13,6 +13,7 @@ from moto import mock_aws
 from bundle import BundleError, RegistryError, load, seal
 from bundle.cli import main
 from bundle.registry import Registry
+from tests.bundle.small import signed_bundle, small_bundle, write_keys
 from tests.bundles import copy_of_tiny, tiny_bundle
 
 BUCKET = "pettracker-test-123456789012-models"
@@ -107,8 +108,8 @@ def test_a_publisher_that_loses_the_race_does_not_overwrite(
 
 def test_a_changed_object_is_refused_and_leaves_nothing(s3: Any, tmp_path: Path) -> None:
     digest = Registry(BUCKET).publish(tiny_bundle()).digest
-    s3.put_object(Bucket=BUCKET, Key=PREFIX + "openvino/model.xml", Body=b"<net/>")
-    with pytest.raises(BundleError, match=r"openvino/model\.xml"):
+    s3.put_object(Bucket=BUCKET, Key=PREFIX + "openvino/fp32.xml", Body=b"<net/>")
+    with pytest.raises(BundleError, match=r"openvino/fp32\.xml"):
         Registry(BUCKET).fetch("tiny", "0.1.0", digest, tmp_path / "bundle")
     assert list(tmp_path.iterdir()) == []
 
@@ -148,3 +149,46 @@ def test_an_absent_bucket_is_an_error_of_one_line(s3: Any) -> None:
     assert result.exit_code == 1
     assert "absent-bucket" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+SIGNATURE = "production/small/0.1.0/model.sig"
+
+
+def test_a_signature_travels_with_the_bundle(s3: Any, tmp_path: Path) -> None:
+    root, public_key = signed_bundle(tmp_path / "bundle")
+    published = Registry(BUCKET).publish(root, public_key)
+    fetched = Registry(BUCKET).fetch("small", "0.1.0", published.digest, tmp_path / "fetched", public_key)
+    assert (fetched.root / "model.sig").read_bytes() == (root / "model.sig").read_bytes()
+
+
+def test_a_bundle_is_published_first_and_signed_later_but_once(s3: Any, tmp_path: Path) -> None:
+    root = small_bundle(tmp_path / "bundle")
+    digest = Registry(BUCKET).publish(root).digest
+    with pytest.raises(BundleError, match=r"model\.sig: is missing"):
+        Registry(BUCKET).fetch("small", "0.1.0", digest, tmp_path / "unsigned", write_keys(tmp_path, "any")[1])
+    assert not (tmp_path / "unsigned").exists()
+
+    first, public_key = signed_bundle(tmp_path / "first")
+    assert Registry(BUCKET).publish(first).uploaded == 1
+    second, other_key = signed_bundle(tmp_path / "second")
+    assert Registry(BUCKET).publish(second).outcome == "already published"
+
+    assert s3.get_object(Bucket=BUCKET, Key=SIGNATURE)["Body"].read() == (first / "model.sig").read_bytes()
+    Registry(BUCKET).fetch("small", "0.1.0", digest, tmp_path / "fetched", public_key)
+    with pytest.raises(BundleError, match=r"model\.sig: was not made with"):
+        Registry(BUCKET).fetch("small", "0.1.0", digest, tmp_path / "refused", other_key)
+    assert not (tmp_path / "refused").exists()
+
+
+def test_a_signature_that_an_interrupted_publish_left_is_replaced(s3: Any, tmp_path: Path) -> None:
+    s3.put_object(Bucket=BUCKET, Key=SIGNATURE, Body=b"of other bytes")
+    root, public_key = signed_bundle(tmp_path / "bundle")
+    digest = Registry(BUCKET).publish(root).digest
+    Registry(BUCKET).fetch("small", "0.1.0", digest, tmp_path / "fetched", public_key)
+
+
+def test_a_bundle_without_the_wanted_signature_is_not_published(s3: Any, tmp_path: Path) -> None:
+    root, _ = signed_bundle(tmp_path / "bundle")
+    with pytest.raises(BundleError, match=r"model\.sig: was not made with"):
+        Registry(BUCKET).publish(root, write_keys(tmp_path, "other")[1])
+    assert s3.list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0

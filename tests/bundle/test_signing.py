@@ -14,11 +14,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
-    Encoding,
-    KeySerializationEncryption,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
     load_pem_private_key,
 )
 from model_signing import verifying
@@ -26,19 +21,8 @@ from model_signing import verifying
 from bundle import BundleError, load, seal
 from bundle.errors import SigningError
 from bundle.signing import sign, verify_signature
-from tests.bundle.small import small_bundle
+from tests.bundle.small import small_bundle, write_keys
 from tests.bundles import REPOSITORY
-
-
-def write_keys(
-    directory: Path, name: str, key: Any = None, encryption: KeySerializationEncryption | None = None
-) -> tuple[Path, Path]:
-    """Write a key pair (a new one on P-256 by default); return the paths of the private and of the public half."""
-    key = key or ec.generate_private_key(ec.SECP256R1())
-    private, public = directory / f"{name}.pem", directory / f"{name}.pub"
-    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption or NoEncryption()))
-    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    return private, public
 
 
 @pytest.fixture
