@@ -43,6 +43,12 @@ class NotFoundError(ServingError):
     status, code = 404, "not_found"
 
 
+class MethodNotAllowedError(ServingError):
+    """The path does not answer this method; `Allow` names those that it answers."""
+
+    status, code = 405, "method_not_allowed"
+
+
 class RequestTimeoutError(ServingError):
     """The client did not send its body in time."""
 
@@ -56,9 +62,25 @@ class TooLargeError(ServingError):
 
 
 class UnsupportedMediaError(ServingError):
-    """Not an image of an accepted format."""
+    """Not a content type or image format that this model takes."""
 
     status, code = 415, "unsupported_media_type"
+
+
+class InvalidFeaturesError(ServingError):
+    """JSON, but not the numbers that this model takes."""
+
+    status, code = 422, "invalid_features"
+
+
+class ClientGoneError(ServingError):
+    """The client closed the connection before its answer. Nobody reads this; logs and metrics count it."""
+
+    status, code = 499, "client_gone"
+
+
+class InternalError(ServingError):
+    """The service failed; its log says why."""
 
 
 class OverloadedError(ServingError):
@@ -83,3 +105,8 @@ class DeadlineError(ServingError):
     """No answer within the deadline."""
 
     status, code = 504, "deadline_exceeded"
+
+
+def quoted(text: str, length: int = 80) -> str:
+    """Return what a client sent in a form that is safe to send back and to log: ASCII, in quotes, cut to a length."""
+    return ascii(text if len(text) <= length else f"{text[:length]}…")

@@ -1,4 +1,4 @@
-"""What all HTTP handlers share: request ids, JSON, errors."""
+"""What all HTTP handlers share: request ids, JSON, errors, the access log."""
 
 import json
 import re
@@ -6,28 +6,45 @@ import uuid
 from typing import Any
 
 from tornado.httputil import HTTPServerRequest
-from tornado.web import HTTPError, RequestHandler
+from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from inference import logs
-from inference.errors import ForbiddenError, NotFoundError, ServingError
+from inference.errors import (
+    BadRequestError,
+    ForbiddenError,
+    InternalError,
+    MethodNotAllowedError,
+    NotFoundError,
+    ServingError,
+    quoted,
+)
 from inference.metrics import Metrics
+from inference.tracing import trace_fields
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _PROBES = {"/health", "/ready", "/metrics"}
-_CODES = {400: "bad_request", 405: "method_not_allowed"}
 
 
+@stream_request_body
 class JsonHandler(RequestHandler):
-    """A handler whose every answer, errors included, is JSON and carries the request's id."""
+    """A handler whose every answer, errors included, is JSON and carries the request's id.
 
-    request_id: str
+    It streams the body, so that bodies which nobody asked for are neither kept nor parsed.
+    """
+
+    request_id = ""
+    error_code: str | None = None
 
     def set_default_headers(self) -> None:
-        self.request_id = request_id(self.request)
+        # Called again before an error is written: the id has to stay.
+        self.request_id = self.request_id or request_id(self.request)
         self.clear_header("Server")
         self.set_header("X-Request-Id", self.request_id)
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Cache-Control", "no-store")
+
+    def data_received(self, chunk: bytes) -> None:
+        """Drop it."""
 
     def compute_etag(self) -> None:
         """Send no ETag: answers are small, and a 304 is not what a health check expects."""
@@ -37,23 +54,40 @@ class JsonHandler(RequestHandler):
         self.finish(json.dumps(document, ensure_ascii=False))
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
-        if isinstance(error, ServingError):
-            code, message = error.code, error.message
-            self.set_status(error.status)
-            if error.retry_after is not None:
-                self.set_header("Retry-After", str(error.retry_after))
-        elif status_code == 405:
-            code, message = "method_not_allowed", f"{self.request.path} does not answer {self.request.method}."
+        error = self._error(status_code, kwargs.get("exc_info"))
+        self.error_code = error.code
+        self.set_status(error.status, None if error.status != 499 else "Client Closed Request")
+        if isinstance(error, MethodNotAllowedError):
             self.set_header("Allow", ", ".join(self._allowed()))
-        else:
-            code = _CODES.get(status_code, "internal_error")
-            message = "The request cannot be understood." if status_code < 500 else "The service failed; see its log."
-        self.write_json({"error": {"code": code, "message": message}})
+        if error.retry_after is not None:
+            self.set_header("Retry-After", str(error.retry_after))
+        self.write_json({"error": {"code": error.code, "message": error.message}})
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
         if not isinstance(value, ServingError | HTTPError):
-            logs.error("request failed", request_id=self.request_id, path=self.request.path, exc_info=value)
+            logs.error(
+                "request failed",
+                request_id=self.request_id,
+                path=self.request.path,
+                **trace_fields(self.request.headers),
+                exc_info=value,
+            )
+
+    def fail(self, error: ServingError) -> None:
+        """Answer with an error, from outside of the handler's own methods."""
+        self.send_error(error.status, exc_info=(type(error), error, None))
+
+    def _error(self, status_code: int, exc_info: Any) -> ServingError:
+        raised = exc_info[1] if exc_info else None
+        if isinstance(raised, ServingError):
+            return raised
+        if status_code == 405:
+            return MethodNotAllowedError(
+                f"{quoted(self.request.path)} does not answer {quoted(self.request.method or '')}."
+            )
+        if status_code < 500:
+            return BadRequestError("The request cannot be understood.")
+        return InternalError("The service failed; its log says why.")
 
     def _allowed(self) -> list[str]:
         return [
@@ -66,8 +100,10 @@ class JsonHandler(RequestHandler):
 class NotFoundHandler(JsonHandler):
     """Any path that is not served."""
 
-    def prepare(self) -> None:
-        raise NotFoundError(f"There is nothing at {self.request.path}.")
+    def get(self) -> None:
+        raise NotFoundError(f"There is nothing at {quoted(self.request.path)}.")
+
+    head = post = put = patch = delete = options = get
 
 
 def request_id(request: HTTPServerRequest) -> str:
@@ -84,7 +120,7 @@ def require_loopback(request: HTTPServerRequest) -> None:
 
 
 def observe(handler: RequestHandler, metrics: Metrics, route: str) -> None:
-    """Count one answered request, and log it unless it is a probe that found all well."""
+    """Count one request that has ended, and log it unless it is a probe that found all well."""
     request, status = handler.request, handler.get_status()
     seconds = request.request_time()
     method = request.method if request.method in RequestHandler.SUPPORTED_METHODS else "other"
@@ -92,12 +128,15 @@ def observe(handler: RequestHandler, metrics: Metrics, route: str) -> None:
     metrics.request_seconds.labels(route).observe(seconds)
     if route in _PROBES and status == 200:
         return
-    logs.info(
-        "request",
-        request_id=getattr(handler, "request_id", None),
-        method=request.method,
-        path=request.path,
-        status=status,
-        duration_seconds=round(seconds, 6),
-        remote=request.remote_ip,
-    )
+    fields: dict[str, object] = {
+        "request_id": getattr(handler, "request_id", None),
+        "method": request.method,
+        "path": request.path,
+        "status": status,
+        "duration_seconds": round(seconds, 6),
+        "remote": request.remote_ip,
+        **trace_fields(request.headers),
+    }
+    if error_code := getattr(handler, "error_code", None):
+        fields["error"] = error_code
+    logs.info("request", **fields)
