@@ -1,8 +1,11 @@
 """The HTTP application: which path does what."""
 
 import platform
+import re
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
+from pathlib import PurePath
+from typing import Any
 
 from tornado.web import Application, RequestHandler
 
@@ -12,14 +15,21 @@ from inference.openapi import document
 from inference.predict import PredictHandler, Predictor
 
 _PAGE_TYPES = {
-    "index.html": "text/html; charset=utf-8",
-    "page.css": "text/css; charset=utf-8",
-    "page.js": "text/javascript; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
 }
-_PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src blob:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+_PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 
 
 class HealthHandler(JsonHandler):
@@ -68,16 +78,26 @@ class DrainHandler(JsonHandler):
 class VersionHandler(JsonHandler):
     """GET /version: which model and which code answer."""
 
-    def initialize(self, predictor: Predictor, backend: str, threads: int) -> None:
-        self._document = {
-            "service": {"name": "pettracker-ml", "version": _own_version()},
-            "model": predictor.model,
-            "backend": {"name": backend, "version": version(backend), "threads": threads},
-            "python": platform.python_version(),
-        }
+    def initialize(self, predictor: Predictor, program: str, threads: int) -> None:
+        self._predictor, self._program, self._threads = predictor, program, threads
 
     def get(self) -> None:
-        self.write_json(self._document)
+        program, engine = self._predictor.manifest.programs[self._program], self._predictor.engine
+        self.write_json(
+            {
+                "service": {"name": "pettracker-ml", "version": _own_version()},
+                "model": self._predictor.model,
+                "program": {"name": self._program, "precision": program.precision},
+                "backend": {
+                    "name": program.backend,
+                    "version": version(program.backend),
+                    "threads": self._threads,
+                    # Known once the model is warm.
+                    "streams": engine.streams if engine else None,
+                },
+                "python": platform.python_version(),
+            }
+        )
 
 
 class MetricsHandler(JsonHandler):
@@ -98,45 +118,56 @@ class OpenApiHandler(JsonHandler):
         self._predictor = predictor
 
     def get(self) -> None:
-        self.write_json(document(self._predictor.settings))
+        self.write_json(document(self._predictor.manifest, self._predictor.settings))
 
 
 class PageHandler(JsonHandler):
-    """GET /: a page to drop a photo on, and its two files."""
+    """GET /: a page to show a photo or to type numbers in, and its files."""
+
+    def initialize(self, files: dict[str, bytes]) -> None:
+        self._files = files
 
     def get(self, name: str) -> None:
         name = name or "index.html"
-        self.set_header("Content-Type", _PAGE_TYPES[name])
-        self.set_header("Content-Security-Policy", _PAGE_POLICY)
-        self.set_header("Referrer-Policy", "no-referrer")
-        self.finish((files("inference") / "page" / name).read_bytes())
+        self.set_header("Content-Type", _PAGE_TYPES[PurePath(name).suffix])
+        for header, value in _PAGE_HEADERS.items():
+            self.set_header(header, value)
+        self.finish(self._files[name])
 
 
-def application(predictor: Predictor, backend: str, threads: int) -> Application:
+def application(predictor: Predictor, program: str, threads: int) -> Application:
     """Build the application.
 
     Args:
-        backend: name of the engine, as /version tells it.
-        threads: CPU threads of one inference, as /version tells it.
+        program: name of the program that runs, as /version tells it.
+        threads: CPU threads for inference, as /version tells it.
     """
     shared = {"predictor": predictor}
-    routes = [
+    page = _page_files()
+    names = "|".join(re.escape(name) for name in ("", *sorted(page)))
+    routes: list[tuple[str, type[JsonHandler], dict[str, Any]]] = [
         (r"/predict", PredictHandler, shared),
         (r"/health", HealthHandler, {}),
         (r"/ready", ReadyHandler, shared),
         (r"/health/ready", AcceptHandler, shared),
         (r"/health/drain", DrainHandler, shared),
-        (r"/version", VersionHandler, {**shared, "backend": backend, "threads": threads}),
+        (r"/version", VersionHandler, {**shared, "program": program, "threads": threads}),
         (r"/metrics", MetricsHandler, shared),
-        (r"/openapi.json", OpenApiHandler, shared),
-        (r"/(|page\.css|page\.js)", PageHandler, {}),
+        (r"/openapi\.json", OpenApiHandler, shared),
+        (rf"/({names})", PageHandler, {"files": page}),
     ]
-    paths = {path for path, _, _ in routes} | {"/", "/page.css", "/page.js"}
+    paths = {path.replace("\\", "") for path, _, _ in routes} | {"/", *(f"/{name}" for name in page)}
 
     def log(handler: RequestHandler) -> None:
         observe(handler, predictor.metrics, handler.request.path if handler.request.path in paths else "other")
 
-    return Application(routes, default_handler_class=NotFoundHandler, log_function=log)  # type: ignore[arg-type]
+    return Application(routes, default_handler_class=NotFoundHandler, log_function=log)
+
+
+def _page_files() -> dict[str, bytes]:
+    """Return the files of the page by their names."""
+    folder = files("inference") / "page"
+    return {file.name: file.read_bytes() for file in folder.iterdir() if PurePath(file.name).suffix in _PAGE_TYPES}
 
 
 def _own_version() -> str:

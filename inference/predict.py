@@ -1,39 +1,45 @@
-"""POST /predict: an image in, the most probable classes out."""
+"""POST /predict: an image or a row of numbers in, the most probable classes out."""
 
 import asyncio
 import time
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from tornado.httputil import HTTPFile, HTTPInputError, parse_multipart_form_data
-from tornado.web import stream_request_body
 
 from bundle import Manifest
 from bundle.golden import TOP_K
-from inference.decode import Decoder
+from inference.bodies import FORM, BodyHandler, Budget, form_field
 from inference.engine import Engine
 from inference.errors import (
     BadRequestError,
+    ClientGoneError,
     DeadlineError,
+    InvalidFeaturesError,
     OverloadedError,
-    RequestTimeoutError,
-    ServingError,
-    TooLargeError,
     UnsupportedMediaError,
+    quoted,
 )
-from inference.handlers import JsonHandler
 from inference.metrics import Metrics
 from inference.settings import Settings
 from inference.state import Phase, State
+from inference.telemetry import Telemetry
 
-IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "application/octet-stream")
-FIELDS = ("file", "image")
+IMAGE_TYPES: tuple[str, ...] = ("image/jpeg", "image/png", "image/webp", "application/octet-stream")
+FEATURE_TYPES: tuple[str, ...] = ("application/json",)
+FORM_FIELDS = ("file", "image")
 
-# A body that is too large is still read, up to this many times the limit, so that its sender gets the 413 and not a
-# broken connection.
-_READ_FACTOR = 4
+# No row of numbers needs more, and JSON is parsed on the event loop, which answers /health.
+_BYTES_PER_FEATURE, _FEATURES_BASE_BYTES = 64, 4096
+
+
+class InputReader(Protocol):
+    """Turns the bytes of a request into one item of the model's input, whose shape the manifest tells."""
+
+    async def decode(self, data: bytes) -> NDArray[Any]: ...
+
+    def close(self) -> None: ...
 
 
 @dataclass
@@ -42,12 +48,16 @@ class Predictor:
 
     manifest: Manifest
     model: dict[str, str]
-    decoder: Decoder
+    decoder: InputReader
     settings: Settings
     state: State
     metrics: Metrics
+    telemetry: Telemetry = field(default_factory=lambda: Telemetry(""))
     engine: Engine | None = None
     in_flight: int = 0
+
+    def __post_init__(self) -> None:
+        self.bodies = Budget(self.settings.max_held_bytes)
 
     def check_capacity(self) -> None:
         """Raise unless one more prediction can be taken: NotReadyError, DrainingError or OverloadedError."""
@@ -55,8 +65,8 @@ class Predictor:
         if self.in_flight >= self.settings.queue_size:
             raise OverloadedError("This host has as many requests as it can hold.")
 
-    async def predict(self, image: bytes) -> list[dict[str, Any]]:
-        """Return the most probable classes, best first.
+    async def predict(self, data: bytes) -> list[dict[str, Any]]:
+        """Return the most probable classes, best first. Cancelling it drops what has not begun.
 
         Raises:
             ServingError: any of its kinds.
@@ -67,10 +77,10 @@ class Predictor:
         try:
             async with asyncio.timeout(self.settings.deadline_seconds):
                 started = time.perf_counter()
-                pixels = await self.decoder.decode(image)
+                item = await self.decoder.decode(data)
                 self.metrics.decode_seconds.observe(time.perf_counter() - started)
                 assert self.engine is not None  # noqa: S101 - check_serving has let this request in
-                return self._top(await self.engine.predict(pixels))
+                return self._top(await self.engine.predict(item))
         except TimeoutError:
             raise DeadlineError(f"No answer within {self.settings.deadline_seconds:g} seconds.") from None
         finally:
@@ -78,6 +88,10 @@ class Predictor:
             self.metrics.in_flight.set(self.in_flight)
 
     def _top(self, probabilities: NDArray[np.float32]) -> list[dict[str, Any]]:
+        if not np.isfinite(probabilities).all():
+            if self.manifest.input.kind == "features":
+                raise InvalidFeaturesError("The model has no answer for numbers as large as these.")
+            raise ArithmeticError("the model answered something that is no number")
         best = np.argsort(-probabilities, kind="stable")[:TOP_K]
         return [
             {
@@ -89,110 +103,69 @@ class Predictor:
         ]
 
 
-@stream_request_body
-class PredictHandler(JsonHandler):
-    """Reads the body itself, to refuse early and to answer 413 and 408 in the service's own form."""
+class PredictHandler(BodyHandler):
+    """Takes what the served model takes: a photo, raw or in a form, or a JSON object."""
 
     def initialize(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        self._body = bytearray()
-        self._received = 0
-        self._timer: object | None = None
+        self._takes_images = predictor.manifest.input.kind == "image"
 
     def prepare(self) -> None:
-        self._predictor.check_capacity()
-        content_type = self._content_type()
-        if content_type not in ("", "multipart/form-data", *IMAGE_TYPES):
-            accepted = ", ".join(("multipart/form-data", *IMAGE_TYPES))
-            raise UnsupportedMediaError(f"Content-Type {content_type[:80]!r} is not accepted; send {accepted}.")
-        settings = self._predictor.settings
-        length = self._content_length()
-        if length > settings.max_body_bytes * _READ_FACTOR:
-            self._set_max_body_size(length)
-            raise self._too_large()
-        self._set_max_body_size(settings.max_body_bytes * _READ_FACTOR)
-        self._timer = asyncio.get_running_loop().call_later(settings.body_seconds, self._body_timed_out)
-
-    def data_received(self, chunk: bytes) -> None:
-        self._received += len(chunk)
-        if self._received <= self._predictor.settings.max_body_bytes:
-            self._body += chunk
-        else:
-            self._body.clear()
+        if self.request.method == "POST":
+            limit = max_body_bytes(self._predictor.manifest, self._predictor.settings)
+            self.expect_body(self._predictor.settings, self._predictor.bodies, limit, self._check_headers)
 
     async def post(self) -> None:
-        self._stop_timer()
-        if self._received > self._predictor.settings.max_body_bytes:
-            raise self._too_large()
         started = time.perf_counter()
-        predictions = await self._predictor.predict(self._image())
+        try:
+            predictions = await self._predictor.predict(self._content(self.body()))
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self.gone or task is None:
+                raise
+            task.uncancel()
+            raise ClientGoneError("The client closed the connection before its answer.") from None
+        seconds = time.perf_counter() - started
+        self._predictor.telemetry.latency(seconds)
         if self._predictor.state.phase is Phase.DRAINING:
             self.set_header("Connection", "close")
         self.write_json(
             {
                 "predictions": predictions,
-                "latency_seconds": round(time.perf_counter() - started, 6),
+                "latency_seconds": round(seconds, 6),
                 "model": self._predictor.model,
                 "request_id": self.request_id,
             }
         )
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
-        if isinstance(error, ServingError):
-            self._predictor.metrics.rejections.labels(error.code).inc()
         super().write_error(status_code, **kwargs)
+        code = self.error_code or ""
+        if self.get_status() != 500:
+            self._predictor.metrics.rejections.labels(code).inc()
+        if self.get_status() >= 500:
+            self._predictor.telemetry.error(code)
 
-    def on_finish(self) -> None:
-        self._stop_timer()
+    def _check_headers(self) -> None:
+        self._predictor.check_capacity()
+        self.check_encoding()
+        came = self.content_type
+        accepted = (FORM, *IMAGE_TYPES) if self._takes_images else FEATURE_TYPES
+        # An image may come without a type, as its bytes tell what it is.
+        if came not in accepted and (came or not self._takes_images):
+            problem = f"Content-Type {quoted(came)} is not accepted" if came else "The Content-Type is missing"
+            raise UnsupportedMediaError(f"{problem}; this model takes {', '.join(accepted)}.")
 
-    def on_connection_close(self) -> None:
-        self._stop_timer()
-
-    def _content_type(self) -> str:
-        return self.request.headers.get("Content-Type", "").split(";")[0].strip().lower()
-
-    def _content_length(self) -> int:
-        """Return the announced size in bytes; 0 for a chunked body, which announces none."""
-        text = self.request.headers.get("Content-Length", "0")
-        if not (text.isascii() and text.isdigit() and len(text) < 20):
-            raise BadRequestError("The Content-Length is not a number.")
-        return int(text)
-
-    def _image(self) -> bytes:
-        """Return the image's bytes: the body, or the multipart field that holds it."""
-        body = bytes(self._body)
-        if self._content_type() == "multipart/form-data":
-            body = self._multipart_field(body)
+    def _content(self, body: bytes) -> bytes:
+        if self.content_type == FORM:
+            body = form_field(body, self.boundary, FORM_FIELDS)
         if not body:
-            raise BadRequestError("The request holds no image.")
+            raise BadRequestError(f"The request holds no {'image' if self._takes_images else 'JSON'}.")
         return body
 
-    def _multipart_field(self, body: bytes) -> bytes:
-        boundary = self.request.headers["Content-Type"].partition("boundary=")[2].split(";")[0].strip().strip('"')
-        files: dict[str, list[HTTPFile]] = {}
-        try:
-            parse_multipart_form_data(boundary.encode(), body, {}, files)
-        except HTTPInputError:
-            raise BadRequestError("The multipart body cannot be read.") from None
-        for field in FIELDS:
-            if files.get(field):
-                return bytes(files[field][0]["body"])
-        raise BadRequestError(f"The multipart body has no file in a field named {' or '.join(FIELDS)}.")
 
-    def _too_large(self) -> TooLargeError:
-        limit = self._predictor.settings.max_body_bytes
-        return TooLargeError(f"The body has more than {limit:,} bytes, the most that is accepted.")
-
-    def _body_timed_out(self) -> None:
-        if not self._finished:
-            self.set_header("Connection", "close")
-            error = RequestTimeoutError(f"The body did not arrive within {self._predictor.settings.body_seconds:g} s.")
-            self.send_error(error.status, exc_info=(type(error), error, None))
-
-    def _set_max_body_size(self, size: int) -> None:
-        self.request.connection.set_max_body_size(size)  # type: ignore[union-attr]
-
-    def _stop_timer(self) -> None:
-        if isinstance(self._timer, asyncio.TimerHandle):
-            self._timer.cancel()
+def max_body_bytes(manifest: Manifest, settings: Settings) -> int:
+    """Return the size above which a body is 413."""
+    if manifest.input.kind == "image":
+        return settings.max_body_bytes
+    return min(settings.max_body_bytes, _FEATURES_BASE_BYTES + _BYTES_PER_FEATURE * len(manifest.input.names))

@@ -1,0 +1,203 @@
+"""Reading the body of a request, within bounds of size and time, and taking the file out of a form."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tornado.httputil import HTTPFile, HTTPInputError, ParseMultipartConfig, parse_multipart_form_data
+
+from inference.errors import (
+    BadRequestError,
+    ClientGoneError,
+    OverloadedError,
+    RequestTimeoutError,
+    ServingError,
+    TooLargeError,
+    UnsupportedMediaError,
+    quoted,
+)
+from inference.handlers import JsonHandler
+from inference.settings import Settings
+
+FORM = "multipart/form-data"
+
+# A body that is too large is still read, up to this many times the limit, so that its sender gets the 413 and not a
+# broken connection.
+_READ_FACTOR = 4
+# A form has one file; some clients send a few fields along.
+_FORM_LIMITS = ParseMultipartConfig(max_parts=16, max_part_header_size=4096)
+_MAX_BOUNDARY = 70  # RFC 2046, section 5.1.1
+
+
+@dataclass
+class Budget:
+    """Bytes of request bodies that a process holds, together.
+
+    Attributes:
+        limit: bytes that it may hold.
+    """
+
+    limit: int
+    held: int = 0
+
+
+class BodyHandler(JsonHandler):
+    """Reads a body itself, to bound its size and time and to answer in the service's own form.
+
+    A refused body is read all the same, and dropped: closing a connection that has unread data resets it, and the client
+    would see that instead of its answer.
+    """
+
+    gone = False
+    """The client has left, and the handler's task was cancelled for it."""
+
+    _settings: Settings
+    _budget: Budget
+    _max_bytes: int
+    _chunks: list[bytes]
+    _timer: asyncio.TimerHandle | None = None
+    _working: "asyncio.Task[object] | None" = None
+    _refusal: ServingError | None = None
+    _reading = False
+    _received = 0
+    _held = 0
+
+    def expect_body(self, settings: Settings, budget: Budget, max_bytes: int, check: Callable[[], None]) -> None:
+        """Begin to read the body. Call it in `prepare`.
+
+        Args:
+            max_bytes: size above which it is 413.
+            check: raises a ServingError when the headers tell already that the body will be refused.
+
+        Raises:
+            ServingError: nothing can be read, or the client waits to be told whether to send its body.
+        """
+        self._settings, self._budget, self._max_bytes, self._chunks = settings, budget, max_bytes, []
+        length = self._content_length()
+        if length > max_bytes * _READ_FACTOR:
+            self._set_max_body_size(length)
+            raise self._too_large()
+        self._set_max_body_size(max_bytes * _READ_FACTOR)
+        try:
+            check()
+        except ServingError as error:
+            if "Expect" in self.request.headers:
+                raise
+            self._refusal = error
+        self._reading = True
+        self._timer = asyncio.get_running_loop().call_later(settings.body_seconds, self._timed_out)
+
+    def data_received(self, chunk: bytes) -> None:
+        if not self._reading or self._refusal:
+            return
+        self._received += len(chunk)
+        if self._received > self._max_bytes:
+            self._refuse(self._too_large())
+        elif self._budget.held + len(chunk) > self._budget.limit:
+            self._refuse(OverloadedError("This host has as many bytes of requests as it can hold."))
+        else:
+            self._chunks.append(chunk)
+            self._held += len(chunk)
+            self._budget.held += len(chunk)
+
+    def body(self) -> bytes:
+        """Return the body, once it has come. From here on, a client that leaves cancels the handler's task.
+
+        Raises:
+            ServingError: it was refused while it came.
+        """
+        self._stop_timer()
+        self._working = asyncio.current_task()
+        if self._refusal:
+            raise self._refusal
+        chunks, self._chunks = self._chunks, []
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def check_encoding(self) -> None:
+        """Raise UnsupportedMediaError if the body is compressed."""
+        encoding = self.request.headers.get("Content-Encoding", "identity")
+        if encoding.lower() != "identity":
+            raise UnsupportedMediaError(f"Content-Encoding {quoted(encoding)} is not accepted; send the body as it is.")
+
+    @property
+    def content_type(self) -> str:
+        return self.request.headers.get("Content-Type", "").split(";")[0].strip().lower()
+
+    @property
+    def boundary(self) -> str:
+        """Return what separates the parts of a form; "" when the header does not tell."""
+        for parameter in self.request.headers.get("Content-Type", "").split(";")[1:]:
+            name, _, value = parameter.strip().partition("=")
+            if name.lower() == "boundary":
+                return value.strip('"')
+        return ""
+
+    def on_finish(self) -> None:
+        self._stop_timer()
+        self._release()
+
+    def on_connection_close(self) -> None:
+        """End the work for a client that has left: what waits for a thread or for the model is dropped."""
+        super().on_connection_close()
+        self._stop_timer()
+        if self._finished:
+            return
+        if self._working is not None:
+            self.gone = True
+            self._working.cancel()
+        elif self._reading:
+            self.fail(ClientGoneError("The client closed the connection before its request was complete."))
+
+    def _content_length(self) -> int:
+        """Return the announced size in bytes; 0 for a chunked body, which announces none."""
+        text = self.request.headers.get("Content-Length", "0")
+        if not (text.isascii() and text.isdigit() and len(text) < 20):
+            raise BadRequestError("The Content-Length is not a number.")
+        return int(text)
+
+    def _too_large(self) -> TooLargeError:
+        return TooLargeError(f"The body has more than {self._max_bytes:,} bytes, the most that is accepted.")
+
+    def _timed_out(self) -> None:
+        if not self._finished:
+            self.fail(RequestTimeoutError(f"The body did not arrive within {self._settings.body_seconds:g} s."))
+
+    def _refuse(self, error: ServingError) -> None:
+        self._refusal = error
+        self._release()
+
+    def _release(self) -> None:
+        if self._held:
+            self._chunks.clear()
+            self._budget.held -= self._held
+            self._held = 0
+
+    def _set_max_body_size(self, size: int) -> None:
+        self.request.connection.set_max_body_size(size)  # type: ignore[union-attr]
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def form_field(body: bytes, boundary: str, names: Sequence[str]) -> bytes:
+    """Return the content of the first of these fields that a multipart form has, as a file or as a plain value.
+
+    Raises:
+        BadRequestError: no form, too many parts, or none of the fields.
+    """
+    if not 0 < len(boundary) <= _MAX_BOUNDARY:
+        raise BadRequestError(f"The Content-Type has no boundary of 1 to {_MAX_BOUNDARY} characters.")
+    values: dict[str, list[bytes]] = {}
+    files: dict[str, list[HTTPFile]] = {}
+    try:
+        parse_multipart_form_data(boundary.encode(), body, values, files, config=_FORM_LIMITS)
+    except (HTTPInputError, UnicodeDecodeError) as error:
+        raise BadRequestError(f"The multipart body cannot be read: {quoted(str(error), 200)}.") from None
+    for name in names:
+        if name in files:
+            return bytes(files[name][0]["body"])
+        if name in values:
+            return values[name][0]
+    raise BadRequestError(f"The multipart body has no field named {' or '.join(names)}.")
