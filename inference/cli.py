@@ -29,9 +29,9 @@ def _fail(message: str, status: int) -> NoReturn:
     sys.exit(status)
 
 
-def _load(directory: Path, digest: str | None = None) -> Bundle:
+def _load(directory: Path, digest: str | None = None, public_key: Path | None = None) -> Bundle:
     try:
-        return load(directory, digest)
+        return load(directory, digest, public_key)
     except BundleError as error:
         _fail(f"bad bundle: {error}", EXIT_BAD_BUNDLE)
     except OSError as error:
@@ -63,6 +63,11 @@ def main() -> None:
 )
 @click.option("--bundle", "directory", envvar="PETTRACKER_BUNDLE", type=click.Path(path_type=Path), required=True)
 @click.option("--bundle-digest", help="Pinned digest, sha256:…; without it the bundle's origin is not checked.")
+@click.option(
+    "--public-key",
+    type=click.Path(path_type=Path),
+    help="PEM file; the bundle has to be signed with its private key. Without it no signature is asked for.",
+)
 @click.option("--program", help="Program of the bundle, instead of the one that it chose, such as openvino-fp32.")
 @click.option("--address", default=_DEFAULTS.address, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=_DEFAULTS.port, help="TCP port; 0: any free one.")
@@ -73,6 +78,7 @@ def main() -> None:
 @click.option("--deadline-seconds", type=click.FloatRange(min=0.1), default=_DEFAULTS.deadline_seconds)
 @click.option("--body-seconds", type=click.FloatRange(min=0.1), default=_DEFAULTS.body_seconds)
 @click.option("--max-body-bytes", type=click.IntRange(min=1), default=_DEFAULTS.max_body_bytes)
+@click.option("--max-held-bytes", type=click.IntRange(min=1), default=_DEFAULTS.max_held_bytes)
 @click.option("--max-pixels", type=click.IntRange(min=1), default=_DEFAULTS.max_pixels)
 @click.option("--max-side", type=click.IntRange(min=1), default=_DEFAULTS.max_side)
 @click.option(
@@ -89,6 +95,7 @@ def serve(
     *,
     directory: Path,
     bundle_digest: str | None,
+    public_key: Path | None,
     program: str | None,
     threads: int | None,
     instance_id: str | None,
@@ -108,7 +115,7 @@ def serve(
     logs.configure({"instance_id": instance_id} if instance_id else {})
     settings = Settings(**limits)  # type: ignore[arg-type]
     try:
-        bundle = _load(directory, bundle_digest)
+        bundle = _load(directory, bundle_digest, public_key)
         server = Server(bundle, program or bundle.manifest.program, threads or usable_cpus(), settings)
         asyncio.run(server.run())
     except BackendError as error:
@@ -161,16 +168,16 @@ def wheelhouse(backend: BackendName, python: str, machine: str, output: Path) ->
 
 
 @main.command()
-@click.argument("photo", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--url", callback=_http, required=True, help="Base URL of the service, such as https://localhost:8443.")
 @click.option("--ca", type=click.Path(path_type=Path, exists=True), help="Certificates to trust, PEM.")
 @click.option("--timeout", default=30.0, show_default=True, help="Seconds to wait.")
-def ask(photo: Path, url: str, ca: Path | None, timeout: float) -> None:
-    """Send PHOTO to a running service and print the breed."""
+def ask(file: Path, url: str, ca: Path | None, timeout: float) -> None:
+    """Send FILE, an image or for models of features a .json file, to a running service and print the class."""
     from inference.ask import AskError, sentence
     from inference.ask import ask as send
 
     try:
-        click.echo(sentence(send(url, photo, timeout, ca)))
+        click.echo(sentence(send(url, file, timeout, ca)))
     except AskError as error:
         raise click.ClickException(str(error)) from None
