@@ -22,6 +22,7 @@ from localcloud.corrections import (
     ec2_tags,
     ec2_volumes,
     elbv2,
+    fis,
     s3,
 )
 from localcloud.errors import LocalCloudError
@@ -66,6 +67,7 @@ def create_application(reconciler: Reconciler, fleet: Fleet) -> WsgiApplication:
     ec2_tags.apply()
     ec2_volumes.apply()
     elbv2.apply()
+    fis.apply()
     s3.apply()
     application: WsgiApplication = DomainDispatcherApplication(create_backend_app)
     return application

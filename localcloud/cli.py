@@ -11,6 +11,7 @@ import click
 
 from localcloud import lifecycle
 from localcloud.errors import LocalCloudError
+from localcloud.interruption import send_interruption
 from localcloud.settings import Settings
 from localcloud.status import NOT_RUNNING, find_host, read, table
 
@@ -72,6 +73,16 @@ def shell(host: str) -> None:
     instance_id = find_host(read(settings), host).instance_id
     terminal = ["--tty"] if sys.stdin.isatty() else []
     _podman(settings, ["exec", "--interactive", *terminal, instance_id, "bash", "--login"])
+
+
+@main.command()
+@click.argument("host")
+def interrupt(host: str) -> None:
+    """Give HOST (instance id, name or address) a Spot interruption notice; two minutes later it is terminated."""
+    settings = Settings.from_environment()
+    instance_id = find_host(read(settings), host).instance_id
+    send_interruption(settings, instance_id)
+    click.echo(f"{instance_id} has its notice, and ends in two minutes.")
 
 
 @main.command()

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from localcloud import backends, settings
-from localcloud.instance_data import InstanceView
+from localcloud.instance_data import InstanceView, timestamp
+from localcloud.spot import interruptions
 
 # An instance role's credentials; new ones are there at least five minutes before the old ones expire.
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html
@@ -36,6 +37,17 @@ def _target_state(instance_id: str) -> str | None:
     for member in backends.autoscaling().describe_auto_scaling_instances([instance_id]):
         return "Terminated" if member.lifecycle_state.startswith("Terminating") else "InService"
     return None
+
+
+def _spot(instance_id: str) -> dict[str, Any]:
+    """Return what an instance is told of its interruption."""
+    announced, end = interruptions.announced(instance_id), interruptions.end(instance_id)
+    if announced is None or end is None:
+        return {}
+    return {
+        "rebalance_time": timestamp(announced),
+        "spot_action": {"action": "terminate", "time": timestamp(end)},
+    }
 
 
 def find_instance(private_ip: str) -> InstanceView | None:
@@ -76,6 +88,7 @@ def find_instance(private_ip: str) -> InstanceView | None:
         security_group_names=tuple(group.name for group in interface.group_set),
         security_group_ids=tuple(group.id for group in interface.group_set),
         launched=instance.launch_time.replace(tzinfo=UTC),
+        **_spot(instance.id),
     )
 
 

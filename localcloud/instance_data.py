@@ -58,7 +58,8 @@ class InstanceView:
         return f"ip-{self.private_ip.replace('.', '-')}.{domain}"
 
 
-def _timestamp(moment: datetime) -> str:
+def timestamp(moment: datetime) -> str:
+    """Return a time as the metadata service writes it."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -75,7 +76,7 @@ def identity_document(view: InstanceView) -> str:
         "instanceType": view.instance_type,
         "kernelId": None,
         "marketplaceProductCodes": None,
-        "pendingTime": _timestamp(view.launched) if view.launched else None,
+        "pendingTime": timestamp(view.launched) if view.launched else None,
         "privateIp": view.private_ip,
         "ramdiskId": None,
         "region": view.region,
@@ -100,12 +101,12 @@ def _role(view: InstanceView, credentials: Callable[[InstanceView], dict[str, An
         return {}
 
     def current() -> str:
-        now = _timestamp(datetime.now(UTC))
+        now = timestamp(datetime.now(UTC))
         return json.dumps({"Code": "Success", "LastUpdated": now, "Type": "AWS-HMAC"} | credentials(view), indent=2)
 
     info = {
         "Code": "Success",
-        "LastUpdated": _timestamp(view.launched or datetime.now(UTC)),
+        "LastUpdated": timestamp(view.launched or datetime.now(UTC)),
         "InstanceProfileArn": view.instance_profile_arn,
         "InstanceProfileId": view.instance_profile_id,
     }

@@ -47,7 +47,8 @@ class Status:
         return json.dumps(asdict(self), indent=2)
 
 
-def _client(settings: Settings, service: str) -> Any:
+def client(settings: Settings, service: str) -> Any:
+    """Return a boto3 client of the cloud."""
     return boto3.client(
         service,
         endpoint_url=settings.endpoint,
@@ -68,7 +69,7 @@ def read(settings: Settings) -> Status:
             "remove what is left with make rehearse-down."
         )
     try:
-        ec2, elb = _client(settings, "ec2"), _client(settings, "elbv2")
+        ec2, elb = client(settings, "ec2"), client(settings, "elbv2")
         health = _target_health(elb)
         listeners = [
             listener

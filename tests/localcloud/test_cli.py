@@ -182,7 +182,7 @@ def test_a_host_is_found_by_id_name_or_address() -> None:
 
 
 def test_status_reads_the_running_account(cloud: Cloud, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status, "_client", lambda _, service: cloud.client(service))
+    monkeypatch.setattr(status, "client", lambda _, service: cloud.client(service))
     settings.state_dir.mkdir(parents=True)
     settings.ready_file.write_text(json.dumps({"since": time.time() - 5}))
     tags = [{"ResourceType": "instance", "Tags": [{"Key": "Role", "Value": "builder"}]}]
