@@ -2,6 +2,7 @@
 
 import platform
 import re
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import PurePath
@@ -85,12 +86,12 @@ class VersionHandler(JsonHandler):
         program, engine = self._predictor.manifest.programs[self._program], self._predictor.engine
         self.write_json(
             {
-                "service": {"name": "pettracker-ml", "version": _own_version()},
+                "service": {"name": "pettracker-ml", "version": _version("pettracker-ml")},
                 "model": self._predictor.model,
                 "program": {"name": self._program, "precision": program.precision},
                 "backend": {
                     "name": program.backend,
-                    "version": version(program.backend),
+                    "version": _version(program.backend),
                     "threads": self._threads,
                     # Known once the model is warm.
                     "streams": engine.streams if engine else None,
@@ -170,9 +171,10 @@ def _page_files() -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir() if PurePath(file.name).suffix in _PAGE_TYPES}
 
 
-def _own_version() -> str:
-    """Return the version of the installed distribution; run from a source tree, there is none."""
+@cache
+def _version(distribution: str) -> str:
+    """Return the version of an installed distribution; the service itself may run from a source tree that is not."""
     try:
-        return version("pettracker-ml")
+        return version(distribution)
     except PackageNotFoundError:
         return "source"

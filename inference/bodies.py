@@ -24,8 +24,8 @@ FORM = "multipart/form-data"
 # A body that is too large is still read, up to this many times the limit, so that its sender gets the 413 and not a
 # broken connection.
 _READ_FACTOR = 4
-# A form has one file; some clients send a few fields along.
-_FORM_LIMITS = ParseMultipartConfig(max_parts=16, max_part_header_size=4096)
+# One field, and what stands before it. More would be refused anyway; here it costs nothing.
+_FORM_LIMITS = ParseMultipartConfig(max_parts=2, max_part_header_size=4096)
 _MAX_BOUNDARY = 70  # RFC 2046, section 5.1.1
 
 
@@ -70,20 +70,19 @@ class BodyHandler(JsonHandler):
             check: raises a ServingError when the headers tell already that the body will be refused.
 
         Raises:
-            ServingError: nothing can be read, or the client waits to be told whether to send its body.
+            ServingError: it is refused and far too large to be read, or the client waits to be told whether to send it.
         """
         self._settings, self._budget, self._max_bytes, self._chunks = settings, budget, max_bytes, []
-        length = self._content_length()
-        if length > max_bytes * _READ_FACTOR:
-            self._set_max_body_size(length)
-            raise self._too_large()
-        self._set_max_body_size(max_bytes * _READ_FACTOR)
+        length, most = self._content_length(), settings.max_body_bytes * _READ_FACTOR
+        self._set_max_body_size(max(length, most))
+        if length > max_bytes:
+            self._refusal = self._too_large()
         try:
             check()
         except ServingError as error:
-            if "Expect" in self.request.headers:
-                raise
             self._refusal = error
+        if self._refusal and (length > most or "Expect" in self.request.headers):
+            raise self._refusal
         self._reading = True
         self._timer = asyncio.get_running_loop().call_later(settings.body_seconds, self._timed_out)
 
@@ -182,10 +181,10 @@ class BodyHandler(JsonHandler):
 
 
 def form_field(body: bytes, boundary: str, names: Sequence[str]) -> bytes:
-    """Return the content of the first of these fields that a multipart form has, as a file or as a plain value.
+    """Return the content of the one field that a multipart form has, sent as a file or as a plain value.
 
     Raises:
-        BadRequestError: no form, too many parts, or none of the fields.
+        BadRequestError: no form, or not exactly one field of one of these names: what is not used is not ignored.
     """
     if not 0 < len(boundary) <= _MAX_BOUNDARY:
         raise BadRequestError(f"The Content-Type has no boundary of 1 to {_MAX_BOUNDARY} characters.")
@@ -195,9 +194,8 @@ def form_field(body: bytes, boundary: str, names: Sequence[str]) -> bytes:
         parse_multipart_form_data(boundary.encode(), body, values, files, config=_FORM_LIMITS)
     except (HTTPInputError, UnicodeDecodeError) as error:
         raise BadRequestError(f"The multipart body cannot be read: {quoted(str(error), 200)}.") from None
-    for name in names:
-        if name in files:
-            return bytes(files[name][0]["body"])
-        if name in values:
-            return values[name][0]
-    raise BadRequestError(f"The multipart body has no field named {' or '.join(names)}.")
+    parts = [(name, file["body"]) for name, each in files.items() for file in each]
+    parts += [(name, value) for name, each in values.items() for value in each]
+    if len(parts) != 1 or parts[0][0] not in names:
+        raise BadRequestError(f"The multipart body must have one field, named {' or '.join(names)}.")
+    return parts[0][1]

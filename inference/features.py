@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from inference.errors import BadRequestError, InvalidFeaturesError, quoted
 
 FIELD = "features"
-LARGEST = float(np.finfo(np.float32).max)
+# float32 ends at 3.4e38; within this bound, no scaling or layer of a usable network overflows.
+LARGEST = 1e20
 
 _TYPES = {bool: "a boolean", str: "a string", list: "an array", dict: "an object", type(None): "null"}
 _NAMES_SHOWN = 8
@@ -84,5 +85,5 @@ def _problem(value: Any) -> str | None:
     if isinstance(value, float) and not math.isfinite(value):
         return "not finite"
     if abs(value) > LARGEST:
-        return "too large"
+        return f"beyond {LARGEST:g}"
     return None

@@ -104,7 +104,9 @@ def _images(limit: int) -> _Document:
     form = {
         "type": "object",
         "properties": dict.fromkeys(FORM_FIELDS, field),
-        "anyOf": [{"required": [name]} for name in FORM_FIELDS],
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
     }
     return {FORM: {"schema": form}, **{key: {"schema": binary} for key in IMAGE_TYPES}}
 
