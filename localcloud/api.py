@@ -16,6 +16,7 @@ from localcloud import settings as constants
 from localcloud.corrections import (
     acm,
     autoscaling,
+    cloudwatch,
     ec2_images,
     ec2_instances,
     ec2_launch_templates,
@@ -61,6 +62,7 @@ def create_application(reconciler: Reconciler, fleet: Fleet) -> WsgiApplication:
 
     acm.apply()
     autoscaling.apply(fleet)
+    cloudwatch.apply()
     ec2_images.apply(reconciler)
     ec2_instances.apply(reconciler)
     ec2_launch_templates.apply()
