@@ -8,7 +8,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,19 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
 from moto.server import ThreadedMotoServer
 
+from inference.telemetry import Telemetry
 from localcloud.agent import build_agent_package
 from localcloud.agent.standin import ctl, paths
 from localcloud.agent.standin.api import Api, ApiError, Credentials, Metadata, signed_headers
-from localcloud.agent.standin.config import ConfigurationError, Figure, LogFile, parse
+from localcloud.agent.standin.config import ConfigurationError, Figure, LogFile, Statsd, parse
 from localcloud.agent.standin.figures import collect, memory_used_percent, mounts, with_dimensions
 from localcloud.agent.standin.main import BATCH_EVENTS, Agent, batches
+from localcloud.agent.standin.statsd import Listener
 from localcloud.agent.standin.tail import EVENT_BYTES, Follower, Followers
 from localcloud.instance_data import InstanceView
 from localcloud.metadata import MetadataServer
 from localcloud.settings import Settings
+from tests.localcloud.conftest import eventually
 
 FULL: dict[str, Any] = {
     "agent": {"metrics_collection_interval": 10, "run_as_user": "cwagent", "region": "us-east-1"},
@@ -42,6 +45,11 @@ FULL: dict[str, Any] = {
         "metrics_collected": {
             "mem": {"measurement": ["mem_used_percent"]},
             "disk": {"measurement": ["used_percent"], "resources": ["/"], "drop_device": True},
+            "statsd": {
+                "service_address": "127.0.0.1:8125",
+                "metrics_collection_interval": 20,
+                "metrics_aggregation_interval": 0,
+            },
         },
     },
     "logs": {
@@ -73,6 +81,7 @@ class TestConfiguration:
         assert parsed.dimensions == ("AutoScalingGroupName", "InstanceId")
         assert parsed.aggregations == (("AutoScalingGroupName",),)
         assert parsed.figures == (Figure("mem", 10), Figure("disk", 10, ("/",), True))
+        assert parsed.statsd == Statsd("127.0.0.1:8125", 20)
         assert parsed.log_files == (LogFile("/var/log/pettracker/*.log", "/pettracker/ml-server", "{instance_id}", 30),)
 
     @pytest.mark.parametrize(
@@ -84,6 +93,10 @@ class TestConfiguration:
             ("metrics", {"metrics_collected": {"cpu": {"measurement": ["x"]}}}, "metrics.metrics_collected.cpu"),
             ("metrics", {"metrics_collected": {"mem": {"measurement": ["mem_free"]}}}, "mem.measurement"),
             ("metrics", {"metrics_collected": {"mem": {}}}, "metrics.metrics_collected.mem.measurement is missing"),
+            ("metrics", {"metrics_collected": {"statsd": {}}}, "statsd.metrics_aggregation_interval is missing"),
+            ("metrics", {"metrics_collected": {"statsd": {"metrics_aggregation_interval": 60}}}, "must be 0"),
+            ("metrics", {"metrics_collected": {"statsd": {"service_address": ":8125"}}}, "statsd.service_address"),
+            ("metrics", {"metrics_collected": {"statsd": {"metric_separator": "."}}}, "statsd.metrics_aggregation"),
             ("metrics", {"append_dimensions": {"Host": "x"}}, "metrics.append_dimensions"),
             ("metrics", {"append_dimensions": {"InstanceId": "i-1"}}, "metrics.append_dimensions"),
             ("metrics", {"aggregation_dimensions": [["Host"]]}, "metrics.aggregation_dimensions"),
@@ -286,11 +299,24 @@ class Place:
             service, "us-east-1", endpoint_url=self.endpoint, aws_access_key_id="x", aws_secret_access_key="x"
         )
 
-    def agent(self, text: str, endpoint: str | None = None) -> Agent:
+    def agent(self, text: str, endpoint: str | None = None, statsd: Listener | None = None) -> Agent:
         entry = {"file_path": f"{self.logs}/*.log", "log_group_name": "/g", "retention_in_days": 30}
         changed = json.loads(text) | {"logs": {"logs_collected": {"files": {"collect_list": [entry]}}}}
         api = Api(endpoint or self.endpoint, "us-east-1", self.metadata)
-        return Agent(parse(json.dumps(changed)), api, self.metadata, self.logs / "state")
+        return Agent(parse(json.dumps(changed)), api, self.metadata, self.logs / "state", statsd)
+
+    def statistic(self, stat: str, name: str, dimensions: dict[str, str]) -> float | None:
+        """Return a statistic of one metric of the last hour, None if it has no figures."""
+        now = datetime.now(UTC)
+        named = [{"Name": key, "Value": value} for key, value in dimensions.items()]
+        metric = {"Namespace": "PetTracker/ML", "MetricName": name, "Dimensions": named}
+        answer = self.client("cloudwatch").get_metric_data(
+            MetricDataQueries=[{"Id": "one", "MetricStat": {"Metric": metric, "Period": 7200, "Stat": stat}}],
+            StartTime=now - timedelta(hours=1),
+            EndTime=now + timedelta(minutes=1),
+        )
+        values = answer["MetricDataResults"][0]["Values"]
+        return float(values[0]) if values else None
 
     def messages(self) -> list[str]:
         answer = self.client("logs").get_log_events(logGroupName="/g", logStreamName=self.instance_id)
@@ -353,6 +379,53 @@ def test_lines_wait_for_an_api_that_is_away_and_are_sent_once(place: Place) -> N
     agent.step(100)
     place.agent(configuration()).step(0)
     assert place.messages() == ["kept"]
+
+
+@pytest.fixture
+def statsd() -> Iterator[Listener]:
+    listener = Listener("127.0.0.1:0")
+    yield listener
+    listener.close()
+
+
+def test_statsd_figures_arrive_per_instance_and_per_group_each_interval(place: Place, statsd: Listener) -> None:
+    agent = place.agent(configuration(), statsd=statsd)
+    agent.step(0)
+    telemetry = Telemetry(f"127.0.0.1:{statsd.port}")
+    for seconds in (0.01, 0.01, 0.2):
+        telemetry.latency(seconds)
+    for code in ("deadline", "deadline", "internal"):
+        telemetry.error(code)
+    eventually(lambda: statsd.gathered == 6)
+    agent.step(19)
+    group = {"AutoScalingGroupName": "fleet"}
+    assert place.statistic("Sum", "InferenceErrors", group) is None
+    agent.step(20)
+
+    instance = group | {"InstanceId": place.instance_id}
+    for dimensions in (group, instance | {"metric_type": "timing"}):
+        assert place.statistic("SampleCount", "InferenceLatency", dimensions) == 3
+        assert place.statistic("Minimum", "InferenceLatency", dimensions) == pytest.approx(10, rel=0.05)
+        assert place.statistic("Maximum", "InferenceLatency", dimensions) == pytest.approx(200, rel=0.05)
+    assert place.statistic("Sum", "InferenceErrors", group) == 3
+    counted = instance | {"metric_type": "counter", "code": "deadline"}
+    assert place.statistic("Sum", "InferenceErrors", counted) == 2
+
+
+def test_statsd_figures_wait_for_an_api_that_is_away(place: Place, statsd: Listener) -> None:
+    Telemetry(f"127.0.0.1:{statsd.port}").error("away")
+    eventually(lambda: statsd.gathered == 1)
+    collected = {"statsd": FULL["metrics"]["metrics_collected"]["statsd"]}
+    text = configuration(metrics=FULL["metrics"] | {"metrics_collected": collected})
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        with pytest.raises(ApiError, match="did not answer"):
+            place.agent(text, f"http://127.0.0.1:{closed.getsockname()[1]}", statsd).step(0)
+    agent = place.agent(text, statsd=statsd)
+    agent.step(0)
+    agent.step(100)
+    dimensions = {"AutoScalingGroupName": "fleet", "InstanceId": place.instance_id}
+    assert place.statistic("Sum", "InferenceErrors", dimensions | {"metric_type": "counter", "code": "away"}) == 1
 
 
 def test_lines_are_gathered_for_the_flush_interval(place: Place) -> None:

@@ -117,12 +117,20 @@ class Api:
         self._credentials: Credentials | None = None
 
     def put_metrics(self, namespace: str, data: Iterable[Mapping[str, Any]]) -> None:
-        """Send figures: each with `name`, `value` (percent) and `dimensions`."""
+        """Send figures: each with `name`, `dimensions` and `value`, or `values` with their counts; `unit` if it has one."""
         fields = {"Action": "PutMetricData", "Version": "2010-08-01", "Namespace": namespace}
         for number, figure in enumerate(data, 1):
             member = f"MetricData.member.{number}"
-            fields |= {f"{member}.MetricName": figure["name"], f"{member}.Value": repr(figure["value"])}
-            fields |= {f"{member}.Unit": "Percent", f"{member}.Timestamp": datetime.now(UTC).isoformat()}
+            fields |= {f"{member}.MetricName": figure["name"], f"{member}.Timestamp": datetime.now(UTC).isoformat()}
+            if "unit" in figure:
+                fields[f"{member}.Unit"] = figure["unit"]
+            if "value" in figure:
+                fields[f"{member}.Value"] = repr(figure["value"])
+            for place, (value, count) in enumerate(figure.get("values", {}).items(), 1):
+                fields |= {
+                    f"{member}.Values.member.{place}": repr(value),
+                    f"{member}.Counts.member.{place}": repr(count),
+                }
             for place, (name, value) in enumerate(sorted(figure["dimensions"].items()), 1):
                 dimension = f"{member}.Dimensions.member.{place}"
                 fields |= {f"{dimension}.Name": name, f"{dimension}.Value": value}

@@ -6,6 +6,7 @@ Follows "Manually create or edit the CloudWatch agent configuration file" in the
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -71,6 +72,14 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Statsd:
+    """Where StatsD figures come in (host:port), and how often (seconds) what has come in is published."""
+
+    address: str
+    interval: int
+
+
+@dataclass(frozen=True)
 class Configuration:
     """A whole configuration. `dimensions` are those to append, `aggregations` further sets to publish under."""
 
@@ -80,6 +89,7 @@ class Configuration:
     dimensions: tuple[str, ...]
     aggregations: tuple[tuple[str, ...], ...]
     figures: tuple[Figure, ...]
+    statsd: Statsd | None
     log_files: tuple[LogFile, ...]
     flush_seconds: int
 
@@ -141,14 +151,14 @@ def parse(text: str) -> Configuration:
     except json.JSONDecodeError as error:
         raise ConfigurationError(f"not JSON: {error}") from None
     interval, user, region = _agent(root.section("agent"))
-    namespace, dimensions, aggregations, figures = _metrics(root.section("metrics"), interval)
+    namespace, dimensions, aggregations, figures, statsd = _metrics(root.section("metrics"), interval)
     flush, files = _logs(root.section("logs"))
     root.close()
-    if not figures and not files:
+    if not figures and not files and not statsd:
         raise ConfigurationError(
             "nothing to collect: neither metrics.metrics_collected nor logs.logs_collected is there"
         )
-    return Configuration(user, region, namespace, dimensions, aggregations, figures, files, flush)
+    return Configuration(user, region, namespace, dimensions, aggregations, figures, statsd, files, flush)
 
 
 def _agent(section: _Section | None) -> tuple[int, str, str | None]:
@@ -163,16 +173,18 @@ def _agent(section: _Section | None) -> tuple[int, str, str | None]:
 
 def _metrics(
     section: _Section | None, interval: int
-) -> tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...], tuple[Figure, ...]]:
+) -> tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...], tuple[Figure, ...], Statsd | None]:
     if section is None:
-        return DEFAULT_NAMESPACE, (), (), ()
+        return DEFAULT_NAMESPACE, (), (), (), None
     namespace = section.take("namespace", _text, "a namespace", DEFAULT_NAMESPACE)
     appended = section.take("append_dimensions", _appended, f"some of {json.dumps(DIMENSIONS)}", {})
     sets = section.take("aggregation_dimensions", _dimension_sets, f"lists of names among {', '.join(DIMENSIONS)}", [])
     collected = section.section("metrics_collected")
     figures: list[Figure] = []
+    statsd: Statsd | None = None
     if collected is not None:
         mem, disk = collected.section("mem"), collected.section("disk")
+        statsd = _statsd(collected.section("statsd"))
         collected.close()
         if mem is not None:
             figures.append(Figure("mem", _measure(mem, {"mem_used_percent", "used_percent"}, interval)))
@@ -184,7 +196,25 @@ def _metrics(
             figures.append(Figure("disk", every, tuple(resources), drop))
             disk.close()
     section.close()
-    return namespace, tuple(sorted(appended)), tuple(tuple(names) for names in sets), tuple(figures)
+    return namespace, tuple(sorted(appended)), tuple(tuple(names) for names in sets), tuple(figures), statsd
+
+
+def _statsd(section: _Section | None) -> Statsd | None:
+    if section is None:
+        return None
+    address = section.take("service_address", _local_address, "an address of this host with its port, 127.0.0.1:8125")
+    interval = section.take("metrics_collection_interval", _seconds, "a number of seconds", 10)
+    # By default the agent gathers for a minute what it has collected; then a counter is no longer a value.
+    if section.take("metrics_aggregation_interval", lambda value: value == 0, "0: no further aggregation") is None:
+        raise ConfigurationError(f"{section.name('metrics_aggregation_interval')} is missing; it must be 0")
+    section.close()
+    if address is None:
+        raise ConfigurationError(f"{section.name('service_address')} is missing: by default everybody may send")
+    return Statsd(address, int(interval))
+
+
+def _local_address(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"127\.0\.0\.1:[1-9]\d{0,4}", value) is not None
 
 
 def _appended(value: Any) -> bool:

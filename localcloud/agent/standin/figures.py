@@ -47,18 +47,17 @@ def disk_used_percent(status: os.statvfs_result) -> float:
 
 
 def collect(figure: Figure, read: Callable[[Path], str] = Path.read_text) -> list[dict[str, Any]]:
-    """Return what a figure is now: name, value in percent, and the dimensions of its own."""
+    """Return what a figure is now: name, value, unit, and the dimensions of its own."""
     if figure.kind == "mem":
-        return [
-            {"name": "mem_used_percent", "value": memory_used_percent(read(Path("/proc/meminfo"))), "dimensions": {}}
-        ]
+        value = memory_used_percent(read(Path("/proc/meminfo")))
+        return [{"name": "mem_used_percent", "value": value, "unit": "Percent", "dimensions": {}}]
     found = []
     for point, device, kind in mounts(read(Path("/proc/mounts")), figure.resources):
         dimensions = {"path": point, "fstype": kind}
         if not figure.drop_device:
             dimensions["device"] = device.rpartition("/")[2]
         value = disk_used_percent(os.statvfs(point))
-        found.append({"name": "disk_used_percent", "value": value, "dimensions": dimensions})
+        found.append({"name": "disk_used_percent", "value": value, "unit": "Percent", "dimensions": dimensions})
     return found
 
 

@@ -9,13 +9,14 @@ import signal
 import sys
 import time
 import tomllib
-from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from . import paths
 from .api import Api, ApiError, Metadata, milliseconds
-from .config import Configuration, ConfigurationError, Figure, LogFile, parse
+from .config import Configuration, ConfigurationError, LogFile, parse
 from .figures import collect, with_dimensions
+from .statsd import Listener, to_figures
 from .tail import EVENT_OVERHEAD, Followers, Lines
 
 TICK = 1.0  # seconds between looks at the files
@@ -43,8 +44,15 @@ def batches(lines: list[str]) -> list[list[str]]:
 class Agent:
     """One configuration at work on one instance."""
 
-    def __init__(self, configuration: Configuration, api: Api, metadata: Metadata, state: Path = paths.STATE) -> None:
-        """`state` is the directory in which positions in log files are kept."""
+    def __init__(
+        self,
+        configuration: Configuration,
+        api: Api,
+        metadata: Metadata,
+        state: Path = paths.STATE,
+        statsd: Listener | None = None,
+    ) -> None:
+        """`state` is the directory in which positions in log files are kept; `statsd` what services send to."""
         self._configuration = configuration
         self._api = api
         self._metadata = metadata
@@ -52,6 +60,8 @@ class Agent:
         self._dimensions: dict[str, str] = {}
         self._instance_id = ""
         self._due = dict.fromkeys(configuration.figures, 0.0)
+        self._statsd = statsd
+        self._statsd_due = 0.0
         self._flush_due = 0.0
 
     def step(self, now: float, flush: bool = False) -> None:
@@ -70,8 +80,11 @@ class Agent:
                         follower.sent(lines)
         due = [figure for figure, time_due in self._due.items() if now >= time_due]
         if due:
-            self._publish(due)
+            self._publish([measured for figure in due for measured in collect(figure)])
             self._due |= {figure: now + figure.interval for figure in due}
+        if self._statsd and self._configuration.statsd and now >= self._statsd_due:
+            self._publish_statsd(self._statsd)
+            self._statsd_due = now + self._configuration.statsd.interval
 
     def _ship(self, entry: LogFile, lines: Lines) -> None:
         stream = entry.stream.replace("{instance_id}", self._instance_id)
@@ -79,10 +92,19 @@ class Agent:
             events = [{"timestamp": milliseconds(), "message": line} for line in batch]
             self._api.put_events(entry.group, stream, events, entry.retention_days)
 
-    def _publish(self, due: Iterable[Figure]) -> None:
+    def _publish_statsd(self, statsd: Listener) -> None:
+        taken = statsd.take()
+        try:
+            self._publish(to_figures(taken))
+        except ApiError:
+            statsd.put_back(taken)
+            raise
+
+    def _publish(self, figures: list[dict[str, Any]]) -> None:
+        if not figures:
+            return
         if not self._dimensions:
             self._dimensions = self._known_dimensions()
-        figures = [measured for figure in due for measured in collect(figure)]
         self._api.put_metrics(
             self._configuration.namespace, with_dimensions(figures, self._configuration, self._dimensions)
         )
@@ -122,6 +144,7 @@ def main() -> int:
     """Run until SIGTERM; return an exit status."""
     try:
         configuration = load()
+        statsd = Listener(configuration.statsd.address) if configuration.statsd else None
         become(configuration.run_as_user)
     except (ConfigurationError, KeyError, OSError) as error:
         print(f"amazon-cloudwatch-agent: {error}", file=sys.stderr)
@@ -146,7 +169,7 @@ def main() -> int:
         try:
             if agent is None:
                 region = configuration.region or metadata.get("meta-data/placement/region")
-                agent = Agent(configuration, Api(endpoint, region, metadata), metadata)
+                agent = Agent(configuration, Api(endpoint, region, metadata), metadata, statsd=statsd)
                 logger.info("started, version %s", paths.VERSION)
             agent.step(time.monotonic())
             wait = TICK
