@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
 class Preprocessing(BaseModel):
@@ -39,6 +39,22 @@ class Preprocessing(BaseModel):
         return self
 
 
+def crop_box(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[float, float, float, float]:
+    """Return which part of an image of that size becomes the crop: left, top, right, bottom in its pixels."""
+    left, right = _crop_span(size[0], min(size), preprocessing)
+    top, bottom = _crop_span(size[1], min(size), preprocessing)
+    return left, top, right, bottom
+
+
+def _crop_span(side: int, shorter: int, preprocessing: Preprocessing) -> tuple[float, float]:
+    """Return where along one side the crop starts and ends. All in pixels of the original."""
+    resized = preprocessing.resize_shorter_side * side // shorter
+    start = round((resized - preprocessing.crop) / 2)
+    end = start + preprocessing.crop
+    # No rounding error may lead out of the image.
+    return start * side / resized, min(end * side / resized, side)
+
+
 def prepare(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint8]:
     """Turn an RGB image into the model's input.
 
@@ -48,10 +64,6 @@ def prepare(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint
     Returns:
         uint8 array of shape (crop, crop, 3).
     """
-    shorter, crop = preprocessing.resize_shorter_side, preprocessing.crop
-    scale_base = min(image.size)
-    width, height = (shorter if side == scale_base else int(shorter * side / scale_base) for side in image.size)
-    left, top = round((width - crop) / 2), round((height - crop) / 2)
-    x_scale, y_scale = image.width / width, image.height / height
-    box = (left * x_scale, top * y_scale, (left + crop) * x_scale, (top + crop) * y_scale)
-    return np.asarray(image.resize((crop, crop), _FILTERS[preprocessing.interpolation], box=box))
+    side = (preprocessing.crop, preprocessing.crop)
+    box = crop_box(image.size, preprocessing)
+    return np.asarray(image.resize(side, FILTERS[preprocessing.interpolation], box=box))
