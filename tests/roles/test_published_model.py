@@ -1,0 +1,120 @@
+"""The role publishes the pinned model, and nothing that the trusted key has not signed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.s3.models import s3_backends
+from moto.server import ThreadedMotoServer
+
+from bundle import load
+from tests.bundle.small import signed_bundle, write_keys
+
+ROOT = Path(__file__).parents[2]
+BUCKET = "models"
+PLAY = [
+    {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "tasks": [
+            {"ansible.builtin.import_role": {"name": "published_model"}},
+            {
+                "ansible.builtin.copy": {
+                    "content": "{{ published_model_result | to_json }}",
+                    "dest": "result.json",
+                    "mode": "0644",
+                }
+            },
+        ],
+    }
+]
+
+
+class Controller:
+    """Runs the role against a bucket of an emulated S3."""
+
+    def __init__(self, directory: Path, endpoint: str) -> None:
+        self._directory = directory
+        self._environment = os.environ | {
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+        self._s3: Any = boto3.client(
+            "s3", endpoint_url=endpoint, aws_access_key_id="testing", aws_secret_access_key="testing"
+        )
+        self._s3.create_bucket(Bucket=BUCKET)
+        (directory / "play.yml").write_text(json.dumps(PLAY))
+        inventory = {"all": {"hosts": {"localhost": {"ansible_connection": "local"}}}}
+        inventory["all"]["hosts"]["localhost"]["ansible_python_interpreter"] = sys.executable
+        (directory / "hosts.yml").write_text(json.dumps(inventory))
+
+    def apply(self, digest: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        pinned = {"bucket": BUCKET, "name": "small", "version": "0.1.0", "digest": digest, **variables}
+        extra = json.dumps({f"published_model_{name}": value for name, value in pinned.items()})
+        command = [Path(sys.executable).with_name("ansible-playbook"), "-i", "hosts.yml", "-e", extra, "play.yml"]
+        return subprocess.run(
+            command,
+            cwd=self._directory,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def result(self) -> dict[str, str]:
+        found: dict[str, str] = json.loads((self._directory / "result.json").read_text())
+        return found
+
+    def published(self) -> set[str]:
+        objects = self._s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])
+        return {item["Key"].removeprefix("production/small/0.1.0/") for item in objects}
+
+
+@pytest.fixture
+def controller(tmp_path: Path) -> Iterator[Controller]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        _, port = server.get_host_and_port()
+        yield Controller(tmp_path, f"http://127.0.0.1:{port}")
+    finally:
+        s3_backends.reset()
+        server.stop()
+
+
+def test_a_signed_model_is_published_once(controller: Controller, tmp_path: Path) -> None:
+    root, public_key = signed_bundle(tmp_path / "bundle")
+    pinned = {"digest": load(root).digest, "source": str(root), "public_key": public_key.read_text()}
+    first = controller.apply(**pinned)
+    assert first.returncode == 0, first.stdout
+    assert controller.result()["backend"] == "openvino"
+    assert {"manifest.json", "model.sig", "openvino/model.bin"} <= controller.published()
+
+    again = controller.apply(**pinned)
+    assert (again.returncode, "changed=0" in again.stdout) == (0, True), again.stdout
+
+
+def test_what_the_key_has_not_signed_is_not_published(controller: Controller, tmp_path: Path) -> None:
+    root, public_key = signed_bundle(tmp_path / "bundle")
+    digest = load(root).digest
+    other_key = write_keys(tmp_path, "other")[1]
+    refused = controller.apply(digest, source=str(root), public_key=other_key.read_text())
+    assert refused.returncode != 0
+    assert "model.sig: was not made with the private key" in refused.stdout
+    assert controller.published() == set()
+
+    nowhere = controller.apply(digest, public_key=public_key.read_text())
+    assert nowhere.returncode != 0
+    assert "has no production/small/0.1.0/manifest.json and no production/small/0.1.0/model.sig" in nowhere.stdout
