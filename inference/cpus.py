@@ -1,11 +1,15 @@
-"""How many CPUs this process may really use."""
+"""How many CPUs this process may really use, and which of its threads go first."""
 
 import math
 import os
+import threading
 from pathlib import Path
 
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
 _OWN_CGROUPS = Path("/proc/self/cgroup")
+
+# Weights of the scheduler: 1024 at nice 0, 335 at nice 5.
+_BACKGROUND_NICE = 5
 
 
 def usable_cpus(root: Path = _CGROUP_ROOT, own: Path = _OWN_CGROUPS) -> int:
@@ -56,3 +60,12 @@ def _v1_quota(directory: Path) -> float | None:
     except (OSError, ValueError):
         return None
     return quota / period if quota > 0 else None
+
+
+def step_back() -> None:
+    """Let the event loop go first: this thread, and those that it starts, get a third of its weight when they compete.
+
+    Decoding and inference take whole cores for as long as they have work; /health has to be answered meanwhile.
+    On Linux the priority is a thread's own, see setpriority(2), and may always be lowered.
+    """
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _BACKGROUND_NICE)

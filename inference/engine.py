@@ -1,71 +1,207 @@
-"""Inference in its own thread, fed by a queue."""
+"""Inference in threads of its own, one for each stream of the backend, supervised."""
 
 import asyncio
-import queue
 import threading
 import time
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inference import logs
 from inference.backends import Backend
+from inference.batching import BatchQueue, Job
+from inference.cpus import step_back
 from inference.metrics import Metrics
 
+# A worker that dies is replaced; one more death than this within a minute is no accident.
+_MAX_RESTARTS = 3
+_RESTART_WINDOW_SECONDS = 60.0
 
-@dataclass
-class _Job:
-    pixels: NDArray[np.float32]
-    answer: "asyncio.Future[NDArray[np.float32]]"
-    queued_at: float = field(default_factory=time.perf_counter)
+
+class EngineError(Exception):
+    """An input got no answer because of the engine, or the engine is beyond repair."""
+
+
+_Outcome = NDArray[np.float32] | Exception
+
+
+class _Worker:
+    """One thread.
+
+    Attributes:
+        jobs: what it infers at the moment.
+        busy_since: when it began that (`time.monotonic`).
+    """
+
+    def __init__(self, target: Callable[["_Worker"], None]) -> None:
+        self.jobs: list[Job] = []
+        self.busy_since = 0.0
+        self.thread = threading.Thread(target=target, args=(self,), name="inference", daemon=True)
 
 
 class Engine:
-    """Runs the backend for one request at a time, in the order of arrival. The caller bounds how many wait."""
+    """Runs the backend on batches of what waits, in the order of arrival. The caller bounds how many wait.
 
-    def __init__(self, backend: Backend, metrics: Metrics) -> None:
+    Args:
+        wait_seconds: how long an input waits for others that are about to come.
+        callers: requests in the service, whatever their state. Those that are neither waiting nor inferred here are
+            still being decoded, so that an input may wait for them; and one that is the only one gets all cores.
+        hang_seconds: time after which an inference counts as hanging. Far above the deadline of a request.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        metrics: Metrics,
+        *,
+        wait_seconds: float = 0.0,
+        callers: Callable[[], int] = lambda: 0,
+        hang_seconds: float = 30.0,
+    ) -> None:
         self._backend = backend
         self._metrics = metrics
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="inference", daemon=True)
-        self._thread.start()
+        self._callers = callers
+        self._hang_seconds = hang_seconds
+        self._queue = BatchQueue(backend.batch_sizes, wait_seconds, self._arriving)
+        self._lock = threading.Lock()
+        self._restarts: deque[float] = deque()
+        self._failure: EngineError | None = None
+        self._workers: list[_Worker] = []
+        for _ in range(backend.streams):
+            self._start_worker()
 
-    async def predict(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the probabilities, shape (classes,), of one input of shape (3, crop, crop).
+    @property
+    def streams(self) -> int:
+        """Inferences that run at once."""
+        return self._backend.streams
+
+    @property
+    def failure(self) -> EngineError | None:
+        """Why nothing will be answered any more; None while all is well."""
+        return self._failure
+
+    async def predict(self, item: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Return the probabilities, shape (classes,), of one input of the model's shape and type.
 
         A caller that is cancelled while its input waits costs no inference.
+
+        Raises:
+            EngineError: the inference died, hung or answered what is no number.
+            Exception: what the backend raised for this input alone.
         """
-        job = _Job(pixels, asyncio.get_running_loop().create_future())
-        self._jobs.put(job)
-        return await job.answer
+        if self._failure:
+            raise EngineError(str(self._failure))
+        job = Job(item, asyncio.get_running_loop().create_future())
+        self._queue.put(job)
+        try:
+            return await job.answer
+        except asyncio.CancelledError:
+            self._queue.discard(job)
+            raise
+
+    async def supervise(self) -> EngineError:
+        """Replace workers that hang, until the engine is beyond repair; return why it is."""
+        while self._failure is None:
+            await asyncio.sleep(min(1.0, self._hang_seconds / 4))
+            limit = time.monotonic() - self._hang_seconds
+            for worker in list(self._workers):
+                if worker.jobs and worker.busy_since < limit:
+                    self._replace(worker, TimeoutError(f"an inference took more than {self._hang_seconds:g} s"))
+        return self._failure
 
     def close(self) -> None:
-        """End the thread once what was queued is answered; one that hangs in the backend does not hold up the process."""
-        self._jobs.put(None)
-        self._thread.join(timeout=1)
+        """End the threads once what was queued is answered; one that hangs in the backend does not hold up the process."""
+        self._queue.close()
+        limit = time.monotonic() + 1
+        for worker in list(self._workers):
+            worker.thread.join(timeout=max(0.0, limit - time.monotonic()))
 
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            if job.answer.cancelled():
-                continue
-            started = time.perf_counter()
-            self._metrics.queue_seconds.observe(started - job.queued_at)
-            try:
-                probabilities = self._backend.predict(job.pixels[None])[0]
-            except Exception as error:  # Whatever the backend raises ends this request, not the thread.
-                self._answer(job, error)
+    def _arriving(self, waiting: int) -> int:
+        return self._callers() - waiting - sum(len(worker.jobs) for worker in self._workers)
+
+    def _start_worker(self) -> bool:
+        worker = _Worker(self._run)
+        self._workers.append(worker)
+        try:
+            worker.thread.start()
+        except RuntimeError:  # The system gives no more threads.
+            self._workers.remove(worker)
+            return False
+        return True
+
+    def _run(self, worker: _Worker) -> None:
+        try:
+            step_back()
+            while worker in self._workers and (jobs := self._queue.take()):
+                worker.busy_since, worker.jobs = time.monotonic(), jobs
+                started = time.perf_counter()
+                for job in jobs:
+                    self._metrics.queue_seconds.observe(started - job.queued_at)
+                self._infer(jobs)
+                worker.jobs = []
+        except BaseException as error:  # Whatever ended the thread, its requests get an answer.
+            self._replace(worker, error)
+
+    def _infer(self, jobs: list[Job]) -> None:
+        """Answer a batch. If it fails as a whole, each input is tried alone: only the one that is at fault suffers."""
+        jobs = [job for job in jobs if not job.answer.done()]
+        if not jobs:
+            return
+        started = time.perf_counter()
+        try:
+            batch = jobs[0].item[None] if len(jobs) == 1 else np.stack([job.item for job in jobs])
+            answers = self._backend.predict(batch, lone=len(jobs) == 1 and self._callers() == 1)
+            outcomes = [_checked(answers[index]) for index in range(len(jobs))]
+        except Exception as error:
+            if len(jobs) == 1:
+                self._settle(jobs, [error])
             else:
-                self._metrics.inference_seconds.observe(time.perf_counter() - started)
-                self._answer(job, probabilities)
+                for job in jobs:
+                    self._infer([job])
+            return
+        self._metrics.inference_seconds.observe(time.perf_counter() - started)
+        self._metrics.batch_size.observe(len(jobs))
+        self._settle(jobs, outcomes)
+
+    def _replace(self, worker: _Worker, cause: BaseException) -> None:
+        """Answer what a lost worker had taken, and put another in its place, unless that happens too often."""
+        with self._lock:
+            if worker not in self._workers:
+                return
+            self._workers.remove(worker)
+            now = time.monotonic()
+            self._restarts.append(now)
+            while self._restarts[0] < now - _RESTART_WINDOW_SECONDS:
+                self._restarts.popleft()
+            beyond_repair = len(self._restarts) > _MAX_RESTARTS or not self._start_worker()
+        self._metrics.worker_restarts.inc()
+        logs.error("an inference worker was lost", inputs=len(worker.jobs), exc_info=cause)
+        self._settle(worker.jobs, [EngineError("the inference of this input was lost")] * len(worker.jobs))
+        if beyond_repair:
+            self._failure = EngineError(f"inference workers keep being lost, the last one by {cause!r}")
+            waiting = self._queue.clear()
+            self._settle(waiting, [self._failure] * len(waiting))
 
     @staticmethod
-    def _answer(job: _Job, outcome: NDArray[np.float32] | Exception) -> None:
-        def deliver() -> None:
-            if job.answer.done():
-                return
-            if isinstance(outcome, Exception):
-                job.answer.set_exception(outcome)
-            else:
-                job.answer.set_result(outcome)
+    def _settle(jobs: list[Job], outcomes: Sequence[_Outcome]) -> None:
+        def settle() -> None:
+            for job, outcome in zip(jobs, outcomes, strict=True):
+                if job.answer.done():
+                    continue
+                if isinstance(outcome, Exception):
+                    job.answer.set_exception(outcome)
+                else:
+                    job.answer.set_result(outcome)
 
-        job.answer.get_loop().call_soon_threadsafe(deliver)
+        # A loop that is closed has nobody who waits.
+        with suppress(RuntimeError):
+            if jobs:
+                jobs[0].answer.get_loop().call_soon_threadsafe(settle)
+
+
+def _checked(probabilities: NDArray[np.float32]) -> _Outcome:
+    """Return the answer of one input, or an error in its place where it is no number: JSON has none for that."""
+    return probabilities if np.isfinite(probabilities).all() else EngineError("the model's answer is no number")

@@ -6,6 +6,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 
 
 class Metrics:
@@ -32,11 +33,18 @@ class Metrics:
             "pettracker_predictions_in_flight", "Predictions being decoded, queued or inferred.", registry=registry
         )
         self.decode_seconds = _histogram(registry, "decode", "Decoding and preprocessing, with its wait for a thread.")
-        self.queue_seconds = _histogram(registry, "queue", "Wait for the inference thread.")
-        self.inference_seconds = _histogram(registry, "inference", "Inference alone.")
+        self.queue_seconds = _histogram(registry, "queue", "An input's wait for an inference thread.")
+        self.inference_seconds = _histogram(registry, "inference", "Inference of one batch.")
+        self.batch_size = Histogram(
+            "pettracker_batch_size", "Inputs inferred together.", registry=registry, buckets=_BATCH_SIZES
+        )
+        self.worker_restarts = Counter(
+            "pettracker_worker_restarts", "Inference threads that died or hung and were replaced.", registry=registry
+        )
+        self.connections = Gauge("pettracker_connections", "Connections that are open.", registry=registry)
         self.ready = Gauge("pettracker_ready", "1 while /ready answers 200.", registry=registry)
         self.model = Gauge(
-            "pettracker_model_info", "The model served.", ["name", "version", "digest", "backend"], registry=registry
+            "pettracker_model_info", "The model served.", ["name", "version", "digest", "program"], registry=registry
         )
 
     def exposition(self) -> bytes:

@@ -3,26 +3,30 @@
 import asyncio
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from bundle import Bundle
-from bundle.manifest import BackendName
+from bundle.images import Limits
 from inference import logs
 from inference.app import application
 from inference.backends import Backend, BackendError, open_backend
+from inference.connections import BoundedServer
+from inference.cpus import step_back
 from inference.decode import Decoder
-from inference.engine import Engine
+from inference.engine import Engine, EngineError
+from inference.features import FeatureReader
 from inference.metrics import Metrics
-from inference.predict import Predictor
+from inference.predict import InputReader, Predictor
 from inference.settings import Settings
 from inference.state import Phase, State
+from inference.telemetry import Telemetry
 
-# Longer than the idle timeout of an Application Load Balancer (60 s by default), so that the balancer is who closes.
-_IDLE_SECONDS = 75
+# Connections that wait to be accepted; the system may allow fewer (net.core.somaxconn).
+_BACKLOG = 1024
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,12 @@ class Server:
     """One model served on one port.
 
     Attributes:
-        backend: engine to use, among those that the bundle has a program for.
+        program: name of the program to run, among those of the bundle.
         threads: CPU threads for inference, and for decoding.
     """
 
     bundle: Bundle
-    backend: BackendName
+    program: str
     threads: int
     settings: Settings
 
@@ -45,43 +49,82 @@ class Server:
         Raises:
             OSError: the address cannot be listened on.
             BackendError: the model cannot be loaded or does not answer probabilities.
+            EngineError: inference keeps failing. Threads may hang in native code: end the process without waiting for them.
         """
         started = time.perf_counter()
         predictor = self._predictor()
-        sockets = bind_sockets(self.settings.port, self.settings.address)
-        http = HTTPServer(application(predictor, self.backend, self.threads), idle_connection_timeout=_IDLE_SECONDS)
+        sockets = bind_sockets(self.settings.port, self.settings.address, backlog=_BACKLOG)
+        http = BoundedServer(application(predictor, self.program, self.threads), predictor.metrics)
         http.add_sockets(sockets)
         address, port = sockets[0].getsockname()[:2]
         logs.info("listening", address=address, port=port, **predictor.model)
         signals = _Signals()
-        predictor.engine = await asyncio.to_thread(self._warm_engine, predictor.metrics)
+        backend = await asyncio.to_thread(self._warm_backend)
+        predictor.engine = engine = self._engine(backend, predictor)
         predictor.state.warmed_up()
-        logs.info("ready", backend=self.backend, threads=self.threads, seconds=round(time.perf_counter() - started, 3))
-        await signals.any()
-        await self._drain(predictor.state, signals)
+        logs.info("ready", program=self.program, threads=self.threads, seconds=round(time.perf_counter() - started, 3))
+        failure = await self._serve(engine, predictor.state, signals)
         http.stop()
         predictor.state.stop()
         await self._finish(predictor)
         await http.close_all_connections()
-        predictor.engine.close()
+        engine.close()
         predictor.decoder.close()
+        predictor.telemetry.close()
+        if failure:
+            raise failure
         logs.info("ended")
 
     def _predictor(self) -> Predictor:
         manifest, state, metrics = self.bundle.manifest, State(), Metrics()
         model = {"name": manifest.name, "version": manifest.version, "digest": self.bundle.digest}
         metrics.ready.set_function(lambda: state.phase is Phase.READY)
-        metrics.model.labels(**model, backend=self.backend).set(1)
-        decoder = Decoder(manifest.preprocessing, self.settings.max_pixels, self.threads)
-        return Predictor(manifest, model, decoder, self.settings, state, metrics)
+        metrics.model.labels(**model, program=self.program).set(1)
+        telemetry = Telemetry(self.settings.statsd_address)
+        return Predictor(manifest, model, self._reader(), self.settings, state, metrics, telemetry=telemetry)
 
-    def _warm_engine(self, metrics: Metrics) -> Engine:
-        backend = open_backend(self.bundle, self.backend, self.threads)
+    def _reader(self) -> InputReader:
+        wanted = self.bundle.manifest.input
+        if wanted.kind == "features":
+            return FeatureReader(wanted.names)
+        limits = Limits(self.settings.max_pixels, self.settings.max_side)
+        return Decoder(wanted.preprocessing, limits, self.threads)
+
+    def _warm_backend(self) -> Backend:
+        # Threads that the backend starts while it loads take its priority over.
+        step_back()
+        backend = open_backend(self.bundle, self.program, self.threads, self.settings.batch_size)
         warm_up(backend, self.bundle)
-        return Engine(backend, metrics)
+        return backend
 
-    async def _drain(self, state: State, signals: "_Signals") -> None:
+    def _engine(self, backend: Backend, predictor: Predictor) -> Engine:
+        return Engine(
+            backend,
+            predictor.metrics,
+            wait_seconds=self.settings.batch_wait_seconds,
+            callers=lambda: predictor.in_flight,
+        )
+
+    async def _serve(self, engine: Engine, state: State, signals: "_Signals") -> EngineError | None:
+        """Serve until a signal, and drain; or until the engine is beyond repair, and return why it is."""
+        broken, ended = (
+            asyncio.ensure_future(engine.supervise()),
+            asyncio.ensure_future(self._until_drained(state, signals)),
+        )
+        await asyncio.wait([broken, ended], return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        if broken.done():
+            # No drain: there is nothing to serve with. The service manager starts the process anew within seconds; if that
+            # does not help, the balancer's health checks have the host replaced.
+            logs.error("inference is beyond repair", reason=str(broken.result()))
+            return broken.result()
+        broken.cancel()
+        ended.result()
+        return None
+
+    async def _until_drained(self, state: State, signals: "_Signals") -> None:
         """Keep serving until load balancers have seen /ready say 503; an interrupt ends the wait."""
+        await signals.any()
         if signals.interrupted:
             return
         state.drain()
@@ -100,15 +143,22 @@ class Server:
 
 
 def warm_up(backend: Backend, bundle: Bundle) -> None:
-    """Run one inference, so that the first request finds everything allocated.
+    """Run every batch size in every stream, so that the first requests find everything allocated.
 
     Raises:
-        BackendError: the answer is not one probability distribution over the bundle's classes.
+        BackendError: the answer is not one probability distribution over the bundle's classes for each input.
     """
-    crop, classes = bundle.manifest.preprocessing.crop, len(bundle.manifest.classes)
-    answer = backend.predict(np.zeros((1, 3, crop, crop), np.float32))
-    if answer.shape != (1, classes) or not np.isclose(answer.sum(), 1, atol=1e-3) or answer.min() < 0:
-        raise BackendError(f"the model answers shape {answer.shape}, not probabilities of {classes} classes")
+    wanted, classes = bundle.manifest.input, len(bundle.manifest.classes)
+
+    def run(size: int, lone: bool) -> None:
+        answer = backend.predict(np.zeros((size, *wanted.shape), wanted.dtype), lone)
+        if answer.shape != (size, classes) or not np.allclose(answer.sum(axis=1), 1, atol=1e-3) or answer.min() < 0:
+            raise BackendError(f"the model answers shape {answer.shape}, not probabilities of {classes} classes")
+
+    run(1, lone=True)
+    with ThreadPoolExecutor(backend.streams, initializer=step_back) as streams:
+        for size in backend.batch_sizes:
+            list(streams.map(run, [size] * backend.streams, [False] * backend.streams))
 
 
 class _Signals:

@@ -8,27 +8,32 @@ from numpy.typing import NDArray
 
 from bundle import Bundle, BundleError
 from bundle.exported_program import check_exported_program
+from bundle.manifest import Program
+from inference.backends import DEFAULT_BATCH, batch_sizes
 
 
 class TorchBackend:
-    """An exported program, unlifted to a module."""
+    """An exported program, unlifted to a module. One call at a time, as each uses all threads."""
 
-    def __init__(self, module: Any) -> None:
+    streams = 1
+
+    def __init__(self, module: Any, batch: int) -> None:
+        self.batch_sizes = batch_sizes(batch)
+        self.max_batch = batch
         self._module = module
 
-    def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    def predict(self, batch: NDArray[Any], lone: bool = False) -> NDArray[np.float32]:
         with torch.inference_mode():
             answer: NDArray[np.float32] = self._module(torch.from_numpy(batch)).numpy()
         return answer
 
 
-def open_backend(bundle: Bundle, threads: int) -> TorchBackend:
+def open_backend(bundle: Bundle, program: Program, threads: int, batch: int) -> TorchBackend:
     """Load the bundle's `.pt2`, after checking again that loading it runs nothing that it carries."""
-    program = bundle.manifest.backends["torch"].program
-    path = bundle.path(program)
+    path = bundle.path(program.path)
     try:
-        check_exported_program(path, program)
+        check_exported_program(path, program.path)
     except BundleError as error:
         raise ValueError(str(error)) from None
     torch.set_num_threads(threads)
-    return TorchBackend(torch.export.load(path).module())
+    return TorchBackend(torch.export.load(path).module(), batch or DEFAULT_BATCH)

@@ -20,7 +20,7 @@ def server() -> Iterator[Running]:
 @pytest.fixture(scope="session")
 def torch_server() -> Iterator[Running]:
     """The tiny model on torch."""
-    with serving(tiny_bundle(), "--backend", "torch") as running:
+    with serving(tiny_bundle(), "--program", "torch-fp32") as running:
         yield running
 
 

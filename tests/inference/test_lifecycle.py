@@ -72,7 +72,7 @@ def test_settings_come_from_the_environment() -> None:
 
 def test_not_ready_before_the_warm_up() -> None:
     # The torch backend takes seconds to load: long enough to be asked meanwhile.
-    running = start(tiny_bundle(), "--backend", "torch", "--drain-seconds", "0")
+    running = start(tiny_bundle(), "--program", "torch-fp32", "--drain-seconds", "0")
     try:
         assert ask(f"{running.url}/health").status == 200
         for path, method, body in (("/ready", "GET", None), ("/health/ready", "PUT", None), ("/predict", "POST", b"x")):
