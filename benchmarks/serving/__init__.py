@@ -1,0 +1,1 @@
+"""This server against the ones that its users could pick instead; see docs/serving-benchmark.md."""
