@@ -8,7 +8,7 @@ from pathlib import Path
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
 _OWN_CGROUPS = Path("/proc/self/cgroup")
 
-# Weights of the scheduler: 1024 at nice 0, 335 at nice 5.
+# Steps of niceness below the main thread. Weights of the scheduler: 1024 at nice 0, 335 at nice 5.
 _BACKGROUND_NICE = 5
 
 
@@ -68,4 +68,5 @@ def step_back() -> None:
     Decoding and inference take whole cores for as long as they have work; /health has to be answered meanwhile.
     On Linux the priority is a thread's own, see setpriority(2), and may always be lowered.
     """
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _BACKGROUND_NICE)
+    main = os.getpriority(os.PRIO_PROCESS, os.getpid())
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), main + _BACKGROUND_NICE)
