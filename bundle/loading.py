@@ -62,7 +62,9 @@ def load(root: Path, digest: str | None = None, public_key: Path | None = None) 
     data = path.read_bytes()
     actual = digest_of(data)
     if digest is not None and not hmac.compare_digest(actual, digest):
-        raise BundleError(MANIFEST_FILE, f"the bundle in {root} has digest {actual}, but {digest} is pinned")
+        raise BundleError(
+            MANIFEST_FILE, f"the bundle in {root} has digest {actual}, but {digest} is pinned; fetch that one"
+        )
     manifest = parse_manifest(data)
     _verify_files(root, manifest)
     return Bundle(root, manifest, actual)
@@ -94,15 +96,15 @@ def entry_of(path: Path) -> FileEntry:
 def _verify_files(root: Path, manifest: Manifest) -> None:
     present = set(_present_files(root))
     for name in sorted(manifest.files.keys() - present):
-        raise BundleError(name, "is listed in the manifest but missing")
+        raise BundleError(name, "is listed in the manifest but missing; fetch the bundle again")
     for name in sorted(present - manifest.files.keys() - {MANIFEST_FILE, SIGNATURE_FILE}):
         raise BundleError(name, "is not listed in the manifest; remove it")
     for name, entry in sorted(manifest.files.items()):
         actual_size = (root / name).stat().st_size
         if actual_size != entry.bytes:
-            raise BundleError(name, f"has {actual_size} bytes, the manifest says {entry.bytes}")
+            raise BundleError(name, f"has {actual_size} bytes, the manifest says {entry.bytes}; fetch the bundle again")
         if entry_of(root / name).sha256 != entry.sha256:
-            raise BundleError(name, "its content was changed: the sha256 is not the manifest's")
+            raise BundleError(name, "its content was changed: its sha256 is not the manifest's; fetch the bundle again")
     for program in manifest.programs.values():
         if program.backend == "torch":
             check_exported_program(root / program.path, program.path)
