@@ -6,6 +6,7 @@ here, and is where bombs hide. In 64 KiB of EXIF, each of thousands of entries m
 
 import re
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -75,7 +76,7 @@ def read_header(data: bytes, kind: Kind) -> Header:
     try:
         return reader(data)
     except (struct.error, IndexError):
-        raise HeaderError("its header is damaged or cut off") from None
+        raise HeaderError("it is damaged or cut off") from None
 
 
 def orientation_of(exif: bytes) -> int:
@@ -153,14 +154,17 @@ def _read_png(data: bytes) -> Header:
         raise HeaderError("its header is damaged or cut off")
     width, height = struct.unpack_from(">II", data, 16)
     view = memoryview(data)
-    kept, orientation = [view[:33]], None
-    position, kind = 33, b""
+    kept, orientation = [view[:8]], None
+    position, kind = 8, b""
     for _ in range(MAX_SEGMENTS):
         if position + 8 > len(data) or kind == b"IEND":
             break
         length, kind = struct.unpack_from(">I4s", data, position)
         end = position + 12 + length
-        if kind in _PNG_NEEDED:
+        if kind in _PNG_NEEDED or position == 8:
+            # Pillow does not check the pixels' checksums; a photo with a flipped bit would become another one.
+            if struct.unpack_from(">I", data, end - 4) != (zlib.crc32(view[position + 4 : end - 4]),):
+                raise HeaderError("it is damaged")
             kept.append(view[position:end])
         elif kind == b"eXIf" and orientation is None:
             orientation = orientation_of(data[position + 8 : end])
