@@ -89,7 +89,6 @@ def main() -> None:
 @click.option(
     "--statsd-address", callback=_statsd, default=_DEFAULTS.statsd_address, help="Where latencies go, host:port."
 )
-@click.option("--metadata-url", callback=_http, default=_DEFAULTS.metadata_url, help="Where termination is announced.")
 @click.option("--instance-id", help="Name of this host in the logs.")
 def serve(
     *,

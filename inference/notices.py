@@ -1,16 +1,20 @@
-"""Notice that this host is about to be taken away, from the instance metadata service (IMDSv2).
+"""Drains the service when the host is about to be taken away: `python -m inference.notices`.
+
+Instance metadata (IMDSv2) tells it. A process of its own does the asking, so that the one that reads strangers' photos is
+denied the metadata, where the role's credentials are. Standard library only, to stay small.
 
 Sources: EC2 user guide, "Spot Instance interruption notices" and "EC2 instance rebalance recommendations"; EC2 Auto Scaling
 user guide, "Retrieve the target lifecycle state through instance metadata". Where there is nothing to tell, each document
 is a 404.
 """
 
-import asyncio
+import argparse
+import http.client
 import json
+import os
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
-
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
+from urllib.parse import urlsplit
 
 from inference import logs
 
@@ -21,52 +25,91 @@ TARGET_STATE = "autoscaling/target-lifecycle-state"
 # Seconds. A Spot notice comes two minutes ahead and AWS advises to ask every five seconds; a group that shrinks leaves as
 # long as its target group's deregistration delay.
 INTERVAL = 2.0
-LONGEST_INTERVAL = 60.0  # while the service does not answer
+LONGEST_INTERVAL = 60.0  # while the metadata service does not answer
 TIMEOUT = 2.0
 TOKEN_SECONDS = 21600  # the longest that IMDSv2 gives
 
-
-class _UnavailableError(Exception):
-    """The metadata service does not answer, or not as it should."""
+Sleep = Callable[[float], None]
 
 
-async def watch(metadata_url: str, on_notice: Callable[[str], object], interval: float = INTERVAL) -> None:
-    """Call `on_notice` with the reason, once, when the host is to be taken away; then end.
+class UnavailableError(Exception):
+    """Who was asked does not answer, or not as it should."""
 
-    Raises nothing: where the metadata service is switched off or out of reach, it is asked again, ever more rarely.
+
+def request(url: str, method: str, path: str, headers: dict[str, str]) -> tuple[int, str]:
+    """Return status and body of the answer to a request without a body. Raises UnavailableError."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=TIMEOUT)
+    try:
+        connection.request(method, path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(errors="replace").strip()
+    except (OSError, http.client.HTTPException) as error:
+        raise UnavailableError(f"{url} does not answer: {error}") from None
+    finally:
+        connection.close()
+
+
+class Metadata:
+    """IMDSv2 at `url`."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._token: str | None = None
+
+    def get(self, path: str) -> str | None:
+        """Return a document below meta-data, None where there is none. Raises UnavailableError."""
+        if self._token is None:
+            self._token = self._new_token()
+        status, body = self._document(path, self._token)
+        if status == http.client.UNAUTHORIZED:  # the token has ended
+            self._token = self._new_token()
+            status, body = self._document(path, self._token)
+        if status == http.client.NOT_FOUND:
+            return None
+        if status != http.client.OK:
+            raise UnavailableError(f"{self._url} answers {status} for {path}")
+        return body
+
+    def _document(self, path: str, token: str) -> tuple[int, str]:
+        return request(self._url, "GET", f"/latest/meta-data/{path}", {"X-aws-ec2-metadata-token": token})
+
+    def _new_token(self) -> str:
+        lifetime = {"X-aws-ec2-metadata-token-ttl-seconds": str(TOKEN_SECONDS)}
+        status, body = request(self._url, "PUT", "/latest/api/token", lifetime)
+        if status != http.client.OK:
+            raise UnavailableError(f"{self._url} answers {status} instead of a token")
+        return body
+
+
+def wait_for_notice(metadata: Metadata, interval: float = INTERVAL, sleep: Sleep = time.sleep) -> str:
+    """Return the reason when the host is to be taken away.
+
+    Where the metadata service is switched off or out of reach, it is asked again, ever more rarely.
 
     Args:
-        metadata_url: base of the service, http://169.254.169.254 on EC2.
-        on_notice: what to do about it.
+        metadata: what is asked.
         interval: seconds between two looks.
+        sleep: waits so many seconds.
     """
-    metadata = _Metadata(metadata_url)
     rebalance_seen, wait = False, interval
-    try:
-        while True:
-            try:
-                reason = _spot_reason(await metadata.get(SPOT_ACTION)) or _state_reason(
-                    await metadata.get(TARGET_STATE)
-                )
-                recommended = await metadata.get(REBALANCE)
-                wait = interval
-            except _UnavailableError as error:
-                if wait == interval:
-                    logs.info("no instance metadata", reason=str(error))
-                reason, recommended, wait = None, None, min(2 * wait, LONGEST_INTERVAL)
+    while True:
+        try:
+            reason = spot_reason(metadata.get(SPOT_ACTION)) or state_reason(metadata.get(TARGET_STATE))
             if reason:
-                logs.info("termination notice", reason=reason)
-                on_notice(reason)
-                return
+                return reason
+            recommended = metadata.get(REBALANCE)
             if recommended and not rebalance_seen:
                 rebalance_seen = True
                 logs.info("rebalance recommended", document=recommended[:200])
-            await asyncio.sleep(wait)
-    finally:
-        metadata.close()
+            wait = interval
+        except UnavailableError as error:
+            if wait == interval:
+                logs.info("no instance metadata", reason=str(error))
+            wait = min(2 * wait, LONGEST_INTERVAL)
+        sleep(wait)
 
 
-def _spot_reason(document: str | None) -> str | None:
+def spot_reason(document: str | None) -> str | None:
     """Return the reason that a Spot notice gives: {"action": "terminate", "time": "2026-01-01T00:02:00Z"}."""
     if document is None:
         return None
@@ -78,60 +121,34 @@ def _spot_reason(document: str | None) -> str | None:
         return f"spot: {document[:200]}"
 
 
-def _state_reason(state: str | None) -> str | None:
-    return "autoscaling: target life-cycle state is Terminated" if state == "Terminated" else None
+def state_reason(state: str | None) -> str | None:
+    """Return the reason that the life-cycle state gives which Auto Scaling wants the instance in."""
+    return "autoscaling: the target life-cycle state is Terminated" if state == "Terminated" else None
 
 
-@dataclass
-class _Metadata:
-    """IMDSv2 at `url`."""
-
-    url: str
-
-    def __post_init__(self) -> None:
-        # Tornado's own client: no proxy, no thread; not the shared one, which others may close.
-        self._client = AsyncHTTPClient(force_instance=True)
-        self._token: str | None = None
-
-    async def get(self, path: str) -> str | None:
-        """Return a document below meta-data, None where there is none.
-
-        Raises:
-            _UnavailableError: the service is off or out of reach.
-        """
-        if self._token is None:
-            self._token = await self._new_token()
-        answer = await self._ask("GET", f"meta-data/{path}", {"X-aws-ec2-metadata-token": self._token})
-        if answer.code == 401:  # the token has ended
-            self._token = await self._new_token()
-            answer = await self._ask("GET", f"meta-data/{path}", {"X-aws-ec2-metadata-token": self._token})
-        if answer.code == 404:
-            return None
-        return self._body(answer).strip()
-
-    def close(self) -> None:
-        self._client.close()
-
-    async def _new_token(self) -> str:
-        lifetime = {"X-aws-ec2-metadata-token-ttl-seconds": str(TOKEN_SECONDS)}
-        return self._body(await self._ask("PUT", "api/token", lifetime))
-
-    async def _ask(self, method: str, path: str, headers: dict[str, str]) -> HTTPResponse:
-        request = HTTPRequest(
-            f"{self.url.rstrip('/')}/latest/{path}",
-            method,
-            headers,
-            body=b"" if method == "PUT" else None,
-            connect_timeout=TIMEOUT,
-            request_timeout=TIMEOUT,
-            follow_redirects=False,
-        )
+def keep_draining(service_url: str, interval: float = INTERVAL, sleep: Sleep = time.sleep) -> None:
+    """Tell the service to drain, and go on: one that is started anew does not know."""
+    while True:
         try:
-            return await self._client.fetch(request, raise_error=False)
-        except Exception as error:  # whatever a broken service makes the client say
-            raise _UnavailableError(str(error)) from None
+            request(service_url, "PUT", "/health/drain", {"Content-Length": "0"})
+        except UnavailableError as error:
+            logs.info("the service cannot be drained", reason=str(error))
+        sleep(interval)
 
-    def _body(self, answer: HTTPResponse) -> str:
-        if answer.code != 200:
-            raise _UnavailableError(f"{answer.code} {answer.reason} for {answer.request.url}")
-        return answer.body.decode(errors="replace")
+
+def main() -> None:
+    """Wait for a notice, then drain for the rest of the host's life."""
+    parser = argparse.ArgumentParser(prog="python -m inference.notices", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--metadata-url", default="http://169.254.169.254", help="instance metadata (%(default)s)")
+    parser.add_argument("--service-url", default="http://127.0.0.1:8080", help="what is drained (%(default)s)")
+    parser.add_argument("--interval", type=float, default=INTERVAL, help="seconds between two looks (%(default)s)")
+    arguments = parser.parse_args()
+    instance_id = os.environ.get("PETTRACKER_INSTANCE_ID")
+    logs.configure({"instance_id": instance_id} if instance_id else {})
+    reason = wait_for_notice(Metadata(arguments.metadata_url), arguments.interval)
+    logs.info("termination notice", reason=reason)
+    keep_draining(arguments.service_url, arguments.interval)
+
+
+if __name__ == "__main__":
+    main()

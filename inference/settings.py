@@ -22,7 +22,6 @@ class Settings:
         drain_seconds: time on SIGTERM during which /ready says 503 but requests are still served. It has to exceed the
             time that a load balancer needs to notice.
         statsd_address: host:port of the StatsD listener (the CloudWatch agent) that gets latencies and errors; "": none.
-        metadata_url: instance metadata service to ask for a termination notice, such as http://169.254.169.254; "": none.
     """
 
     address: str = "127.0.0.1"
@@ -38,4 +37,3 @@ class Settings:
     batch_wait_seconds: float = 0.0
     drain_seconds: float = 15.0
     statsd_address: str = ""
-    metadata_url: str = ""

@@ -1,18 +1,23 @@
 """Termination notices, from the local cloud's metadata service as a host finds it."""
 
-import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
-from inference.notices import watch
+from inference import notices
+from inference.notices import LONGEST_INTERVAL, wait_for_notice
 from localcloud.instance_data import InstanceView
 from localcloud.metadata import MetadataServer, Tokens
 from localcloud.settings import Settings
+from tests.bundles import REPOSITORY
 
 VIEW = InstanceView(
     "i-0123456789abcdef0", "us-east-1", "us-east-1a", "123456789012", "ami-1", "c5.large", "127.0.0.1", "02:00:00:00:00:01"
@@ -22,20 +27,11 @@ SPOT = {"action": "terminate", "time": "2026-01-01T00:02:00Z"}
 
 @dataclass
 class Metadata:
-    """A metadata service and what it says; `asked` counts requests for documents."""
+    """A metadata service and what it says."""
 
-    port: int
     server: MetadataServer
+    url: str
     view: InstanceView = VIEW
-    asked: int = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def look_up(self, _address: str) -> InstanceView:
-        self.asked += 1
-        return self.view
 
 
 @pytest.fixture
@@ -44,93 +40,140 @@ def metadata(tmp_path: Path) -> Iterator[Metadata]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     server = MetadataServer(Settings(root=tmp_path, metadata_port=port), lambda _: None, lambda _: {})
-    one = Metadata(port, server)
-    server.lookup = one.look_up
+    one = Metadata(server, f"http://127.0.0.1:{port}")
+    server.lookup = lambda _: one.view
     server.listen("127.0.0.1")
     yield one
     server.close()
 
 
-def notices(url: str, scene: Callable[[], Awaitable[None]] | None = None) -> list[str]:
-    """Watch while the scene is played, and until the watch ends if there is none; return what was told."""
-    told: list[str] = []
-
-    async def run() -> None:
-        watching = asyncio.create_task(watch(url, told.append, interval=0.01))
-        if scene is None:
-            await asyncio.wait_for(watching, 10)
-            return
-        await scene()
-        assert not watching.done()
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
-
-    asyncio.run(run())
-    return told
+class Over(Exception):
+    """The scene has been played."""
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
+def scenes(*each: Callable[[], object]) -> tuple[list[float], Callable[[float], None]]:
+    """Return a sleep that plays one scene each time and then ends the wait, and the list of times slept."""
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) > len(each):
+            raise Over
+        each[len(slept) - 1]()
+
+    return slept, sleep
+
+
+def nothing() -> None:
+    """Let time pass."""
 
 
 def test_nothing_is_told_while_there_is_no_notice(metadata: Metadata) -> None:
     metadata.view = replace(VIEW, target_lifecycle_state="InService")
-    assert notices(metadata.url, lambda: until(lambda: metadata.asked > 12)) == []
+    slept, sleep = scenes(nothing, nothing)
+    with pytest.raises(Over):
+        wait_for_notice(notices.Metadata(metadata.url), 2, sleep)
+    assert slept == [2, 2, 2]
 
 
-def test_a_spot_notice_is_told_once_with_its_time(metadata: Metadata, caplog: pytest.LogCaptureFixture) -> None:
-    metadata.view = replace(VIEW, spot_action=SPOT)
-    with caplog.at_level(logging.INFO, "inference"):
-        assert notices(metadata.url) == ["spot: terminate at 2026-01-01T00:02:00Z"]
-    assert [(one.message, one.fields) for one in caplog.records] == [
-        ("termination notice", {"reason": "spot: terminate at 2026-01-01T00:02:00Z"})
-    ]
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"spot_action": SPOT}, "spot: terminate at 2026-01-01T00:02:00Z"),
+        ({"spot_action": {"action": "stop"}}, 'spot: {"action": "stop"}'),
+        ({"target_lifecycle_state": "Terminated"}, "autoscaling: the target life-cycle state is Terminated"),
+    ],
+)
+def test_a_notice_is_told_as_soon_as_it_is_there(metadata: Metadata, change: dict[str, object], reason: str) -> None:
+    def give() -> None:
+        metadata.view = replace(VIEW, **change)  # type: ignore[arg-type]
+
+    slept, sleep = scenes(nothing, give)
+    assert wait_for_notice(notices.Metadata(metadata.url), 2, sleep) == reason
+    assert slept == [2, 2]
 
 
-def test_a_group_that_takes_the_host_out_is_a_notice(metadata: Metadata) -> None:
-    metadata.view = replace(VIEW, target_lifecycle_state="Terminated")
-    assert notices(metadata.url) == ["autoscaling: target life-cycle state is Terminated"]
-
-
-def test_a_rebalance_recommendation_is_logged_once_and_no_notice(
+def test_a_rebalance_recommendation_is_logged_once_and_is_no_notice(
     metadata: Metadata, caplog: pytest.LogCaptureFixture
 ) -> None:
     metadata.view = replace(VIEW, rebalance_time="2026-01-01T00:00:00Z")
-    with caplog.at_level(logging.INFO, "inference"):
-        assert notices(metadata.url, lambda: until(lambda: metadata.asked > 12)) == []
+    with caplog.at_level(logging.INFO, "inference"), pytest.raises(Over):
+        wait_for_notice(notices.Metadata(metadata.url), 2, scenes(nothing, nothing)[1])
     assert [one.message for one in caplog.records] == ["rebalance recommended"]
 
 
-def test_a_token_that_ends_is_replaced(metadata: Metadata) -> None:
-    async def scene() -> None:
-        await until(lambda: metadata.asked > 3)
-        metadata.server.tokens = Tokens()  # no token given out so far is good any more
-        metadata.asked = 0
-        await until(lambda: metadata.asked > 12)
+def test_a_token_that_has_ended_is_replaced(metadata: Metadata, caplog: pytest.LogCaptureFixture) -> None:
+    def end_tokens() -> None:
+        metadata.server.tokens = Tokens()
 
-    assert notices(metadata.url, scene) == []
+    slept, sleep = scenes(end_tokens, nothing)
+    with caplog.at_level(logging.INFO, "inference"), pytest.raises(Over):
+        wait_for_notice(notices.Metadata(metadata.url), 2, sleep)
+    assert (slept, caplog.records) == ([2, 2, 2], [])
 
 
-def test_a_service_that_is_off_is_mentioned_once_and_heeded_when_it_is_on(
+def test_a_service_that_is_off_is_mentioned_once_asked_more_rarely_and_heeded_when_it_is_on(
     metadata: Metadata, caplog: pytest.LogCaptureFixture
 ) -> None:
     metadata.view = replace(VIEW, http_endpoint=False)
-    told: list[str] = []
 
-    async def run() -> None:
-        watching = asyncio.create_task(watch(metadata.url, told.append, interval=0.01))
-        await until(lambda: metadata.asked > 3)
+    def switch_on() -> None:
         metadata.view = replace(VIEW, spot_action=SPOT)
-        await asyncio.wait_for(watching, 10)
 
+    slept, sleep = scenes(*[nothing] * 6, switch_on)
     with caplog.at_level(logging.INFO, "inference"):
-        asyncio.run(run())
-    assert [one.message for one in caplog.records] == ["no instance metadata", "termination notice"]
-    assert len(told) == 1
+        assert wait_for_notice(notices.Metadata(metadata.url), 2, sleep).startswith("spot")
+    assert slept == [4, 8, 16, 32, LONGEST_INTERVAL, LONGEST_INTERVAL, LONGEST_INTERVAL]
+    assert [one.message for one in caplog.records] == ["no instance metadata"]
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://[", "not a url"])
-def test_a_service_out_of_reach_ends_nothing(url: str) -> None:
-    assert notices(url, lambda: asyncio.sleep(0.1)) == []
+def test_a_service_out_of_reach_ends_nothing() -> None:
+    slept, sleep = scenes(nothing)
+    with pytest.raises(Over):
+        wait_for_notice(notices.Metadata("http://127.0.0.1:1"), 2, sleep)
+    assert slept == [4, 8]
+
+
+@pytest.fixture
+def asked() -> Iterator[tuple[str, list[str], threading.Event]]:
+    """The address of a service, what it was asked, and an event that is set at its second drain."""
+    calls: list[str] = []
+    twice = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            calls.append(self.path)
+            self.send_response(503 if len(calls) == 1 else 200)
+            self.end_headers()
+            if len(calls) == 2:
+                twice.set()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", calls, twice
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_process_drains_the_service_again_and_again_and_says_why(
+    metadata: Metadata, asked: tuple[str, list[str], threading.Event]
+) -> None:
+    metadata.view = replace(VIEW, spot_action=SPOT)
+    url, calls, twice = asked
+    command = [sys.executable, "-m", "inference.notices", "--interval=0.05"]
+    process = subprocess.Popen(
+        [*command, f"--metadata-url={metadata.url}", f"--service-url={url}"],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert twice.wait(20)
+    finally:
+        process.terminate()
+        output, _ = process.communicate(timeout=20)
+    assert set(calls) == {"/health/drain"}
+    assert '"termination notice", "reason": "spot: terminate at 2026-01-01T00:02:00Z"' in output
