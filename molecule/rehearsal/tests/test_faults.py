@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import testinfra
 
+ROOT = Path(__file__).parents[3]
 USERS = 3
 
 
@@ -47,26 +48,45 @@ def replaced(group, healthy_targets, eventually):
     return wait
 
 
-def test_a_terminated_host_is_replaced_and_no_request_fails(client, healthy_targets, replaced):
+def test_a_host_with_a_spot_notice_takes_no_new_requests_and_fails_none(healthy_targets, eventually, replaced):
+    # First of the tests here: a group heeds the balancer's verdict only when a host's grace period is over.
     before = healthy_targets()
     victim = min(before)
+    host = testinfra.get_host(f"podman://{victim}")
+    ask = "curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:8080"
     with load() as counted:
-        client("ec2").terminate_instances(InstanceIds=[victim])
+        subprocess.run([sys.executable, "-m", "localcloud", "interrupt", victim], cwd=ROOT, check=True)
+        eventually(lambda: host.check_output(f"{ask}/ready"), lambda status: status == "503", within=10)
+        photo = "/opt/pettracker/bundle/golden/cat.jpg"
+        assert host.check_output(f"{ask}/predict -F file=@{photo}") == "200"
+        log = host.check_output("cat /var/log/pettracker/notices.log")
         after = replaced(victim)
+    assert "spot: terminate at 20" in log
     assert after - before
     assert counted["requests"] > 50
     assert counted["failures"] == 0, counted["messages"]
 
 
-def test_a_killed_host_costs_at_most_what_was_in_flight_on_it(healthy_targets, replaced):
+def test_every_host_in_turn_is_terminated_and_no_request_fails(client, healthy_targets, replaced):
     before = healthy_targets()
-    victim = min(before)
     with load() as counted:
-        subprocess.run(["podman", "kill", "--signal", "KILL", victim], check=True, capture_output=True)
-        after = replaced(victim)
-    assert after - before
+        for victim in sorted(before):
+            client("ec2").terminate_instances(InstanceIds=[victim])
+            after = replaced(victim)
+    assert not after & before
     assert counted["requests"] > 50
-    assert counted["failures"] <= USERS, counted["messages"]
+    assert counted["failures"] == 0, counted["messages"]
+
+
+def test_every_host_in_turn_is_killed_and_costs_at_most_what_was_in_flight_on_it(healthy_targets, replaced):
+    before = healthy_targets()
+    with load() as counted:
+        for victim in sorted(before):
+            subprocess.run(["podman", "kill", "--signal", "KILL", victim], check=True, capture_output=True)
+            after = replaced(victim)
+    assert not after & before
+    assert counted["requests"] > 50
+    assert counted["failures"] <= USERS * len(before), counted["messages"]
 
 
 def test_a_host_that_stops_answering_is_replaced(host, healthy_targets, replaced):

@@ -5,6 +5,7 @@ import json
 import os
 import urllib.error
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,26 @@ def test_service_logs_arrive_in_cloudwatch(client, host, eventually, trust):
         lambda events: any("/predict" in e["message"] for e in events),
     )
     assert all(json.loads(e["message"]) for e in messages)
+
+
+def test_the_latency_of_the_whole_group_arrives_in_cloudwatch(client, eventually, trust):
+    call("/predict", trust, "POST", CAT)
+    dimensions = [{"Name": "AutoScalingGroupName", "Value": "pettracker-local-service"}]
+    metric = {"Namespace": "PetTracker/ML", "MetricName": "InferenceLatency", "Dimensions": dimensions}
+    queries = [
+        {"Id": name, "MetricStat": {"Metric": metric, "Period": 7200, "Stat": stat}}
+        for name, stat in (("count", "SampleCount"), ("median", "p50"), ("tail", "p99"))
+    ]
+
+    def read():
+        now = datetime.now(UTC)
+        span = {"StartTime": now - timedelta(hours=1), "EndTime": now + timedelta(minutes=1)}
+        results = client("cloudwatch").get_metric_data(MetricDataQueries=queries, **span)["MetricDataResults"]
+        return {one["Id"]: one["Values"][0] for one in results if one["Values"]}
+
+    latency = eventually(read, bool, within=120)
+    assert latency["count"] >= 1
+    assert 0 < latency["median"] <= latency["tail"] < 10_000  # milliseconds; the deadline is 10 s
 
 
 def test_memory_and_disk_metrics_arrive_in_cloudwatch(client, eventually):

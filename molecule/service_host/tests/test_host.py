@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import boto3
@@ -11,6 +12,7 @@ import pytest
 from testinfra.host import Host
 
 UNIT = "pettracker-inference.service"
+NOTICES = "pettracker-notices.service"
 CAT = Path("/opt/pettracker/bundle/golden/cat.jpg")
 
 
@@ -31,10 +33,24 @@ def test_the_service_runs_as_an_account_without_shell_password_or_rights(host: H
     assert status == ["CapEff:", "0000000000000000", "NoNewPrivs:", "1", "Seccomp:", "2"]
 
 
-def test_the_unit_is_confined(host: Host) -> None:
-    security = host.run(f"systemd-analyze security --no-pager --threshold=20 {UNIT}")
+@pytest.mark.parametrize("unit", [UNIT, NOTICES])
+def test_the_units_are_confined(host: Host, unit: str) -> None:
+    security = host.run(f"systemd-analyze security --no-pager --threshold=20 {unit}")
 
     assert security.rc == 0, security.stdout.splitlines()[-1]
+
+
+def test_the_service_may_not_ask_the_metadata_but_its_neighbour_may(host: Host) -> None:
+    properties = [
+        host.check_output(f"systemctl show --property=IPAddressDeny,IPAddressAllow,ActiveState {unit}")
+        for unit in (UNIT, NOTICES)
+    ]
+
+    assert "169.254.0.0/16" in properties[0]
+    assert "169.254.169.254" not in properties[0]
+    assert "ActiveState=active" in properties[1]
+    assert "169.254.169.254" in properties[1]
+    assert "no instance metadata" not in host.check_output("cat /var/log/pettracker/notices.log")
 
 
 def test_nothing_that_the_service_can_write_is_executed_or_read_by_it(host: Host) -> None:
@@ -84,7 +100,7 @@ def test_the_metadata_service_wants_a_token(host: Host) -> None:
     assert status == "401"
 
 
-def test_the_agent_measures_memory_and_disk_of_the_whole_group(host: Host) -> None:
+def test_the_agent_measures_memory_disk_and_latency_of_the_whole_group(host: Host) -> None:
     config = json.loads(host.check_output("cat /opt/aws/amazon-cloudwatch-agent/bin/config.json"))
     status = json.loads(host.check_output("/opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl -a status"))
 
@@ -92,6 +108,7 @@ def test_the_agent_measures_memory_and_disk_of_the_whole_group(host: Host) -> No
     assert config["metrics"]["namespace"] == "PetTracker/ML"
     assert config["metrics"]["metrics_collected"]["mem"]["measurement"] == ["mem_used_percent"]
     assert config["metrics"]["metrics_collected"]["disk"]["resources"] == ["/"]
+    assert config["metrics"]["metrics_collected"]["statsd"]["service_address"] == "127.0.0.1:8125"
     assert config["metrics"]["aggregation_dimensions"] == [["AutoScalingGroupName"]]
 
 
@@ -106,6 +123,25 @@ def test_the_services_log_lines_arrive_in_cloudwatch(host: Host) -> None:
         events = [event["message"] for event in found["events"]]
 
     assert any('"ready"' in event for event in events)
+
+
+def test_the_services_latency_arrives_in_cloudwatch(host: Host) -> None:
+    instance = host.check_output(". /etc/pettracker/instance.env; echo $PETTRACKER_INSTANCE_ID")
+    dimensions = [{"Name": "InstanceId", "Value": instance}, {"Name": "metric_type", "Value": "timing"}]
+    metric = {"Namespace": "PetTracker/ML", "MetricName": "InferenceLatency", "Dimensions": dimensions}
+    query = {"Id": "p99", "MetricStat": {"Metric": metric, "Period": 7200, "Stat": "p99"}}
+    host.check_output(f"curl -fsS -F file=@{CAT} http://127.0.0.1:8080/predict")
+    values: list[float] = []
+    deadline = time.monotonic() + 30
+    while not values and time.monotonic() < deadline:
+        time.sleep(1)
+        now = datetime.now(UTC)
+        found = boto3.client("cloudwatch").get_metric_data(
+            MetricDataQueries=[query], StartTime=now - timedelta(hours=1), EndTime=now + timedelta(minutes=1)
+        )
+        values = found["MetricDataResults"][0]["Values"]
+
+    assert 0 < values[0] < 10_000  # milliseconds; the deadline is 10 s
 
 
 def test_the_journal_is_bounded_and_core_dumps_are_off(host: Host) -> None:
