@@ -25,11 +25,13 @@ def _serve(*options: str) -> "subprocess.CompletedProcess[str]":
 
 def test_a_corrupt_bundle_is_refused_at_start_by_name(tmp_path: Path) -> None:
     root = copy_of_tiny(tmp_path)
-    with (root / "openvino/model.bin").open("r+b") as stream:
+    weights = load(root).manifest.chosen.weights
+    assert weights
+    with (root / weights).open("r+b") as stream:
         stream.write(b"\x00\x01\x02\x03")
     result = _serve("--bundle", str(root))
     assert result.returncode == 3
-    assert "openvino/model.bin" in result.stderr
+    assert weights in result.stderr
     assert "Traceback" not in result.stderr
 
 
@@ -52,11 +54,19 @@ def test_a_busy_port_is_told() -> None:
 
 def test_a_program_that_cannot_be_loaded_is_told(tmp_path: Path) -> None:
     root = copy_of_tiny(tmp_path)
-    (root / "openvino/model.xml").write_text("<net></net>")
-    seal(root, load(tiny_bundle()).manifest.model_dump(exclude={"files"}))
+    manifest = load(root).manifest
+    (root / manifest.chosen.path).write_text("<net></net>")
+    seal(root, manifest.model_dump(exclude={"files"}))
     result = _serve("--bundle", str(root), "--port", "0")
     assert result.returncode == 4
-    assert "openvino/model.xml" in result.stderr
+    assert manifest.chosen.path in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_program_that_the_bundle_does_not_have_is_told() -> None:
+    result = _serve("--bundle", str(tiny_bundle()), "--port", "0", "--program", "onnx-fp16")
+    assert result.returncode == 4
+    assert "no program onnx-fp16; it has openvino-fp32" in result.stderr
     assert "Traceback" not in result.stderr
 
 
