@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tornado.httputil import HTTPFile, HTTPInputError, ParseMultipartConfig, parse_multipart_form_data
+from tornado.httputil import HTTPFile, HTTPInputError, parse_multipart_form_data
 
 from inference.errors import (
     BadRequestError,
@@ -24,8 +24,8 @@ FORM = "multipart/form-data"
 # A body that is too large is still read, up to this many times the limit, so that its sender gets the 413 and not a
 # broken connection.
 _READ_FACTOR = 4
-# One field, and what stands before it. More would be refused anyway; here it costs nothing.
-_FORM_LIMITS = ParseMultipartConfig(max_parts=2, max_part_header_size=4096)
+_END_OF_HEADERS = b"\r\n\r\n"
+_MAX_HEAD_BYTES = 4096
 _MAX_BOUNDARY = 70  # RFC 2046, section 5.1.1
 
 
@@ -183,19 +183,28 @@ class BodyHandler(JsonHandler):
 def form_field(body: bytes, boundary: str, names: Sequence[str]) -> bytes:
     """Return the content of the one field that a multipart form has, sent as a file or as a plain value.
 
+    Tornado's parser copies a form three times; here it gets the form without the content, which costs a hundredth.
+
     Raises:
         BadRequestError: no form, or not exactly one field of one of these names: what is not used is not ignored.
     """
     if not 0 < len(boundary) <= _MAX_BOUNDARY:
         raise BadRequestError(f"The Content-Type has no boundary of 1 to {_MAX_BOUNDARY} characters.")
+    delimiter = b"\r\n--" + boundary.encode()
+    start = body.find(_END_OF_HEADERS, 0, _MAX_HEAD_BYTES) + len(_END_OF_HEADERS)
+    end = body.rfind(delimiter + b"--")
+    if start < len(_END_OF_HEADERS) or end < start:
+        raise BadRequestError("The multipart body cannot be read: a field or the final boundary is missing.")
     values: dict[str, list[bytes]] = {}
     files: dict[str, list[HTTPFile]] = {}
     try:
-        parse_multipart_form_data(boundary.encode(), body, values, files, config=_FORM_LIMITS)
+        parse_multipart_form_data(boundary.encode(), body[:start] + body[end:], values, files)
     except (HTTPInputError, UnicodeDecodeError) as error:
         raise BadRequestError(f"The multipart body cannot be read: {quoted(str(error), 200)}.") from None
-    parts = [(name, file["body"]) for name, each in files.items() for file in each]
-    parts += [(name, value) for name, each in values.items() for value in each]
-    if len(parts) != 1 or parts[0][0] not in names:
+    if (
+        len(files) + len(values) != 1
+        or not (files | values).keys() <= set(names)
+        or body.find(delimiter, start, end) >= 0
+    ):
         raise BadRequestError(f"The multipart body must have one field, named {' or '.join(names)}.")
-    return parts[0][1]
+    return body[start:end]
