@@ -1,11 +1,12 @@
 """Command line of the inference package.
 
 Exit status of `serve`: 0 ended by a signal, 2 wrong usage, 3 the bundle is not what it should be, 4 the backend cannot run
-it, 5 the address cannot be listened on.
+it, 5 the address cannot be listened on, 6 inference keeps failing.
 """
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 from typing import NoReturn, get_args
@@ -19,6 +20,7 @@ from inference.settings import Settings
 EXIT_BAD_BUNDLE = 3
 EXIT_NO_BACKEND = 4
 EXIT_NO_ADDRESS = 5
+EXIT_ENGINE = 6
 
 _DEFAULTS = Settings()
 _BACKENDS = click.Choice(get_args(BackendName))
@@ -59,7 +61,8 @@ def main() -> None:
 @main.command(
     context_settings={"auto_envvar_prefix": "PETTRACKER", "show_default": True},
     epilog="Each option is also read from an environment variable, such as PETTRACKER_BUNDLE. Exit status: 0 ended by "
-    "a signal, 2 wrong usage, 3 bad bundle, 4 the backend cannot run it, 5 the address cannot be listened on.",
+    "a signal, 2 wrong usage, 3 bad bundle, 4 the backend cannot run it, 5 the address cannot be listened on, 6 inference "
+    "keeps failing.",
 )
 @click.option("--bundle", "directory", envvar="PETTRACKER_BUNDLE", type=click.Path(path_type=Path), required=True)
 @click.option("--bundle-digest", help="Pinned digest, sha256:…; without it the bundle's origin is not checked.")
@@ -109,6 +112,7 @@ def serve(
     from inference import logs
     from inference.backends import BackendError
     from inference.cpus import usable_cpus
+    from inference.engine import EngineError
     from inference.server import Server
 
     logs.configure({"instance_id": instance_id} if instance_id else {})
@@ -119,6 +123,12 @@ def serve(
         asyncio.run(server.run())
     except BackendError as error:
         _fail(str(error), EXIT_NO_BACKEND)
+    except EngineError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # A thread may hang in native code, and an orderly end would wait for it.
+        os._exit(EXIT_ENGINE)
     except OSError as error:
         _fail(f"cannot listen on {settings.address} port {settings.port}: {error.strerror or error}", EXIT_NO_ADDRESS)
 
