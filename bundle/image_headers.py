@@ -44,15 +44,21 @@ class Header:
     """Of one image.
 
     Attributes:
+        kind: the format, by Pillow's name for it.
         width, height: pixels, as stored: before the orientation is applied.
         orientation: EXIF's 1 to 8; 1 is upright.
         essential: the file without what the decoder does not need.
     """
 
+    kind: Kind
     width: int
     height: int
     orientation: int
     essential: bytes
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
 
 
 def kind_of(data: bytes) -> Kind | None:
@@ -123,7 +129,7 @@ def _read_jpeg(data: bytes) -> Header:
     if data.count(b"\xff\xda", start) > MAX_SCANS and _scans(data) > MAX_SCANS:
         raise HeaderError(f"it has more than {MAX_SCANS} scans")
     kept.append(view[start:])
-    return Header(*size, orientation or 1, b"".join(kept))
+    return Header("JPEG", *size, orientation or 1, b"".join(kept))
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -171,7 +177,7 @@ def _read_png(data: bytes) -> Header:
         position = end
     else:
         raise HeaderError("it has too many chunks")
-    return Header(width, height, orientation or 1, b"".join(kept))
+    return Header("PNG", width, height, orientation or 1, b"".join(kept))
 
 
 def _read_webp(data: bytes) -> Header:
@@ -180,13 +186,13 @@ def _read_webp(data: bytes) -> Header:
         raise HeaderError("its header is damaged or cut off")
     if kind == b"VP8X":
         width, height = (1 + int.from_bytes(data[at : at + 3], "little") for at in (24, 27))
-        return Header(width, height, _webp_orientation(data), data)
+        return Header("WEBP", width, height, _webp_orientation(data), data)
     if kind == b"VP8 " and data[23:26] == b"\x9d\x01\x2a":
         width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data, 26))
-        return Header(width, height, 1, data)
+        return Header("WEBP", width, height, 1, data)
     if kind == b"VP8L" and data[20] == 0x2F:
         (bits,) = struct.unpack_from("<I", data, 21)
-        return Header(1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF), 1, data)
+        return Header("WEBP", 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF), 1, data)
     raise HeaderError("its header is damaged")
 
 

@@ -6,6 +6,7 @@ clips it to white.
 """
 
 import io
+import math
 import warnings
 from dataclasses import dataclass
 
@@ -19,6 +20,9 @@ from bundle.preprocessing import FILTERS, Preprocessing, crop_box
 # Pillow warns of what is damaged but legible, on the standard error. Who sends images must not be able to fill the log.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
+# A decoder that scales leaves a JPEG at least this much larger than the resized image: then the filter of the resizing,
+# with which the model was trained, decides over the pixels, and not the decoder's.
+SCALING_MARGIN = 1.15
 # How EXIF's orientations are undone.
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -63,11 +67,17 @@ class Limits:
 def read_pixels(data: bytes, preprocessing: Preprocessing, limits: Limits) -> NDArray[np.uint8]:
     """Decode one image, upright (EXIF orientation applied), and prepare it for the model. Of an animation, the first frame.
 
-    A JPEG is decoded at a half, a quarter or an eighth of its size where the model needs no more. That changes values by
-    about one step in 255, and by up to 20 at hard edges.
-
     Returns:
         uint8 array of shape (crop, crop, 3), RGB.
+
+    Raises:
+        UnsupportedFormatError, UndecodableError, TooManyPixelsError
+    """
+    return decode(inspect(data, limits), preprocessing)
+
+
+def inspect(data: bytes, limits: Limits) -> Header:
+    """Read an image's header and check it; the first half of `read_pixels`, which costs next to nothing.
 
     Raises:
         UnsupportedFormatError, UndecodableError, TooManyPixelsError
@@ -80,8 +90,20 @@ def read_pixels(data: bytes, preprocessing: Preprocessing, limits: Limits) -> ND
     except HeaderError as error:
         raise UndecodableError(f"The image cannot be decoded: {error}.") from None
     _check_size(header, limits)
+    return header
+
+
+def decode(header: Header, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """Decode an image whose header has been checked; the second half of `read_pixels`.
+
+    A JPEG is decoded at a half, a quarter or an eighth of its size where the model needs no more. On photos, that changes
+    values by 1 to 2.5 steps of 255 on average, and 99 of 100 by less than 15.
+
+    Raises:
+        UndecodableError
+    """
     try:
-        with Image.open(io.BytesIO(header.essential), formats=(kind,)) as image:
+        with Image.open(io.BytesIO(header.essential), formats=(header.kind,)) as image:
             return np.asarray(_crop(image, header, preprocessing))
     except Exception as error:  # whatever Pillow's parsers stumble on, MemoryError included
         raise UndecodableError("The image cannot be decoded: it is damaged or cut off.") from error
@@ -89,7 +111,7 @@ def read_pixels(data: bytes, preprocessing: Preprocessing, limits: Limits) -> ND
 
 def _check_size(header: Header, limits: Limits) -> None:
     size = f"{header.width}x{header.height}"
-    if header.width * header.height > limits.max_pixels:
+    if header.pixels > limits.max_pixels:
         raise TooManyPixelsError(f"The image has {size} pixels; at most {limits.max_pixels:,} are accepted.")
     if max(header.width, header.height) > limits.max_side:
         raise TooManyPixelsError(f"The image has {size} pixels; a side may have at most {limits.max_side:,}.")
@@ -100,8 +122,8 @@ def _crop(image: Image.Image, header: Header, preprocessing: Preprocessing) -> I
     stored = (header.width, header.height)
     if image.size != stored:
         raise ValueError("the decoder finds another size than the header states")
-    shorter = preprocessing.resize_shorter_side
-    _, (_, _, right, bottom) = image.draft(None, (shorter, shorter)) or (None, (0, 0, *stored))
+    needed = math.ceil(preprocessing.resize_shorter_side * SCALING_MARGIN)
+    _, (_, _, right, bottom) = image.draft(None, (needed, needed)) or (None, (0, 0, *stored))
     x_scale, y_scale = right / header.width, bottom / header.height
     left, top, right, bottom = _stored_box(header, preprocessing)
     box = (left * x_scale, top * y_scale, right * x_scale, bottom * y_scale)
