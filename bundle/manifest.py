@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from bundle.errors import BundleError
 from bundle.preprocessing import Preprocessing
 
+SCHEMA_VERSION = 2
 MANIFEST_FILE = "manifest.json"
 MODEL_CARD_FILE = "MODEL_CARD.md"
 GOLDEN_FILE = "golden/answers.json"
@@ -148,7 +149,7 @@ class Manifest(_Strict):
         min_agreement: share of top-1 answers in which the chosen program has to agree with the reference.
     """
 
-    schema_version: Literal[2]
+    schema_version: Literal[2]  # SCHEMA_VERSION; a type takes no name for a number
     name: ModelName
     version: ModelVersion
     licence: str
@@ -202,6 +203,10 @@ class Manifest(_Strict):
         return (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
+class _SchemaVersion(BaseModel):
+    schema_version: int
+
+
 def parse_manifest(data: bytes) -> Manifest:
     """Read a manifest.
 
@@ -209,6 +214,13 @@ def parse_manifest(data: bytes) -> Manifest:
         BundleError: it is not JSON, is of another schema version, or breaks a rule; each broken rule is listed.
     """
     try:
+        other = _SchemaVersion.model_validate_json(data).schema_version
+        if other != SCHEMA_VERSION:
+            raise BundleError(
+                MANIFEST_FILE,
+                f"has schema_version {other}, and this release reads {SCHEMA_VERSION}; use the release that the bundle was "
+                "made for, or export the model again",
+            )
         return Manifest.model_validate_json(data)
     except ValidationError as error:
         problems = [
