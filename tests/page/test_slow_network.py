@@ -54,10 +54,10 @@ def test_another_photo_takes_the_place_of_an_upload(visitor: Visitor) -> None:
 
 
 def test_an_upload_that_takes_too_long_is_explained(browser: Browser) -> None:
-    with site(tiny_bundle(), "--body-seconds", "0.5") as running, Visitor(browser, running.url) as visitor:
-        visitor.slow_down(4 * SLOW)
+    with site(tiny_bundle(), "--body-seconds", "0.3") as running, Visitor(browser, running.url) as visitor:
+        visitor.slow_down(5 * SLOW)
         visitor.choose("noise.bin", "", NOISE * 2)
         said = visitor.problem()
         assert "Sending took too long" in said
-        assert "The body did not arrive within 0.5 s." in said
+        assert "The body did not arrive within 0.3 s." in said
         assert visitor.page.get_by_role("button", name="Try again").is_visible()

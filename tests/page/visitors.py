@@ -42,7 +42,7 @@ class Visitor:
 
     def __init__(self, browser: Browser, url: str, **options: Any) -> None:
         self._context = browser.new_context(**options)
-        self._context.set_default_timeout(10_000)
+        self._context.set_default_timeout(20_000)
         self._host = urlsplit(url).netloc
         self._complaints: list[str] = []
         self.page: Page = self._context.new_page()
