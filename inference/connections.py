@@ -11,6 +11,7 @@ from inference.metrics import Metrics
 # Longer than the idle timeout of an Application Load Balancer (60 s by default), so that the balancer is who closes. It is
 # also the time that a client has for all of its headers.
 _IDLE_SECONDS = 75
+_BODY_GRACE_SECONDS = 5
 _MAX_HEADER_BYTES = 16 * 1024
 # What a connection may hold unread. Bodies are streamed, and bounded by the handlers.
 _MAX_BUFFER_BYTES = 256 * 1024
@@ -22,15 +23,20 @@ _OTHER_FILES = 100
 class BoundedServer(HTTPServer):
     """Closes connections that come on top of the limit, so that those that are open go on being served."""
 
-    def initialize(self, request_callback: Any, metrics: Metrics, limit: int | None = None) -> None:  # type: ignore[override]
+    def initialize(
+        self, request_callback: Any, metrics: Metrics, body_seconds: float, limit: int | None = None
+    ) -> None:  # type: ignore[override]
         """Take the application.
 
         Args:
+            body_seconds: time after which the handlers themselves refuse a body that has not come.
             limit: connections at the same time; by default as many as the process may have, and no more than 4096.
         """
         super().initialize(
             request_callback,
             idle_connection_timeout=_IDLE_SECONDS,
+            # Most paths take no body and have no clock for one.
+            body_timeout=body_seconds + _BODY_GRACE_SECONDS,
             max_header_size=_MAX_HEADER_BYTES,
             max_buffer_size=_MAX_BUFFER_BYTES,
         )

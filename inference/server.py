@@ -54,7 +54,8 @@ class Server:
         started = time.perf_counter()
         predictor = self._predictor()
         sockets = bind_sockets(self.settings.port, self.settings.address, backlog=_BACKLOG)
-        http = BoundedServer(application(predictor, self.program, self.threads), predictor.metrics)
+        app = application(predictor, self.program, self.threads)
+        http = BoundedServer(app, predictor.metrics, self.settings.body_seconds)
         http.add_sockets(sockets)
         address, port = sockets[0].getsockname()[:2]
         logs.info("listening", address=address, port=port, **predictor.model)

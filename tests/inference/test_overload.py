@@ -89,7 +89,9 @@ def run(scenario: Scenario, **limits: Any) -> None:
         predictor.engine = Engine(backend, metrics, callers=lambda: predictor.in_flight)
         state.warmed_up()
         socket, port = bind_unused_port()
-        http = BoundedServer(application(predictor, bundle.manifest.program, 1), metrics, CONNECTIONS)
+        http = BoundedServer(
+            application(predictor, bundle.manifest.program, 1), metrics, settings.body_seconds, CONNECTIONS
+        )
         http.add_socket(socket)
         try:
             await scenario(Client(f"http://127.0.0.1:{port}"), backend, predictor)
@@ -171,6 +173,18 @@ def test_more_connections_than_allowed_are_closed_and_those_that_are_open_are_se
         assert b'pettracker_rejections_total{reason="too_many_connections"} 1.0' in (await client.get("/metrics")).body
 
     run(scenario)
+
+
+def test_a_body_that_never_comes_does_not_hold_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inference.connections._BODY_GRACE_SECONDS", 0)
+
+    async def scenario(client: Client, backend: ObedientBackend, predictor: Predictor) -> None:
+        stream = await client.connect()
+        await stream.write(b"GET /health HTTP/1.1\r\nHost: test\r\nContent-Length: 50\r\n\r\nshort")
+        async with asyncio.timeout(10):
+            await stream.read_until_close()
+
+    run(scenario, body_seconds=0.2)
 
 
 def test_health_and_readiness_answer_while_inference_is_stuck() -> None:
