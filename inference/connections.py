@@ -23,9 +23,9 @@ _OTHER_FILES = 100
 class BoundedServer(HTTPServer):
     """Closes connections that come on top of the limit, so that those that are open go on being served."""
 
-    def initialize(
+    def initialize(  # type: ignore[override]
         self, request_callback: Any, metrics: Metrics, body_seconds: float, limit: int | None = None
-    ) -> None:  # type: ignore[override]
+    ) -> None:
         """Take the application.
 
         Args:
