@@ -56,9 +56,7 @@ def test_bars_are_as_long_as_the_confidence(visitor: Visitor, server: Running) -
 
 
 def test_a_dropped_photo_is_answered(visitor: Visitor, server: Running) -> None:
-    drag = {"items": [], "files": [str(CAT.resolve())], "dragOperationsMask": 1}
-    for kind in ("dragEnter", "dragOver", "drop"):
-        visitor.devtools.send("Input.dispatchDragEvent", {"type": kind, "x": 50, "y": 400, "data": drag})
+    visitor.drop(CAT)
     assert visitor.rows() == as_shown(server.predict(CAT.read_bytes()).document)
 
 
@@ -78,9 +76,8 @@ def test_a_pasted_photo_is_answered(visitor: Visitor, server: Running) -> None:
 
 
 def test_pasting_and_dropping_text_changes_nothing(visitor: Visitor) -> None:
-    drag = {"items": [{"mimeType": "text/plain", "data": "hello"}], "dragOperationsMask": 1}
-    for kind in ("dragEnter", "dragOver", "drop"):
-        visitor.devtools.send("Input.dispatchDragEvent", {"type": kind, "x": 50, "y": 400, "data": drag})
+    visitor.drop(text="hello")
+    visitor.paste("hello")
     assert not visitor.page.locator("#result").is_visible()
 
 

@@ -2,11 +2,12 @@
 
 import os
 import shutil
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Playwright, Request, Route
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request, Route
 
 from inference.errors import ServingError
 
@@ -74,6 +75,19 @@ class Visitor:
             self.page.get_by_role("button", name=button).click()
         dialog.value.set_files(payload(*file) if len(file) > 1 else file[0])
 
+    def drop(self, *files: Path, text: str = "") -> None:
+        """Drag files, or a piece of text, from elsewhere onto the page and let them go there."""
+        items = [{"mimeType": "text/plain", "data": text}] if text else []
+        data = {"items": items, "files": [str(file.resolve()) for file in files], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self.devtools.send("Input.dispatchDragEvent", {"type": kind, "x": 50, "y": 400, "data": data})
+
+    def paste(self, text: str) -> None:
+        """Paste a text that was copied elsewhere."""
+        self.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        self.page.evaluate("text => navigator.clipboard.writeText(text)", text)
+        self.page.keyboard.press("Control+V")
+
     def rows(self) -> list[tuple[str, str]]:
         """Wait for an answer; return its classes and percentages."""
         self.page.wait_for_selector("#answer:not([hidden])")
@@ -105,11 +119,7 @@ class Visitor:
     def _check_manners(self) -> None:
         assert self._complaints == []
         assert self._context.cookies() == []
-        try:
-            kept = self.page.evaluate("localStorage.length + sessionStorage.length")
-        except Error:
-            kept = 0  # no page was loaded
-        assert kept == 0
+        assert self.page.evaluate("localStorage.length + sessionStorage.length") == 0
 
 
 class Answers:
@@ -143,4 +153,8 @@ def payload(name: str, kind: str, content: bytes) -> dict[str, Any]:
 
 def as_shown(answer: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what the page should show of an answer of the API."""
-    return [(each["class"], f"{100 * each['confidence']:.1f}%") for each in answer["predictions"]]
+    return [(each["class"], _percent(each["confidence"])) for each in answer["predictions"]]
+
+
+def _percent(confidence: float) -> str:
+    return "<0.1%" if 0 < confidence < 0.0005 else f"{100 * confidence:.1f}%"
