@@ -1,0 +1,181 @@
+"""Bodies: forms, refusals before and while a body comes, and clients that leave."""
+
+import io
+import json
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+from PIL import Image
+
+from inference.bodies import form_field
+from inference.errors import BadRequestError
+from tests.bundles import CAT, tiny_bundle
+from tests.inference.servers import Running, multipart, serving, wait_until
+
+
+@pytest.fixture(scope="module")
+def narrow_server() -> Iterator[Running]:
+    """One that decodes one image at a time and holds three requests."""
+    with serving(tiny_bundle(), "--threads", "1", "--queue-size", "3") as running:
+        yield running
+
+
+def connect(server: Running) -> socket.socket:
+    host, port = server.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=30)
+
+
+def head(length: int, *headers: str) -> bytes:
+    lines = ["POST /predict HTTP/1.1", "Host: x", f"Content-Length: {length}", "Content-Type: image/png", *headers]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def slow_image() -> bytes:
+    """A small file that takes hundreds of milliseconds to decode."""
+    stream = io.BytesIO()
+    Image.effect_mandelbrot((6000, 4000), (-2, -1.5, 1, 1.5), 20).save(stream, "PNG", compress_level=1)
+    return stream.getvalue()
+
+
+def metric(server: Running, name: str) -> float:
+    for line in server.ask("/metrics").body.decode().splitlines():
+        if line.startswith(f"{name} "):
+            return float(line.split()[-1])
+    return 0.0
+
+
+def form(*parts: tuple[str, bytes], preamble: bytes = b"", end: bytes = b"--edge--\r\n") -> bytes:
+    body = [
+        f"--edge\r\nContent-Disposition: form-data; {name}\r\n\r\n".encode() + value + b"\r\n" for name, value in parts
+    ]
+    return preamble + b"".join(body) + end
+
+
+NAMES = ("file", "image")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        form(('name="file"; filename="a.jpg"', b"bytes")),
+        form(('name="image"', b"bytes")),
+        form(('name="file"; filename="a.jpg"\r\nContent-Type: image/jpeg', b"bytes"), end=b"--edge--"),
+        form(("name=file; filename*=UTF-8''caf%C3%A9.jpg", b"bytes"), end=b"--edge--\r\nepilogue"),
+    ],
+)
+def test_the_one_field_of_a_form_is_found(body: bytes) -> None:
+    assert form_field(body, "edge", NAMES) == b"bytes"
+
+
+@pytest.mark.parametrize("content", [b"", b"\r\n", b"\r\n\r\n--edg\r\n--\r\n", b"--edge", bytes(range(256)) * 9])
+def test_the_content_of_a_form_is_kept_to_the_byte(content: bytes) -> None:
+    assert form_field(form(('name="file"; filename="a"', content)), "edge", NAMES) == content
+
+
+@pytest.mark.parametrize(
+    ("body", "boundary"),
+    [
+        (b"", "edge"),
+        (b"--edge--\r\n", "edge"),
+        (b"\r\n\r\n\r\n--edge--", "edge"),
+        (form(('name="file"', b"x"), end=b""), "edge"),
+        (form(('name="photo"', b"x")), "edge"),
+        (form(('filename="a"', b"x")), "edge"),
+        (form(('name="file"', b"x"), ('name="image"', b"y")), "edge"),
+        (form(('name="file"', b"x"), ('name="file"', b"y")), "edge"),
+        (form(('name="file"', b"x"), ('name="note"', b"y")), "edge"),
+        (form(*[('name="file"', b"x")] * 10_000), "edge"),
+        (form(('name="file"\r\nX: ' + "y" * 10_000, b"x")), "edge"),
+        (b'--edge\r\nContent-Disposition: form-data; name="\xff"\r\n\r\nx\r\n--edge--\r\n', "edge"),
+        (form(('name="file"', b"x")), ""),
+        (form(('name="file"', b"x")), "e" * 71),
+    ],
+)
+def test_any_other_form_is_refused(body: bytes, boundary: str) -> None:
+    with pytest.raises(BadRequestError):
+        form_field(body, boundary, NAMES)
+
+
+def test_a_compressed_body_is_415(server: Running) -> None:
+    answer = server.ask("/predict", CAT.read_bytes(), Content_Type="image/jpeg", Content_Encoding="gzip")
+    assert (answer.status, answer.code) == (415, "unsupported_media_type")
+
+
+def test_a_boundary_in_quotes(server: Running) -> None:
+    body, _ = multipart("file", CAT.read_bytes())
+    assert server.predict(body, 'multipart/form-data; charset=utf-8; boundary="edge"').status == 200
+
+
+def test_a_refused_body_is_read_so_that_its_sender_sees_the_answer_and_can_go_on(server: Running) -> None:
+    with connect(server) as connection:
+        for content_type in ("text/plain", "image/jpeg"):
+            body = b"x" * 1_000_000
+            connection.sendall(head(len(body)).replace(b"image/png", content_type.encode()) + body)
+            status = 415 if content_type == "text/plain" else 413
+            answer = connection.recv(5000)
+            assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+
+
+def test_a_client_that_asks_first_is_refused_before_it_sends(server: Running) -> None:
+    for length, content_type, status in ((500_000, "image/png", 413), (10, "text/plain", 415)):
+        with connect(server) as connection:
+            request = head(length, "Expect: 100-continue").replace(b"image/png", content_type.encode())
+            connection.sendall(request)
+            assert connection.recv(1000).startswith(f"HTTP/1.1 {status} ".encode())
+    with connect(server) as connection:
+        connection.sendall(head(3, "Expect: 100-continue"))
+        assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")
+
+
+def test_more_bytes_than_the_process_holds_are_503_and_what_is_answered_is_held_no_longer() -> None:
+    with serving(tiny_bundle(), "--max-held-bytes", "50000") as running:
+        for _ in range(3):
+            answer = running.predict(b"x" * 60_000)
+            assert (answer.status, answer.code, answer.headers["Retry-After"]) == (503, "overloaded", "1")
+            assert running.predict(b"x" * 40_000).status == 415
+
+
+def test_a_client_that_leaves_while_it_sends_is_counted_and_logged(narrow_server: Running) -> None:
+    name = 'pettracker_rejections_total{reason="client_gone"}'
+    before = metric(narrow_server, name)
+    with connect(narrow_server) as connection:
+        connection.sendall(head(1000, "X-Request-Id: left-early") + b"x")
+        wait_until(lambda: metric(narrow_server, "pettracker_connections") >= 1)
+    wait_until(lambda: metric(narrow_server, name) == before + 1)
+    found: dict[str, object] = {}
+    while found.get("request_id") != "left-early":
+        found = narrow_server.wait_for("request")
+    assert (found["status"], found["error"]) == (499, "client_gone")
+
+
+def test_what_a_client_that_has_left_waited_for_is_not_done(narrow_server: Running) -> None:
+    image, gone = slow_image(), 'pettracker_rejections_total{reason="client_gone"}'
+    inferred, left = metric(narrow_server, "pettracker_decode_seconds_count"), metric(narrow_server, gone)
+    statuses: list[int] = []
+    staying = threading.Thread(target=lambda: statuses.append(narrow_server.predict(image, "image/png").status))
+    staying.start()
+    wait_until(lambda: metric(narrow_server, "pettracker_predictions_in_flight") == 1)
+    leaving = [connect(narrow_server) for _ in range(2)]
+    for connection in leaving:
+        connection.sendall(head(len(image)) + image)
+    wait_until(lambda: metric(narrow_server, "pettracker_predictions_in_flight") == 3)
+    for connection in leaving:
+        connection.close()
+    wait_until(lambda: metric(narrow_server, gone) == left + 2)
+    staying.join()
+    assert statuses == [200]
+    assert metric(narrow_server, "pettracker_predictions_in_flight") == 0
+    assert metric(narrow_server, "pettracker_decode_seconds_count") == inferred + 1
+    text = narrow_server.ask("/metrics").body.decode()
+    assert 'pettracker_requests_total{method="POST",path="/predict",status="499"}' in text
+
+
+def test_a_refusal_is_logged_with_its_code(server: Running) -> None:
+    server.ask("/predict", b"hello", X_Request_Id="refused-1")
+    found: dict[str, object] = {}
+    while found.get("request_id") != "refused-1":
+        found = server.wait_for("request")
+    assert (found["status"], found["error"]) == (415, "unsupported_media_type")
+    assert json.dumps(found)
