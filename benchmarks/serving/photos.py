@@ -9,7 +9,7 @@ SOURCE = Path(__file__).parents[2] / "tests" / "data" / "cat.jpg"
 # Width and height in pixels. Enlarging leaves a photo smooth, which a JPEG decoder finds easier than what a camera writes;
 # noise of this deviation (grey levels of 256) brings the large one to a camera's 4 MB.
 SIZES = {"small": (640, 480), "large": (4000, 3000)}
-NOISE = {"small": 4.0, "large": 6.0}
+NOISE = {"small": 4.0, "large": 9.0}
 QUALITY = 90
 
 

@@ -13,6 +13,7 @@ eager network) and BENCH_THREADS (CPU threads of one process).
 import io
 import json
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -98,8 +99,11 @@ class DraftPipeline:
             import openvino  # noqa: PLC0415
 
             programs = json.loads((bundle / "manifest.json").read_bytes())["programs"]
+            # Processes that pin their threads would all pin them to the first core.
             options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
             self._compiled = openvino.Core().compile_model(bundle / programs["openvino-int8"]["path"], "CPU", options)
+        # An inference request takes one call at a time; a service may call from several threads.
+        self._own = threading.local()
 
     def decode(self, data: bytes) -> NDArray[np.uint8]:
         image = Image.open(io.BytesIO(data))
@@ -107,7 +111,9 @@ class DraftPipeline:
         return np.array(resize_and_crop(image.convert("RGB")))
 
     def predict(self, inputs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        return np.asarray(self._compiled(np.stack(inputs))[0])
+        if not hasattr(self._own, "request"):
+            self._own.request = self._compiled.create_infer_request()
+        return np.array(self._own.request.infer([np.stack(inputs)])[0])
 
 
 class ReaderPipeline:
@@ -120,10 +126,12 @@ class ReaderPipeline:
 
         opened = bundle.load(bundle_directory)
         self._backend = open_backend(opened, "openvino-int8", threads) if with_model else None
+        self._streams = threading.Semaphore(self._backend.streams if self._backend else 1)
         self._read, self._preprocessing, self._limits = read_pixels, opened.manifest.input.preprocessing, Limits()
 
     def decode(self, data: bytes) -> NDArray[np.uint8]:
         return self._read(data, self._preprocessing, self._limits)
 
     def predict(self, inputs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        return self._backend.predict(np.stack(inputs))
+        with self._streams:
+            return self._backend.predict(np.stack(inputs))

@@ -1,0 +1,63 @@
+"""Decoding and inference without HTTP, as fast as threads can: the bound for every server around this engine.
+
+Usage: python -m benchmarks.serving.bare PHOTO SECONDS. BENCH_BUNDLE, BENCH_BARE_THREADS and BENCH_BATCH are read from the
+environment. Prints one JSON object.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+import bundle
+from bundle.images import Limits, read_pixels
+from inference.backends import open_backend
+from inference.cpus import usable_cpus
+
+
+def images_per_second(directory: Path, photo: bytes, seconds: float, threads: int, batch: int) -> float:
+    """Return how many photos a second `threads` threads decode and infer, each `batch` of them together."""
+    opened = bundle.load(directory)
+    backend = open_backend(opened, opened.manifest.program, usable_cpus())
+    streams = threading.Semaphore(backend.streams)
+    counts = [0] * threads
+    warm, end = threading.Barrier(threads + 1), [float("inf")]
+
+    def work(number: int) -> None:
+        preprocessing, limits = opened.manifest.input.preprocessing, Limits()
+
+        def answer() -> None:
+            pixels = np.stack([read_pixels(photo, preprocessing, limits) for _ in range(batch)])
+            with streams:
+                backend.predict(pixels)
+
+        answer()
+        warm.wait()
+        while time.perf_counter() < end[0]:
+            answer()
+            counts[number] += batch
+
+    workers = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(threads)]
+    for worker in workers:
+        worker.start()
+    warm.wait()
+    started = time.perf_counter()
+    end[0] = started + seconds
+    for worker in workers:
+        worker.join()
+    return sum(counts) / (time.perf_counter() - started)
+
+
+def main() -> None:
+    photo, seconds = Path(sys.argv[1]).read_bytes(), float(sys.argv[2])
+    threads, batch = int(os.environ["BENCH_BARE_THREADS"]), int(os.environ["BENCH_BATCH"])
+    rate = images_per_second(Path(os.environ["BENCH_BUNDLE"]), photo, seconds, threads, batch)
+    print(json.dumps({"requests_per_second": rate}))
+
+
+if __name__ == "__main__":
+    main()
