@@ -21,6 +21,7 @@ from training.choice import Measured, choose, table
 from training.golden import write_answers, write_feature_inputs, write_image_inputs
 from training.measure import Predict, agreement, answer, items_per_second
 from training.model import ExportError, ModelToExport, ServedNetwork
+from training.quantise import quantise
 
 __all__ = ["MIN_AGREEMENT", "ExportError", "ModelToExport", "export"]
 
@@ -32,6 +33,10 @@ MIN_AGREEMENT = 0.98
 PARITY_BOUND = 1e-3
 # Above what differs between JPEG decoders and CPU kernels (0.001), below a wrong channel order, crop or normalisation.
 FP32_TOLERANCE = 0.02
+# Below a wrong channel order, crop or normalisation; what eight bits change is seen in the agreement.
+INT8_TOLERANCE = 0.15
+
+_LIBRARIES = ("nncf", "numpy", "openvino", "pillow", "safetensors", "torch")
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def _write(
 
     say("writing the weights as safetensors")
     save_file({name: value.contiguous() for name, value in model.network.state_dict().items()}, root / WEIGHTS_FILE)
-    programs = _write_programs(root, model, network, say)
+    programs = _write_programs(root, model, network, say, min_agreement)
     say("answering the golden set with the reference")
     inputs = _write_golden_inputs(root, model)
     items = np.stack(list(inputs.values()))
@@ -123,27 +128,40 @@ def _write(
     return measured, chosen
 
 
-def _write_programs(root: Path, model: ModelToExport, network: ServedNetwork, say: Say) -> dict[str, _Written]:
+def _write_programs(
+    root: Path, model: ModelToExport, network: ServedNetwork, say: Say, min_agreement: float
+) -> dict[str, _Written]:
     shape = model.input.shape
     say("tracing the network with torch.export")
     traced = torch_program.trace(network, torch.zeros(2, *shape, dtype=getattr(torch, model.input.dtype)))
     reference = "torch/model.pt2"
     torch_program.save_program(traced, root / reference)
     say("converting to OpenVINO")
-    fp32 = "openvino/fp32.xml"
-    openvino_program.save(openvino_program.convert(traced, shape), model.name, root / fp32)
-    return {
-        "openvino-fp32": _Written(
-            {"backend": "openvino", "precision": "fp32", "path": fp32, "weights": "openvino/fp32.bin"},
-            FP32_TOLERANCE,
-            openvino_program.predictor(root / fp32),
-        ),
+    fp32 = openvino_program.save(openvino_program.convert(traced, shape), model.name, root / "openvino" / "fp32.xml")
+    programs = {
+        "openvino-fp32": _openvino(fp32, "fp32"),
         "torch-fp32": _Written(
             {"backend": "torch", "precision": "fp32", "path": reference},
             FP32_TOLERANCE,
             torch_program.predictor(root / reference),
         ),
     }
+    if model.samples and isinstance(model.input, ImageInput):
+        say(f"quantising with {len(model.samples.calibration)} photos")
+        quantised = quantise(fp32, model.samples.calibration, min_agreement, say)
+        int8 = openvino_program.save(quantised, model.name, root / "openvino" / "int8.xml")
+        programs["openvino-int8"] = _openvino(int8, "int8")
+    return programs
+
+
+def _openvino(path: Path, precision: str) -> _Written:
+    weights = path.with_suffix(".bin")
+    entry = {"path": f"{path.parent.name}/{path.name}", "weights": f"{weights.parent.name}/{weights.name}"}
+    return _Written(
+        {"backend": "openvino", "precision": precision, **entry},
+        INT8_TOLERANCE if precision == "int8" else FP32_TOLERANCE,
+        openvino_program.compiled(openvino_program.read(path)),
+    )
 
 
 def _write_golden_inputs(root: Path, model: ModelToExport) -> dict[str, NDArray[Any]]:
@@ -179,7 +197,7 @@ def _measure(
 def _golden_difference(predict: Predict, golden: NDArray[Any], expected: NDArray[np.float32]) -> float:
     """Return the largest absolute difference of any probability over the golden inputs, batched and one by one."""
     single = np.concatenate([predict(item[None]) for item in golden])
-    difference = max(np.abs(predict(golden) - expected).max(), np.abs(single - expected).max())
+    difference = max(np.abs(answer(predict, golden) - expected).max(), np.abs(single - expected).max())
     return float(f"{difference:.3g}")
 
 
@@ -225,9 +243,9 @@ def _manifest(
         "program": chosen,
         "min_agreement": min_agreement,
         "metrics": metrics,
-        "training_data": {"description": model.training_data, "digest": None},
+        "training_data": {"description": model.training_data, "digest": model.training_digest},
         "code_revision": code_revision(),
-        "library_versions": {name: version(name) for name in ("numpy", "openvino", "pillow", "safetensors", "torch")},
+        "library_versions": {name: version(name) for name in _LIBRARIES},
     }
 
 

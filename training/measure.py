@@ -19,8 +19,10 @@ _SECONDS_A_ROUND = 0.15
 
 
 def answer(predict: Predict, items: NDArray[Any]) -> NDArray[np.float32]:
-    """Answer any number of items, in batches."""
-    return np.concatenate([predict(items[start : start + _BATCH]) for start in range(0, len(items), _BATCH)])
+    """Answer any number of items, in batches of one size: the last is filled up."""
+    filled = np.resize(items, (-(-len(items) // _BATCH) * _BATCH, *items.shape[1:]))
+    answers = [predict(filled[start : start + _BATCH]) for start in range(0, len(filled), _BATCH)]
+    return np.concatenate(answers)[: len(items)]
 
 
 def agreement(expected: NDArray[np.float32], answered: NDArray[np.float32]) -> Agreement:

@@ -22,6 +22,7 @@ class ModelToExport:
         network: normalised float32 input, [batch, 3, crop, crop] or [batch, features], to logits [batch, len(classes)].
         mean, std: the normalisation (x - mean) / std: per channel of pixels scaled to 0..1, or per feature.
         weights_origin: the file that the weights were read from, for its sha256.
+        training_digest: "sha256:..." of the data that the weights were trained on, where this project trained them.
         metrics: figures known beforehand; the export adds those that it measures.
         samples: real inputs. Without them a model of photos gets no int8 program, and its programs are compared on the
             golden inputs only; a model of features needs them for its golden set.
@@ -40,6 +41,7 @@ class ModelToExport:
     metrics: dict[str, float]
     card: ModelCard
     samples: Samples | None = None
+    training_digest: str | None = None
 
 
 class ServedNetwork(torch.nn.Module):
