@@ -45,10 +45,14 @@ class BatchQueue:
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def put(self, job: Job) -> None:
+    def put(self, job: Job) -> bool:
+        """Add a job; return whether there will be anybody to take it."""
         with self._changed:
+            if self._closed:
+                return False
             self._jobs.append(job)
             self._changed.notify()
+            return True
 
     def discard(self, job: Job) -> None:
         """Take a job out that nobody waits for any more, if it is still there."""

@@ -92,10 +92,9 @@ class Engine:
             EngineError: the inference died, hung or answered what is no number.
             Exception: what the backend raised for this input alone.
         """
-        if self._failure:
-            raise EngineError(str(self._failure))
         job = Job(item, asyncio.get_running_loop().create_future())
-        self._queue.put(job)
+        if not self._queue.put(job):
+            raise EngineError(str(self._failure or "inference has ended"))
         try:
             return await job.answer
         except asyncio.CancelledError:
@@ -182,6 +181,7 @@ class Engine:
         self._settle(worker.jobs, [EngineError("the inference of this input was lost")] * len(worker.jobs))
         if beyond_repair:
             self._failure = EngineError(f"inference workers keep being lost, the last one by {cause!r}")
+            self._queue.close()
             waiting = self._queue.clear()
             self._settle(waiting, [self._failure] * len(waiting))
 

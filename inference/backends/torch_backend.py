@@ -23,8 +23,10 @@ class TorchBackend:
         self._module = module
 
     def predict(self, batch: NDArray[Any], lone: bool = False) -> NDArray[np.float32]:
+        # Torch knows neither read-only memory, which decoded pixels are, nor negative strides.
+        writable = np.require(batch, requirements=["C", "W"])
         with torch.inference_mode():
-            answer: NDArray[np.float32] = self._module(torch.from_numpy(batch)).numpy()
+            answer: NDArray[np.float32] = self._module(torch.from_numpy(writable)).numpy()
         return answer
 
 

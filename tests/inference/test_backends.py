@@ -49,6 +49,14 @@ def test_all_cores_answer_as_one_does(backend: Backend, photos: NDArray[Any], al
         np.testing.assert_allclose(backend.predict(photo[None], lone=True)[0], expected, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("error")
+def test_however_an_input_lies_in_memory(backend: Backend, photos: NDArray[Any], alone: NDArray[np.float32]) -> None:
+    read_only = photos[0].copy()
+    read_only.flags.writeable = False
+    for item in (read_only, np.asfortranarray(photos[0]), photos[0].copy()[::-1].copy()[::-1]):
+        np.testing.assert_allclose(backend.predict(item[None])[0], alone[0], atol=1e-5)
+
+
 def test_answers_stay_when_the_next_inference_runs(backend: Backend, photos: NDArray[Any]) -> None:
     first = backend.predict(photos[:1])
     before = first.copy()

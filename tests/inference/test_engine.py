@@ -289,6 +289,7 @@ def test_closing_answers_what_is_queued() -> None:
         backend.released.set()
         await asyncio.to_thread(engine.close)
         assert await outcomes(tasks) == [0.0, 0.1, 0.2]
+        assert isinstance((await outcomes([ask(engine, 0.3)]))[0], EngineError)
 
     run(scenario, backend)
 
