@@ -143,3 +143,12 @@ def test_a_server_that_is_gone_and_comes_back(browser: Browser) -> None:
         stack.enter_context(site(tiny_bundle(), "--port", first.url.rpartition(":")[2]))
         visitor.page.get_by_role("button", name="Try again").click()
         assert len(visitor.rows()) == 5
+
+
+def test_a_device_without_a_network_is_told_so(visitor: Visitor) -> None:
+    visitor.page.context.set_offline(True)
+    visitor.choose(CAT)
+    assert "This device is offline." in visitor.problem()
+    visitor.page.context.set_offline(False)
+    visitor.page.get_by_role("button", name="Try again").click()
+    assert len(visitor.rows()) == 5
