@@ -101,10 +101,13 @@ def decode(header: Header, preprocessing: Preprocessing) -> NDArray[np.uint8]:
 
     Raises:
         UndecodableError
+        TooManyPixelsError: limits above Pillow's own (178 million pixels) have let it through.
     """
     try:
         with Image.open(io.BytesIO(header.essential), formats=(header.kind,)) as image:
             return np.asarray(_crop(image, header, preprocessing))
+    except Image.DecompressionBombError:
+        raise TooManyPixelsError("The image has more pixels than its decoder accepts.") from None
     except Exception as error:  # whatever Pillow's parsers stumble on, MemoryError included
         raise UndecodableError("The image cannot be decoded: it is damaged or cut off.") from error
 
