@@ -50,9 +50,8 @@ def _crop_span(side: int, shorter: int, preprocessing: Preprocessing) -> tuple[f
     """Return where along one side the crop starts and ends. All in pixels of the original."""
     resized = preprocessing.resize_shorter_side * side // shorter
     start = round((resized - preprocessing.crop) / 2)
-    end = start + preprocessing.crop
-    # No rounding error may lead out of the image.
-    return start * side / resized, min(end * side / resized, side)
+    # Of whole numbers, multiplied first: so no rounding error leads out of the image.
+    return start * side / resized, (start + preprocessing.crop) * side / resized
 
 
 def prepare(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint8]:

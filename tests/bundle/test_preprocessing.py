@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
-from bundle.preprocessing import Preprocessing, prepare
+from bundle.preprocessing import Preprocessing, crop_box, prepare
 from tests.bundles import CAT
 
 PREPROCESSING = Preprocessing(resize_shorter_side=256, interpolation="bicubic", crop=224)
@@ -31,3 +33,13 @@ def test_the_crop_is_what_resizing_everything_and_cropping_gives(size: tuple[int
 def test_an_extreme_shape_costs_no_more_than_a_square(size: tuple[int, int]) -> None:
     # Resizing all of it would take 180 GB.
     assert prepare(Image.new("RGB", size), PREPROCESSING).shape == (224, 224, 3)
+
+
+@given(st.integers(1, 20_000), st.integers(1, 20_000), st.integers(1, 600), st.floats(0, 1))
+def test_the_crop_lies_within_the_image(width: int, height: int, shorter: int, part: float) -> None:
+    preprocessing = Preprocessing(
+        resize_shorter_side=shorter, interpolation="bilinear", crop=max(1, round(shorter * part))
+    )
+    left, top, right, bottom = crop_box((width, height), preprocessing)
+    assert 0 <= left < right <= width
+    assert 0 <= top < bottom <= height
