@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from bundle import load, seal
 from bundle.golden import GoldenSet
 from inference.cli import main
-from tests.bundles import copy_of_tiny, efficientnet_bundle, tiny_bundle
+from tests.bundles import copy_of_tiny, tiny_bundle
 from tests.inference.servers import Running, serving
 
 
@@ -19,11 +19,14 @@ def test_a_server_agrees_with_its_own_bundle(server: Running, torch_server: Runn
         assert "agrees   cat.jpg" in result.stdout
 
 
-def test_a_server_of_another_bundle_is_found_out(server: Running) -> None:
-    result = CliRunner().invoke(main, ["check", "--url", server.url, "--bundle", str(efficientnet_bundle())])
+def test_a_server_of_another_bundle_is_found_out_even_if_it_answers_alike(server: Running, tmp_path: Path) -> None:
+    root = copy_of_tiny(tmp_path)
+    manifest = load(tiny_bundle()).manifest.model_dump(exclude={"files"})
+    seal(root, {**manifest, "version": "0.1.1"})
+    result = CliRunner().invoke(main, ["check", "--url", server.url, "--bundle", str(root)])
     assert result.exit_code == 1
     assert "differs  model digest" in result.stdout
-    assert "differs  cat.jpg" in result.stdout
+    assert "agrees   cat.jpg" in result.stdout
 
 
 def test_a_server_that_answers_wrongly_is_found_out(tmp_path: Path) -> None:
