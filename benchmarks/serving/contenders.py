@@ -84,7 +84,7 @@ _INT8 = {
     "BentoML": (
         _configuration("2 workers of one thread", workers=2, threads=1),
         _configuration("2 workers, 2 requests each", workers=2, threads=1, service_threads=2),
-        _configuration("1 worker, 4 requests, two threads", workers=1, threads=2, service_threads=4),
+        _configuration("1 worker, 4 requests, two streams", workers=1, threads=2, streams=2, service_threads=4),
     ),
     "mosec": (
         _configuration("2 workers of one thread", workers=2, threads=1),
