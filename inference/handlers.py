@@ -22,6 +22,8 @@ from inference.metrics import Metrics
 from inference.tracing import trace_fields
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+# Of a body that nobody asked for; a longer one ends in a closed connection.
+_DROPPED_BYTES = 1024 * 1024
 _PROBES = {"/health", "/ready", "/metrics"}
 
 
@@ -42,6 +44,10 @@ class JsonHandler(RequestHandler):
         self.set_header("X-Request-Id", self.request_id)
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Cache-Control", "no-store")
+
+    def prepare(self) -> None:
+        """Let a body come that is not asked for: a connection closed in the middle of it would hide the answer."""
+        self.request.connection.set_max_body_size(_DROPPED_BYTES)  # type: ignore[union-attr]
 
     def data_received(self, chunk: bytes) -> None:
         """Drop it."""

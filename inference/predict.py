@@ -111,6 +111,8 @@ class PredictHandler(BodyHandler):
         if self.request.method == "POST":
             limit = max_body_bytes(self._predictor.manifest, self._predictor.settings)
             self.expect_body(self._predictor.settings, self._predictor.bodies, limit, self._check_headers)
+        else:
+            super().prepare()
 
     async def post(self) -> None:
         started = time.perf_counter()

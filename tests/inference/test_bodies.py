@@ -1,4 +1,4 @@
-"""Bodies: forms, refusals before and while a body comes, and clients that leave."""
+"""Bodies: forms, refusals before and while a body comes, clients that leave, and what is told about all that."""
 
 import io
 import json
@@ -179,3 +179,16 @@ def test_a_refusal_is_logged_with_its_code(server: Running) -> None:
         found = server.wait_for("request")
     assert (found["status"], found["error"]) == (415, "unsupported_media_type")
     assert json.dumps(found)
+
+
+def test_latencies_and_failures_are_sent_to_the_agent() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as agent:
+        agent.bind(("127.0.0.1", 0))
+        agent.settimeout(10)
+        address = f"127.0.0.1:{agent.getsockname()[1]}"
+        with serving(tiny_bundle(), "--statsd-address", address, "--max-held-bytes", "50000") as running:
+            assert running.predict(b"x" * 60_000).status == 503
+            assert running.predict(CAT.read_bytes()).status == 200
+            texts = [agent.recv(1000).decode() for _ in range(2)]
+    assert texts[0] == "InferenceErrors:1|c|#code:overloaded"
+    assert texts[1].startswith("InferenceLatency:")
