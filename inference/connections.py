@@ -13,8 +13,9 @@ from inference.metrics import Metrics
 _IDLE_SECONDS = 75
 _BODY_GRACE_SECONDS = 5
 _MAX_HEADER_BYTES = 16 * 1024
-# What a connection may hold unread. Bodies are streamed, and bounded by the handlers.
-_MAX_BUFFER_BYTES = 256 * 1024
+# What a connection may hold unread: all of it is parsed before another connection gets its turn, and a body in chunks of
+# one byte takes long. Bodies are streamed, and bounded by the handlers.
+_MAX_BUFFER_BYTES = 64 * 1024
 _MAX_CONNECTIONS = 4096
 # Files, libraries, and sockets of our own.
 _OTHER_FILES = 100

@@ -1,5 +1,6 @@
 """Running servers for tests: the real process, found by its log."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -90,6 +91,9 @@ def start(bundle: Path, *options: str, **environment: str) -> Running:
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY, env={**os.environ, **environment}
     )
+    assert process.stdout is not None
+    # A server whose log nobody reads stops when the pipe is full, which takes 250 requests as long as it has 64 kB.
+    fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 1 << 20)
     running = Running(process, "")
     listening = running.wait_for("listening")
     running.url = f"http://{listening['address']}:{listening['port']}"
