@@ -132,16 +132,18 @@ def _restored(quantised: Any, original: Any, names: Collection[str]) -> Any:
 
 def _restore_bias(layer: Any, before: Any) -> None:
     """Undo the bias correction, which fits a quantised layer only."""
-    changed, unchanged = (_consumer(node) for node in (layer, before))
-    if not changed.get_type_name() == unchanged.get_type_name() == "Add":
-        return
-    for index in range(2):
-        if _is_constant(changed.input_value(index)) and _is_constant(unchanged.input_value(index)):
-            changed.input(index).replace_source_output(unchanged.input_value(index))
+    corrected, uncorrected = _bias(layer), _bias(before)
+    if corrected and uncorrected:
+        corrected.replace_source_output(uncorrected.get_source_output())
 
 
-def _consumer(node: Any) -> Any:
-    return next(iter(node.output(0).get_target_inputs())).get_node()
+def _bias(layer: Any) -> Any:
+    """Return the input of the Add behind a layer where its constant arrives, or None."""
+    consumers = list(layer.output(0).get_target_inputs())
+    if len(consumers) != 1 or consumers[0].get_node().get_type_name() != "Add":
+        return None
+    inputs = consumers[0].get_node().inputs()
+    return next((value for value in inputs if _is_constant(value.get_source_output())), None)
 
 
 def _is_constant(output: Any) -> bool:
