@@ -106,7 +106,7 @@ def served_cloud() -> Iterator[Cloud]:
 @pytest.fixture
 def cloud(served_cloud: Cloud) -> Cloud:
     """An empty account: nothing but the base image and AWS's own defaults."""
-    urllib3.request("POST", f"{served_cloud.url}/moto-api/reset")
+    urllib3.request("POST", f"{served_cloud.url}/moto-api/reset", timeout=30)
     served_cloud.hosts.calls.clear()
     served_cloud.hosts.specs.clear()
     served_cloud.hosts.broken.clear()
