@@ -51,7 +51,10 @@ def quantise(fp32: Path, calibration: NDArray[Any], bound: float, say: Say) -> A
         return quantised
     _bypass_joins(quantised)
     layers = list(_layers(original))
-    stretches = [list(stretch) for stretch in np.array_split(layers, min(_STRETCHES, len(layers)))]
+    stretches = [
+        [layers[index] for index in stretch]
+        for stretch in np.array_split(np.arange(len(layers)), min(_STRETCHES, len(layers)))
+    ]
     say(f"int8 changes too many answers; measuring which of {len(layers)} layers to keep in fp32")
     items, wanted = calibration[:_RANKING_ITEMS], expected[:_RANKING_ITEMS]
     damage = []
