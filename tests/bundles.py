@@ -3,6 +3,7 @@
 What exports is imported only when something has to be exported: torch takes seconds.
 """
 
+import fcntl
 import functools
 import hashlib
 import shutil
@@ -83,10 +84,13 @@ def _export(name: str, output: Path) -> None:
 
 def _cached(name: str, make: Callable[[Path], None]) -> Path:
     path = REPOSITORY / ".cache" / "tests" / f"{name}-{_revision()}"
-    if not path.exists():
-        for outdated in path.parent.glob(f"{name}-*"):
-            shutil.rmtree(outdated)
-        make(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (path.parent / f".{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            for outdated in path.parent.glob(f"{name}-*"):
+                shutil.rmtree(outdated)
+            make(path)
     return path
 
 
