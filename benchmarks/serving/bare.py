@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import bundle
+from benchmarks.serving.contenders import PROGRAM
 from bundle.images import Limits, read_pixels
 from inference.backends import open_backend
 from inference.cpus import usable_cpus
@@ -22,7 +23,7 @@ from inference.cpus import usable_cpus
 def images_per_second(directory: Path, photo: bytes, seconds: float, threads: int, batch: int) -> float:
     """Return how many photos a second `threads` threads decode and infer, each `batch` of them together."""
     opened = bundle.load(directory)
-    backend = open_backend(opened, opened.manifest.program, usable_cpus())
+    backend = open_backend(opened, PROGRAM, usable_cpus())
     streams = threading.Semaphore(backend.streams)
     counts = [0] * threads
     warm, end = threading.Barrier(threads + 1), [float("inf")]

@@ -1,7 +1,8 @@
 """ResNet-50 with 1000 classes: the eager network, its weights, and the bundle made from it.
 
 The weights are seeded random numbers: what is measured is speed, which does not depend on them. Agreement of int8 with
-fp32 means nothing for such weights, so the bundle is exported without a bound on it; real bundles have one.
+fp32 means nothing for such weights: the bundle is exported without a bound on it, and its int8 program is named when it is
+run.
 """
 
 import sys
@@ -48,7 +49,7 @@ def write_weights(path: Path) -> None:
 
 
 def export_bundle(weights: Path, output: Path) -> None:
-    """Write the bundle with the project's own export: torch fp32, OpenVINO fp32 and int8, of which int8 is chosen."""
+    """Write the bundle with the project's own export: torch fp32, OpenVINO fp32 and int8."""
     # Only this function needs what exports; the services import the module for the network.
     from bundle.manifest import ImageInput  # noqa: PLC0415
     from bundle.preprocessing import Preprocessing  # noqa: PLC0415

@@ -73,7 +73,8 @@ class EagerPipeline:
 
         from benchmarks.serving.network import eager_network  # noqa: PLC0415
 
-        torch.set_num_threads(threads)
+        # A process that only decodes needs no more; the spinning threads of many processes starve each other.
+        torch.set_num_threads(threads if with_model else 1)
         self._torch = torch
         self._mean, self._std = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
         self._network = eager_network(weights) if with_model else None
