@@ -82,7 +82,8 @@ test-all: test ## The same and the tests that take minutes each
 bench: ## Measure decoding, batching, and this server against its peers; BENCH="--quick" for a first look
 	@scripts/setup control
 	@python -m benchmarks.decoding
-	@python -m benchmarks.batching
+	@scripts/export-model .cache/bench/pets >/dev/null
+	@python -m benchmarks.batching --bundle .cache/bench/pets/bundle
 	@scripts/bench-serving $(BENCH)
 
 .PHONY: bench-hosts

@@ -28,6 +28,12 @@ def iris_bundle() -> Path:
 
 
 @functools.cache
+def fashion_bundle() -> Path:
+    """Return the real Fashion-MNIST bundle: small photos, ten classes. Training it takes minutes."""
+    return _cached("fashion", lambda output: _export("fashion", output))
+
+
+@functools.cache
 def efficientnet_bundle() -> Path:
     """Return the real EfficientNet-Lite0 bundle."""
     return _cached("efficientnet-lite0", lambda output: _export("efficientnet-lite0", output))

@@ -12,7 +12,7 @@ def main() -> None:
 
 
 @main.command("export")
-@click.argument("model", type=click.Choice(["efficientnet-lite0", "iris"]))
+@click.argument("model", type=click.Choice(["efficientnet-lite0", "fashion", "iris"]))
 @click.option("--version", "model_version", required=True, help="Version of the bundle, such as 1.0.0.")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Directory to create.")
 @click.option(
