@@ -54,19 +54,14 @@ class Contender:
     """A decoder and an engine, as the server wires them."""
 
     def __init__(self, backend: Backend, decoder: Decoder, way: Way) -> None:
-        self._in_flight = 0
         self._decoder = decoder
         self.metrics = Metrics()
-        self._engine = Engine(backend, self.metrics, wait_seconds=way.wait_seconds, callers=lambda: self._in_flight)
+        self._engine = Engine(backend, self.metrics, wait_seconds=way.wait_seconds)
 
     async def answer(self, photo: bytes) -> float:
         """Return the seconds that one request took."""
         started = time.perf_counter()
-        self._in_flight += 1
-        try:
-            await self._engine.predict(await self._decoder.decode(photo))
-        finally:
-            self._in_flight -= 1
+        await self._engine.predict(lambda: self._decoder.read(photo))
         return time.perf_counter() - started
 
     def close(self) -> None:
@@ -107,7 +102,7 @@ def contenders(root: Path, program: str | None, threads: int) -> Iterator[dict[s
     wanted = bundle.manifest.input
     if wanted.kind != "image":
         raise click.ClickException("this compares batches of photos; the bundle takes features")
-    decoder = Decoder(wanted.preprocessing, Limits(), threads)
+    decoder = Decoder(wanted.preprocessing, Limits())
     backends = {batch: _open(bundle, program, threads, batch) for batch in {way.batch for way in WAYS.values()}}
     opened = {name: Contender(backends[way.batch], decoder, way) for name, way in WAYS.items()}
     try:

@@ -1,4 +1,4 @@
-"""How waiting inputs become batches."""
+"""How waiting requests become batches."""
 
 import asyncio
 import threading
@@ -14,9 +14,13 @@ from numpy.typing import NDArray
 
 @dataclass(eq=False)
 class Job:
-    """One input, and the future of its probabilities."""
+    """One input, and the future of its probabilities.
 
-    item: NDArray[Any]
+    Attributes:
+        read: makes the input, in the thread that infers it; what it raises is the answer.
+    """
+
+    read: Callable[[], NDArray[Any]]
     answer: "asyncio.Future[NDArray[np.float32]]"
     queued_at: float = field(default_factory=time.perf_counter)
 
@@ -30,13 +34,11 @@ class BatchQueue:
     Args:
         sizes: numbers of jobs that a batch may have, ascending, from 1.
         wait_seconds: how long the oldest job waits for others to join it.
-        arriving: how many more jobs are about to come, given how many wait; without one, nobody waits for others.
     """
 
-    def __init__(self, sizes: Sequence[int], wait_seconds: float, arriving: Callable[[int], int]) -> None:
+    def __init__(self, sizes: Sequence[int], wait_seconds: float) -> None:
         self._sizes = tuple(sizes)
         self._wait_seconds = wait_seconds
-        self._arriving = arriving
         self._jobs: deque[Job] = deque()
         self._idle = 0
         self._closed = False
@@ -92,7 +94,7 @@ class BatchQueue:
     def _wait_for_others(self) -> None:
         while self._jobs and len(self._jobs) < self._sizes[-1] and not self._closed:
             remaining = self._jobs[0].queued_at + self._wait_seconds - time.perf_counter()
-            if remaining <= 0 or self._arriving(len(self._jobs)) <= 0:
+            if remaining <= 0:
                 return
             self._changed.wait(remaining)
 

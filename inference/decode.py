@@ -1,7 +1,7 @@
-"""Decoding and preprocessing of uploads, in threads: Pillow releases the interpreter while it works."""
+"""Decoding of uploads for the service: errors become HTTP's, and large images get a lane of their own."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -18,6 +18,18 @@ from inference.errors import TooLargeError, UndecodableImageError, UnsupportedMe
 LARGE_PIXELS = 16_000_000
 
 
+class Later(Exception):
+    """The input takes long to make.
+
+    Attributes:
+        item: to be awaited for it.
+    """
+
+    def __init__(self, item: Callable[[], Awaitable[NDArray[np.uint8]]]) -> None:
+        super().__init__()
+        self.item = item
+
+
 class Decoder:
     """Turns the bytes of an image into the model's input.
 
@@ -26,35 +38,33 @@ class Decoder:
 
     Args:
         limits: what an image may promise in its header.
-        threads: images decoded at once.
     """
 
-    def __init__(self, preprocessing: Preprocessing, limits: images.Limits, threads: int) -> None:
+    def __init__(self, preprocessing: Preprocessing, limits: images.Limits) -> None:
         self._preprocessing = preprocessing
         self._limits = limits
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode", initializer=step_back)
         self._large = ThreadPoolExecutor(1, thread_name_prefix="decode-large", initializer=step_back)
 
-    async def decode(self, data: bytes) -> NDArray[np.uint8]:
+    def read(self, data: bytes) -> NDArray[np.uint8]:
         """Return an input of shape (crop, crop, 3), RGB.
 
         Raises:
             UnsupportedMediaError, UndecodableImageError, TooLargeError
+            Later: the image is large.
         """
-        loop = asyncio.get_running_loop()
         with _told_to_clients():
-            result = await loop.run_in_executor(self._pool, self._decode_unless_large, data)
-            if isinstance(result, Header):
-                return await loop.run_in_executor(self._large, images.decode, result, self._preprocessing)
-            return result
+            header = images.inspect(data, self._limits)
+            if header.pixels <= LARGE_PIXELS:
+                return images.decode(header, self._preprocessing)
+        raise Later(lambda: self._decode_large(header))
 
     def close(self) -> None:
-        for pool in (self._pool, self._large):
-            pool.shutdown(wait=False, cancel_futures=True)
+        self._large.shutdown(wait=False, cancel_futures=True)
 
-    def _decode_unless_large(self, data: bytes) -> NDArray[np.uint8] | Header:
-        header = images.inspect(data, self._limits)
-        return header if header.pixels > LARGE_PIXELS else images.decode(header, self._preprocessing)
+    async def _decode_large(self, header: Header) -> NDArray[np.uint8]:
+        with _told_to_clients():
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._large, images.decode, header, self._preprocessing)
 
 
 @contextmanager

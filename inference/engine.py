@@ -1,4 +1,8 @@
-"""Inference in threads of its own, one for each stream of the backend, supervised."""
+"""Work on inputs in threads of its own, one for each stream of the backend, supervised.
+
+A thread makes the inputs of a batch (decodes the photos) and infers them. So no more threads compute than there are cores:
+with more, one that holds the interpreter's lock waits for a core, and the event loop waits for that lock.
+"""
 
 import asyncio
 import threading
@@ -6,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,17 +44,15 @@ class _Worker:
     def __init__(self, target: Callable[["_Worker"], None]) -> None:
         self.jobs: list[Job] = []
         self.busy_since = 0.0
-        self.thread = threading.Thread(target=target, args=(self,), name="inference", daemon=True)
+        self.thread = threading.Thread(target=target, args=(self,), name="worker", daemon=True)
 
 
 class Engine:
     """Runs the backend on batches of what waits, in the order of arrival. The caller bounds how many wait.
 
     Args:
-        wait_seconds: how long an input waits for others that are about to come.
-        callers: requests in the service, whatever their state. Those that are neither waiting nor inferred here are
-            still being decoded, so that an input may wait for them; and one that is the only one gets all cores.
-        hang_seconds: time after which an inference counts as hanging. Far above the deadline of a request.
+        wait_seconds: how long an input waits for others to join it.
+        hang_seconds: time after which a batch counts as hanging. Far above the deadline of a request.
     """
 
     def __init__(
@@ -58,14 +61,12 @@ class Engine:
         metrics: Metrics,
         *,
         wait_seconds: float = 0.0,
-        callers: Callable[[], int] = lambda: 0,
         hang_seconds: float = 30.0,
     ) -> None:
         self._backend = backend
         self._metrics = metrics
-        self._callers = callers
         self._hang_seconds = hang_seconds
-        self._queue = BatchQueue(backend.batch_sizes, wait_seconds, self._arriving)
+        self._queue = BatchQueue(backend.batch_sizes, wait_seconds)
         self._lock = threading.Lock()
         self._restarts: deque[float] = deque()
         self._failure: EngineError | None = None
@@ -83,16 +84,19 @@ class Engine:
         """Why nothing will be answered any more; None while all is well."""
         return self._failure
 
-    async def predict(self, item: NDArray[np.generic]) -> NDArray[np.float32]:
-        """Return the probabilities, shape (classes,), of one input of the model's shape and type.
+    async def predict(self, read: Callable[[], NDArray[Any]]) -> NDArray[np.float32]:
+        """Return the probabilities, shape (classes,), of one input.
 
-        A caller that is cancelled while its input waits costs no inference.
+        A caller that is cancelled while its input waits costs nothing more.
+
+        Args:
+            read: makes the input, of the model's shape and type; it is called in a thread.
 
         Raises:
-            EngineError: the inference died, hung or answered what is no number.
-            Exception: what the backend raised for this input alone.
+            EngineError: the thread died, hung or answered what is no number.
+            Exception: what `read`, or the backend for this input alone, raised.
         """
-        job = Job(item, asyncio.get_running_loop().create_future())
+        job = Job(read, asyncio.get_running_loop().create_future())
         if not self._queue.put(job):
             raise EngineError(str(self._failure or "inference has ended"))
         try:
@@ -118,9 +122,6 @@ class Engine:
         for worker in list(self._workers):
             worker.thread.join(timeout=max(0.0, limit - time.monotonic()))
 
-    def _arriving(self, waiting: int) -> int:
-        return self._callers() - waiting - sum(len(worker.jobs) for worker in self._workers)
-
     def _start_worker(self) -> bool:
         worker = _Worker(self._run)
         self._workers.append(worker)
@@ -136,33 +137,45 @@ class Engine:
             step_back()
             while worker in self._workers and (jobs := self._queue.take()):
                 worker.busy_since, worker.jobs = time.monotonic(), jobs
-                started = time.perf_counter()
-                for job in jobs:
-                    self._metrics.queue_seconds.observe(started - job.queued_at)
-                self._infer(jobs)
+                self._infer([(job, item) for job in jobs if (item := self._read(job)) is not None])
                 worker.jobs = []
         except BaseException as error:  # Whatever ended the thread, its requests get an answer.
             self._replace(worker, error)
 
-    def _infer(self, jobs: list[Job]) -> None:
+    def _read(self, job: Job) -> NDArray[Any] | None:
+        """Return the input; None if there is none, or nobody who waits for its answer."""
+        if job.answer.done():
+            return None
+        started = time.perf_counter()
+        self._metrics.queue_seconds.observe(started - job.queued_at)
+        try:
+            item = job.read()
+        except Exception as error:
+            self._settle([job], [error])
+            return None
+        self._metrics.decode_seconds.observe(time.perf_counter() - started)
+        return item
+
+    def _infer(self, inputs: list[tuple[Job, NDArray[Any]]]) -> None:
         """Answer a batch. If it fails as a whole, each input is tried alone: only the one that is at fault suffers."""
-        jobs = [job for job in jobs if not job.answer.done()]
-        if not jobs:
+        inputs = [(job, item) for job, item in inputs if not job.answer.done()]
+        if not inputs:
             return
+        jobs = [job for job, _ in inputs]
         started = time.perf_counter()
         try:
-            batch = jobs[0].item[None] if len(jobs) == 1 else np.stack([job.item for job in jobs])
-            answers = self._backend.predict(batch, lone=len(jobs) == 1 and self._callers() == 1)
-            outcomes = [_checked(answers[index]) for index in range(len(jobs))]
+            batch = inputs[0][1][None] if len(inputs) == 1 else np.stack([item for _, item in inputs])
+            answers = self._backend.predict(batch)
+            outcomes = [_checked(answers[index]) for index in range(len(inputs))]
         except Exception as error:
-            if len(jobs) == 1:
+            if len(inputs) == 1:
                 self._settle(jobs, [error])
             else:
-                for job in jobs:
-                    self._infer([job])
+                for one in inputs:
+                    self._infer([one])
             return
         self._metrics.inference_seconds.observe(time.perf_counter() - started)
-        self._metrics.batch_size.observe(len(jobs))
+        self._metrics.batch_size.observe(len(inputs))
         self._settle(jobs, outcomes)
 
     def _replace(self, worker: _Worker, cause: BaseException) -> None:

@@ -29,7 +29,7 @@ class FeatureReader:
         shown = names if len(names) <= _NAMES_SHOWN else [*names[:_NAMES_SHOWN], "…"]
         self._wanted = f"{len(names)} number{'s' if len(names) > 1 else ''} ({', '.join(shown)})"
 
-    async def decode(self, data: bytes) -> NDArray[np.float32]:
+    def read(self, data: bytes) -> NDArray[np.float32]:
         """Return an input of shape (len(names),).
 
         Raises:

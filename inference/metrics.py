@@ -32,14 +32,14 @@ class Metrics:
         self.in_flight = Gauge(
             "pettracker_predictions_in_flight", "Predictions being decoded, queued or inferred.", registry=registry
         )
-        self.decode_seconds = _histogram(registry, "decode", "Decoding and preprocessing, with its wait for a thread.")
-        self.queue_seconds = _histogram(registry, "queue", "An input's wait for an inference thread.")
+        self.decode_seconds = _histogram(registry, "decode", "Decoding and preprocessing of one input.")
+        self.queue_seconds = _histogram(registry, "queue", "A request's wait for a worker.")
         self.inference_seconds = _histogram(registry, "inference", "Inference of one batch.")
         self.batch_size = Histogram(
             "pettracker_batch_size", "Inputs inferred together.", registry=registry, buckets=_BATCH_SIZES
         )
         self.worker_restarts = Counter(
-            "pettracker_worker_restarts", "Inference threads that died or hung and were replaced.", registry=registry
+            "pettracker_worker_restarts", "Worker threads that died or hung and were replaced.", registry=registry
         )
         self.connections = Gauge("pettracker_connections", "Connections that are open.", registry=registry)
         self.ready = Gauge("pettracker_ready", "1 while /ready answers 200.", registry=registry)

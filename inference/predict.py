@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from bundle import Manifest
 from bundle.golden import TOP_K
 from inference.bodies import FORM, BodyHandler, Budget, form_field
+from inference.decode import Later
 from inference.engine import Engine
 from inference.errors import (
     BadRequestError,
@@ -36,7 +38,14 @@ _BYTES_PER_FEATURE, _FEATURES_BASE_BYTES = 64, 4096
 class InputReader(Protocol):
     """Turns the bytes of a request into one item of the model's input, whose shape the manifest tells."""
 
-    async def decode(self, data: bytes) -> NDArray[Any]: ...
+    def read(self, data: bytes) -> NDArray[Any]:
+        """Return the item; called in a worker's thread.
+
+        Raises:
+            ServingError: the bytes are none that the model takes.
+            Later: this takes long, and has a lane of its own.
+        """
+        ...
 
     def close(self) -> None: ...
 
@@ -47,7 +56,7 @@ class Predictor:
 
     manifest: Manifest
     model: dict[str, str]
-    decoder: InputReader
+    reader: InputReader
     settings: Settings
     state: State
     metrics: Metrics
@@ -75,11 +84,13 @@ class Predictor:
         self.metrics.in_flight.set(self.in_flight)
         try:
             async with asyncio.timeout(self.settings.deadline_seconds):
-                started = time.perf_counter()
-                item = await self.decoder.decode(data)
-                self.metrics.decode_seconds.observe(time.perf_counter() - started)
                 assert self.engine is not None  # noqa: S101 - check_serving has let this request in
-                return self._top(await self.engine.predict(item))
+                try:
+                    probabilities = await self.engine.predict(partial(self.reader.read, data))
+                except Later as later:
+                    item = await later.item()
+                    probabilities = await self.engine.predict(lambda: item)
+                return self._top(probabilities)
         except TimeoutError:
             raise DeadlineError(f"No answer within {self.settings.deadline_seconds:g} seconds.") from None
         finally:

@@ -61,7 +61,7 @@ class Server:
         logs.info("listening", address=address, port=port, **predictor.model)
         signals = _Signals()
         backend = await asyncio.to_thread(self._warm_backend)
-        predictor.engine = engine = self._engine(backend, predictor)
+        predictor.engine = engine = Engine(backend, predictor.metrics, wait_seconds=self.settings.batch_wait_seconds)
         predictor.state.warmed_up()
         logs.info("ready", program=self.program, threads=self.threads, seconds=round(time.perf_counter() - started, 3))
         failure = await self._serve(engine, predictor.state, signals)
@@ -70,7 +70,7 @@ class Server:
         await self._finish(predictor)
         await http.close_all_connections()
         engine.close()
-        predictor.decoder.close()
+        predictor.reader.close()
         predictor.telemetry.close()
         if failure:
             raise failure
@@ -89,7 +89,7 @@ class Server:
         if wanted.kind == "features":
             return FeatureReader(wanted.names)
         limits = Limits(self.settings.max_pixels, self.settings.max_side)
-        return Decoder(wanted.preprocessing, limits, self.threads)
+        return Decoder(wanted.preprocessing, limits)
 
     def _warm_backend(self) -> Backend:
         # Threads that the backend starts while it loads take its priority over.
@@ -97,14 +97,6 @@ class Server:
         backend = open_backend(self.bundle, self.program, self.threads, self.settings.batch_size)
         warm_up(backend, self.bundle)
         return backend
-
-    def _engine(self, backend: Backend, predictor: Predictor) -> Engine:
-        return Engine(
-            backend,
-            predictor.metrics,
-            wait_seconds=self.settings.batch_wait_seconds,
-            callers=lambda: predictor.in_flight,
-        )
 
     async def _serve(self, engine: Engine, state: State, signals: "_Signals") -> EngineError | None:
         """Serve until a signal, and drain; or until the engine is beyond repair, and return why it is."""
@@ -151,15 +143,14 @@ def warm_up(backend: Backend, bundle: Bundle) -> None:
     """
     wanted, classes = bundle.manifest.input, len(bundle.manifest.classes)
 
-    def run(size: int, lone: bool) -> None:
-        answer = backend.predict(np.zeros((size, *wanted.shape), wanted.dtype), lone)
+    def run(size: int) -> None:
+        answer = backend.predict(np.zeros((size, *wanted.shape), wanted.dtype))
         if answer.shape != (size, classes) or not np.allclose(answer.sum(axis=1), 1, atol=1e-3) or answer.min() < 0:
             raise BackendError(f"the model answers shape {answer.shape}, not probabilities of {classes} classes")
 
-    run(1, lone=True)
     with ThreadPoolExecutor(backend.streams, initializer=step_back) as streams:
         for size in backend.batch_sizes:
-            list(streams.map(run, [size] * backend.streams, [False] * backend.streams))
+            list(streams.map(run, [size] * backend.streams))
 
 
 class _Signals:

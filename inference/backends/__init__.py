@@ -36,12 +36,8 @@ class Backend(Protocol):
     @property
     def max_batch(self) -> int: ...
 
-    def predict(self, batch: NDArray[Any], lone: bool = False) -> NDArray[np.float32]:
-        """Turn inputs of shape (n, *input.shape), n <= max_batch, into probabilities of shape (n, classes).
-
-        Args:
-            lone: nothing else runs or is about to: take all cores for this call.
-        """
+    def predict(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        """Turn inputs of shape (n, *input.shape), n <= max_batch, into probabilities of shape (n, classes)."""
         ...
 
 

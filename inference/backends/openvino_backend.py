@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: one stream for each core, and all cores for an input that is alone.
+"""OpenVINO on the CPU: one stream, of one thread, for each core.
 
 Every batch size is a program of its own, compiled for exactly that shape. With a dynamic shape, a single input costs 13 %
 more time, and OpenVINO 2026.4 corrupts the heap: with ResNet-50 in int8, within seconds.
@@ -26,28 +26,24 @@ _LARGE_WEIGHTS = 64 * 1024 * 1024
 
 
 class OpenVinoBackend:
-    """A compiled program for each batch size, and one that takes all cores.
+    """A compiled program for each batch size.
 
     Args:
-        narrow: by batch size, compiled with one thread to a stream.
-        wide: for one input, compiled with all threads in one stream; None where there is one thread.
+        compiled: the programs, by batch size.
         streams: inferences that may run at once.
     """
 
-    def __init__(self, narrow: dict[int, Any], wide: Any | None, streams: int) -> None:
+    def __init__(self, compiled: dict[int, Any], streams: int) -> None:
         self.streams = streams
-        self.batch_sizes = tuple(sorted(narrow))
+        self.batch_sizes = tuple(sorted(compiled))
         self.max_batch = self.batch_sizes[-1]
-        self._narrow = {size: _Requests(compiled) for size, compiled in narrow.items()}
-        self._wide = _Requests(wide) if wide else self._narrow[1]
+        self._requests = {size: _Requests(program) for size, program in compiled.items()}
 
-    def predict(self, batch: NDArray[Any], lone: bool = False) -> NDArray[np.float32]:
-        if lone and len(batch) == 1:
-            return self._wide.infer(batch)
+    def predict(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         answers, start = [], 0
         while start < len(batch):
             size = next(size for size in reversed(self.batch_sizes) if size <= len(batch) - start)
-            answers.append(self._narrow[size].infer(batch[start : start + size]))
+            answers.append(self._requests[size].infer(batch[start : start + size]))
             start += size
         return answers[0] if len(answers) == 1 else np.concatenate(answers)
 
@@ -81,10 +77,10 @@ def open_backend(bundle: Bundle, program: Program, threads: int, batch: int) -> 
     model = core.read_model(str(bundle.path(program.path)), str(weights or ""))
     item = bundle.manifest.input.shape
 
-    def compiled(size: int, streams: int) -> Any:
+    def compiled(size: int) -> Any:
         model.reshape(openvino.PartialShape([size, *item]))
         options = {
-            "NUM_STREAMS": streams,
+            "NUM_STREAMS": threads,
             "INFERENCE_NUM_THREADS": threads,
             # A host's two CPUs may be the two threads of one core; both are meant.
             "ENABLE_HYPER_THREADING": True,
@@ -95,5 +91,4 @@ def open_backend(bundle: Bundle, program: Program, threads: int, batch: int) -> 
         }
         return core.compile_model(model, "CPU", options)
 
-    narrow = {size: compiled(size, threads) for size in batch_sizes(batch)}
-    return OpenVinoBackend(narrow, compiled(1, 1) if threads > 1 else None, threads)
+    return OpenVinoBackend({size: compiled(size) for size in batch_sizes(batch)}, threads)

@@ -22,7 +22,7 @@ class TorchBackend:
         self.max_batch = batch
         self._module = module
 
-    def predict(self, batch: NDArray[Any], lone: bool = False) -> NDArray[np.float32]:
+    def predict(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         # Torch knows neither read-only memory, which decoded pixels are, nor negative strides.
         writable = np.require(batch, requirements=["C", "W"])
         with torch.inference_mode():

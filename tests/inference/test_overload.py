@@ -43,7 +43,7 @@ class ObedientBackend:
         self.failure: Exception | None = None
         self.calls = 0
 
-    def predict(self, batch: NDArray[Any], lone: bool = False) -> NDArray[np.float32]:
+    def predict(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         self.calls += 1
         self.released.wait(10)
         if self.failure:
@@ -84,9 +84,9 @@ def run(scenario: Scenario, **limits: Any) -> None:
         settings, state = Settings(**limits), State()
         wanted = bundle.manifest.input
         assert wanted.kind == "image"
-        decoder = Decoder(wanted.preprocessing, Limits(), 2)
+        decoder = Decoder(wanted.preprocessing, Limits())
         predictor = Predictor(bundle.manifest, {"name": "tiny"}, decoder, settings, state, metrics)
-        predictor.engine = Engine(backend, metrics, callers=lambda: predictor.in_flight)
+        predictor.engine = Engine(backend, metrics)
         state.warmed_up()
         socket, port = bind_unused_port()
         http = BoundedServer(
@@ -239,7 +239,7 @@ def test_a_process_whose_workers_keep_dying_says_so_and_ends(monkeypatch: pytest
     class DyingBackend(ObedientBackend):
         batch_sizes = (1,)
 
-        def predict(self, batch: NDArray[Any], lone: bool = False) -> NDArray[np.float32]:
+        def predict(self, batch: NDArray[Any]) -> NDArray[np.float32]:
             if batch.any():
                 raise SystemExit
             return np.full((len(batch), 6), 1 / 6, np.float32)
