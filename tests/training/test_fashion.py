@@ -25,7 +25,7 @@ def test_int8_names_what_fp32_names() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("program", ["openvino-fp32", "openvino-int8", "torch-fp32"])
-def held_out_photos_that_it_has_not_seen_are_named(program: str) -> None:
+def test_photos_that_it_has_not_seen_are_named(program: str) -> None:
     photos = fashion.held_out_photos()
     right = 0
     with serving(fashion_bundle(), "--program", program) as server:
@@ -37,7 +37,7 @@ def held_out_photos_that_it_has_not_seen_are_named(program: str) -> None:
     assert right >= 170
 
 
-def held_out_photos_of_others_are_of_no_use_to_it(tmp_path: object) -> None:
+def test_photos_of_others_are_of_no_use_to_it(tmp_path: object) -> None:
     arguments = ["export", "fashion", "--version", "1.0.0", "--output", f"{tmp_path}/bundle", "--images", f"{tmp_path}"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 1
