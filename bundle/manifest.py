@@ -11,6 +11,7 @@ from bundle.preprocessing import Preprocessing
 
 SCHEMA_VERSION = 2
 MANIFEST_FILE = "manifest.json"
+SIGNATURE_FILE = "model.sig"
 MODEL_CARD_FILE = "MODEL_CARD.md"
 GOLDEN_FILE = "golden/answers.json"
 

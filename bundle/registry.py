@@ -17,8 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from bundle.errors import BundleError, RegistryError
 from bundle.loading import Bundle, digest_of, entry_of, load
-from bundle.manifest import MANIFEST_FILE, parse_manifest
-from bundle.signing import SIGNATURE_FILE
+from bundle.manifest import MANIFEST_FILE, SIGNATURE_FILE, parse_manifest
 
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 _LOST_RACE = {"PreconditionFailed", "ConditionalRequestConflict"}

@@ -10,17 +10,21 @@ https://github.com/secure-systems-lab/dsse/blob/v1.0.0/protocol.md
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    ECDSA,
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    EllipticCurvePublicKey,
+)
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from pydantic import Base64Bytes, BaseModel, Field, ValidationError
 
 from bundle.errors import BundleError, SigningError
-from bundle.manifest import MANIFEST_FILE, Sha256
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-
-SIGNATURE_FILE = "model.sig"
+from bundle.manifest import MANIFEST_FILE, SIGNATURE_FILE, Sha256
 
 _PAYLOAD_TYPE = "application/vnd.in-toto+json"
 # A signature has about 150 bytes for each file of the bundle.
@@ -116,32 +120,24 @@ def verify_signature(root: Path, public_key: Path) -> None:
 
 
 def _check_private_key(path: Path) -> None:
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
-
     try:
         key = load_pem_private_key(path.read_bytes(), None)
     except OSError as error:
         raise SigningError(f"no private key in {path}: {error.strerror}") from None
     except (ValueError, TypeError) as error:  # TypeError: it is encrypted
         raise SigningError(f"{path} is not an unencrypted private key in PEM: {error}") from None
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+    if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, SECP256R1):
         raise SigningError(f"the key in {path} is not on the curve P-256")
 
 
-def _read_key(path: Path) -> "EllipticCurvePublicKey":
-    try:
-        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - only who checks a signature has it
-        from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise BundleError(SIGNATURE_FILE, f"cannot be verified: {error.name} is not installed") from None
+def _read_key(path: Path) -> EllipticCurvePublicKey:
     try:
         key = load_pem_public_key(path.read_bytes())
     except OSError as error:
         raise BundleError(SIGNATURE_FILE, f"cannot be verified: no public key in {path}: {error.strerror}") from None
     except ValueError:
         raise BundleError(SIGNATURE_FILE, f"cannot be verified: {path} is not a public key in PEM") from None
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+    if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
         raise BundleError(SIGNATURE_FILE, f"cannot be verified: the key in {path} is not on the curve P-256")
     return key
 
@@ -160,11 +156,7 @@ def _read_envelope(path: Path) -> _Envelope:
         ) from None
 
 
-def _check(key: "EllipticCurvePublicKey", envelope: _Envelope, named: Path) -> None:
-    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA  # noqa: PLC0415
-    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
-
+def _check(key: EllipticCurvePublicKey, envelope: _Envelope, named: Path) -> None:
     try:
         key.verify(envelope.signatures[0].sig, envelope.signed_bytes(), ECDSA(SHA256()))
     except InvalidSignature:
