@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 import bundle
-from bundle.manifest import GOLDEN_FILE, MODEL_CARD_FILE, VERSION, Agreement, ImageInput, Program
+from bundle.manifest import GOLDEN_FILE, MODEL_CARD_FILE, SCHEMA_VERSION, VERSION, Agreement, ImageInput, Program
 from training import openvino_program, torch_program
 from training.choice import Measured, choose, table
 from training.golden import write_answers, write_feature_inputs, write_image_inputs
@@ -228,7 +228,7 @@ def _manifest(
     min_agreement: float,
 ) -> dict[str, object]:
     return {
-        "schema_version": 2,
+        "schema_version": SCHEMA_VERSION,
         "name": model.name,
         "version": model_version,
         "licence": model.licence,

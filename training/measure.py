@@ -12,8 +12,8 @@ from bundle.manifest import Agreement
 # A batch of items (n, *shape) to probabilities, float32 (n, classes).
 Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
 
-# Batches as a loaded service makes them, and few enough at once to fit the cache of a small host.
-_BATCH = 8
+# The largest batch that a loaded host makes by itself (inference.backends.DEFAULT_BATCH, which training never imports).
+_BATCH = 4
 _ROUNDS = 7
 _SECONDS_A_ROUND = 0.15
 

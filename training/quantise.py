@@ -78,9 +78,12 @@ def quantise(fp32: Path, calibration: NDArray[Any], bound: float, say: Say) -> A
 
 def _nncf(fp32: Path, calibration: NDArray[Any], **ignored: Any) -> Any:
     # After openvino_program, which sees to it that NNCF's telemetry cannot be loaded either.
-    import nncf  # noqa: PLC0415
-    from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix  # noqa: PLC0415
-    from nncf.quantization.range_estimator import RangeEstimatorParametersSet  # noqa: PLC0415
+    import nncf  # noqa: PLC0415 - takes seconds, and models of features are not quantised
+    from nncf.quantization.advanced_parameters import (  # noqa: PLC0415 - the same
+        AdvancedQuantizationParameters,
+        OverflowFix,
+    )
+    from nncf.quantization.range_estimator import RangeEstimatorParametersSet  # noqa: PLC0415 - the same
 
     nncf.set_log_level(logging.ERROR)
     parameters = AdvancedQuantizationParameters(
