@@ -15,6 +15,7 @@ import click
 from benchmarks.serving import overload, report
 from benchmarks.serving.contenders import CONTENDERS, Contender
 from benchmarks.serving.inputs import CACHE, Inputs, prepare
+from benchmarks.serving.plot import write_plot
 from benchmarks.serving.processes import REPOSITORY
 from benchmarks.serving.rounds import Result, run_rounds, try_configurations
 
@@ -109,7 +110,7 @@ def _compare(
     run_rounds(results, inputs, seconds, rounds, _say)
     machine = report.machine(seconds, rounds, datetime.date.today().isoformat())
     plot = output / f"{PAGE}.svg"
-    report.write_plot(results, plot)
+    write_plot(results, plot)
     (output / f"{PAGE}.json").write_text(report.as_json(results, machine), encoding="utf-8")
     figures = report.markdown(results, machine, plot.name)
     click.echo(figures)

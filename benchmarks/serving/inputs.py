@@ -39,18 +39,24 @@ def prepare(bundle: Path | None = None) -> Inputs:
     """
     CACHE.mkdir(parents=True, exist_ok=True)
     weights, bundle = CACHE / "resnet-50.safetensors", bundle or CACHE / f"resnet-50-{_revision()}"
-    if not bundle.exists() or not weights.exists():
+    if not bundle.exists():
         for outdated in CACHE.glob("resnet-50-*"):
             shutil.rmtree(outdated)
+    if not bundle.exists() or not weights.exists():
         subprocess.run(
-            [sys.executable, "-m", "benchmarks.serving.network", str(weights), str(bundle)], check=True, cwd=REPOSITORY
+            [sys.executable, "-m", "benchmarks.serving.export", str(weights), str(bundle)], check=True, cwd=REPOSITORY
         )
     return Inputs(bundle, weights, {name: write_photo(name, CACHE / f"{name}.jpg") for name in SIZES})
 
 
 def _revision() -> str:
     content = hashlib.sha256()
-    for pattern in ("bundle/**/*.py", "training/**/*.py", "benchmarks/serving/network.py"):
+    for pattern in (
+        "bundle/**/*.py",
+        "training/**/*.py",
+        "benchmarks/serving/network.py",
+        "benchmarks/serving/export.py",
+    ):
         for path in sorted(REPOSITORY.glob(pattern)):
             content.update(path.read_bytes())
     return content.hexdigest()[:12]

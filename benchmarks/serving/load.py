@@ -5,20 +5,18 @@ rate, each in a task of its own over aiohttp, whatever happened to the ones befo
 a request was due, so a server that stalls is charged for those who would have arrived meanwhile (coordinated omission).
 """
 
-import asyncio
 import json
 import re
 import subprocess
 import sys
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.serving.statistics import Load, percentile
 
 _BOUNDARY = "photo-of-a-cat"
 _LUA = Path(__file__).with_name("wrk.lua")
-_TIMEOUT_SECONDS = 30
+TIMEOUT_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def closed_loop(request: Request, clients: int, seconds: float) -> Load:
     done = subprocess.run(
         [
             *("wrk", "--threads", "1", "--connections", str(clients), "--duration", f"{max(1, round(seconds))}s"),
-            *("--timeout", f"{_TIMEOUT_SECONDS}s", "--script", str(_LUA), request.url, "--"),
+            *("--timeout", f"{TIMEOUT_SECONDS}s", "--script", str(_LUA), request.url, "--"),
             *(str(request.body), request.content_type),
         ],
         capture_output=True,
@@ -88,7 +86,7 @@ def open_loop(request: Request, rate: float, seconds: float) -> list[Answer]:
     """Load at a constant rate, from a process of its own."""
     arguments = [request.url, str(request.body), request.content_type, str(rate), str(seconds)]
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.serving.load", *arguments], stdout=subprocess.PIPE, check=True, text=True
+        [sys.executable, "-m", "benchmarks.serving.arrivals", *arguments], stdout=subprocess.PIPE, check=True, text=True
     )
     return [Answer(**answer) for answer in json.loads(done.stdout)]
 
@@ -106,45 +104,3 @@ def summary(answers: list[Answer], rate: float, seconds: float) -> Load:
         errors=len(answers) - len(good),
         rate=rate,
     )
-
-
-async def _send_all(request: Request, rate: float, seconds: float) -> list[Answer]:
-    import aiohttp  # noqa: PLC0415 - the unit tests of this module run where it is not installed
-
-    body = request.body.read_bytes()
-    headers = {"Content-Type": request.content_type}
-    answers: list[Answer] = []
-    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
-        started = time.perf_counter()
-
-        async def send(due: float) -> None:
-            status, retry_after = 0, False
-            try:
-                async with session.post(request.url, data=body, headers=headers) as response:
-                    await response.read()
-                    status, retry_after = response.status, "Retry-After" in response.headers
-            except (aiohttp.ClientError, TimeoutError, OSError):
-                status = 0
-            answers.append(Answer(due, time.perf_counter() - started - due, status, retry_after))
-
-        tasks = []
-        for number in range(round(rate * seconds)):
-            due = number / rate
-            if (early := due - (time.perf_counter() - started)) > 0:
-                await asyncio.sleep(early)
-            tasks.append(asyncio.create_task(send(due)))
-        await asyncio.gather(*tasks)
-    return answers
-
-
-def main() -> None:
-    import uvloop  # noqa: PLC0415
-
-    url, body, content_type, rate, seconds = sys.argv[1:]
-    answers = uvloop.run(_send_all(Request(url, Path(body), content_type), float(rate), float(seconds)))
-    print(json.dumps([asdict(answer) for answer in answers]))
-
-
-if __name__ == "__main__":
-    main()

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.serving.overload import Verdict
 from benchmarks.serving.rounds import LOADS, Result
-from benchmarks.serving.statistics import Goal, Load, lowest_p99_ratio, median_load, ratio_of_paired_rounds
+from benchmarks.serving.statistics import Goal, Load, lowest_p99_ratio, ratio_of_paired_rounds
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 PIPELINES = {
@@ -167,32 +167,3 @@ def as_json(results: Sequence[Result], machine_line: str) -> str:
         ],
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-
-
-def write_plot(results: Sequence[Result], path: Path) -> None:
-    """Draw requests per second for both photos, and p99 for the small one, as horizontal bars."""
-    import matplotlib as mpl  # noqa: PLC0415 - half a second, and not needed for the tables
-
-    mpl.use("Agg")
-    mpl.rcParams["svg.hashsalt"] = "serving-benchmark"
-    import matplotlib.pyplot as plt  # noqa: PLC0415
-
-    shown = [result for result in results if result.rounds["small"]][::-1]
-    colours = {"own": "#d1495b", "bare": "#888888", "eager": "#9db4c0", "int8": "#5c8ea6", "reader": "#2e5266"}
-    figure, axes = plt.subplots(1, 3, figsize=(13, 0.36 * len(shown) + 1.6), sharey=True, layout="constrained")
-    panels = (("small", "requests_per_second", 1, "640x480: requests/s"), ("small", "p99", 1000, "640x480: p99, ms"))
-    panels += (("large", "requests_per_second", 1, "12 MP: requests/s"),)
-    names = [
-        f"{result.contender.framework}: {PIPELINES[result.contender.pipeline].replace('`', '')}" for result in shown
-    ]
-    for axis, (kind, figure_name, factor, title) in zip(axes, panels, strict=True):
-        values = [getattr(median_load(result.rounds[kind]) or Load(0), figure_name) or 0 for result in shown]
-        bars = axis.barh(
-            names, [value * factor for value in values], color=[colours[result.contender.pipeline] for result in shown]
-        )
-        axis.bar_label(bars, fmt="%.0f", padding=3, fontsize=8)
-        axis.set_title(title, fontsize=10)
-        axis.margins(x=0.14)
-        axis.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)

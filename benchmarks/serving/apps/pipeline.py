@@ -7,8 +7,8 @@
 - `reader`: this project's decoding (`bundle.images.read_pixels`) and backend, so that only the server differs.
 
 A service chooses with environment variables: BENCH_PIPELINE, BENCH_BUNDLE (directory), BENCH_WEIGHTS (safetensors of the
-eager network), BENCH_THREADS (CPU threads of one process),
-BENCH_STREAMS (inferences of one process at once) and BENCH_BATCH (inputs of one call at most).
+eager network), BENCH_THREADS (CPU threads of one process), BENCH_STREAMS (inferences of one process at once) and
+BENCH_BATCH (inputs of one call at most).
 """
 
 import io
@@ -71,7 +71,7 @@ class EagerPipeline:
     def __init__(self, weights: Path, threads: int, with_model: bool) -> None:
         import torch  # noqa: PLC0415 - half a gigabyte that the other pipelines do without
 
-        from benchmarks.serving.network import eager_network  # noqa: PLC0415
+        from benchmarks.serving.network import eager_network  # noqa: PLC0415 - imports torch
 
         # A process that only decodes needs no more; the spinning threads of many processes starve each other.
         torch.set_num_threads(threads if with_model else 1)
@@ -98,7 +98,7 @@ class DraftPipeline:
     def __init__(self, bundle: Path, threads: int, with_model: bool) -> None:
         self._compiled = None
         if with_model:
-            import openvino  # noqa: PLC0415
+            import openvino  # noqa: PLC0415 - what only decodes does without
 
             programs = json.loads((bundle / "manifest.json").read_bytes())["programs"]
             core = openvino.Core()
@@ -131,9 +131,9 @@ class ReaderPipeline:
     """This project's decoding and backend."""
 
     def __init__(self, bundle_directory: Path, threads: int, with_model: bool) -> None:
-        import bundle  # noqa: PLC0415
-        from bundle.images import Limits, read_pixels  # noqa: PLC0415
-        from inference.backends import open_backend  # noqa: PLC0415
+        import bundle  # noqa: PLC0415 - a peer as its documents make it knows nothing of this project
+        from bundle.images import Limits, read_pixels  # noqa: PLC0415 - the same
+        from inference.backends import open_backend  # noqa: PLC0415 - the same
 
         opened = bundle.load(bundle_directory)
         self._backend = open_backend(opened, "openvino-int8", threads) if with_model else None
