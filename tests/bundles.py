@@ -45,45 +45,15 @@ def copy_of_tiny(directory: Path) -> Path:
 
 
 def export_tiny(output: Path) -> None:
-    import torch  # noqa: PLC0415
+    from tests.models import tiny_model  # noqa: PLC0415 - imports torch, which takes seconds
+    from training.export import export  # noqa: PLC0415 - the same
 
-    from bundle.manifest import ImageInput  # noqa: PLC0415
-    from bundle.preprocessing import Preprocessing  # noqa: PLC0415
-    from training.export import ModelToExport, export  # noqa: PLC0415
-    from training.model_card import ModelCard  # noqa: PLC0415
-
-    torch.manual_seed(3)
-    network = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 8, 5, stride=2),
-        torch.nn.BatchNorm2d(8),
-        torch.nn.ReLU6(),
-        torch.nn.AdaptiveAvgPool2d(2),
-        torch.nn.Flatten(),
-        torch.nn.Linear(32, len(TINY_CLASSES)),
-    ).eval()
-    card = ModelCard("Tiny", "For tests.", "Tests.", "anything else.", "None.", "None.", "None.")
-    model = ModelToExport(
-        name="tiny",
-        network=network,
-        classes=TINY_CLASSES,
-        input=ImageInput(
-            kind="image", preprocessing=Preprocessing(resize_shorter_side=36, interpolation="bilinear", crop=32)
-        ),
-        mean=(0.5, 0.4, 0.3),
-        std=(0.2, 0.25, 0.3),
-        weights_origin=Path(__file__),
-        source="seeded random numbers",
-        training_data="none",
-        licence="CC0-1.0",
-        metrics={},
-        card=card,
-    )
-    export(model, "0.1.0", output, lambda _: None)
+    export(tiny_model(), "0.1.0", output, lambda _: None)
 
 
 def _export(name: str, output: Path) -> None:
-    from training.catalogue import MODELS  # noqa: PLC0415
-    from training.export import export  # noqa: PLC0415
+    from training.catalogue import MODELS  # noqa: PLC0415 - the same
+    from training.export import export  # noqa: PLC0415 - the same
 
     export(MODELS[name](), "1.0.0", output, print)
 
@@ -102,7 +72,7 @@ def _cached(name: str, make: Callable[[Path], None]) -> Path:
 
 def _revision() -> str:
     content = hashlib.sha256()
-    for pattern in ("bundle/**/*.py", "training/**/*.py", "tests/bundles.py", "pyproject.toml"):
+    for pattern in ("bundle/**/*.py", "training/**/*.py", "tests/bundles.py", "tests/models.py", "pyproject.toml"):
         for path in sorted(REPOSITORY.glob(pattern)):
             content.update(path.read_bytes())
     return content.hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""A small model of photos with samples to quantise it with, made of seeded numbers."""
+"""Small models of photos, made of seeded numbers."""
 
 from pathlib import Path
 
@@ -7,11 +7,12 @@ import torch
 
 from bundle.manifest import ImageInput
 from bundle.preprocessing import Preprocessing
+from tests.bundles import TINY_CLASSES
 from training.model import ModelToExport
 from training.model_card import ModelCard
 from training.samples import Samples
 
-CLASSES = ["cat", "dog", "ferret", "goose"]
+SMALL_CLASSES = TINY_CLASSES[:4]
 
 
 def samples(calibration: int = 24, evaluation: int = 40) -> Samples:
@@ -45,22 +46,48 @@ def small_model(*, spread: float = 1.0) -> ModelToExport:
         torch.nn.ReLU(),
         torch.nn.AdaptiveAvgPool2d(1),
         torch.nn.Flatten(),
-        torch.nn.Linear(8, len(CLASSES)),
+        torch.nn.Linear(8, len(SMALL_CLASSES)),
     ).eval()
+    return _described("small", network, SMALL_CLASSES, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), samples=samples())
+
+
+def tiny_model() -> ModelToExport:
+    """Return a network of some hundred weights, without samples."""
+    torch.manual_seed(3)
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 5, stride=2),
+        torch.nn.BatchNorm2d(8),
+        torch.nn.ReLU6(),
+        torch.nn.AdaptiveAvgPool2d(2),
+        torch.nn.Flatten(),
+        torch.nn.Linear(32, len(TINY_CLASSES)),
+    ).eval()
+    return _described("tiny", network, TINY_CLASSES, mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.3))
+
+
+def _described(
+    name: str,
+    network: torch.nn.Module,
+    classes: list[str],
+    *,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    samples: Samples | None = None,
+) -> ModelToExport:
     return ModelToExport(
-        name="small",
+        name=name,
         network=network,
-        classes=CLASSES,
+        classes=classes,
         input=ImageInput(
             kind="image", preprocessing=Preprocessing(resize_shorter_side=36, interpolation="bilinear", crop=32)
         ),
-        mean=(0.5, 0.5, 0.5),
-        std=(0.25, 0.25, 0.25),
+        mean=mean,
+        std=std,
         weights_origin=Path(__file__),
         source="seeded random numbers",
         training_data="none",
         licence="CC0-1.0",
         metrics={},
-        card=ModelCard("Small", "For tests.", "Tests.", "anything else.", "None.", "None.", "None."),
-        samples=samples(),
+        card=ModelCard(name.capitalize(), "For tests.", "Tests.", "anything else.", "None.", "None.", "None."),
+        samples=samples,
     )

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from bundle import BundleError
 from bundle.exported_program import check_exported_program
 from tests.bundles import tiny_bundle
+from training.torch_program import save_program
 
 
 class _RunsCode:
@@ -104,10 +106,6 @@ def test_another_kind_of_file_is_refused(tmp_path: Path, content: bytes) -> None
 
 
 def test_what_torch_saves_by_itself_is_refused_and_what_the_export_saves_is_not(tmp_path: Path) -> None:
-    import torch  # noqa: PLC0415
-
-    from training.torch_program import save_program  # noqa: PLC0415
-
     program = torch.export.export(torch.nn.Linear(2, 2), (torch.zeros(1, 2),))
     torch.export.save(program, tmp_path / "plain.pt2")
     with pytest.raises(BundleError, match="pickled sample inputs"):

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bundle import load
-from inference.backends import Backend, BackendError, batch_sizes, open_backend
+from inference.backends import Backend, BackendError, batch_sizes, open_backend, openvino_backend
 from inference.server import warm_up
 from tests.bundles import iris_bundle, tiny_bundle
 
@@ -123,15 +123,13 @@ def test_a_warm_up_that_finds_no_probabilities_refuses_the_model() -> None:
 
 def test_the_programs_are_run_at_the_size_of_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Static shapes: dynamic ones corrupted the heap."""
-    import inference.backends.openvino_backend as module  # noqa: PLC0415
-
     shapes: list[str] = []
-    compile_model = module.openvino.Core.compile_model
+    compile_model = openvino_backend.openvino.Core.compile_model
 
     def recorded(core: Any, model: Any, *rest: Any) -> Any:
         shapes.append(str(model.inputs[0].partial_shape))
         return compile_model(core, model, *rest)
 
-    monkeypatch.setattr(module.openvino.Core, "compile_model", recorded)
+    monkeypatch.setattr(openvino_backend.openvino.Core, "compile_model", recorded)
     open_backend(load(tiny_bundle()), "openvino-fp32", threads=2)
     assert shapes == ["[1,32,32,3]", "[2,32,32,3]", "[4,32,32,3]"]

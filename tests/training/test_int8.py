@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bundle import load
-from tests.training.models import samples, small_model
+from tests.models import samples, small_model
 from training import export as export_module
 from training import openvino_program, quantise
 from training.export import export
@@ -88,6 +88,6 @@ def test_layers_that_int8_would_damage_stay_in_fp32(tmp_path: Path) -> None:
 
 
 def test_no_telemetry_can_be_loaded() -> None:
-    import nncf  # noqa: F401, PLC0415
+    import nncf  # noqa: F401, PLC0415 - after openvino_program, as the export imports it
 
     assert sys.modules["openvino_telemetry"] is None
