@@ -64,7 +64,14 @@ def main() -> None:
     "a signal, 2 wrong usage, 3 bad bundle, 4 the backend cannot run it, 5 the address cannot be listened on, 6 inference "
     "keeps failing.",
 )
-@click.option("--bundle", "directory", envvar="PETTRACKER_BUNDLE", type=click.Path(path_type=Path), required=True)
+@click.option(
+    "--bundle",
+    "directory",
+    envvar="PETTRACKER_BUNDLE",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Its directory.",
+)
 @click.option("--bundle-digest", help="Pinned digest, sha256:…; without it the bundle's origin is not checked.")
 @click.option(
     "--public-key",
@@ -78,17 +85,60 @@ def main() -> None:
 @click.option(
     "--queue-size", type=click.IntRange(min=1), default=_DEFAULTS.queue_size, help="Predictions held at once."
 )
-@click.option("--deadline-seconds", type=click.FloatRange(min=0.1), default=_DEFAULTS.deadline_seconds)
-@click.option("--body-seconds", type=click.FloatRange(min=0.1), default=_DEFAULTS.body_seconds)
-@click.option("--max-body-bytes", type=click.IntRange(min=1), default=_DEFAULTS.max_body_bytes)
-@click.option("--max-held-bytes", type=click.IntRange(min=1), default=_DEFAULTS.max_held_bytes)
-@click.option("--max-pixels", type=click.IntRange(min=1), default=_DEFAULTS.max_pixels)
-@click.option("--max-side", type=click.IntRange(min=1), default=_DEFAULTS.max_side)
 @click.option(
-    "--batch-size", type=click.IntRange(min=0), default=_DEFAULTS.batch_size, help="At most; 0: the backend's choice."
+    "--deadline-seconds",
+    type=click.FloatRange(min=0.1),
+    default=_DEFAULTS.deadline_seconds,
+    help="From a complete request to its answer; then 504.",
 )
-@click.option("--batch-wait-seconds", type=click.FloatRange(0, 1), default=_DEFAULTS.batch_wait_seconds)
-@click.option("--drain-seconds", type=click.FloatRange(min=0), default=_DEFAULTS.drain_seconds)
+@click.option(
+    "--body-seconds",
+    type=click.FloatRange(min=0.1),
+    default=_DEFAULTS.body_seconds,
+    help="For a client to send its body; then 408.",
+)
+@click.option(
+    "--max-body-bytes",
+    type=click.IntRange(min=1),
+    default=_DEFAULTS.max_body_bytes,
+    help="Of one request; above it 413.",
+)
+@click.option(
+    "--max-held-bytes",
+    type=click.IntRange(min=1),
+    default=_DEFAULTS.max_held_bytes,
+    help="Of all requests at once; above it 503.",
+)
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    default=_DEFAULTS.max_pixels,
+    help="Width times height of a photo; above it 413.",
+)
+@click.option(
+    "--max-side",
+    type=click.IntRange(min=1),
+    default=_DEFAULTS.max_side,
+    help="Width or height of a photo; above it 413.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=0),
+    default=_DEFAULTS.batch_size,
+    help="Inputs inferred together at most; 0: the backend's choice.",
+)
+@click.option(
+    "--batch-wait-seconds",
+    type=click.FloatRange(0, 1),
+    default=_DEFAULTS.batch_wait_seconds,
+    help="A request's wait for others to join its batch.",
+)
+@click.option(
+    "--drain-seconds",
+    type=click.FloatRange(min=0),
+    default=_DEFAULTS.drain_seconds,
+    help="Of serving on after SIGTERM, while /ready says 503.",
+)
 @click.option(
     "--statsd-address", callback=_statsd, default=_DEFAULTS.statsd_address, help="Where latencies go, host:port."
 )

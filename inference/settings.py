@@ -18,7 +18,7 @@ class Settings:
         max_pixels: width times height of an image above which it is 413.
         max_side: width or height of an image, in pixels, above which it is 413.
         batch_size: inputs inferred together at most; 0 leaves it to the backend.
-        batch_wait_seconds: time that the first input of a batch waits for others while the backend is idle.
+        batch_wait_seconds: time that a request waits for others to join its batch while a worker is idle.
         drain_seconds: time on SIGTERM during which /ready says 503 but requests are still served. It has to exceed the
             time that a load balancer needs to notice.
         statsd_address: host:port of the StatsD listener (the CloudWatch agent) that gets latencies and errors; "": none.
