@@ -1,7 +1,7 @@
 """Command line of the inference package.
 
 Exit status of `serve`: 0 ended by a signal, 2 wrong usage, 3 the bundle is not what it should be, 4 the backend cannot run
-it, 5 the address cannot be listened on, 6 inference keeps failing.
+it, 5 the address cannot be listened on, 6 the model does not get ready or inference keeps failing.
 """
 
 import asyncio
@@ -61,8 +61,8 @@ def main() -> None:
 @main.command(
     context_settings={"auto_envvar_prefix": "PETTRACKER", "show_default": True},
     epilog="Each option is also read from an environment variable, such as PETTRACKER_BUNDLE. Exit status: 0 ended by "
-    "a signal, 2 wrong usage, 3 bad bundle, 4 the backend cannot run it, 5 the address cannot be listened on, 6 inference "
-    "keeps failing.",
+    "a signal, 2 wrong usage, 3 bad bundle, 4 the backend cannot run it, 5 the address cannot be listened on, 6 the "
+    "model does not get ready or inference keeps failing.",
 )
 @click.option(
     "--bundle",
@@ -82,6 +82,12 @@ def main() -> None:
 @click.option("--address", default=_DEFAULTS.address, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=_DEFAULTS.port, help="TCP port; 0: any free one.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads [default: those that this process may use].")
+@click.option(
+    "--start-seconds",
+    type=click.FloatRange(min=0.1),
+    default=_DEFAULTS.start_seconds,
+    help="For the model to load and warm up; then exit status 6.",
+)
 @click.option(
     "--queue-size", type=click.IntRange(min=1), default=_DEFAULTS.queue_size, help="Predictions held at once."
 )

@@ -2,8 +2,9 @@
 
 import asyncio
 import signal
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +50,8 @@ class Server:
         Raises:
             OSError: the address cannot be listened on.
             BackendError: the model cannot be loaded or does not answer probabilities.
-            EngineError: inference keeps failing. Threads may hang in native code: end the process without waiting for them.
+            EngineError: the model does not get ready, or inference keeps failing. Threads may hang in native code: end the
+                process without waiting for them.
         """
         started = time.perf_counter()
         predictor = self._predictor()
@@ -60,7 +62,7 @@ class Server:
         address, port = sockets[0].getsockname()[:2]
         logs.info("listening", address=address, port=port, **predictor.model)
         signals = _Signals()
-        backend = await asyncio.to_thread(self._warm_backend)
+        backend = await self._backend_in_time()
         predictor.engine = engine = Engine(backend, predictor.metrics, wait_seconds=self.settings.batch_wait_seconds)
         predictor.state.warmed_up()
         logs.info("ready", program=self.program, threads=self.threads, seconds=round(time.perf_counter() - started, 3))
@@ -90,6 +92,24 @@ class Server:
             return FeatureReader(wanted.names)
         limits = Limits(self.settings.max_pixels, self.settings.max_side)
         return Decoder(wanted.preprocessing, limits)
+
+    async def _backend_in_time(self) -> Backend:
+        # A thread of its own: the event loop's pool would wait at the end for one that hangs in native code.
+        outcome: Future[Backend] = Future()
+
+        def load() -> None:
+            outcome.set_running_or_notify_cancel()
+            try:
+                outcome.set_result(self._warm_backend())
+            except Exception as error:
+                outcome.set_exception(error)
+
+        threading.Thread(target=load, name="load", daemon=True).start()
+        limit = self.settings.start_seconds
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(outcome), limit)
+        except TimeoutError:
+            raise EngineError(f"the model was not ready {limit:g} s after the start (--start-seconds)") from None
 
     def _warm_backend(self) -> Backend:
         # Threads that the backend starts while it loads take its priority over.

@@ -10,6 +10,7 @@ class Settings:
     Attributes:
         address: address to listen on.
         port: TCP port to listen on; 0 lets the system choose.
+        start_seconds: time from listening to readiness after which the process ends, to be started anew.
         queue_size: requests that may be decoded, wait or be inferred at the same time; one more is refused with 503.
         deadline_seconds: time from a complete request to its answer, after which it is 504.
         body_seconds: time that a client has for sending its body, after which it is 408.
@@ -26,6 +27,7 @@ class Settings:
 
     address: str = "127.0.0.1"
     port: int = 8080
+    start_seconds: float = 120.0
     queue_size: int = 64
     deadline_seconds: float = 10.0
     body_seconds: float = 30.0

@@ -91,4 +91,8 @@ def open_backend(bundle: Bundle, program: Program, threads: int, batch: int) -> 
         }
         return core.compile_model(model, "CPU", options)
 
-    return OpenVinoBackend({size: compiled(size) for size in batch_sizes(batch)}, threads)
+    backend = OpenVinoBackend({size: compiled(size) for size in batch_sizes(batch)}, threads)
+    # OpenVINO's Python binding fills tables of its own during the first inference; two threads that do so at once wait for
+    # each other for ever, one for the table and one for the interpreter's lock. So the first inference runs alone.
+    backend.predict(np.zeros((1, *item), bundle.manifest.input.dtype))
+    return backend

@@ -70,6 +70,12 @@ def test_a_program_that_the_bundle_does_not_have_is_told() -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_a_model_that_does_not_get_ready_in_time_ends_the_process() -> None:
+    ended = _serve("--bundle", str(tiny_bundle()), "--port", "0", "--program", "torch-fp32", "--start-seconds", "0.1")
+    assert ended.returncode == 6
+    assert ended.stderr == "Error: the model was not ready 0.1 s after the start (--start-seconds)\n"
+
+
 def test_settings_come_from_the_environment() -> None:
     digest = load(tiny_bundle()).digest
     running = start(tiny_bundle(), PETTRACKER_BUNDLE_DIGEST=digest, PETTRACKER_INSTANCE_ID="i-0abc")

@@ -169,7 +169,7 @@ def server() -> Iterator[Watched]:
         yield watched
 
 
-@pytest.mark.parametrize("count", [REQUESTS, pytest.param(HOUR, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [REQUESTS, pytest.param(HOUR, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 def test_mixed_requests_are_answered_as_documented_and_leave_nothing(server: Watched, count: int) -> None:
     def quiet() -> bool:
         return server.metric("pettracker_connections") == 1 and server.metric("pettracker_predictions_in_flight") == 0

@@ -14,6 +14,7 @@ from training.cli import main
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_int8_names_what_fp32_names() -> None:
     manifest = load(fashion_bundle()).manifest
     assert manifest.metrics["test_accuracy"] >= 0.9
@@ -24,6 +25,7 @@ def test_int8_names_what_fp32_names() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("program", ["openvino-fp32", "openvino-int8", "torch-fp32"])
 def test_photos_that_it_has_not_seen_are_named(program: str) -> None:
     photos = fashion.held_out_photos()
