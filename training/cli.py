@@ -1,58 +1,34 @@
 """Command line of the training package."""
 
-import logging
-from pathlib import Path
+from importlib import import_module
 
 import click
 
+# Each is the `command` of the module of training.commands; a command's module is imported when it is asked for.
+_COMMANDS = {
+    "train": "train",
+    "evaluate": "evaluate",
+    "export": "export",
+    "import": "importing",
+    "publish": "publish",
+    "promote": "promote",
+    "list": "versions",
+    "diff": "diff",
+    "prune": "prune",
+}
 
-@click.group()
+
+class _Commands(click.Group):
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        found: click.Command = import_module(f"training.commands.{_COMMANDS[name]}").command
+        return found
+
+
+@click.group(cls=_Commands, epilog="Exit status: 0 done, 1 refused, 2 wrong usage, 75 interrupted: run the same again.")
 def main() -> None:
-    """Make model bundles."""
-
-
-@main.command("export")
-@click.argument("model", type=click.Choice(["efficientnet-lite0", "fashion", "iris"]))
-@click.option("--version", "model_version", required=True, help="Version of the bundle, such as 1.0.0.")
-@click.option("--output", type=click.Path(path_type=Path), required=True, help="Directory to create.")
-@click.option(
-    "--images",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Photos to calibrate int8 with and to measure agreement on, instead of the packaged ones.",
-)
-@click.option(
-    "--min-agreement",
-    type=click.FloatRange(0, 1),
-    default=0.98,
-    show_default=True,
-    help="Share of the photos on which the chosen program has to put the same class first as the reference.",
-)
-@click.option(
-    "--report", type=click.Path(path_type=Path, dir_okay=False), help="Where to write speeds and agreement, as JSON."
-)
-def export_command(
-    model: str, *, model_version: str, output: Path, images: Path | None, min_agreement: float, report: Path | None
-) -> None:
-    """Export a packaged MODEL into a bundle and print the bundle's digest.
-
-    Every program is measured: the fastest that agrees with the reference is the one that hosts run.
-
-    Exit status: 0 done, 1 refused (the message says why), 2 wrong usage.
-    """
-    # torch takes two seconds to import, and --help needs none of it.
-    from training.catalogue import MODELS
-    from training.export import ExportError, export
-
-    logging.getLogger("torch").setLevel(logging.ERROR)
-    try:
-        sealed = export(
-            MODELS[model](images),
-            model_version,
-            output,
-            lambda line: click.echo(line, err=True),
-            min_agreement=min_agreement,
-            report=report,
-        )
-    except (ExportError, ValueError) as error:
-        raise click.ClickException(str(error)) from None
-    click.echo(sealed.digest)
+    """From labelled photos or rows of features to a published model."""
