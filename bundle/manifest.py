@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from bundle.errors import BundleError
 from bundle.preprocessing import Preprocessing
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MANIFEST_FILE = "manifest.json"
 SIGNATURE_FILE = "model.sig"
 MODEL_CARD_FILE = "MODEL_CARD.md"
@@ -94,7 +94,10 @@ class FeatureInput(_Strict):
 
 
 class Agreement(_Strict):
-    """How a program's answers compare with the reference's (the exported program of torch, fp32).
+    """How a program's answers compare with the reference's.
+
+    The reference is the torch network, or, of a model that was imported as ONNX, that model as ONNX's own evaluator answers
+    it. On the samples, an fp32 program stands for it, which answers the golden set as the reference does.
 
     Attributes:
         top1: share of the samples for which both put the same class first.
@@ -142,15 +145,30 @@ class TrainingData(_Strict):
     digest: Digest | None
 
 
+class Lineage(_Strict):
+    """The training run that the weights come from, in the registry's `experiments/<name>/<run_id>/`.
+
+    Attributes:
+        git_revision: commit of the training code, with "+changes" where it was changed; "" outside of a work tree.
+        config_digest: of the run's `config.yml`.
+    """
+
+    run_id: str
+    git_revision: str
+    config_digest: Digest
+    seed: int
+
+
 class Manifest(_Strict):
     """Contents of `manifest.json`. Unknown keys are refused, so that a newer format is never half understood.
 
     Attributes:
         program: name of the chosen one of `programs`.
         min_agreement: share of top-1 answers in which the chosen program has to agree with the reference.
+        lineage: null where this project did not train the model.
     """
 
-    schema_version: Literal[2]  # SCHEMA_VERSION; a type takes no name for a number
+    schema_version: Literal[3]  # SCHEMA_VERSION; a type takes no name for a number
     name: ModelName
     version: ModelVersion
     licence: str
@@ -163,6 +181,7 @@ class Manifest(_Strict):
     min_agreement: float = Field(ge=0, le=1)
     metrics: dict[str, float]
     training_data: TrainingData
+    lineage: Lineage | None = None
     code_revision: str
     library_versions: dict[str, str]
     files: dict[FilePath, FileEntry]

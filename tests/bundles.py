@@ -52,8 +52,8 @@ def export_tiny(output: Path) -> None:
 
 
 def _export(name: str, output: Path) -> None:
-    from training.catalogue import MODELS  # noqa: PLC0415 - the same
     from training.export import export  # noqa: PLC0415 - the same
+    from training.export.pretrained import MODELS  # noqa: PLC0415 - the same
 
     export(MODELS[name](), "1.0.0", output, print)
 

@@ -8,9 +8,9 @@ import torch
 from bundle.manifest import ImageInput
 from bundle.preprocessing import Preprocessing
 from tests.bundles import TINY_CLASSES
-from training.model import ModelToExport
-from training.model_card import ModelCard
-from training.samples import Samples
+from training.export.model import ModelToExport
+from training.export.model_card import ModelCard
+from training.export.samples import Samples
 
 SMALL_CLASSES = TINY_CLASSES[:4]
 

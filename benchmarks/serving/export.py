@@ -21,8 +21,8 @@ from benchmarks.serving.photos import SOURCE
 from bundle.manifest import ImageInput
 from bundle.preprocessing import Preprocessing
 from training.export import ModelToExport, export
-from training.model_card import ModelCard
-from training.samples import Samples
+from training.export.model_card import ModelCard
+from training.export.samples import Samples
 
 SEED = 50
 CALIBRATION_IMAGES = 48

@@ -38,7 +38,7 @@ def small_bundle(root: Path, version: str = "0.1.0") -> Path:
         "tolerance": 0.01,
     }
     manifest: dict[str, object] = {
-        "schema_version": 2,
+        "schema_version": 3,
         "name": "small",
         "version": version,
         "licence": "CC0-1.0",

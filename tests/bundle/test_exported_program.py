@@ -12,7 +12,7 @@ import torch
 from bundle import BundleError
 from bundle.exported_program import check_exported_program
 from tests.bundles import tiny_bundle
-from training.torch_program import save_program
+from training.export.torch_program import save_program
 
 
 class _RunsCode:

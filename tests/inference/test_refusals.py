@@ -118,7 +118,7 @@ def test_truncated_weights_are_named(tmp_path: Path) -> None:
 
 def test_a_manifest_of_an_unknown_version_is_refused(tmp_path: Path) -> None:
     root = copy_of_tiny(tmp_path)
-    edit_manifest(root, lambda document: document.update(schema_version=3))
+    edit_manifest(root, lambda document: document.update(schema_version=4))
     assert_refused(root, "manifest.json", "schema_version")
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bundle.manifest import Agreement
-from training.choice import Measured, choose, table
+from training.export.choice import Measured, choose, table
 
 
 def _measured(speed: float, *, top1: float = 1.0, golden: float = 0.0) -> Measured:

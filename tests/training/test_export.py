@@ -9,10 +9,9 @@ from safetensors import safe_open
 
 from bundle import load
 from tests.bundles import REPOSITORY, efficientnet_bundle, export_tiny, tiny_bundle
-from training import torch_program
 from training.cli import main
 from training.efficientnet import class_names, network
-from training.model import ExportError
+from training.export import ExportError, torch_program
 
 
 def _files(root: Path) -> dict[str, bytes]:
@@ -35,7 +34,7 @@ def test_a_backend_that_disagrees_with_the_reference_stops_the_export(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch_program, "predictor", lambda path: lambda batch: torch.rand(len(batch), 6).numpy())
-    with pytest.raises(ExportError, match="torch-fp32 differs from the torch reference"):
+    with pytest.raises(ExportError, match="torch-fp32 differs from the reference"):
         export_tiny(tmp_path / "bundle")
     assert list(tmp_path.iterdir()) == []
 

@@ -10,9 +10,7 @@ import pytest
 
 from bundle import load
 from tests.models import samples, small_model
-from training import export as export_module
-from training import openvino_program, quantise
-from training.export import export
+from training.export import export, openvino_program, quantise, writer
 
 
 def _silent(_: str) -> None:
@@ -47,7 +45,7 @@ def test_the_bundle_holds_a_measured_int8_program(exported: Path) -> None:
 def test_the_same_export_has_the_same_digest(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The choice follows the speeds of this run; everything else has to be the same without help.
     chosen = load(exported).manifest.program
-    monkeypatch.setattr(export_module, "choose", lambda measured, bound: chosen)
+    monkeypatch.setattr(writer, "choose", lambda measured, bound: chosen)
     again = export(small_model(), "1.0.0", tmp_path / "again", _silent, min_agreement=0.8)
     assert again.digest == load(exported).digest
 
@@ -68,7 +66,7 @@ def test_an_int8_program_that_disagrees_is_not_chosen(tmp_path: Path, monkeypatc
         consumer.replace_source_output(openvino_program.openvino.opset13.negative(layer).output(0))
         return model
 
-    monkeypatch.setattr(export_module, "quantise", broken)
+    monkeypatch.setattr(writer, "quantise", broken)
     lines: list[str] = []
     manifest = export(small_model(), "1.0.0", tmp_path / "bundle", lines.append).manifest
     assert manifest.program == "openvino-fp32"

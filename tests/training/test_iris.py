@@ -9,8 +9,9 @@ from click.testing import CliRunner
 from bundle import load
 from bundle.golden import Answer, disagreements
 from tests.bundles import iris_bundle
-from training import iris, openvino_program, torch_program
+from training import iris
 from training.cli import main
+from training.export import openvino_program, torch_program
 
 
 @pytest.mark.parametrize("name", ["openvino-fp32", "torch-fp32"])

@@ -9,7 +9,7 @@ from PIL import Image
 from bundle.images import Limits, read_pixels
 from bundle.preprocessing import Preprocessing
 from tests.bundles import CAT
-from training.samples import Samples, images_below
+from training.export.samples import Samples, images_below
 
 PREPROCESSING = Preprocessing(resize_shorter_side=36, interpolation="bicubic", crop=32)
 

@@ -35,7 +35,7 @@ def command(
     Exit status: 0 done, 1 refused (the message says why), 2 wrong usage.
     """
     # torch takes two seconds to import, and --help needs none of it.
-    from training.catalogue import MODELS
+    from training.export.pretrained import MODELS
     from training.export import ExportError, export
 
     logging.getLogger("torch").setLevel(logging.ERROR)

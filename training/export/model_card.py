@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bundle.golden import GoldenSet
 
 if TYPE_CHECKING:
-    from training.model import ModelToExport
+    from training.export.model import Exportable
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ModelCard:
     limits: str
 
     def render(
-        self, model: ModelToExport, version: str, metrics: dict[str, float], golden: GoldenSet, tolerance: float
+        self, model: Exportable, version: str, metrics: dict[str, float], golden: GoldenSet, tolerance: float
     ) -> str:
         """Return the card as Markdown. `tolerance` is that of the chosen program."""
         figures = "\n".join(f"| `{name}` | {value:g} |" for name, value in sorted(metrics.items()))

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import torch
 
-from training.measure import Predict
-from training.model import ServedNetwork
+from training.export.measure import Predict
 
 # Bounds of the batch dimension, for which torch.export specialises nothing.
 MAX_BATCH = 64
@@ -15,7 +14,7 @@ MAX_BATCH = 64
 _TRACE_METADATA = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node")
 
 
-def trace(network: ServedNetwork, example: torch.Tensor) -> torch.export.ExportedProgram:
+def trace(network: torch.nn.Module, example: torch.Tensor) -> torch.export.ExportedProgram:
     """Trace a network for batches of 1 to MAX_BATCH items such as those of `example` (a batch of two)."""
     program = torch.export.export(
         network, (example,), dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=MAX_BATCH)},)

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training import openvino_program
-from training.measure import agreement, answer
+from training.export import openvino_program
+from training.export.measure import agreement, answer
 
 Say = Callable[[str], None]
 

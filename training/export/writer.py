@@ -1,55 +1,36 @@
-"""Export of a torch network into a bundle. Same inputs on the same machine, same bytes: no dates, no paths."""
+"""Export of a model into a bundle. Same inputs on the same machine, same bytes: no dates, no paths."""
 
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 
 import bundle
 from bundle.manifest import GOLDEN_FILE, MODEL_CARD_FILE, SCHEMA_VERSION, VERSION, Agreement, ImageInput, Program
-from training import openvino_program, torch_program
-from training.choice import Measured, choose, table
-from training.golden import write_answers, write_feature_inputs, write_image_inputs
-from training.measure import Predict, agreement, answer, items_per_second
-from training.model import ExportError, ModelToExport, ServedNetwork
-from training.quantise import quantise
+from training.export import openvino_program
+from training.export.choice import Measured, choose, table
+from training.export.golden import write_answers, write_feature_inputs, write_image_inputs
+from training.export.measure import Predict, agreement, answer, items_per_second
+from training.export.model import WEIGHTS_FILE, Exportable, ExportError
+from training.export.programs import OPENVINO_FP32, OPENVINO_INT8, Say, Written, written_openvino
+from training.export.quantise import quantise
+from training.export.revision import code_revision
 
-__all__ = ["MIN_AGREEMENT", "ExportError", "ModelToExport", "export"]
-
-Say = Callable[[str], None]
-
-WEIGHTS_FILE = "model.safetensors"
 MIN_AGREEMENT = 0.98
 # Engines compute the same fp32 arithmetic in another order; measured on EfficientNet-Lite0: 1e-6.
 PARITY_BOUND = 1e-3
-# Above what differs between JPEG decoders and CPU kernels (0.001), below a wrong channel order, crop or normalisation.
-FP32_TOLERANCE = 0.02
-# Below a wrong channel order, crop or normalisation; what eight bits change is seen in the agreement.
-INT8_TOLERANCE = 0.15
 
 _LIBRARIES = ("nncf", "numpy", "openvino", "pillow", "safetensors", "torch")
 
 
-@dataclass(frozen=True)
-class _Written:
-    """A program that was written: the manifest's entry without what is measured, and how to run it."""
-
-    entry: dict[str, Any]
-    tolerance: float
-    predict: Predict
-
-
 def export(
-    model: ModelToExport,
+    model: Exportable,
     model_version: str,
     output: Path,
     say: Say,
@@ -88,17 +69,17 @@ def export(
 
 
 def _write(
-    root: Path, model: ModelToExport, model_version: str, say: Say, min_agreement: float
+    root: Path, model: Exportable, model_version: str, say: Say, min_agreement: float
 ) -> tuple[dict[str, Measured], str]:
-    network = ServedNetwork(model).eval().requires_grad_(False)
-
-    def reference(batch: NDArray[Any]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            return network(torch.from_numpy(batch)).numpy()
-
-    say("writing the weights as safetensors")
-    save_file({name: value.contiguous() for name, value in model.network.state_dict().items()}, root / WEIGHTS_FILE)
-    programs = _write_programs(root, model, network, say, min_agreement)
+    reference = model.reference()
+    programs = model.write(root, say)
+    exact = list(programs)
+    if model.samples and isinstance(model.input, ImageInput):
+        say(f"quantising with {len(model.samples.calibration)} photos")
+        fp32 = root / programs[OPENVINO_FP32].entry["path"]
+        quantised = quantise(fp32, model.samples.calibration, min_agreement, say)
+        int8 = openvino_program.save(quantised, model.name, fp32.with_name("int8.xml"))
+        programs[OPENVINO_INT8] = written_openvino(int8, "int8")
     say("answering the golden set with the reference")
     inputs = _write_golden_inputs(root, model)
     items = np.stack(list(inputs.values()))
@@ -106,10 +87,10 @@ def _write(
     golden = write_answers(root / GOLDEN_FILE, inputs, expected)
     say("comparing the programs")
     measured = _measure(programs, items, expected, model)
-    for name in ("openvino-fp32", "torch-fp32"):
+    for name in exact:
         if measured[name].golden_difference > PARITY_BOUND:
             raise ExportError(
-                f"{name} differs from the torch reference by {measured[name].golden_difference:.2g}; "
+                f"{name} differs from the reference by {measured[name].golden_difference:.2g}; "
                 f"at most {PARITY_BOUND} is allowed"
             )
     chosen = choose(measured, min_agreement)
@@ -128,64 +109,28 @@ def _write(
     return measured, chosen
 
 
-def _write_programs(
-    root: Path, model: ModelToExport, network: ServedNetwork, say: Say, min_agreement: float
-) -> dict[str, _Written]:
-    shape = model.input.shape
-    say("tracing the network with torch.export")
-    traced = torch_program.trace(network, torch.zeros(2, *shape, dtype=getattr(torch, model.input.dtype)))
-    reference = "torch/model.pt2"
-    torch_program.save_program(traced, root / reference)
-    say("converting to OpenVINO")
-    fp32 = openvino_program.save(openvino_program.convert(traced, shape), model.name, root / "openvino" / "fp32.xml")
-    programs = {
-        "openvino-fp32": _openvino(fp32, "fp32"),
-        "torch-fp32": _Written(
-            {"backend": "torch", "precision": "fp32", "path": reference},
-            FP32_TOLERANCE,
-            torch_program.predictor(root / reference),
-        ),
-    }
-    if model.samples and isinstance(model.input, ImageInput):
-        say(f"quantising with {len(model.samples.calibration)} photos")
-        quantised = quantise(fp32, model.samples.calibration, min_agreement, say)
-        int8 = openvino_program.save(quantised, model.name, root / "openvino" / "int8.xml")
-        programs["openvino-int8"] = _openvino(int8, "int8")
-    return programs
-
-
-def _openvino(path: Path, precision: str) -> _Written:
-    weights = path.with_suffix(".bin")
-    entry = {"path": f"{path.parent.name}/{path.name}", "weights": f"{weights.parent.name}/{weights.name}"}
-    return _Written(
-        {"backend": "openvino", "precision": precision, **entry},
-        INT8_TOLERANCE if precision == "int8" else FP32_TOLERANCE,
-        openvino_program.compiled(openvino_program.read(path)),
-    )
-
-
-def _write_golden_inputs(root: Path, model: ModelToExport) -> dict[str, NDArray[Any]]:
+def _write_golden_inputs(root: Path, model: Exportable) -> dict[str, NDArray[Any]]:
     directory = (root / GOLDEN_FILE).parent
     if isinstance(model.input, ImageInput):
-        return write_image_inputs(directory, model.input.preprocessing)
+        return write_image_inputs(directory, model.input.preprocessing, model.golden_photos)
     if model.samples is None:
         raise ExportError("a model of features needs samples, for its golden set")
     return write_feature_inputs(directory, model.samples.evaluation)
 
 
 def _measure(
-    programs: dict[str, _Written],
+    programs: dict[str, Written],
     golden: NDArray[Any],
     expected: NDArray[np.float32],
-    model: ModelToExport,
+    model: Exportable,
 ) -> dict[str, Measured]:
     samples = model.samples.evaluation if model.samples else golden
-    # The reference's exported program stands for it: the golden set shows below that they are the same.
-    answers = answer(programs["torch-fp32"].predict, samples)
+    standing = model.standing_for_reference
+    answers = answer(programs[standing].predict, samples)
     speeds = items_per_second({name: program.predict for name, program in programs.items()}, samples)
     return {
         name: Measured(
-            agreement=agreement(answers, answers if name == "torch-fp32" else answer(program.predict, samples)),
+            agreement=agreement(answers, answers if name == standing else answer(program.predict, samples)),
             golden_difference=_golden_difference(program.predict, golden, expected),
             tolerance=program.tolerance,
             items_per_second=speeds[name],
@@ -219,7 +164,7 @@ def _report(measured: dict[str, Measured], chosen: str) -> dict[str, Any]:
 
 
 def _manifest(
-    model: ModelToExport,
+    model: Exportable,
     model_version: str,
     *,
     metrics: dict[str, float],
@@ -244,15 +189,7 @@ def _manifest(
         "min_agreement": min_agreement,
         "metrics": metrics,
         "training_data": {"description": model.training_data, "digest": model.training_digest},
+        "lineage": model.lineage,
         "code_revision": code_revision(),
         "library_versions": {name: version(name) for name in _LIBRARIES},
     }
-
-
-def code_revision() -> str:
-    """Return a digest of the sources that make bundles: what was exported by the same code has the same revision."""
-    content = hashlib.sha256()
-    packages = Path(__file__).parent.parent
-    for path in sorted([*(packages / "bundle").rglob("*.py"), *(packages / "training").rglob("*.py")]):
-        content.update(json.dumps([path.relative_to(packages).as_posix(), path.read_text(encoding="utf-8")]).encode())
-    return f"sha256:{content.hexdigest()}"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from bundle.manifest import FeatureInput, ImageInput
 from training import efficientnet, fashion, iris
-from training.model import ModelToExport
-from training.model_card import ModelCard
-from training.photos import PACKAGE, photographs
-from training.samples import Samples, images_below
+from training.export.model import ModelToExport
+from training.export.model_card import ModelCard
+from training.export.photos import PACKAGE, photographs
+from training.export.samples import Samples, images_below
 
 # Photos of clothes that calibrate int8; all of the test photos are compared.
 _FASHION_CALIBRATION = 512

@@ -13,15 +13,28 @@ from bundle.golden import TOP_K, Answer, GoldenCase, GoldenSet
 from bundle.images import Limits, read_pixels
 from bundle.preprocessing import Preprocessing
 
-PHOTOS = Path(__file__).parent / "golden_images"
+PHOTOS = Path(__file__).parent.parent / "golden_images"
 _ROWS = 6
+# Pixels. A bundle is read by every host; a golden photo need not be as large as a camera makes it.
+_LONGER_SIDE = 640
 
 
-def write_image_inputs(directory: Path, preprocessing: Preprocessing) -> dict[str, NDArray[Any]]:
-    """Write photos and synthetic images, and return them by file name as the service reads them."""
+def write_image_inputs(
+    directory: Path, preprocessing: Preprocessing, photos: dict[str, NDArray[np.uint8]] | None = None
+) -> dict[str, NDArray[Any]]:
+    """Write photos and synthetic images, and return them by file name as the service reads them.
+
+    Args:
+        photos: RGB, uint8 (height, width, 3), by name; None: the packaged ones. Large ones are made smaller.
+    """
     directory.mkdir()
-    for photo in sorted(PHOTOS.glob("*.jpg")):
-        shutil.copyfile(photo, directory / photo.name)
+    if photos is None:
+        for photo in sorted(PHOTOS.glob("*.jpg")):
+            shutil.copyfile(photo, directory / photo.name)
+    for name, pixels in (photos or {}).items():
+        image = Image.fromarray(pixels)
+        image.thumbnail((_LONGER_SIDE, _LONGER_SIDE))
+        image.save(directory / f"{name}.png")
     for name, pixels in _synthetic().items():
         Image.fromarray(pixels).save(directory / f"{name}.png")
     return {path.name: read_pixels(path.read_bytes(), preprocessing, Limits()) for path in sorted(directory.iterdir())}

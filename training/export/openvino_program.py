@@ -16,7 +16,7 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 import openvino  # noqa: E402
 
-from training.measure import Predict  # noqa: E402
+from training.export.measure import Predict  # noqa: E402
 
 
 def convert(program: torch.export.ExportedProgram, item_shape: tuple[int, ...]) -> Any:
