@@ -46,6 +46,9 @@ def _reports_errors(command: Callable[..., None]) -> Callable[..., None]:
         except (RegistryError, SigningError) as error:
             click.echo(f"Error: {error}", err=True)
             sys.exit(EXIT_REFUSED)
+        except OSError as error:
+            click.echo(f"Error: {error.filename}: {error.strerror}", err=True)
+            sys.exit(EXIT_REFUSED)
 
     return run
 
@@ -144,7 +147,7 @@ def fetch(
 @_json
 @_reports_errors
 def list_versions(bucket: str, name: str, as_json: bool) -> None:
-    """List the published versions of a model."""
+    """List the published versions of a model, the oldest first."""
     versions = _registry(bucket).versions(name)
     click.echo(json.dumps({"name": name, "versions": versions}) if as_json else "\n".join(versions))
 

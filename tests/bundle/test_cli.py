@@ -82,3 +82,10 @@ def test_sign_refuses_a_corrupt_bundle_and_a_wrong_key(tmp_path: Path) -> None:
     (root / "openvino/model.bin").write_bytes(b"")
     assert_refused(run("sign", root, "--private-key", private), 3, "openvino/model.bin")
     assert not (root / "model.sig").exists()
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    root = small_bundle(tmp_path / "bundle")
+    private, _ = write_keys(tmp_path, "key")
+    (root / "model.sig").mkdir()
+    assert_refused(run("sign", root, "--private-key", private), 1, "Is a directory")

@@ -1,20 +1,26 @@
 """Published versions in S3 are immutable, complete and verified."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from botocore.stub import Stubber
 from click.testing import CliRunner
 from moto import mock_aws
 
 from bundle import BundleError, RegistryError, load, seal
 from bundle.cli import main
-from bundle.registry import Registry
+from bundle.registry import Registry, Store
+from bundle.registry.store import PART_BYTES
 from tests.bundle.small import signed_bundle, small_bundle, write_keys
-from tests.bundles import copy_of_tiny, tiny_bundle
+from tests.bundles import REPOSITORY, copy_of_tiny, tiny_bundle
 
 BUCKET = "pettracker-test-123456789012-models"
 PREFIX = "production/tiny/0.1.0/"
@@ -89,17 +95,17 @@ def test_a_publisher_that_loses_the_race_does_not_overwrite(
     other = _other_bytes(tmp_path)
     registry = Registry(BUCKET)
     # The other publisher's manifest appears after this one has looked.
-    real = Registry._manifest
-    seen: list[bytes | None] = []
+    real = Store.read
+    looked: list[str] = []
 
-    def manifest(self: Registry, prefix: str) -> bytes | None:
-        answer = None if not seen else real(self, prefix)
-        if not seen:
+    def read(self: Store, key: str) -> bytes | None:
+        looked.append(key)
+        answer = real(self, key)
+        if len(looked) == 1:
             s3.put_object(Bucket=BUCKET, Key=PREFIX + "manifest.json", Body=(other / "manifest.json").read_bytes())
-        seen.append(answer)
         return answer
 
-    monkeypatch.setattr(Registry, "_manifest", manifest)
+    monkeypatch.setattr(Store, "read", read)
     with pytest.raises(RegistryError, match="a published version never changes"):
         registry.publish(tiny_bundle())
     body = s3.get_object(Bucket=BUCKET, Key=PREFIX + "manifest.json")["Body"].read()
@@ -142,6 +148,151 @@ def test_the_command_line_publishes_lists_and_fetches(s3: Any, tmp_path: Path) -
     assert fetched.exit_code == 0, fetched.output
     twice = run(main, ["fetch", *arguments, "--output", str(tmp_path / "bundle")])
     assert twice.exit_code == 0
+
+
+def test_versions_are_listed_by_precedence(s3: Any, tmp_path: Path) -> None:
+    for version in ("0.10.0", "0.9.0", "1.0.0-rc.2", "1.0.0", "1.0.0-rc.10"):
+        Registry(BUCKET).publish(small_bundle(tmp_path / version, version))
+    s3.put_object(Bucket=BUCKET, Key="production/small/1.0.0.promotion.json", Body=b"{}")
+    assert Registry(BUCKET).versions("small") == ["0.9.0", "0.10.0", "1.0.0-rc.2", "1.0.0-rc.10", "1.0.0"]
+    assert Registry(BUCKET).names() == ["small"]
+
+
+def _large_bundle(root: Path) -> Path:
+    """A bundle with one file of three parts."""
+    manifest = load(small_bundle(root)).manifest.model_dump(exclude={"files"})
+    (root / "openvino/model.bin").write_bytes(bytes(range(256)) * (PART_BYTES // 128) + b"end")
+    return seal(root, manifest).root
+
+
+def test_a_large_file_goes_in_parts_and_not_again(s3: Any, tmp_path: Path) -> None:
+    root = _large_bundle(tmp_path / "bundle")
+    told: list[tuple[int, int]] = []
+    digest = Registry(Store(BUCKET, progress=lambda *counts: told.append(counts))).publish(root).digest
+    total = sum(entry.bytes for entry in load(root).manifest.files.values())
+    assert max(told) == (total, total)
+    before = s3.list_object_versions(Bucket=BUCKET)["Versions"]
+    large = next(item for item in before if item["Key"].endswith("model.bin"))
+    assert large["ETag"].endswith('-3"')
+    s3.delete_object(Bucket=BUCKET, Key="production/small/0.1.0/manifest.json")
+    assert Registry(BUCKET).publish(root).uploaded == 1
+    assert Registry(BUCKET).fetch("small", "0.1.0", digest, tmp_path / "fetched").digest == digest
+
+
+class _Interrupted(Exception):
+    pass
+
+
+def _ranges(s3: Any, stop_after: str | None = None) -> tuple[Any, list[str]]:
+    """A client that notes what is fetched, as `key@range`, and stops with an error when it is asked for a key."""
+    fetched: list[str] = []
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        key = params["url_path"].removeprefix(f"/{BUCKET}/")
+        if stop_after and key.endswith(stop_after):
+            raise _Interrupted
+        fetched.append(f"{key.rpartition('/')[2]}@{params['headers'].get('Range', '')}")
+
+    client = boto3.client("s3")
+    client.meta.events.register("before-call.s3.GetObject", note)
+    return client, fetched
+
+
+def test_an_interrupted_fetch_goes_on_where_it_stopped(s3: Any, tmp_path: Path) -> None:
+    digest = Registry(BUCKET).publish(small_bundle(tmp_path / "bundle")).digest
+    output = tmp_path / "deep" / "fetched"
+    client, _ = _ranges(s3, "model.xml")
+    with pytest.raises(_Interrupted):
+        Registry(BUCKET, client).fetch("small", "0.1.0", digest, output)
+    assert not output.exists()
+    (partial,) = [path for path in output.parent.iterdir() if path.is_dir()]
+    assert partial.stat().st_mode & 0o777 == 0o700
+    # Of one file only a part came, and another is not what it should be.
+    (partial / "model.safetensors").write_bytes(b"some w")
+    (partial / "golden" / "row.json").write_bytes(b"x" * len('{"features": [1.0, 2.0]}'))
+    whole = {path.name for path in partial.rglob("*.*") if path.stat().st_size} - {"model.safetensors", "row.json"}
+
+    client, fetched = _ranges(s3)
+    assert Registry(BUCKET, client).fetch("small", "0.1.0", digest, output).root == output
+    assert "model.safetensors@bytes=6-" in fetched
+    assert "row.json@" in fetched
+    assert not {f"{name}@" for name in whole - {"manifest.json"}} & set(fetched)
+    assert list(output.parent.iterdir()) == [output]
+    load(output, digest)
+
+
+def test_a_fetch_does_not_use_a_directory_that_others_can_write_to(s3: Any, tmp_path: Path) -> None:
+    digest = Registry(BUCKET).publish(small_bundle(tmp_path / "bundle")).digest
+    scratch = tmp_path / f".fetched-{digest[7:23]}"
+    scratch.mkdir()
+    scratch.chmod(0o777)
+    with pytest.raises(RegistryError, match="is in the way"):
+        Registry(BUCKET).fetch("small", "0.1.0", digest, tmp_path / "fetched")
+    scratch.rmdir()
+    scratch.symlink_to(tmp_path / "bundle")
+    with pytest.raises(RegistryError, match="is in the way"):
+        Registry(BUCKET).fetch("small", "0.1.0", digest, tmp_path / "fetched")
+
+
+def test_two_fetches_at_once_give_one_directory(s3: Any, tmp_path: Path) -> None:
+    digest = Registry(BUCKET).publish(small_bundle(tmp_path / "bundle")).digest
+    with ThreadPoolExecutor(4) as pool:
+        fetches = [
+            pool.submit(Registry(BUCKET).fetch, "small", "0.1.0", digest, tmp_path / "out" / "fetched")
+            for _ in range(4)
+        ]
+        assert {fetch.result().digest for fetch in fetches} == {digest}
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["fetched"]
+
+
+def test_an_object_of_another_size_is_not_downloaded(s3: Any, tmp_path: Path) -> None:
+    digest = Registry(BUCKET).publish(small_bundle(tmp_path / "bundle")).digest
+    s3.put_object(Bucket=BUCKET, Key="production/small/0.1.0/model.safetensors", Body=b"x" * 1000)
+    with pytest.raises(BundleError, match=r"model\.safetensors: has 1000 bytes in s3://"):
+        Registry(BUCKET).fetch("small", "0.1.0", digest, tmp_path / "fetched")
+    s3.delete_object(Bucket=BUCKET, Key="production/small/0.1.0/model.safetensors")
+    with pytest.raises(BundleError, match=r"model\.safetensors: is missing from s3://"):
+        Registry(BUCKET).fetch("small", "0.1.0", digest, tmp_path / "fetched")
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_the_key_may_come_through_a_pipe(s3: Any, tmp_path: Path) -> None:
+    root, public_key = signed_bundle(tmp_path / "bundle")
+    digest = Registry(BUCKET).publish(root, public_key).digest
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(pipe.write_bytes, public_key.read_bytes())
+        assert Registry(BUCKET).fetch("small", "0.1.0", digest, tmp_path / "fetched", pipe).digest == digest
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("AccessDenied", "access denied (GetObject)"),
+        ("ExpiredToken", "the AWS credentials are not valid, or not any more (ExpiredToken); get new ones"),
+        ("NoSuchBucket", "there is no such bucket"),
+    ],
+)
+def test_what_s3_refuses_is_told_in_one_line(tmp_path: Path, code: str, told: str) -> None:
+    client = boto3.client("s3", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+    with Stubber(client) as stub:
+        stub.add_client_error("get_object", code)
+        with pytest.raises(RegistryError) as refused:
+            Registry(BUCKET, client).publish(small_bundle(tmp_path / "bundle"))
+    assert told in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_without_credentials_the_error_says_so(tmp_path: Path) -> None:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    command = [sys.executable, "-m", "bundle", "list", "--bucket", BUCKET, "--name", "tiny"]
+    away = {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    told = subprocess.run(command, env=clean | away, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert told.returncode == 1
+    assert told.stderr == (
+        f"Error: s3://{BUCKET}: no AWS credentials were found; set AWS_PROFILE, or log in and export them\n"
+    )
 
 
 def test_an_absent_bucket_is_an_error_of_one_line(s3: Any) -> None:
