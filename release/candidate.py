@@ -1,0 +1,126 @@
+"""The model that is to be released: found, verified, checked and published under production/."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from bundle import Bundle, BundleError, RegistryError, digest_of, load
+from bundle.manifest import MANIFEST_FILE, VERSION, Manifest, parse_manifest
+from bundle.registry import Registry
+from release.checks import check_floor, check_golden_set, check_version
+from release.environment import Environment, Pin
+from release.errors import ReleaseError
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A published model that may be pinned.
+
+    Attributes:
+        root: directory with the verified bundle.
+        location: s3:// address of the published bundle.
+        golden_cases: inputs of its golden set.
+        accuracy: its test accuracy, if it names one.
+    """
+
+    pin: Pin
+    manifest: Manifest
+    root: Path
+    location: str
+    golden_cases: int
+    accuracy: float | None
+
+
+def publish_candidate(model: str, environment: Environment, allow_downgrade: bool, say: Say) -> Candidate:
+    """Find the model, refuse it or publish it. Nothing is written before every check is passed.
+
+    Args:
+        model: directory of a signed bundle, NAME:VERSION of a published model, or NAME:RUN_ID of a run in the registry.
+
+    Raises:
+        ReleaseError: it is not there, not signed by the environment's key, not what its digests say, below the floor, or
+            a lower version.
+    """
+    try:
+        if Path(model).is_dir():
+            bundle = load(Path(model), public_key=environment.public_key_file())
+        else:
+            bundle = _from_registry(model, environment, allow_downgrade, say)
+        pin = Pin(bundle.manifest.name, bundle.manifest.version, bundle.digest)
+        cases = check_golden_set(bundle)
+        accuracy = check_floor(bundle, environment)
+        check_version(pin, environment.pin, allow_downgrade)
+        published = Registry(environment.models_bucket).publish(bundle.root, environment.public_key_file())
+    except BundleError as error:
+        raise ReleaseError(f"the bundle is refused: {error}") from None
+    except RegistryError as error:
+        raise ReleaseError(str(error)) from None
+    say(f"{published.outcome}: {pin} in {published.location}")
+    return Candidate(pin, bundle.manifest, bundle.root, published.location, cases, accuracy)
+
+
+def published_manifest(bucket: str, pin: Pin) -> Manifest | None:
+    """Return the manifest of a published model, or None if there is none with the pinned digest."""
+    data = _read(bucket, f"production/{pin.name}/{pin.version}/{MANIFEST_FILE}")
+    return parse_manifest(data) if data is not None and digest_of(data) == pin.digest else None
+
+
+def _from_registry(model: str, environment: Environment, allow_downgrade: bool, say: Say) -> Bundle:
+    name, colon, identity = model.partition(":")
+    if not (name and colon and identity):
+        raise ReleaseError(
+            f"'{model}' is neither the directory of a bundle nor NAME:VERSION or NAME:RUN_ID; `python -m training list` shows "
+            "what is published"
+        )
+    bucket = environment.models_bucket
+    version = identity if VERSION.match(identity) else _promote(name, identity, environment, allow_downgrade, say)
+    data = _read(bucket, f"production/{name}/{version}/{MANIFEST_FILE}")
+    if data is None:
+        raise ReleaseError(
+            f"s3://{bucket} has no production/{name}/{version}; `python -m training list` shows what it has"
+        )
+    digest = digest_of(data)
+    output = environment.root / ".cache" / "releases" / f"{name}-{version}-{digest[7:19]}"
+    return Registry(bucket).fetch(name, version, digest, output, environment.public_key_file())
+
+
+def _promote(name: str, run_id: str, environment: Environment, allow_downgrade: bool, say: Say) -> str:
+    """Promote a run of the registry; return the version that its bundle has."""
+    bucket, key = environment.models_bucket, f"experiments/{name}/{run_id}/bundle/{MANIFEST_FILE}"
+    data = _read(bucket, key)
+    if data is None:
+        raise ReleaseError(
+            f"s3://{bucket}/{key} is missing: {run_id} is neither a version nor a published run of {name}; publish the "
+            "run with `python -m training publish`"
+        )
+    command = [
+        *(sys.executable, "-m", "training", "promote", name, run_id, f"--bucket={bucket}"),
+        f"--public-key={environment.public_key_file()}",
+        f"--min-accuracy={environment.min_accuracy}",
+        *(["--allow-downgrade"] if allow_downgrade else []),
+    ]
+    say(f"promoting the run {run_id} of {name}")
+    done = subprocess.run(command, cwd=environment.root, env=os.environ, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ReleaseError(f"the run {run_id} is not promoted: {(done.stderr or done.stdout).strip()}")
+    return parse_manifest(data).version
+
+
+def _read(bucket: str, key: str) -> bytes | None:
+    client: Any = boto3.client("s3")
+    try:
+        body: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchKey":
+            return None
+        raise ReleaseError(f"s3://{bucket}/{key} cannot be read: {error}") from None
+    return body

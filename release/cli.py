@@ -1,0 +1,154 @@
+"""Command line of the release package.
+
+Exit status: 0 done, or waiting for a merge; 1 refused, with the reason; 2 wrong usage.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from release.errors import ReleaseError
+
+EXIT_REFUSED = 1
+
+_environment = click.option("--env", "environment", required=True, help="Environment: a folder of inventories/.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_identity = click.argument("identity", metavar="[RELEASE]", required=False)
+
+
+@click.group(epilog="Exit status: 0 done, or waiting for a merge; 1 refused; 2 wrong usage.")
+def main() -> None:
+    """Release models to environments; look at releases."""
+
+
+def _reports_errors(command: Callable[..., None]) -> Callable[..., None]:
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            command(*args, **kwargs)
+        except ReleaseError as error:
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(EXIT_REFUSED)
+        except (BotoCoreError, ClientError) as error:
+            click.echo(f"Error: AWS refused: {error}", err=True)
+            sys.exit(EXIT_REFUSED)
+
+    return run
+
+
+@main.command()
+@click.argument("model", required=False)
+@_environment
+@click.option("--allow-downgrade", is_flag=True, help="Release a lower version than the one that is pinned.")
+@click.option(
+    "--private-key",
+    "key_file",
+    type=click.Path(path_type=Path),
+    envvar="RELEASE_SIGNING_KEY_FILE",
+    help="Key that signs the release record, P-256, PEM; RELEASE_SIGNING_KEY may hold its text instead.",
+)
+@_json
+@_reports_errors
+def run(model: str | None, environment: str, allow_downgrade: bool, key_file: Path | None, as_json: bool) -> None:
+    """Release MODEL: the directory of a signed bundle, NAME:VERSION, or NAME:RUN_ID; without it, what is pinned.
+
+    Publishes it, lets a real host answer its golden set, and opens a pull request that pins it. Run again after the merge,
+    it makes the image, if it is not there, and writes the release record.
+    """
+    import os
+
+    from release.steps import Released, Request, release
+
+    request = Request(environment, model or None, allow_downgrade, key_file, os.environ.get("RELEASE_SIGNING_KEY"))
+    done = release(request, lambda line: click.echo(f"==> {line}", err=as_json))
+    if isinstance(done, Released):
+        if as_json:
+            click.echo(
+                json.dumps({"state": "released", "changed": done.changed, **done.record.model_dump(mode="json")})
+            )
+        else:
+            click.echo(f"{'released' if done.changed else 'already released'}: {done.record.id}, ready for rollout")
+    elif as_json:
+        click.echo(json.dumps({"state": "waits for the merge", **vars(done)}))
+    else:
+        click.echo(f"pinned on the branch {done.branch}" + (f", pull request {done.url}" if done.url else ""))
+        for command in done.commands:
+            click.echo(f"    {command}")
+        click.echo(f"When it is merged: make release ENV={environment}")
+
+
+@main.command()
+@_identity
+@_environment
+@_json
+@_reports_errors
+def show(identity: str | None, environment: str, as_json: bool) -> None:
+    """Show a release, by default the current one, its signature verified."""
+    from release.environment import read_environment
+    from release.steps import current_record
+
+    record = current_record(read_environment(environment), identity)
+    if as_json:
+        click.echo(json.dumps(record.model_dump(mode="json"), ensure_ascii=False))
+        return
+    click.echo(f"{record.id}  {record.environment}  {record.time}")
+    accuracy = record.verification.test_accuracy
+    lines = {
+        "model": f"{record.model.name} {record.model.version}  {record.model.digest}",
+        "image": f"{record.image.id}  content {record.image.content_digest[:12]}, base {record.image.base_image_name}",
+        "code": record.code_revision,
+        "sbom": f"{record.sbom.key}  {record.sbom.components} components",
+        "accuracy": "not named"
+        if accuracy is None
+        else f"{accuracy:.1%}, floor {record.verification.min_accuracy:.1%}",
+        "golden": f"{record.verification.golden_cases} inputs {record.verification.golden}",
+        "pinned by": f"{record.approval.author}  {record.approval.pull_request or record.approval.commit or ''}".rstrip(),
+        "approved": ", ".join(record.approval.approved_by) or record.approval.merged_by or record.approval.committer,
+        "template": str(record.launch_template_version or "ready for rollout"),
+        "previous": record.previous or "none",
+    }
+    for name, value in lines.items():
+        click.echo(f"{name:<10} {value}")
+
+
+@main.command()
+@_identity
+@_environment
+@_reports_errors
+def verify(identity: str | None, environment: str) -> None:
+    """Check a release, by default the current one: signature, bill of materials, model and image. Before any rollout."""
+    from release.environment import read_environment
+    from release.steps import current_record
+    from release.store import Store
+
+    where = read_environment(environment)
+    record = current_record(where, identity)
+    checks = Store(where).verify(record)
+    for check in checks:
+        click.echo(
+            f"{'bad' if check.problem else 'ok':<4} {check.subject}{': ' + check.problem if check.problem else ''}"
+        )
+    if any(check.problem for check in checks):
+        raise ReleaseError(f"{record.id} is not what was released: do not roll it out")
+    click.echo(f"verified: {record.id}")
+
+
+@main.command("list")
+@_environment
+@_reports_errors
+def list_releases(environment: str) -> None:
+    """List the releases of an environment, oldest first; the current one is marked."""
+    from release.environment import read_environment
+    from release.store import Store
+
+    store = Store(read_environment(environment))
+    current = store.current()
+    for identity in store.identities():
+        click.echo(f"{'*' if identity == current else ' '} {identity}")
