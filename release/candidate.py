@@ -6,14 +6,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import boto3
-from botocore.exceptions import ClientError
 
 from bundle import Bundle, BundleError, RegistryError, digest_of, load
 from bundle.manifest import MANIFEST_FILE, VERSION, Manifest, parse_manifest
-from bundle.registry import Registry
+from bundle.registry import Registry, Store
 from release.checks import check_floor, check_golden_set, check_version
 from release.environment import Environment, Pin
 from release.errors import ReleaseError
@@ -70,7 +66,7 @@ def publish_candidate(model: str, environment: Environment, allow_downgrade: boo
 
 def published_manifest(bucket: str, pin: Pin) -> Manifest | None:
     """Return the manifest of a published model, or None if there is none with the pinned digest."""
-    data = _read(bucket, f"production/{pin.name}/{pin.version}/{MANIFEST_FILE}")
+    data = Registry(bucket).manifest(pin.name, pin.version)
     return parse_manifest(data) if data is not None and digest_of(data) == pin.digest else None
 
 
@@ -83,7 +79,7 @@ def _from_registry(model: str, environment: Environment, allow_downgrade: bool, 
         )
     bucket = environment.models_bucket
     version = identity if VERSION.match(identity) else _promote(name, identity, environment, allow_downgrade, say)
-    data = _read(bucket, f"production/{name}/{version}/{MANIFEST_FILE}")
+    data = Registry(bucket).manifest(name, version)
     if data is None:
         raise ReleaseError(
             f"s3://{bucket} has no production/{name}/{version}; `python -m training list` shows what it has"
@@ -96,7 +92,7 @@ def _from_registry(model: str, environment: Environment, allow_downgrade: bool, 
 def _promote(name: str, run_id: str, environment: Environment, allow_downgrade: bool, say: Say) -> str:
     """Promote a run of the registry; return the version that its bundle has."""
     bucket, key = environment.models_bucket, f"experiments/{name}/{run_id}/bundle/{MANIFEST_FILE}"
-    data = _read(bucket, key)
+    data = Store(bucket).read(key)
     if data is None:
         raise ReleaseError(
             f"s3://{bucket}/{key} is missing: {run_id} is neither a version nor a published run of {name}; publish the "
@@ -113,14 +109,3 @@ def _promote(name: str, run_id: str, environment: Environment, allow_downgrade: 
     if done.returncode:
         raise ReleaseError(f"the run {run_id} is not promoted: {(done.stderr or done.stdout).strip()}")
     return parse_manifest(data).version
-
-
-def _read(bucket: str, key: str) -> bytes | None:
-    client: Any = boto3.client("s3")
-    try:
-        body: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchKey":
-            return None
-        raise ReleaseError(f"s3://{bucket}/{key} cannot be read: {error}") from None
-    return body

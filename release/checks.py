@@ -1,9 +1,9 @@
 """What a bundle has to pass before anything is published: a golden set, the floor of the inventory, a higher version."""
 
 from bundle import Bundle, BundleError
+from bundle.registry import precedence
 from release.environment import Environment, Pin
 from release.errors import ReleaseError
-from release.versions import precedence
 
 ACCURACY = "test_accuracy"
 

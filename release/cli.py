@@ -31,9 +31,11 @@ def _reports_errors(command: Callable[..., None]) -> Callable[..., None]:
     def run(*args: Any, **kwargs: Any) -> None:
         from botocore.exceptions import BotoCoreError, ClientError
 
+        from bundle import RegistryError
+
         try:
             command(*args, **kwargs)
-        except ReleaseError as error:
+        except (ReleaseError, RegistryError) as error:
             click.echo(f"Error: {error}", err=True)
             sys.exit(EXIT_REFUSED)
         except (BotoCoreError, ClientError) as error:
@@ -125,12 +127,12 @@ def show(identity: str | None, environment: str, as_json: bool) -> None:
 def verify(identity: str | None, environment: str) -> None:
     """Check a release, by default the current one: signature, bill of materials, model and image. Before any rollout."""
     from release.environment import read_environment
+    from release.releases import Releases
     from release.steps import current_record
-    from release.store import Store
 
     where = read_environment(environment)
     record = current_record(where, identity)
-    checks = Store(where).verify(record)
+    checks = Releases(where).verify(record)
     for check in checks:
         click.echo(
             f"{'bad' if check.problem else 'ok':<4} {check.subject}{': ' + check.problem if check.problem else ''}"
@@ -146,9 +148,9 @@ def verify(identity: str | None, environment: str) -> None:
 def list_releases(environment: str) -> None:
     """List the releases of an environment, oldest first; the current one is marked."""
     from release.environment import read_environment
-    from release.store import Store
+    from release.releases import Releases
 
-    store = Store(read_environment(environment))
+    store = Releases(read_environment(environment))
     current = store.current()
     for identity in store.identities():
         click.echo(f"{'*' if identity == current else ' '} {identity}")

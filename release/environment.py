@@ -111,6 +111,8 @@ def read_environment(name: str, root: Path = ROOT) -> Environment:
             f"model_public_key is empty in inventories/{name}: releases are signed, so write the text of the public key there "
             "(docs/operate.md, Signatures, makes a pair)"
         )
+    # For every client of this process and for what it starts, as the plays' own environment says it.
+    os.environ["AWS_REGION"] = os.environ["AWS_DEFAULT_REGION"] = said["region"]
     pin = Pin(said["model_name"], said["model_version"], said["model_digest"])
     return Environment(
         root=root,

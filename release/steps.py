@@ -29,8 +29,8 @@ from release.record import (
     release_id,
     signed,
 )
+from release.releases import Releases
 from release.sbom import bill_of_materials
-from release.store import Store
 
 Say = Callable[[str], None]
 
@@ -94,7 +94,7 @@ def current_record(environment: Environment, identity: str | None = None) -> Rec
     Raises:
         ReleaseError: there is none, or it is not what it should be.
     """
-    store = Store(environment)
+    store = Releases(environment)
     identity = identity or store.current()
     if identity is None:
         raise ReleaseError(
@@ -127,7 +127,7 @@ def _record(
     environment: Environment, candidate: Candidate, image: Image, key: EllipticCurvePrivateKey
 ) -> tuple[Record, bool]:
     """Write the record where it is missing, let the parameter point to it, and verify all that it names."""
-    store = Store(environment)
+    store = Releases(environment)
     pin = candidate.pin
     identity = release_id(pin.name, pin.version, pin.digest, image.image_id)
     record = store.read(identity)
@@ -161,7 +161,7 @@ def _record(
     return record, store.make_current(identity) or changed
 
 
-def _keep_sbom(store: Store, content: bytes) -> BillOfMaterials:
+def _keep_sbom(store: Releases, content: bytes) -> BillOfMaterials:
     components = len(json.loads(content)["components"])
     return BillOfMaterials(
         key=store.keep_sbom(content), sha256=hashlib.sha256(content).hexdigest(), components=components

@@ -8,12 +8,10 @@ import boto3
 from botocore.exceptions import ClientError
 
 from bundle import digest_of
-from bundle.manifest import MANIFEST_FILE
+from bundle.registry import Registry, Store
 from release.environment import Environment
 from release.errors import ReleaseError
 from release.record import Record, verified
-
-_LOST_RACE = {"PreconditionFailed", "ConditionalRequestConflict"}
 
 
 @dataclass(frozen=True)
@@ -24,18 +22,18 @@ class Check:
     problem: str
 
 
-class Store:
+class Releases:
     """The records of one environment."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
-        self._s3: Any = boto3.client("s3", region_name=environment.region)
-        self._ssm: Any = boto3.client("ssm", region_name=environment.region)
-        self._ec2: Any = boto3.client("ec2", region_name=environment.region)
+        self._store = Store(environment.releases_bucket)
+        self._ssm: Any = boto3.client("ssm")
+        self._ec2: Any = boto3.client("ec2")
 
     def location(self, identity: str) -> str:
         """Return the s3:// address of a record."""
-        return f"s3://{self._environment.releases_bucket}/{_key(self._environment, identity)}"
+        return self._store.location(self._key(identity))
 
     def current(self) -> str | None:
         """Return the id of the current release; None before the first.
@@ -63,7 +61,7 @@ class Store:
             ReleaseError: it is not what the environment's key signed under this name.
         """
         location = self.location(identity)
-        data = self._read(_key(self._environment, identity))
+        data = self._store.read(self._key(identity))
         if data is None:
             return None
         record = verified(data, self._environment.public_key, location)
@@ -74,22 +72,19 @@ class Store:
     def identities(self) -> list[str]:
         """Return the ids of the environment's records, oldest first."""
         prefix = f"{self._environment.name}/"
-        pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._environment.releases_bucket, Prefix=prefix, Delimiter="/"
-        )
-        found = [item for page in pages for item in page.get("Contents", []) if item["Key"].endswith(".json")]
-        found.sort(key=lambda item: (item["LastModified"], item["Key"]))
-        return [item["Key"].removeprefix(prefix).removesuffix(".json") for item in found]
+        found = [item for item in self._store.objects(prefix) if item.key.endswith(".json")]
+        found.sort(key=lambda item: (item.modified, item.key))
+        return [item.key.removeprefix(prefix).removesuffix(".json") for item in found]
 
     def keep_sbom(self, content: bytes) -> str:
         """Write a bill of materials under its digest; return its key."""
         key = f"sbom/{hashlib.sha256(content).hexdigest()}.cdx.json"
-        self._write_once(key, content, "application/vnd.cyclonedx+json")
+        self._store.write_once(key, content)
         return key
 
     def keep(self, record: Record, document: bytes) -> Record:
         """Write a record that is not there yet; return the one that is there, if somebody was faster."""
-        if self._write_once(_key(self._environment, record.id), document, "application/json"):
+        if self._store.write_once(self._key(record.id), document):
             return record
         return self.read(record.id) or record
 
@@ -115,18 +110,21 @@ class Store:
         ]
 
     def _sbom_problem(self, record: Record) -> str:
-        data = self._read(record.sbom.key)
+        data = self._store.read(record.sbom.key)
         if data is None:
             return f"{record.sbom.key} is missing"
         return "" if hashlib.sha256(data).hexdigest() == record.sbom.sha256 else f"{record.sbom.key} was changed"
 
     def _model_problem(self, record: Record) -> str:
         model = record.model
-        key = f"production/{model.name}/{model.version}/{MANIFEST_FILE}"
-        data = self._read(key, self._environment.models_bucket)
+        data = Registry(self._environment.models_bucket).manifest(model.name, model.version)
         if data is None:
-            return f"{key} is missing"
-        return "" if digest_of(data) == model.digest else f"{key} has the digest {digest_of(data)}, not {model.digest}"
+            return f"{model.location} is not published any more"
+        return (
+            ""
+            if digest_of(data) == model.digest
+            else f"{model.location} has the digest {digest_of(data)}, not {model.digest}"
+        )
 
     def _image_problem(self, record: Record) -> str:
         filters = [{"Name": "image-id", "Values": [record.image.id]}, {"Name": "state", "Values": ["available"]}]
@@ -145,30 +143,5 @@ class Store:
         ]
         return f"{record.image.id}: {'; '.join(wrong)}" if wrong else ""
 
-    def _read(self, key: str, bucket: str | None = None) -> bytes | None:
-        try:
-            body: bytes = self._s3.get_object(Bucket=bucket or self._environment.releases_bucket, Key=key)[
-                "Body"
-            ].read()
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "NoSuchKey":
-                return None
-            raise ReleaseError(
-                f"s3://{bucket or self._environment.releases_bucket}/{key} cannot be read: {error}"
-            ) from None
-        return body
-
-    def _write_once(self, key: str, content: bytes, kind: str) -> bool:
-        try:
-            self._s3.put_object(
-                Bucket=self._environment.releases_bucket, Key=key, Body=content, ContentType=kind, IfNoneMatch="*"
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] in _LOST_RACE:
-                return False
-            raise ReleaseError(f"s3://{self._environment.releases_bucket}/{key} cannot be written: {error}") from None
-        return True
-
-
-def _key(environment: Environment, identity: str) -> str:
-    return f"{environment.name}/{identity}.json"
+    def _key(self, identity: str) -> str:
+        return f"{self._environment.name}/{identity}.json"
