@@ -1,0 +1,59 @@
+"""The labelled items that a project trains, validates and tests with, from wherever its configuration says."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from training.config import CsvData, FashionData, FolderData, ImageConfig, OxfordPetsData, ProjectConfig
+from training.data import fashion, folder, oxford_pets, rows, s3
+from training.data.items import DataError, Items
+from training.data.splitting import Data, divide
+
+__all__ = ["Data", "DataError", "Items", "load_data"]
+
+Say = Callable[[str], None]
+
+
+def default_cache() -> Path:
+    """Return where downloads and digests are kept: `pettracker` in the user's cache directory."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pettracker"
+
+
+def load_data(
+    config: ProjectConfig, override: str | None = None, cache: Path | None = None, say: Say = lambda _: None
+) -> Data:
+    """Read what a project's configuration names, and split it.
+
+    Args:
+        override: directory or file, or s3://bucket/prefix, in place of the configuration's path.
+        cache: where downloads are kept; None: `default_cache()`.
+        say: takes lines about progress and about what was left out.
+
+    Raises:
+        DataError: the data are missing, damaged or too few; the message names the file or row.
+    """
+    cache = cache or default_cache()
+    source = config.data
+    location = override or source.path
+    if isinstance(source, CsvData):
+        return divide(rows.read(_local(location, cache, say) if location else None, source.label), config.split, say)
+    if not isinstance(config.input, ImageConfig):
+        raise DataError("only csv has rows of features; the other sources are photos")
+    preprocessing = config.input.preprocessing
+    if isinstance(source, OxfordPetsData) and not location:
+        location = str(cache / "oxford-iiit-pet")
+    if not location:
+        raise DataError("no data: name a folder of photos with --data, or in the configuration's data.path")
+    path = _local(location, cache, say)
+    match source:
+        case FolderData():
+            found = folder.read(path, preprocessing, cache, say)
+        case OxfordPetsData():
+            found = oxford_pets.read(path, source.download, preprocessing, cache, say)
+        case FashionData():
+            found = fashion.read(path, preprocessing)
+    return divide(found, config.split, say)
+
+
+def _local(location: str, cache: Path, say: Say) -> Path:
+    return s3.fetch(location, cache, say) if location.startswith(s3.SCHEME) else Path(location).expanduser()
