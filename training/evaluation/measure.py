@@ -1,0 +1,164 @@
+"""Measures a run's best weights on data that they were not trained with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix
+
+from training.data import Data, Items
+from training.evaluation.answers import answer, load_network
+from training.evaluation.figures import (
+    Labels,
+    Logits,
+    class_figures,
+    fit_temperature,
+    probabilities,
+    split_figures,
+)
+from training.evaluation.mistakes import describe, keep_pictures, worst
+from training.evaluation.record import ClassFigures, Evaluation, read_evaluation, weights_sha256
+from training.evaluation.report import write_report
+from training.run import Lineage, Run, RunError
+
+# Says which split is measured, and how many of how many items are done.
+Progress = Callable[[str, int, int], None]
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """Answers to one split: logits and labels in the order of the network's outputs."""
+
+    items: Items
+    logits: Logits
+    labels: Labels
+
+
+def evaluate(
+    run: Run, data: Data, *, batch_size: int = BATCH, progress: Progress = lambda _split, _done, _all: None
+) -> Evaluation:
+    """Measure the validation and the test split of the run's own data, and write `evaluation/`.
+
+    Raises:
+        RunError: the run is not done, or the data is not that of the training.
+    """
+    lineage = run.finished()
+    if data.digest != lineage.data_digest:
+        raise RunError(
+            f"the data ({data.digest}) is not what the run was trained with ({lineage.data_digest}), so its test split may"
+            " hold items of the training: restore the data, or name other data by --data to measure it as another test set"
+        )
+    if data.classes != lineage.classes:
+        raise RunError(f"the data's classes are {data.classes}, and the run's {lineage.classes}")
+    validation, test = (
+        _measure(run, lineage, split, items, list(range(len(lineage.classes))), batch_size, progress)
+        for split, items in (("validation", data.validation), ("test", data.test))
+    )
+    temperature, note = fit_temperature(validation.logits, validation.labels)
+    per_class = _class_figures(validation, lineage)
+    return _conclude(
+        run,
+        run.evaluation,
+        test,
+        data_digest=data.digest,
+        other_test_set=False,
+        validation=split_figures(validation.logits, validation.labels, temperature, per_class),
+        validation_per_class=per_class,
+        temperature=temperature,
+        temperature_note=note,
+    )
+
+
+def evaluate_other(
+    run: Run, data: Data, *, batch_size: int = BATCH, progress: Progress = lambda _split, _done, _all: None
+) -> tuple[Evaluation, Path]:
+    """Measure every item of another test set, with the temperature of the run's own evaluation.
+
+    What the registry and the export read stays as it is: this is written to a directory of its own, which is returned too.
+
+    Raises:
+        RunError: the run is not done or not evaluated on its own data, or the data has classes or features that it has not.
+    """
+    lineage, own = run.finished(), read_evaluation(run)
+    if unknown := sorted(set(data.classes) - set(lineage.classes)):
+        raise RunError(f"the run knows no class {', '.join(unknown)}; it knows {', '.join(lineage.classes)}")
+    if data.feature_names != lineage.feature_names:
+        raise RunError(f"the data's features are {data.feature_names}, and the run's {lineage.feature_names}")
+    ids = [lineage.classes.index(name) for name in data.classes]
+    test = _measure(run, lineage, "all", _Joined(data.train, data.validation, data.test), ids, batch_size, progress)
+    directory = run.evaluation / f"other-{data.digest.removeprefix('sha256:')[:12]}"
+    evaluation = _conclude(
+        run,
+        directory,
+        test,
+        data_digest=data.digest,
+        other_test_set=True,
+        validation=own.validation,
+        validation_per_class=own.validation_per_class,
+        temperature=own.temperature,
+        temperature_note=own.temperature_note,
+    )
+    return evaluation, directory
+
+
+def _measure(
+    run: Run, lineage: Lineage, split: str, items: Items, ids: list[int], batch_size: int, progress: Progress
+) -> _Measured:
+    """Answer a split. `ids` are the network's outputs for the data's classes."""
+    if not len(items):
+        raise RunError(f"there is nothing to measure: the {split} split is empty")
+
+    def step(done: int, items: int) -> None:
+        progress(split, done, items)
+
+    logits = answer(load_network(run), items, run.config(), lineage, batch_size, step)
+    return _Measured(items, logits, np.asarray(ids, np.int64)[items.labels])
+
+
+def _conclude(run: Run, directory: Path, test: _Measured, **rest: Any) -> Evaluation:
+    """Compute what is known of the measured split, and write figures, pictures, plots and report."""
+    lineage, per_class = run.lineage(), _class_figures(test, run.lineage())
+    chances = probabilities(test.logits, rest["temperature"])
+    chosen = worst(test.items.ids, chances, test.labels)
+    answers, ids = test.logits.argmax(axis=1), np.arange(len(lineage.classes))
+    evaluation = Evaluation(
+        name=lineage.name,
+        run_id=lineage.run_id,
+        weights_sha256=weights_sha256(run),
+        test=split_figures(test.logits, test.labels, rest["temperature"], per_class),
+        per_class=per_class,
+        confusion=confusion_matrix(test.labels, answers, labels=ids).tolist(),
+        mistakes=[describe(test.items, index, chances, test.labels, lineage.classes) for index in chosen],
+        **rest,
+    )
+    keep_pictures(directory, test.items, chosen)
+    evaluation.write(directory)
+    write_report(run, directory)
+    return evaluation
+
+
+def _class_figures(measured: _Measured, lineage: Lineage) -> list[ClassFigures]:
+    return class_figures(measured.logits.argmax(axis=1), measured.labels, lineage.classes)
+
+
+class _Joined(Items):
+    """The items of several splits, one after the other."""
+
+    def __init__(self, *parts: Items) -> None:
+        super().__init__(np.concatenate([part.labels for part in parts]), [name for part in parts for name in part.ids])
+        self._places = [(part, index) for part in parts for index in range(len(part))]
+
+    def raw(self, index: int) -> NDArray[Any]:
+        part, inside = self._places[index]
+        return part.raw(inside)
+
+    def prepared(self, index: int) -> NDArray[Any]:
+        part, inside = self._places[index]
+        return part.prepared(inside)
+
+    def subset(self, indices: NDArray[np.int64]) -> "_Joined":
+        raise NotImplementedError
