@@ -53,6 +53,7 @@ class Cloud:
         self.account = Account(settings, self.hosts, probe_over_http, self.balancer.in_flight)
         self.metadata = MetadataServer(settings, find_instance, RoleCredentials())
         self.hosts.on_exit = self.account.reconciler.died
+        self.hosts.on_power_off = self.account.reconciler.powered_off
         self.hosts.network.on_network = self._serve_network
         self.account.on_change(self.balancer.wake)
 

@@ -23,6 +23,7 @@ GRACE = 15
 # kernel ends a PID namespace whose init calls reboot(2) with SIGHUP (reboot) or SIGINT (power off).
 REBOOT_SIGNAL = "RTMIN+5"
 REBOOTED = 128 + 1
+POWERED_OFF = 128 + 2
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class Hosts:
         self.firewall = Firewall(settings)
         self.watcher = Watcher(self._died)
         self.on_exit: Callable[[str], None] | None = None
+        self.on_power_off: Callable[[str], None] | None = None
 
     def prepare(self) -> None:
         """Check the machine, write podman's configuration and put the firewall in place, before any host exists."""
@@ -157,7 +159,7 @@ class Hosts:
             raise HostError(f"{instance_id} ended as soon as it had started: can its image boot?") from None
 
     def _died(self, instance_id: str) -> None:
-        """Start a host again that rebooted itself; report any other end."""
+        """Start a host again that rebooted itself; tell a host that switched itself off from any other end."""
         status = self.podman.run("wait", instance_id, check=False, timeout=30).stdout.strip()
         if status == str(REBOOTED):
             try:
@@ -165,5 +167,7 @@ class Hosts:
                 return
             except HostError:
                 pass
-        if self.on_exit:
+        if status == str(POWERED_OFF) and self.on_power_off:
+            self.on_power_off(instance_id)
+        elif self.on_exit:
             self.on_exit(instance_id)

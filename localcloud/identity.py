@@ -88,6 +88,7 @@ def find_instance(private_ip: str) -> InstanceView | None:
         security_group_names=tuple(group.name for group in interface.group_set),
         security_group_ids=tuple(group.id for group in interface.group_set),
         launched=instance.launch_time.replace(tzinfo=UTC),
+        spot_market=instance.lifecycle == "spot",
         **_spot(instance.id),
     )
 

@@ -39,6 +39,7 @@ class InstanceView:
     http_endpoint: bool = True
     hop_limit: int = 1
     target_lifecycle_state: str | None = None
+    spot_market: bool = False
     spot_action: dict[str, str] | None = None
     rebalance_time: str | None = None
     vpc_id: str | None = None
@@ -152,7 +153,7 @@ def instance_tree(view: InstanceView, credentials: Callable[[InstanceView], dict
                 "iam": _role(view, credentials),
                 "instance-action": "none",
                 "instance-id": view.instance_id,
-                "instance-life-cycle": "spot" if spot or view.rebalance_time else "on-demand",
+                "instance-life-cycle": "spot" if view.spot_market or spot or view.rebalance_time else "on-demand",
                 "instance-type": view.instance_type,
                 "local-hostname": view.hostname,
                 "local-ipv4": view.private_ip,

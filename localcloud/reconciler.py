@@ -154,6 +154,15 @@ class Reconciler:
             # In turn, so that a host that ends just when it was launched is not taken for running afterwards.
             self._submit(instance, self._mark_dead)
 
+    def powered_off(self, instance_id: str) -> None:
+        """Stop or terminate an instance whose host has switched itself off, as its shutdown behaviour says.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_ChangingInstanceInitiatedShutdownBehavior.html
+        """
+        instance = backends.ec2().get_instance_by_id(instance_id)
+        if instance is not None:
+            self._submit(instance, self._follow_power_off)
+
     def close(self) -> None:
         """Take no more work and wait for what is under way: a podman still at work would write after the teardown."""
         for lane in list(self._lanes.values()):
@@ -207,6 +216,16 @@ class Reconciler:
         if instance.state == "running":
             logger.warning("Host %s ended by itself", instance.id)
             set_state(instance, "stopped", "Server.InternalError", "Server.InternalError: the host stopped running")
+
+    def _follow_power_off(self, instance: Any) -> None:
+        if instance.state != "running":
+            return
+        ends = instance.instance_initiated_shutdown_behavior == "terminate"
+        if ends:
+            backends.ec2().terminate_instances([instance.id])
+        code = "Client.InstanceInitiatedShutdown"
+        state = "shutting-down" if ends else "stopped"
+        set_state(instance, state, code, f"{code}: Instance initiated shutdown")
 
     def _start(self, instance: Any) -> None:
         try:

@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 # From the notice to the end of the instance.
 NOTICE = timedelta(minutes=2)
+REASON = "Server.SpotInstanceTermination"
 
 
 class Interruptions:
@@ -48,6 +49,9 @@ class Interruptions:
         if instance is not None and instance.state == "running":
             logger.info("%s: Spot interruption", instance_id)
             backends.ec2().terminate_instances([instance_id])
+            # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StateReason.html
+            instance.state_reason.code = REASON
+            instance.state_reason.message = f"{REASON}: Spot instance termination"
 
 
 interruptions = Interruptions()

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from localcloud.reconciler import Reconciler
 
 
+# What moto writes where a request has no client token.
+NO_TOKEN = "ABCDE"  # noqa: S105 - no secret
+
+
 def merged_block_devices(*layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Merge block device mappings by device name: the image's, the template's, the request's; later ones win by field.
 
@@ -39,6 +43,9 @@ def _correct_launches(reconciler: Reconciler) -> None:
     def launch_as_the_template_says(original: Any, self: Any, image_id: str | None, *args: Any, **kwargs: Any) -> Any:
         # Moto takes type, key, user data and security groups from a launch template, AWS everything that it holds.
         # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html, LaunchTemplate
+        token, parameters = kwargs.get("client_token"), repr((image_id, args, sorted(kwargs.items())))
+        if earlier := _same_request(self, token, parameters):
+            return earlier
         reference = kwargs.get("launch_template")
         template = self._get_template_from_args(reference).data if reference else {}
         image_id = image_id or template.get("ImageId")
@@ -73,7 +80,22 @@ def _correct_launches(reconciler: Reconciler) -> None:
             if profile and not kwargs.get("iam_instance_profile_name") and not kwargs.get("iam_instance_profile_arn"):
                 self.associate_iam_instance_profile(instance.id, profile.get("Name"), profile.get("Arn"))
             reconciler.launched(instance)
+        if token and token != NO_TOKEN:
+            self.requests_by_token[token] = (parameters, reservation)
         return reservation
+
+
+def _same_request(backend: Any, token: str | None, parameters: str) -> Any | None:
+    """Return the reservation that an earlier request with this client token made, None for a new request.
+
+    https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html: the same token and the same parameters give the
+    first answer again, the same token and others are an error. Moto only keeps the token.
+    """
+    before, reservation = backend.__dict__.setdefault("requests_by_token", {}).get(token, (parameters, None))
+    if before != parameters:
+        message = "Arguments on this idempotent request are inconsistent with arguments used in previous request(s)."
+        raise EC2ClientError("IdempotentParameterMismatch", message)
+    return reservation
 
 
 def _correct_states(reconciler: Reconciler) -> None:

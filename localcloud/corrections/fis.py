@@ -21,7 +21,7 @@ def apply() -> None:
     @correction(FISBackend, "start_experiment")
     def interrupt(original: Any, self: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         # https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#send-spot-instance-interruptions
-        # An instance need not be a Spot instance, for a rehearsal launches none.
+        # An instance need not be a Spot instance, for the rehearsal's service launches none.
         template = self.experiment_templates.get(kwargs["experiment_template_id"])
         instances = _instances(template) if template else []
         experiment: dict[str, Any] = original(self, *args, **kwargs)

@@ -97,6 +97,26 @@ def test_a_host_that_dies_by_itself_leaves_a_stopped_instance(cloud: Cloud) -> N
     assert instance(cloud, instance_id)["StateReason"]["Code"] == "Server.InternalError"
 
 
+@pytest.mark.parametrize(("behaviour", "left"), [("stop", "stopped"), ("terminate", "terminated")])
+def test_a_host_that_switches_itself_off_is_stopped_or_gone_as_its_launch_says(
+    cloud: Cloud, behaviour: str, left: str
+) -> None:
+    instance_id = running(cloud, InstanceInitiatedShutdownBehavior=behaviour)
+    cloud.account.reconciler.powered_off(instance_id)
+    eventually(lambda: state(cloud, instance_id) == left)
+    assert instance(cloud, instance_id)["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
+    assert (("terminate", instance_id) in cloud.hosts.calls) == (behaviour == "terminate")
+
+
+def test_a_request_with_a_client_token_launches_once(cloud: Cloud) -> None:
+    once = {"ClientToken": "a", "UserData": "x"}
+    first = launch(cloud, **once)
+    assert launch(cloud, **once) == first
+    assert launch(cloud, **once | {"ClientToken": "b"}) != first
+    with pytest.raises(ClientError, match="IdempotentParameterMismatch"):
+        launch(cloud, **once | {"UserData": "y"})
+
+
 def test_an_unknown_image_is_refused(cloud: Cloud) -> None:
     with pytest.raises(ClientError, match=r"InvalidAMIID\.NotFound"):
         launch(cloud, ImageId="ami-0123456789abcdef0")

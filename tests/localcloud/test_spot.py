@@ -66,6 +66,16 @@ def test_an_interrupted_host_has_its_notice_at_once_and_ends_when_it_says(
     assert document(elsewhere, "spot/instance-action") is None
     eventually(lambda: state(cloud, instance_id) == "terminated")
     assert state(cloud, other) == "running"
+    (reservation,) = cloud.client("ec2").describe_instances(InstanceIds=[instance_id])["Reservations"]
+    assert reservation["Instances"][0]["StateReason"]["Code"] == "Server.SpotInstanceTermination"
+
+
+def test_an_instance_knows_which_market_it_was_bought_on(cloud: Cloud) -> None:
+    spot = cloud.client("ec2").run_instances(
+        ImageId=cloud.base_image, MinCount=1, MaxCount=1, InstanceMarketOptions={"MarketType": "spot"}
+    )["Instances"][0]
+    assert document(spot["PrivateIpAddress"], "instance-life-cycle") == "spot"
+    assert document(launch(cloud)[1], "instance-life-cycle") == "on-demand"
 
 
 def test_an_experiment_that_the_cloud_cannot_carry_out_is_refused(cloud: Cloud, interruptions: Interruptions) -> None:
