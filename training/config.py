@@ -121,6 +121,12 @@ class Network(_Strict):
     hidden: int = Field(default=16, gt=0)
     dropout: float = Field(default=0.0, ge=0, lt=1)
 
+    @model_validator(mode="after")
+    def _weights_are_used(self) -> Self:
+        if self.weights and not self.pretrained:
+            raise ValueError("weights are read only with pretrained: true")
+        return self
+
 
 class EarlyStopping(_Strict):
     """Stop after this many epochs without a lower validation loss."""
@@ -205,6 +211,10 @@ class ProjectConfig(_Strict):
             raise ValueError("input.kind features goes with data.source csv, and image with the others")
         if rows != (self.network.backbone == "mlp"):
             raise ValueError("network.backbone mlp is for input.kind features, and the others for image")
+        if rows and (self.augmentation.min_scale < 1 or self.augmentation.flip or self.augmentation.policy != "none"):
+            raise ValueError("augmentation.min_scale, flip and policy are for photos; rows of features have mixup only")
+        if rows and self.network.pretrained:
+            raise ValueError("network.pretrained: there are no pretrained weights of an mlp")
         return self
 
 
@@ -228,7 +238,7 @@ def load_config(name_or_path: str, overrides: dict[str, Any] | None = None) -> P
     except OSError as error:
         known = ", ".join(packaged())
         raise ConfigError(f"cannot read {path}: {error.strerror}; packaged configurations: {known}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no YAML: {error}") from None
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: a configuration is a mapping of keys to values")
@@ -247,4 +257,7 @@ def _override(document: dict[str, Any], key: str, value: Any) -> None:
         document = document.setdefault(parent, {})
         if not isinstance(document, dict):
             raise ConfigError(f"{key}: {parent} has no keys")
-    document[last] = yaml.safe_load(value) if isinstance(value, str) else value
+    try:
+        document[last] = yaml.safe_load(value) if isinstance(value, str) else value
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{key}: {value!r} is no YAML: {error}") from None

@@ -10,13 +10,14 @@
 """
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 import yaml
 
-from training.config import ProjectConfig, load_config
+from training.config import ConfigError, ProjectConfig, load_config
 
 
 class RunError(Exception):
@@ -79,15 +80,18 @@ class Run:
         """Raises RunError."""
         if not self.config_file.is_file():
             raise RunError(f"{self.root} holds no training run: {self.config_file.name} is missing")
-        return load_config(str(self.config_file))
+        try:
+            return load_config(str(self.config_file))
+        except ConfigError as error:
+            raise RunError(str(error)) from None
 
     def lineage(self) -> Lineage:
         """Raises RunError."""
         try:
             return Lineage(**json.loads(self.lineage_file.read_text()))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise RunError(f"{self.root} holds no training run: {self.lineage_file.name} is missing") from None
-        except (TypeError, ValueError) as error:
+        except (OSError, TypeError, ValueError) as error:
             raise RunError(f"{self.lineage_file} cannot be read: {error}") from None
 
     def finished(self) -> Lineage:
@@ -112,5 +116,8 @@ class Run:
 def _replace(path: Path, content: str) -> None:
     """Write a file that is either the old one or the new one, whatever happens meanwhile."""
     part = path.with_name(f".{path.name}.part")
-    part.write_text(content)
+    with part.open("w") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
     part.replace(path)

@@ -49,7 +49,8 @@ def load_data(
         case FolderData():
             found = folder.read(path, preprocessing, cache, say)
         case OxfordPetsData():
-            found = oxford_pets.read(path, source.download, preprocessing, cache, say)
+            # Never into a directory that --data names: a wrong name would cost 800 MB.
+            found = oxford_pets.read(path, source.download and not override, preprocessing, cache, say)
         case FashionData():
             found = fashion.read(path, preprocessing)
     return divide(found, config.split, say)
