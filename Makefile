@@ -11,8 +11,9 @@ export PATH
 # No AWS client on this machine may look for credentials at the link-local metadata address.
 export AWS_EC2_METADATA_DISABLED := true
 
-# Molecule scenarios that test roles on a host; the rehearsal has a target of its own.
-HOST_SCENARIOS = $(filter-out rehearsal,$(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml))))
+# Molecule scenarios that test roles on a host; the rehearsal has a target of its own, and long ones are for test-all.
+LONG_SCENARIOS = training
+HOST_SCENARIOS = $(filter-out rehearsal $(LONG_SCENARIOS),$(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml))))
 
 PLAYBOOK = scripts/with-environment $(ENV) ansible-playbook -i inventories/$(ENV)
 
@@ -46,6 +47,17 @@ apply: setup ## Converge ENV to what the inventory says
 destroy: setup ## Remove everything that the project owns in ENV (CONFIRM=<env> to mean it)
 	@$(PLAYBOOK) playbooks/destroy.yml -e destroy_confirm=$(CONFIRM)
 
+export ENV MODEL
+
+.PHONY: release
+release: setup ## Release MODEL (bundle directory, NAME:VERSION, NAME:RUN_ID; none: the pinned one) to ENV: gate, pin, record
+	@scripts/release "$$ENV" run $(RELEASE) -- "$${MODEL:-}"
+
+.PHONY: release-show
+release-show: setup ## Show and verify the current release of ENV
+	@scripts/release "$$ENV" show
+	@scripts/release "$$ENV" verify
+
 .PHONY: lint
 lint: ## Run every linter
 	@scripts/setup test
@@ -77,6 +89,7 @@ test: lint test-unit test-hosts test-rehearsal ## All checks and tests, cheapest
 .PHONY: test-all
 test-all: test ## The same and the tests that take minutes each
 	@pytest -m slow
+	@scripts/with-local-cloud scripts/test-on-hosts $(LONG_SCENARIOS)
 
 .PHONY: bench
 bench: ## Measure decoding, batching, and this server against its peers; BENCH="--quick" for a first look
