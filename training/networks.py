@@ -94,7 +94,7 @@ def _mlp(chosen: Network, classes: int, features: int) -> Built:
 def _efficientnet_lite(chosen: Network, classes: int) -> Built:
     module = EfficientNet.from_name("efficientnet-lite0")
     weights = None
-    if chosen.weights:
+    if chosen.pretrained and chosen.weights:
         weights = _read_safetensors(chosen.weights)
     elif chosen.pretrained:
         file = efficientnet.weights_file()
@@ -118,7 +118,7 @@ def _torchvision(chosen: Network, side: int, classes: int) -> Built:
     except ValueError as error:
         raise NetworkError(f"{chosen.backbone} cannot be built for photos of {side} pixels: {error}") from None
     weights = None
-    if chosen.weights:
+    if chosen.pretrained and chosen.weights:
         weights = _read_safetensors(chosen.weights)
     elif chosen.pretrained:
         weights = _downloaded(name)

@@ -20,7 +20,11 @@ _FILTERS = {"bilinear": v2.InterpolationMode.BILINEAR, "bicubic": v2.Interpolati
 
 
 class Augmenter:
-    """Augments the items of one epoch."""
+    """Augments the items of one epoch.
+
+    Attributes:
+        shorter_side: pixels that a decoder has to leave, so that the smallest crop is not enlarged.
+    """
 
     def __init__(self, items: Items, config: ProjectConfig, seed: int, epoch: int) -> None:
         if not isinstance(config.input, ImageConfig):
@@ -36,8 +40,7 @@ class Augmenter:
             self._crop = v2.RandomResizedCrop(
                 preprocessing.crop, scale=(chosen.min_scale, 1.0), interpolation=_FILTERS[preprocessing.interpolation]
             )
-        # A decoder that scales has to leave enough for the smallest crop.
-        self._shorter_side = math.ceil(preprocessing.crop * SCALING_MARGIN / math.sqrt(chosen.min_scale))
+        self.shorter_side = math.ceil(preprocessing.crop * SCALING_MARGIN / math.sqrt(chosen.min_scale))
         self._policy = v2.TrivialAugmentWide() if chosen.policy == "trivial" else None
 
     def batch(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -57,7 +60,7 @@ class Augmenter:
             if self._crop is None:
                 image = Image.fromarray(self._items.prepared(index))
             else:
-                image = self._crop(self._items.photo(index, self._shorter_side))
+                image = self._crop(self._items.photo(index, self.shorter_side))
             if self._policy is not None:
                 image = self._policy(image)
         return np.asarray(image)
