@@ -134,7 +134,7 @@ class Store:
     @explained
     def keeps_versions(self) -> bool:
         """Say whether a deleted object stays as an earlier version, behind a delete marker."""
-        return self._s3.get_bucket_versioning(Bucket=self.bucket).get("Status") == "Enabled"
+        return "Status" in self._s3.get_bucket_versioning(Bucket=self.bucket)
 
     @explained
     def delete(self, keys: list[str]) -> None:
