@@ -116,6 +116,12 @@ def _alarms(client: Client, tags: Tags) -> Iterator[str]:
             yield alarm["AlarmName"]
 
 
+def _parameters(client: Client, tags: Tags) -> Iterator[str]:
+    by_tag = [{"Key": f"tag:{name}", "Values": [value]} for name, value in tags.items()]
+    for parameter in _pages(client, "describe_parameters", "Parameters", ParameterFilters=by_tag):
+        yield parameter["Name"]
+
+
 def _log_groups(client: Client, tags: Tags) -> Iterator[str]:
     for group in _pages(client, "describe_log_groups", "logGroups"):
         found = client.list_tags_for_resource(resourceArn=group["arn"].removesuffix(":*"))["tags"]
@@ -296,6 +302,7 @@ KINDS = (
     Kind("instance profile", "iam", _profiles, _remove_profile),
     Kind("role", "iam", _roles, _remove_role),
     Kind("log group", "logs", _log_groups, _by("delete_log_group", "logGroupName")),
+    Kind("parameter", "ssm", _parameters, _by("delete_parameter", "Name")),
     Kind("bucket", "s3", _buckets, _remove_bucket),
 )
 

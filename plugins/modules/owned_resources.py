@@ -54,6 +54,7 @@ options:
       - instance profile
       - role
       - log group
+      - parameter
       - bucket
   wait_timeout:
     description: Seconds after which the removal is given up; a NAT gateway takes minutes.

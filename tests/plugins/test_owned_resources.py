@@ -20,7 +20,7 @@ def pairs(tags: dict[str, str]) -> list[dict[str, str]]:
 
 
 def make_environment(account: Account, tags: dict[str, str]) -> None:
-    """Makes a VPC with two groups that refer to each other, a bucket with versions, a role in a profile, and a log group."""
+    """Makes a VPC with two groups that refer to each other, a bucket with versions, a role in a profile, a log group and a parameter."""
     ec2, s3, iam, logs = account("ec2"), account("s3"), account("iam"), account("logs")
     name = tags["Environment"]
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
@@ -45,6 +45,7 @@ def make_environment(account: Account, tags: dict[str, str]) -> None:
     iam.create_instance_profile(InstanceProfileName=f"{name}-service", Tags=pairs(tags))
     iam.add_role_to_instance_profile(InstanceProfileName=f"{name}-service", RoleName=f"{name}-service")
     logs.create_log_group(logGroupName=f"/{name}", tags=tags)
+    account("ssm").put_parameter(Name=f"/{name}/release", Type="String", Value="1", Tags=pairs(tags))
 
 
 @pytest.fixture
@@ -65,6 +66,7 @@ def test_everything_of_one_environment_goes_and_the_other_stays(environments: Ac
         "bucket",
         "role",
         "log group",
+        "parameter",
     }
     assert remove(environments, DEV) == {}
     assert listed(environments, DEV) == {}
