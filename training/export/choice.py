@@ -20,12 +20,16 @@ class Measured:
         golden_difference: largest difference of a probability over the golden set.
         tolerance: the difference that is allowed.
         items_per_second: speed on the exporting machine.
+        seconds_per_item: time of a single item there, the median.
+        accuracy: share of right answers on the samples, where these are labelled.
     """
 
     agreement: Agreement
     golden_difference: float
     tolerance: float
     items_per_second: float
+    seconds_per_item: float = 0.0
+    accuracy: float | None = None
 
     def objection(self, min_agreement: float) -> str | None:
         """Return why this program cannot be chosen, or None."""
@@ -57,12 +61,12 @@ def choose(programs: Mapping[str, Measured], min_agreement: float) -> str:
 
 def table(programs: Mapping[str, Measured], chosen: str, min_agreement: float) -> list[str]:
     """Return the lines that tell what was measured, and why a program was not chosen."""
-    lines = [f"{'program':<16}{'items/s':>9}{'agreement':>11}{'golden ±':>10}"]
+    lines = [f"{'program':<16}{'items/s':>9}{'agreement':>11}{'accuracy':>10}{'golden ±':>10}"]
     for name, measured in programs.items():
         mark = "  chosen" if name == chosen else ""
         lines.append(
             f"{name:<16}{measured.items_per_second:>9.1f}{measured.agreement.top1:>11.1%}"
-            f"{measured.golden_difference:>10.2g}{mark}"
+            f"{'-' if measured.accuracy is None else f'{measured.accuracy:.1%}':>10}{measured.golden_difference:>10.2g}{mark}"
         )
     lines += [
         f"{name} {objection}: it will not be chosen"

@@ -16,6 +16,8 @@ Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
 _BATCH = 4
 _ROUNDS = 7
 _SECONDS_A_ROUND = 0.15
+# The first of them, for which a program may still be compiled, does not count.
+_SINGLE_ITEMS = 21
 
 
 def answer(predict: Predict, items: NDArray[Any]) -> NDArray[np.float32]:
@@ -33,6 +35,17 @@ def agreement(expected: NDArray[np.float32], answered: NDArray[np.float32]) -> A
         max_abs_difference=float(f"{np.abs(expected - answered).max():.3g}"),
         samples=len(expected),
     )
+
+
+def seconds_per_item(predict: Predict, items: NDArray[Any]) -> float:
+    """Return the median time of a single item."""
+    times = []
+    for index in range(_SINGLE_ITEMS):
+        item = items[index % len(items)][None]
+        start = time.perf_counter()
+        predict(item)
+        times.append(time.perf_counter() - start)
+    return float(np.median(times[1:]))
 
 
 def items_per_second(programs: Mapping[str, Predict], items: NDArray[Any]) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,17 @@ _LIMITS = Limits(max_pixels=100_000_000)
 
 @dataclass(frozen=True)
 class Samples:
-    """Items as a program takes them: uint8 [n, crop, crop, 3] or float32 [n, features]. The two sets are disjoint."""
+    """Items as a program takes them: uint8 [n, crop, crop, 3] or float32 [n, features]. The two sets are disjoint.
+
+    Attributes:
+        labels: classes of `evaluation`, int64 [n], where they are known: then accuracy is measured too.
+        evaluation_files: of `evaluation`, where the items are photos in files.
+    """
 
     calibration: NDArray[Any]
     evaluation: NDArray[Any]
+    labels: NDArray[np.int64] | None = None
+    evaluation_files: tuple[Path, ...] = ()
 
     @classmethod
     def from_images(cls, paths: Iterable[Path], preprocessing: Preprocessing) -> "Samples":
@@ -32,7 +39,7 @@ class Samples:
         Raises:
             ValueError: a file is no usable image, or there are too few for two sets.
         """
-        by_content: dict[bytes, bytes] = {}
+        by_content: dict[bytes, tuple[NDArray[np.uint8], Path]] = {}
         for path in paths:
             data = path.read_bytes()
             try:
@@ -40,14 +47,18 @@ class Samples:
             except ImageError as error:
                 raise ValueError(f"{path}: {error}") from None
             # Of the pixels, not of the file: a copy that was only saved again under another name or tag is the same.
-            by_content[hashlib.sha256(pixels.tobytes()).digest()] = pixels.tobytes()
-        shape = (preprocessing.crop, preprocessing.crop, 3)
-        sets: tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]] = ([], [])
-        for digest, content in sorted(by_content.items()):
-            sets[digest[0] >= _CALIBRATION_SHARE].append(np.frombuffer(content, np.uint8).reshape(shape))
+            by_content.setdefault(hashlib.sha256(pixels.tobytes()).digest(), (pixels, path))
+        sets: tuple[list[tuple[NDArray[np.uint8], Path]], ...] = ([], [])
+        for digest, photo in sorted(by_content.items(), key=lambda item: item[0]):
+            sets[digest[0] >= _CALIBRATION_SHARE].append(photo)
         if not all(sets):
             raise ValueError(f"{len(by_content)} different images are too few to calibrate and to measure with")
-        return cls(np.stack(sets[0]), np.stack(sets[1]))
+        calibration, evaluation = (np.stack([pixels for pixels, _ in photos]) for photos in sets)
+        return cls(calibration, evaluation, evaluation_files=tuple(path for _, path in sets[1]))
+
+    def labelled(self, labels: list[int]) -> "Samples":
+        """Return the same items with the classes of `evaluation`."""
+        return replace(self, labels=np.array(labels, np.int64))
 
 
 def images_below(directory: Path) -> list[Path]:

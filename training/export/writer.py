@@ -16,7 +16,7 @@ from bundle.manifest import GOLDEN_FILE, MODEL_CARD_FILE, SCHEMA_VERSION, VERSIO
 from training.export import openvino_program
 from training.export.choice import Measured, choose, table
 from training.export.golden import write_answers, write_feature_inputs, write_image_inputs
-from training.export.measure import Predict, agreement, answer, items_per_second
+from training.export.measure import Predict, agreement, answer, items_per_second, seconds_per_item
 from training.export.model import WEIGHTS_FILE, Exportable, ExportError
 from training.export.programs import OPENVINO_FP32, OPENVINO_INT8, Say, Written, written_openvino
 from training.export.quantise import quantise
@@ -25,6 +25,8 @@ from training.export.revision import code_revision
 MIN_AGREEMENT = 0.98
 # Engines compute the same fp32 arithmetic in another order; measured on EfficientNet-Lite0: 1e-6.
 PARITY_BOUND = 1e-3
+# The metric that a promotion and an inventory ask for.
+ACCURACY = "test_accuracy"
 
 _LIBRARIES = ("nncf", "numpy", "openvino", "pillow", "safetensors", "torch")
 
@@ -94,7 +96,7 @@ def _write(
                 f"at most {PARITY_BOUND} is allowed"
             )
     chosen = choose(measured, min_agreement)
-    metrics = {**model.metrics, **_figures(measured)}
+    metrics = {**model.metrics, **_figures(model, measured)}
     (root / MODEL_CARD_FILE).write_text(
         model.card.render(model, model_version, metrics, golden, measured[chosen].tolerance), encoding="utf-8"
     )
@@ -126,14 +128,17 @@ def _measure(
 ) -> dict[str, Measured]:
     samples = model.samples.evaluation if model.samples else golden
     standing = model.standing_for_reference
-    answers = answer(programs[standing].predict, samples)
+    answers = {name: answer(program.predict, samples) for name, program in programs.items()}
     speeds = items_per_second({name: program.predict for name, program in programs.items()}, samples)
+    labels = model.samples.labels if model.samples else None
     return {
         name: Measured(
-            agreement=agreement(answers, answers if name == standing else answer(program.predict, samples)),
+            agreement=agreement(answers[standing], answers[name]),
             golden_difference=_golden_difference(program.predict, golden, expected),
             tolerance=program.tolerance,
             items_per_second=speeds[name],
+            seconds_per_item=seconds_per_item(program.predict, samples),
+            accuracy=None if labels is None else float((answers[name].argmax(axis=1) == labels).mean()),
         )
         for name, program in programs.items()
     }
@@ -146,10 +151,16 @@ def _golden_difference(predict: Predict, golden: NDArray[Any], expected: NDArray
     return float(f"{difference:.3g}")
 
 
-def _figures(measured: dict[str, Measured]) -> dict[str, float]:
+def _figures(model: Exportable, measured: dict[str, Measured]) -> dict[str, float]:
+    """Return the metrics that the export measures. Without an evaluation, the reference's accuracy is the model's."""
     figures = {}
+    accuracy = measured[model.standing_for_reference].accuracy
+    if accuracy is not None and ACCURACY not in model.metrics:
+        figures[ACCURACY] = accuracy
     for name, of in measured.items():
         key = name.replace("-", "_")
+        if of.accuracy is not None:
+            figures[f"{key}_{ACCURACY}"] = of.accuracy
         figures[f"{key}_top1_agreement"] = of.agreement.top1
         figures[f"{key}_golden_max_abs_difference"] = of.golden_difference
     return figures

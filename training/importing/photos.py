@@ -1,0 +1,73 @@
+"""The labels and the sample photos that come with a model from elsewhere."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.preprocessing import Preprocessing
+from training.data.items import DataError, read_upright
+from training.export.samples import Samples, images_below
+
+_GOLDEN_PHOTOS = 6
+
+
+class SampleError(ValueError):
+    """The labels or photos are of no use; the message says why."""
+
+
+@dataclass(frozen=True)
+class Brought:
+    """Photos that calibrate and measure, and a few for the golden set: RGB uint8 (height, width, 3), by name."""
+
+    samples: Samples
+    golden: dict[str, NDArray[np.uint8]]
+
+
+def read_labels(path: Path) -> list[str]:
+    """Read one class a line, in the order of the model's outputs.
+
+    Raises:
+        SampleError: fewer than two, or one twice.
+    """
+    try:
+        labels = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except UnicodeDecodeError:
+        raise SampleError(f"{path} is no text file of UTF-8; it has to hold one class a line") from None
+    if len(labels) < 2:
+        raise SampleError(f"{path} has to name at least two classes, one a line")
+    repeated = sorted({label for label in labels if labels.count(label) > 1})
+    if repeated:
+        raise SampleError(f"{path} names {', '.join(repeated[:3])} more than once")
+    return labels
+
+
+def read_photos(directory: Path, labels: list[str], preprocessing: Preprocessing) -> Brought:
+    """Read the photos below a directory. Where it holds folders, they have to be named for classes: that labels the photos.
+
+    Raises:
+        SampleError: a folder is named for no class, or a photo cannot be read, or there are too few.
+    """
+    paths = images_below(directory)
+    try:
+        samples = Samples.from_images(paths, preprocessing)
+        files = samples.evaluation_files
+        chosen = sorted({int(index) for index in np.linspace(0, len(files) - 1, min(_GOLDEN_PHOTOS, len(files)))})
+        golden = {f"photo-{number}": np.asarray(read_upright(files[index])) for number, index in enumerate(chosen)}
+    except (DataError, ValueError) as error:
+        raise SampleError(str(error)) from None
+    if any(len(path.relative_to(directory).parts) > 1 for path in paths):
+        samples = samples.labelled([_label(path.relative_to(directory), directory, labels) for path in files])
+    return Brought(samples, golden)
+
+
+def _label(path: Path, directory: Path, labels: list[str]) -> int:
+    folder = path.parts[0]
+    if len(path.parts) == 1 or folder not in labels:
+        where = f"{directory / path} is in no folder" if len(path.parts) == 1 else f"{directory / folder} is no class"
+        raise SampleError(
+            f"{where}: folders of sample photos are named for the classes ({', '.join(labels[:3])}, …); photos without "
+            "labels lie in the directory itself"
+        )
+    return labels.index(folder)
