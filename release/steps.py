@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from release.approval import approval_of
 from release.candidate import Candidate, publish_candidate, published_manifest
-from release.environment import Environment, read_environment
+from release.environment import ROOT, Environment, read_environment
 from release.errors import ReleaseError
 from release.gate import Image, pass_gate
 from release.git import Repository
@@ -42,6 +42,7 @@ class Request:
     Attributes:
         model: a bundle's directory, NAME:VERSION or NAME:RUN_ID; None: what is pinned already.
         key_file, key_text: the private key that signs the record; only asked for once the pin is merged.
+        root: the work tree.
     """
 
     environment: str
@@ -49,6 +50,7 @@ class Request:
     allow_downgrade: bool = False
     key_file: Path | None = None
     key_text: str | None = None
+    root: Path = ROOT
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def release(request: Request, say: Say) -> Released | Proposal:
     Raises:
         ReleaseError: refused, or a step failed; everything before it is kept.
     """
-    environment = read_environment(request.environment)
+    environment = read_environment(request.environment, request.root)
     if not environment.is_local:
         Repository(environment.root).refuse_changes()
     candidate = publish_candidate(_model(request, environment), environment, request.allow_downgrade, say)

@@ -1,0 +1,54 @@
+"""Names come from the inventory through Ansible; an environment that cannot be released to is refused in one line."""
+
+from pathlib import Path
+
+import boto3
+import pytest
+
+from release.environment import Pin, read_environment
+from release.errors import ReleaseError
+from tests.release.worlds import ACCOUNT, MODELS, RELEASES, World
+
+
+def test_an_environment_is_what_its_inventory_says(world: World) -> None:
+    environment = world.environment()
+    assert (environment.models_bucket, environment.releases_bucket) == (MODELS, RELEASES)
+    assert (environment.account, environment.region, environment.min_accuracy) == (ACCOUNT, "us-east-1", 0.9)
+    assert environment.current_parameter == "/pettracker/staging/release/current"
+    assert environment.pin is None
+    assert environment.public_key == world.public_key.read_text()
+    world.pin(Pin("small", "1.0.0", f"sha256:{'a' * 64}"))
+    assert world.environment().pin == Pin("small", "1.0.0", f"sha256:{'a' * 64}")
+
+
+def test_an_unknown_environment_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(
+        ReleaseError, match="no environment 'prodution'; choose one of: dev, local, production, staging"
+    ):
+        read_environment("prodution")
+
+
+def test_missing_credentials_are_refused(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    with pytest.raises(ReleaseError, match="there are no AWS credentials: give those of staging"):
+        world.environment()
+
+
+def test_credentials_of_another_account_are_refused(world: World) -> None:
+    world.inventory.write_text(
+        world.inventory.read_text().replace('expected_account_id: ""', 'expected_account_id: "210987654321"')
+    )
+    with pytest.raises(ReleaseError, match=f"belong to account {ACCOUNT}, but staging is in account 210987654321"):
+        world.environment()
+
+
+def test_an_environment_without_a_key_is_refused(world: World) -> None:
+    text = world.inventory.read_text()
+    lines = [line if not line.startswith("model_public_key:") else 'model_public_key: ""' for line in text.splitlines()]
+    world.inventory.write_text("\n".join(lines) + "\n")
+    with pytest.raises(ReleaseError, match="model_public_key is empty in inventories/staging"):
+        world.environment()

@@ -1,0 +1,118 @@
+"""A record is what its key signed: any change of it, and any other key, is refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from release.errors import ReleaseError
+from release.record import (
+    Approval,
+    BillOfMaterials,
+    Record,
+    ReleasedImage,
+    ReleasedModel,
+    Verification,
+    private_key_of,
+    read_private_key,
+    release_id,
+    signed,
+    verified,
+)
+from tests.bundle.small import write_keys
+
+DIGEST = f"sha256:{'a' * 64}"
+RECORD = Record(
+    schema_version=1,
+    id="iris-1.0.0-0123456789ab",
+    environment="staging",
+    time="2026-01-02T03:04:05+00:00",
+    model=ReleasedModel(name="iris", version="1.0.0", digest=DIGEST, location="s3://models/production/iris/1.0.0/"),
+    image=ReleasedImage(
+        id="ami-1", content_digest="b" * 64, base_image_id="ami-0", base_image_name="debian", code_revision="c" * 40
+    ),
+    launch_template_version=None,
+    code_revision="c" * 40,
+    sbom=BillOfMaterials(key="sbom/x.cdx.json", sha256="d" * 64, components=3),
+    verification=Verification(
+        signing_key="e" * 64, test_accuracy=0.97, min_accuracy=0.9, golden_cases=12, golden="passed"
+    ),
+    approval=Approval(commit="f" * 40, author="Zoë <z@example.org>", committer="GitHub <noreply@github.com>"),
+    previous=None,
+)
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[bytes, str]:
+    private, public = write_keys(tmp_path, "signing")
+    return private.read_bytes(), public.read_text()
+
+
+def test_a_signed_record_comes_back_as_it_was(pair: tuple[bytes, str]) -> None:
+    private, public = pair
+    document = signed(RECORD, read_private_key(private, "key", public))
+    assert verified(document, public, "here") == RECORD
+    # Its layout is no part of what is signed.
+    assert verified(json.dumps(json.loads(document), indent=8).encode(), public, "here") == RECORD
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"environment": "production"},
+        {"launch_template_version": 3},
+        {"more": 1},
+        {"model": {**RECORD.model.model_dump(), "digest": f"sha256:{'0' * 64}"}},
+    ],
+)
+def test_a_changed_record_is_refused(pair: tuple[bytes, str], change: dict[str, object]) -> None:
+    private, public = pair
+    document = json.loads(signed(RECORD, read_private_key(private, "key", public)))
+    with pytest.raises(ReleaseError, match="here was not signed with the private half of model_public_key"):
+        verified(json.dumps({**document, **change}).encode(), public, "here")
+
+
+def test_a_record_of_another_key_is_refused(pair: tuple[bytes, str], tmp_path: Path) -> None:
+    other_private, other_public = write_keys(tmp_path, "other")
+    document = signed(RECORD, read_private_key(other_private.read_bytes(), "key", other_public.read_text()))
+    with pytest.raises(ReleaseError, match="was not signed with"):
+        verified(document, pair[1], "here")
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"signature": 3}', b'{"signature": "?"}'])
+def test_what_is_no_record_is_refused(pair: tuple[bytes, str], data: bytes) -> None:
+    with pytest.raises(ReleaseError, match="here is not a signed release record"):
+        verified(data, pair[1], "here")
+
+
+def test_a_key_that_is_not_the_environments_is_refused_before_it_signs(pair: tuple[bytes, str], tmp_path: Path) -> None:
+    other = write_keys(tmp_path, "other")[0]
+    with pytest.raises(ReleaseError, match=r"my\.pem is not the private half of model_public_key"):
+        read_private_key(other.read_bytes(), "my.pem", pair[1])
+
+
+def test_a_key_of_another_kind_is_refused(pair: tuple[bytes, str], tmp_path: Path) -> None:
+    wrong = write_keys(tmp_path, "wrong", ec.generate_private_key(ec.SECP384R1()))[0]
+    with pytest.raises(ReleaseError, match="not on the curve P-256"):
+        read_private_key(wrong.read_bytes(), "key", pair[1])
+    with pytest.raises(ReleaseError, match="not an unencrypted private key in PEM"):
+        read_private_key(b"nonsense", "key", pair[1])
+
+
+def test_the_key_is_a_file_a_text_or_the_rehearsals_own(tmp_path: Path) -> None:
+    own = tmp_path / ".localcloud/model/signing-key.pem"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"own")
+    given = tmp_path / "given.pem"
+    given.write_bytes(b"given")
+    assert private_key_of(True, tmp_path, None, None)[0] == b"own"
+    assert private_key_of(True, tmp_path, None, "text")[0] == b"text"
+    assert private_key_of(False, tmp_path, given, "text")[0] == b"given"
+    with pytest.raises(ReleaseError, match="RELEASE_SIGNING_KEY_FILE"):
+        private_key_of(False, tmp_path, None, None)
+
+
+def test_the_same_image_of_the_same_model_is_the_same_release() -> None:
+    assert release_id("iris", "1.0.0", DIGEST, "ami-1") == release_id("iris", "1.0.0", DIGEST, "ami-1")
+    assert release_id("iris", "1.0.0", DIGEST, "ami-1") != release_id("iris", "1.0.0", DIGEST, "ami-2")
