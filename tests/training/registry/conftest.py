@@ -1,6 +1,7 @@
 """A bucket as the project makes it: versioned."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -8,7 +9,8 @@ import pytest
 from moto import mock_aws
 
 from bundle.registry import Store
-from tests.training.registry.runs import BUCKET
+from tests.bundle.small import write_keys
+from tests.training.registry.runs import BUCKET, Releaser
 
 
 @pytest.fixture
@@ -28,3 +30,8 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 @pytest.fixture
 def store(s3: Any) -> Store:
     return Store(BUCKET)
+
+
+@pytest.fixture
+def releaser(store: Store, tmp_path: Path) -> Releaser:
+    return Releaser(store, *write_keys(tmp_path, "release"), tmp_path)

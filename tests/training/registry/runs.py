@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from bundle import load, seal
+from bundle.registry import Registry, Store
+from bundle.signing import sign
 from tests.bundle.small import small_bundle
 from training.config import load_config
 from training.evaluation.record import Calibrated, ClassFigures, Evaluation, Figures
+from training.publishing.experiments import Experiments
+from training.publishing.promotion import Conditions, Promoted, promote
 from training.run import Lineage, Run
 
 BUCKET = "pettracker-test-123456789012-models"
@@ -117,6 +121,30 @@ def change_manifest(bundle: Path, **fields: Any) -> Path:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@dataclass
+class Releaser:
+    """Whoever has the signing key, and a bucket."""
+
+    store: Store
+    private_key: Path
+    public_key: Path
+    directory: Path
+
+    def publish(self, run_id: str = RUN_ID, version: str = "1.0.0", *, signed: bool = True, **made: Any) -> Trained:
+        run = trained(self.directory / run_id, run_id, version, **made)
+        if signed:
+            sign(run.bundle, self.private_key)
+        Experiments(self.store).publish(run.run, run.bundle)
+        return run
+
+    def promote(self, run_id: str = RUN_ID, **conditions: Any) -> Promoted:
+        wanted = replace(Conditions(self.public_key), **conditions)
+        return promote(self.store, "iris", run_id, wanted, lambda: "arn:aws:iam::123456789012:user/releaser")
+
+    def versions(self) -> list[str]:
+        return Registry(self.store).versions("iris")
 
 
 _LINEAGE = Lineage(
