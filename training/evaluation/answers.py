@@ -4,6 +4,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -23,13 +24,48 @@ _THREADS = (os.cpu_count() or 1) + 1
 Progress = Callable[[int, int], None]
 
 
-def load_network(run: Run) -> torch.nn.Module:
+@dataclass(frozen=True)
+class TrainedModel:
+    """A run's network with its best weights, and what it takes to ask it."""
+
+    network: torch.nn.Module
+    config: ProjectConfig
+    lineage: Lineage
+
+    def answer(
+        self, items: Items, batch_size: int, progress: Progress = lambda _done, _all: None
+    ) -> NDArray[np.float64]:
+        """Return logits (n, classes) for every item, prepared as the served program gets it; on the GPU where there is one."""
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.network.to(device)
+        logits: list[NDArray[np.float64]] = []
+        done = 0
+        with torch.inference_mode():
+            for batch in _batches(items, batch_size):
+                inputs = self._normalised(batch).to(device)
+                if inputs.ndim == 4 and self.config.training.channels_last:
+                    inputs = inputs.contiguous(memory_format=torch.channels_last)
+                logits.append(self.network(inputs).double().cpu().numpy())
+                done += len(batch)
+                progress(done, len(items))
+        return np.concatenate(logits)
+
+    def _normalised(self, batch: NDArray[Any]) -> torch.Tensor:
+        """Turn uint8 (n, h, w, 3) or float32 (n, k) into the network's input, with the normalisation of the training."""
+        mean, std = torch.tensor(self.lineage.mean), torch.tensor(self.lineage.std)
+        values = torch.from_numpy(batch)
+        if values.dtype == torch.uint8:
+            return (values.permute(0, 3, 1, 2) / 255.0 - mean.reshape(1, -1, 1, 1)) / std.reshape(1, -1, 1, 1)
+        return (values - mean) / std
+
+
+def load_model(run: Run) -> TrainedModel:
     """Return a run's network with its best weights, in evaluation mode.
 
     Raises:
-        RunError: the weights do not fit the configuration.
+        RunError: the run is not done, or the weights do not fit the configuration.
     """
-    config, lineage = run.config(), run.finished()
+    lineage, config = run.finished(), run.config()
     # Every weight comes from the run: nothing is to be downloaded.
     bare = config.model_copy(
         update={"network": config.network.model_copy(update={"pretrained": False, "weights": None})}
@@ -40,40 +76,7 @@ def load_network(run: Run) -> torch.nn.Module:
     except (RuntimeError, SafetensorError) as error:
         first = str(error).splitlines()[0]
         raise RunError(f"{run.weights} does not fit the network of {run.config_file.name}: {first}") from None
-    return network.eval()
-
-
-def answer(
-    network: torch.nn.Module,
-    items: Items,
-    config: ProjectConfig,
-    lineage: Lineage,
-    batch_size: int,
-    progress: Progress = lambda _done, _all: None,
-) -> NDArray[np.float64]:
-    """Return logits (n, classes) for every item, prepared as the served program gets it, on the GPU where there is one."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network.to(device)
-    logits: list[NDArray[np.float64]] = []
-    done = 0
-    with torch.inference_mode():
-        for batch in _batches(items, batch_size):
-            inputs = normalised(batch, lineage).to(device)
-            if inputs.ndim == 4 and config.training.channels_last:
-                inputs = inputs.contiguous(memory_format=torch.channels_last)
-            logits.append(network(inputs).double().cpu().numpy())
-            done += len(batch)
-            progress(done, len(items))
-    return np.concatenate(logits)
-
-
-def normalised(batch: NDArray[Any], lineage: Lineage) -> torch.Tensor:
-    """Turn uint8 (n, h, w, 3) or float32 (n, k) into the network's input, with the normalisation of the training."""
-    mean, std = torch.tensor(lineage.mean), torch.tensor(lineage.std)
-    values = torch.from_numpy(batch)
-    if values.dtype == torch.uint8:
-        return (values.permute(0, 3, 1, 2) / 255.0 - mean.reshape(1, -1, 1, 1)) / std.reshape(1, -1, 1, 1)
-    return (values - mean) / std
+    return TrainedModel(network.eval(), config, lineage)
 
 
 def _batches(items: Items, batch_size: int) -> Iterator[NDArray[Any]]:

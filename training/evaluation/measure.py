@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
 from training.data import Data, Items
-from training.evaluation.answers import answer, load_network
+from training.evaluation.answers import load_model
 from training.evaluation.figures import (
     Labels,
     Logits,
@@ -54,8 +55,9 @@ def evaluate(
         )
     if data.classes != lineage.classes:
         raise RunError(f"the data's classes are {data.classes}, and the run's {lineage.classes}")
+    model = load_model(run)
     validation, test = (
-        _measure(run, lineage, split, items, list(range(len(lineage.classes))), batch_size, progress)
+        _Measured(items, model.answer(items, batch_size, partial(progress, split)), items.labels)
         for split, items in (("validation", data.validation), ("test", data.test))
     )
     temperature, note = fit_temperature(validation.logits, validation.labels)
@@ -88,8 +90,10 @@ def evaluate_other(
         raise RunError(f"the run knows no class {', '.join(unknown)}; it knows {', '.join(lineage.classes)}")
     if data.feature_names != lineage.feature_names:
         raise RunError(f"the data's features are {data.feature_names}, and the run's {lineage.feature_names}")
-    ids = [lineage.classes.index(name) for name in data.classes]
-    test = _measure(run, lineage, "all", _Joined(data.train, data.validation, data.test), ids, batch_size, progress)
+    items = _Joined(data.train, data.validation, data.test)
+    logits = load_model(run).answer(items, batch_size, partial(progress, "all"))
+    ids = np.array([lineage.classes.index(name) for name in data.classes], np.int64)
+    test = _Measured(items, logits, ids[items.labels])
     directory = run.evaluation / f"other-{data.digest.removeprefix('sha256:')[:12]}"
     evaluation = _conclude(
         run,
@@ -103,20 +107,6 @@ def evaluate_other(
         temperature_note=own.temperature_note,
     )
     return evaluation, directory
-
-
-def _measure(
-    run: Run, lineage: Lineage, split: str, items: Items, ids: list[int], batch_size: int, progress: Progress
-) -> _Measured:
-    """Answer a split. `ids` are the network's outputs for the data's classes."""
-    if not len(items):
-        raise RunError(f"there is nothing to measure: the {split} split is empty")
-
-    def step(done: int, items: int) -> None:
-        progress(split, done, items)
-
-    logits = answer(load_network(run), items, run.config(), lineage, batch_size, step)
-    return _Measured(items, logits, np.asarray(ids, np.int64)[items.labels])
 
 
 def _conclude(run: Run, directory: Path, test: _Measured, **rest: Any) -> Evaluation:

@@ -19,6 +19,7 @@ BAR_CLASSES = 20
 _NUMBERED_CLASSES = 16
 _WIDTH = 5.0  # inches; shown at 360 pixels, text of 9 points is still 9 pixels high
 _NAME = 22
+_CENTRED: Any = {"ha": "center", "va": "center", "fontsize": 8}
 
 
 def shorten(name: str) -> str:
@@ -71,7 +72,9 @@ def confusion(evaluation: Evaluation) -> Figure:
                     cells.append(Rectangle((column, row), 1, 1))
                     # The root lifts the few mistakes out of the ground.
                     depths.append(0.1 + 0.9 * float(shares[truth, answer]) ** (1 if right else 0.5))
-                    _number(axes, row, column, int(matrix[truth, answer]), depths[-1], count)
+                    if count <= _NUMBERED_CLASSES:
+                        colour_on = ON if depths[-1] > 0.55 else INK
+                        axes.text(column + 0.5, row + 0.5, str(matrix[truth, answer]), color=colour_on, **_CENTRED)
         axes.add_collection(PatchCollection(cells, facecolor=colour, alpha=np.array(depths), linewidth=0))
     axes.set(xlim=(0, count), ylim=(count, 0), aspect="equal", xlabel="answer", ylabel="truth")
     size = 9 if count <= _NUMBERED_CLASSES else 7
@@ -79,16 +82,10 @@ def confusion(evaluation: Evaluation) -> Figure:
     axes.set_yticks(np.arange(count) + 0.5, names, fontsize=size, color=INK)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    for line in range(count + 1):
-        axes.axhline(line, color=GRID, linewidth=0.5, zorder=0)
-        axes.axvline(line, color=GRID, linewidth=0.5, zorder=0)
+    borders = np.arange(count + 1)
+    axes.hlines(borders, 0, count, color=GRID, linewidth=0.5, zorder=0)
+    axes.vlines(borders, 0, count, color=GRID, linewidth=0.5, zorder=0)
     return figure
-
-
-def _number(axes: Axes, row: int, column: int, items: int, depth: float, count: int) -> None:
-    if count <= _NUMBERED_CLASSES:
-        colour = ON if depth > 0.55 else INK
-        axes.text(column + 0.5, row + 0.5, str(items), ha="center", va="center", color=colour, fontsize=8)
 
 
 def shown_in_bars(evaluation: Evaluation) -> list[int]:
@@ -140,18 +137,11 @@ def _reliability(axes: Axes, bins: list[Bin]) -> None:
     filled = [each for each in bins if each.count]
     middles = [(each.lower + each.upper) / 2 for each in filled]
     width = bins[0].upper * 0.9
-    axes.bar(middles, [each.accuracy for each in filled], width, color=ACCENT, alpha=0.85)
-    gaps = [each.confidence - each.accuracy for each in filled]
-    axes.bar(
-        middles,
-        gaps,
-        width,
-        [each.accuracy for each in filled],
-        color=WRONG,
-        alpha=0.35,
-        edgecolor=WRONG,
-        linewidth=0.6,
-    )
+    axes.bar(middles, [min(each.accuracy, each.confidence) for each in filled], width, color=ACCENT, alpha=0.85)
+    for each, middle in zip(filled, middles, strict=True):
+        colour = WRONG if each.confidence > each.accuracy else SECOND
+        low, high = sorted((each.confidence, each.accuracy))
+        axes.bar(middle, high - low, width, low, color=colour, alpha=0.4, edgecolor=colour, linewidth=0.6)
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
     axes.set(xlim=(0, 1), ylim=(0, 1))
     for axis in (axes.xaxis, axes.yaxis):

@@ -69,7 +69,7 @@ class Figures(_Strict):
 class ClassFigures(_Strict):
     """One class of the test split. Precision is 0 where the class was never answered, recall where it never occurs."""
 
-    name: str = Field(alias="class")
+    name: str = Field(validation_alias="class", serialization_alias="class")
     precision: float
     recall: float
     f1: float

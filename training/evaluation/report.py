@@ -44,19 +44,24 @@ def add_latency(run: Run, figures: Mapping[str, ProgramFigures]) -> Evaluation:
     known = read_evaluation(run).model_dump(by_alias=True)
     evaluation = Evaluation.model_validate({**known, "latency": figures})
     evaluation.write(run.evaluation)
-    write_report(run, run.evaluation)
+    _write_page(run, run.evaluation, evaluation)
     return evaluation
 
 
-def write_report(run: Run, directory: Path) -> Path:
+def write_report(run: Run, directory: Path) -> None:
     """Draw the plots and write `report.html`, from `evaluation.json`, the kept pictures and the run's own files.
 
     Raises:
         RunError: there is no evaluation, or it is about other weights.
     """
-    evaluation, lineage, history = read_directory(run, directory), run.lineage(), read_history(run)
-    draw_all(evaluation, history, lineage.best_epoch, directory)
+    evaluation = read_directory(run, directory)
+    draw_all(evaluation, read_history(run), run.lineage().best_epoch, directory)
     draw_sheet(evaluation, directory)
+    _write_page(run, directory, evaluation)
+
+
+def _write_page(run: Run, directory: Path, evaluation: Evaluation) -> None:
+    lineage = run.lineage()
     environment = Environment(
         loader=PackageLoader("training.evaluation", "."),
         autoescape=True,
@@ -64,14 +69,14 @@ def write_report(run: Run, directory: Path) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=percent, number=_number)
+    environment.filters.update(percent=percent, number=_number, duration=_duration)
     style = css_variables() + environment.get_template("report.css").render()
     page = environment.get_template("report.html.j2").render(
         evaluation=evaluation,
         lineage=lineage,
         config=run.config(),
         configuration=yaml.safe_dump(run.config().model_dump(mode="json"), sort_keys=False, allow_unicode=True),
-        findings=findings(evaluation, history, lineage.best_epoch),
+        findings=findings(evaluation, read_history(run), lineage.best_epoch),
         confused=most_confused(evaluation),
         mistakes=[(each, _inlined(picture(directory, rank))) for rank, each in enumerate(evaluation.mistakes)],
         plots={
@@ -88,7 +93,6 @@ def write_report(run: Run, directory: Path) -> Path:
     part = path.with_name(f".{FILE}.part")
     part.write_text(page, encoding="utf-8")
     part.replace(path)
-    return path
 
 
 def read_history(run: Run) -> list[dict[str, Any]]:
@@ -127,14 +131,21 @@ def _programs(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _number(value: float | str | bool | None) -> str:
-    """Write a figure of a table: whole numbers whole, others with four digits, nothing as a dash."""
+    """Write a figure of a table: whole numbers whole, others with four digits, and what is not known as none."""
     if value is None:
-        return "–"
+        return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
         return value
     return f"{value:,.0f}".replace(",", "\u2009") if value == int(value) or abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _duration(seconds: float) -> str:
+    """Write a duration as people say it."""
+    if seconds < 100:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 6000 else f"{seconds / 3600:.1f} hours"
 
 
 def _inlined(path: Path) -> str | None:

@@ -24,7 +24,8 @@ COLOURS = {
 INK, MUTED, GRID, ACCENT, SECOND, WRONG, ON = (
     COLOURS[name][0] for name in ("ink", "muted", "grid", "accent", "second", "wrong", "on")
 )
-STYLE = {
+# Of matplotlib's settings.
+STYLE: Any = {
     # Text stays text: small, and in a font of the reader's that has every letter.
     "svg.fonttype": "none",
     # Class names are names, whatever dollars are in them.
@@ -59,7 +60,7 @@ def save(figure: Figure, path: Path) -> None:
     Programs that know no custom properties of CSS show the light colours.
     """
     out = StringIO()
-    with rc_context({**STYLE, "svg.hashsalt": path.stem}):  # type: ignore[arg-type]
+    with rc_context({**STYLE, "svg.hashsalt": path.stem}):
         figure.savefig(out, format="svg", metadata={"Date": None})
     names = {light: name for name, (light, _) in COLOURS.items()}
 
@@ -76,4 +77,4 @@ def style() -> Any:
     """Return the context in which figures are drawn."""
     # Text is measured with matplotlib's font, which lacks many letters; it is shown in the reader's, which does not.
     warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-    return rc_context(STYLE)  # type: ignore[arg-type]
+    return rc_context(STYLE)

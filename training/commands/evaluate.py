@@ -1,0 +1,71 @@
+"""`python -m training evaluate`."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command("evaluate")
+@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--data",
+    help="Where the data is now (a directory, a file or s3://bucket/prefix). Other data than that of the training is"
+    " measured as another test set: all of it, into a directory of its own.",
+)
+@click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True, help="Items of one inference.")
+@click.option("--min-accuracy", type=click.FloatRange(0, 1), help="Refuse a test accuracy below this share.")
+@click.option("--open", "show", is_flag=True, help="Open the report in a browser.")
+def command(run: Path, *, data: str | None, batch_size: int, min_accuracy: float | None, show: bool) -> None:
+    """Measure a finished RUN, write figures and a report to RUN/evaluation, and print where the report is.
+
+    Exit status: 0 done, 1 refused (the message says why), 2 wrong usage.
+    """
+    # torch takes two seconds to import, and --help needs none of it.
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from training.data import load_data
+    from training.evaluation.findings import findings, percent
+    from training.evaluation.measure import evaluate, evaluate_other
+    from training.evaluation.report import FILE, read_history
+    from training.run import Run, RunError
+
+    console = Console(stderr=True, highlight=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    opened = Run(run)
+    try:
+        lineage = opened.finished()
+        found = load_data(opened.config(), data, say=lambda line: click.echo(line, err=True))
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+            tasks = {}
+
+            def progress(split: str, done: int, items: int) -> None:
+                if split not in tasks:
+                    tasks[split] = bars.add_task(f"{split} items", total=items)
+                bars.update(tasks[split], completed=done)
+
+            directory = opened.evaluation
+            if data is not None and found.digest != lineage.data_digest:
+                evaluation, directory = evaluate_other(opened, found, batch_size=batch_size, progress=progress)
+            else:
+                evaluation = evaluate(opened, found, batch_size=batch_size, progress=progress)
+    except (RunError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+
+    low, high = evaluation.test.accuracy_interval
+    whole = "items of another test set" if evaluation.other_test_set else "test items"
+    click.echo(
+        f"{percent(evaluation.test_accuracy)} of {evaluation.samples:,} {whole} are right"
+        f" (95 % interval {percent(low)} to {percent(high)}); temperature {evaluation.temperature:g}",
+        err=True,
+    )
+    for each in findings(evaluation, read_history(opened), lineage.best_epoch):
+        click.echo(f"{each.title}: {each.text}", err=True)
+    report = directory / FILE
+    click.echo(report)
+    if show:
+        click.launch(str(report))
+    if min_accuracy is not None and evaluation.test_accuracy < min_accuracy:
+        raise click.ClickException(
+            f"the test accuracy {evaluation.test_accuracy:g} is below --min-accuracy {min_accuracy:g}"
+        )
