@@ -1,6 +1,9 @@
 """What a bundle has to pass before anything is published: a golden set, the floor of the inventory, a higher version."""
 
+from pydantic import ValidationError
+
 from bundle import Bundle, BundleError
+from bundle.manifest import GOLDEN_FILE
 from bundle.registry import precedence
 from release.environment import Environment, Pin
 from release.errors import ReleaseError
@@ -20,8 +23,11 @@ def check_golden_set(bundle: Bundle) -> int:
             bundle.path(f"golden/{case.input}")
     except BundleError as error:
         raise ReleaseError(f"{_named(bundle)} has no usable golden set ({error}); export it again") from None
-    if not cases:
-        raise ReleaseError(f"{_named(bundle)} has an empty golden set; export it with samples")
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]["msg"]
+        raise ReleaseError(
+            f"{_named(bundle)} has no usable golden set ({GOLDEN_FILE}: {problem}); export it again"
+        ) from None
     return len(cases)
 
 

@@ -79,7 +79,11 @@ def test_an_empty_golden_set_is_refused(world: World) -> None:
     root = world.bundle()
     (root / "golden/answers.json").write_text(json.dumps({"cases": []}))
     reseal(world, root)
-    refused(world, str(root), "golden set")
+    refused(
+        world,
+        str(root),
+        r"small 1\.0\.0 has no usable golden set \(golden/answers\.json: List should have at least 1 item",
+    )
 
 
 def reseal(world: World, root: Path) -> None:
