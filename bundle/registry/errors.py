@@ -19,7 +19,7 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
-_DENIED = {"AccessDenied", "AccessDeniedException", "403", "Forbidden"}
+DENIED = {"AccessDenied", "AccessDeniedException", "403", "Forbidden"}
 
 
 def code(error: ClientError) -> str:
@@ -62,6 +62,6 @@ def _refusal(error: ClientError) -> str:
         return "there is no such bucket; check its name and the account, or run playbooks/storage.yml"
     if name in _EXPIRED:
         return f"the AWS credentials are not valid, or not any more ({name}); get new ones"
-    if name in _DENIED:
+    if name in DENIED:
         return f"access denied ({error.operation_name}); these credentials are not allowed to do this here"
     return str(error)

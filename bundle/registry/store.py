@@ -25,7 +25,7 @@ from s3transfer.subscribers import BaseSubscriber
 from bundle.errors import BundleError, RegistryError
 from bundle.loading import entry_of
 from bundle.manifest import FileEntry
-from bundle.registry.errors import code, explained
+from bundle.registry.errors import DENIED, code, explained
 
 PART_BYTES = 16 * 1024 * 1024
 _WORKERS = 8
@@ -90,7 +90,7 @@ class Store:
         try:
             answer = self._s3.get_object(Bucket=self.bucket, Key=key)
         except ClientError as error:
-            if code(error) in _MISSING:
+            if code(error) in _MISSING or (code(error) in DENIED and key not in self._present(key)):
                 return None
             raise
         if answer["ContentLength"] > _MAX_DOCUMENT_BYTES:
@@ -150,15 +150,22 @@ class Store:
         """Send files (by name below the prefix) that are not there with the same bytes; return how many were sent."""
         count = _Count(sum(entry.bytes for _, entry in files.values()), self._progress)
         parts = TransferConfig(multipart_threshold=PART_BYTES + 1, multipart_chunksize=PART_BYTES)
-        with TransferManager(self._s3, parts) as transfers:
-            sent = _in_parallel(lambda item: self._send(transfers, prefix + item[0], *item[1], count), files.items())
-        return sum(sent)
+        present = self._present(prefix) if files else set()
 
-    def _send(self, transfers: TransferManager, key: str, path: Path, entry: FileEntry, count: "_Count") -> bool:
+        def send(item: tuple[str, tuple[Path, FileEntry]]) -> bool:
+            key = prefix + item[0]
+            return self._send(transfers, key, *item[1], count, is_present=key in present)
+
+        with TransferManager(self._s3, parts) as transfers:
+            return sum(_in_parallel(send, files.items()))
+
+    def _send(
+        self, transfers: TransferManager, key: str, path: Path, entry: FileEntry, count: "_Count", *, is_present: bool
+    ) -> bool:
         wanted = base64.b64encode(bytes.fromhex(entry.sha256)).decode()
         in_parts = entry.bytes > PART_BYTES
         accepted = {wanted, composite(path)} if in_parts else {wanted}
-        if self._checksum(key) in accepted:
+        if is_present and self._checksum(key) in accepted:
             count.add(entry.bytes)
             return False
         if in_parts:
@@ -174,15 +181,19 @@ class Store:
         count.add(entry.bytes)
         return True
 
-    def _checksum(self, key: str) -> str | None:
-        try:
-            present = self._s3.head_object(Bucket=self.bucket, Key=key, ChecksumMode="ENABLED")
-        except ClientError as error:
-            if code(error) in _MISSING:
-                return None
-            raise
+    def _checksum(self, key: str) -> str:
+        present = self._s3.head_object(Bucket=self.bucket, Key=key, ChecksumMode="ENABLED")
         # S3 appends the number of parts, "…=-3".
         return str(present.get("ChecksumSHA256")).partition("-")[0]
+
+    def _present(self, prefix: str) -> set[str]:
+        """Return the keys below a prefix.
+
+        Whoever may list only some prefixes is answered 403, not 404, when asking for an object that is not there.
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+        """
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        return {item["Key"] for page in pages for item in page.get("Contents", [])}
 
     @explained
     def download(self, prefix: str, files: Mapping[str, FileEntry], directory: Path) -> None:

@@ -266,10 +266,24 @@ def test_the_key_may_come_through_a_pipe(s3: Any, tmp_path: Path) -> None:
         assert Registry(BUCKET).fetch("small", "0.1.0", digest, tmp_path / "fetched", pipe).digest == digest
 
 
+def test_who_may_list_only_a_prefix_publishes_and_fetches(s3: Any, tmp_path: Path) -> None:
+    """S3 answers 403 for a missing object where the caller may not list the whole bucket."""
+    client = boto3.client("s3")
+
+    def hide(parsed: dict[str, Any], **_: Any) -> None:
+        if parsed.get("Error", {}).get("Code") in {"404", "NoSuchKey"}:
+            parsed["Error"]["Code"] = "403" if parsed["Error"]["Code"] == "404" else "AccessDenied"
+
+    client.meta.events.register("after-call.s3", hide)
+    root = small_bundle(tmp_path / "bundle")
+    assert Registry(BUCKET, client).publish(root).outcome == "published"
+    assert Registry(BUCKET, client).publish(root).outcome == "already published"
+    Registry(BUCKET, client).fetch("small", "0.1.0", load(root).digest, tmp_path / "fetched")
+
+
 @pytest.mark.parametrize(
     ("code", "told"),
     [
-        ("AccessDenied", "access denied (GetObject)"),
         ("ExpiredToken", "the AWS credentials are not valid, or not any more (ExpiredToken); get new ones"),
         ("NoSuchBucket", "there is no such bucket"),
     ],
@@ -282,6 +296,15 @@ def test_what_s3_refuses_is_told_in_one_line(tmp_path: Path, code: str, told: st
             Registry(BUCKET, client).publish(small_bundle(tmp_path / "bundle"))
     assert told in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_what_is_not_allowed_is_named(tmp_path: Path) -> None:
+    client = boto3.client("s3", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+    with Stubber(client) as stub:
+        stub.add_client_error("get_object", "AccessDenied")
+        stub.add_response("list_objects_v2", {"Contents": [{"Key": "production/small/0.1.0/manifest.json"}]})
+        with pytest.raises(RegistryError, match=r"access denied \(GetObject\); these credentials are not allowed"):
+            Registry(BUCKET, client).publish(small_bundle(tmp_path / "bundle"))
 
 
 def test_without_credentials_the_error_says_so(tmp_path: Path) -> None:
