@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -22,9 +21,11 @@ from typing import Any
 import boto3
 from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError
+from s3transfer.exceptions import RetriesExceededError
 from s3transfer.subscribers import BaseSubscriber
 
+from bundle.registry.errors import code, explain
 from training.data.items import DataError
 from training.data.progress import progress
 
@@ -39,14 +40,7 @@ _TRANSFERS = TransferConfig(
 )
 _RETRIES = Config(max_pool_connections=32, retries={"mode": "standard", "max_attempts": 5})
 _MD5 = re.compile(r"[0-9a-f]{32}")
-_MEANINGS = {
-    "NoSuchBucket": "the bucket does not exist",
-    "AccessDenied": "these credentials may not read it",
-    "403": "these credentials may not read it",
-    "InvalidAccessKeyId": "the access key does not exist",
-    "SignatureDoesNotMatch": "the secret access key is wrong",
-    "ExpiredToken": "the credentials have expired",
-}
+_CHANGED = "changed while it was downloaded, or was damaged on its way: run the same again"
 
 
 @dataclass(frozen=True)
@@ -71,8 +65,10 @@ def fetch(location: str, cache: Path, say: Callable[[str], None]) -> Path:
     bucket, _, prefix = location.removeprefix(SCHEME).partition("/")
     prefix = prefix.rstrip("/")
     root = cache / "s3"
-    client = boto3.client("s3", config=_RETRIES)
-    with _clear_errors(location), _alone(root):
+    if not bucket:
+        raise DataError(f"{location} names no bucket: write s3://bucket/prefix")
+    with _clear_errors(bucket), _alone(root):
+        client = boto3.client("s3", config=_RETRIES)
         objects = _listed(client, bucket, prefix)
         if not objects:
             raise DataError(f"{location} holds no objects")
@@ -99,48 +95,54 @@ def _listed(client: Any, bucket: str, prefix: str) -> list[_Object]:
 
 def _download(client: Any, bucket: str, objects: list[_Object], store: Path) -> None:
     store.mkdir(parents=True, exist_ok=True)
+    for torn in store.glob(".*.part.*"):
+        torn.unlink()
     with (
-        progress("Downloading", sum(each.size for each in objects)) as advance,
+        progress("Downloading", sum(each.size for each in objects), in_bytes=True) as advance,
         create_transfer_manager(client, _TRANSFERS) as manager,
     ):
         begun = []
         for each in objects:
+            # Renamed to this when it is whole, but verified only then: an earlier call may have been ended between the two.
             part = store / f".{each.digest(bucket)}.part"
-            begun.append((each, part, manager.download(bucket, each.key, str(part), subscribers=[_Advance(advance)])))
-        try:
-            for each, part, transfer in begun:
+            transfer = None
+            if not part.is_file():
+                transfer = manager.download(bucket, each.key, str(part), subscribers=[_Listed(each, advance)])
+            begun.append((each, part, transfer))
+        for each, part, transfer in begun:
+            if transfer:
                 transfer.result()
-                _verify(client, bucket, each, part)
-                part.replace(store / each.digest(bucket))
-        except BaseException:
-            for _, _, transfer in begun:
-                transfer.cancel()
-            raise
+            _verify(client, bucket, each, part)
+            part.replace(store / each.digest(bucket))
 
 
-class _Advance(BaseSubscriber):
-    def __init__(self, advance: Callable[[int], None]) -> None:
+class _Listed(BaseSubscriber):
+    """Tells a transfer what the listing said, which saves a request and refuses what is newer; and counts bytes."""
+
+    def __init__(self, listed: _Object, advance: Callable[[int], None]) -> None:
+        self._listed = listed
         self._advance = advance
+
+    def on_queued(self, future: Any, **_: Any) -> None:
+        future.meta.provide_transfer_size(self._listed.size)
+        future.meta.provide_object_etag(f'"{self._listed.etag}"')
 
     def on_progress(self, bytes_transferred: int, **_: Any) -> None:
         self._advance(bytes_transferred)
 
 
 def _verify(client: Any, bucket: str, listed: _Object, part: Path) -> None:
-    """Compare the size, and the MD5 where the ETag is one: not of objects in parts, or encrypted by KMS."""
-    problem = f"{SCHEME}{bucket}/{listed.key} changed while it was downloaded, or was damaged: run the same again"
-    if part.stat().st_size != listed.size:
+    """Compare the size, and the MD5 where the ETag is one: it is none of objects sent in parts or encrypted by KMS."""
+    whole = part.stat().st_size == listed.size
+    if whole and _MD5.fullmatch(listed.etag):
+        with part.open("rb") as stream:
+            md5 = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        if md5 != listed.etag:
+            head = client.head_object(Bucket=bucket, Key=listed.key)
+            whole = head.get("ServerSideEncryption", "AES256") != "AES256" or "SSECustomerAlgorithm" in head
+    if not whole:
         part.unlink()
-        raise DataError(problem)
-    with part.open("rb") as stream:
-        md5 = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    if md5 == listed.etag:
-        return
-    head = client.head_object(Bucket=bucket, Key=listed.key)
-    encrypted = head.get("ServerSideEncryption", "AES256") != "AES256" or "SSECustomerAlgorithm" in head
-    if head["ETag"].strip('"') != listed.etag or (_MD5.fullmatch(listed.etag) and not encrypted):
-        part.unlink()
-        raise DataError(problem)
+        raise DataError(f"{SCHEME}{bucket}/{listed.key} {_CHANGED}")
 
 
 def _view(root: Path, bucket: str, prefix: str, objects: list[_Object]) -> Path:
@@ -151,9 +153,8 @@ def _view(root: Path, bucket: str, prefix: str, objects: list[_Object]) -> Path:
         part = view.with_name(f".{view.name}.part")
         shutil.rmtree(part, ignore_errors=True)
         for each in objects:
-            name = PurePosixPath(each.key if not prefix else each.key.removeprefix(prefix).lstrip("/") or each.key)
-            name = PurePosixPath(name.name) if whole else name
-            if ".." in name.parts or name.is_absolute():
+            name = PurePosixPath(prefix).name if whole else each.key.removeprefix(prefix).lstrip("/")
+            if ".." in PurePosixPath(name).parts:
                 raise DataError(f"{SCHEME}{bucket}/{each.key} has a name that is no plain path")
             path = part / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -172,13 +173,14 @@ def _alone(root: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _clear_errors(location: str) -> Iterator[None]:
+def _clear_errors(bucket: str) -> Iterator[None]:
     try:
         yield
-    except NoCredentialsError:
-        raise DataError(f"{location}: no AWS credentials; set AWS_PROFILE, or log in") from None
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        raise DataError(f"{location}: {_MEANINGS.get(code, str(error))}") from None
-    except (BotoCoreError, CancelledError, OSError) as error:
-        raise DataError(f"{location}: {error}") from None
+        if code(error) in ("PreconditionFailed", "412"):
+            raise DataError(f"{SCHEME}{bucket}: an object {_CHANGED}") from None
+        raise DataError(explain(error, bucket)) from None
+    except BotoCoreError as error:
+        raise DataError(explain(error, bucket)) from None
+    except (OSError, RetriesExceededError) as error:
+        raise DataError(f"{SCHEME}{bucket}: {error}") from None
