@@ -239,7 +239,7 @@ def load_config(name_or_path: str, overrides: dict[str, Any] | None = None) -> P
         known = ", ".join(packaged())
         raise ConfigError(f"cannot read {path}: {error.strerror}; packaged configurations: {known}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no YAML: {error}") from None
+        raise ConfigError(f"{path} is no YAML: {_one_line(error)}") from None
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: a configuration is a mapping of keys to values")
     for key, value in (overrides or {}).items():
@@ -260,4 +260,8 @@ def _override(document: dict[str, Any], key: str, value: Any) -> None:
     try:
         document[last] = yaml.safe_load(value) if isinstance(value, str) else value
     except yaml.YAMLError as error:
-        raise ConfigError(f"{key}: {value!r} is no YAML: {error}") from None
+        raise ConfigError(f"{key}: {value!r} is no YAML: {_one_line(error)}") from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
