@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import NoReturn, get_args
+from typing import Literal, NoReturn, get_args
 
 import click
 
@@ -214,19 +214,23 @@ def check(url: str, directory: Path, ca: Path | None, timeout: float) -> None:
 
 
 @main.command()
-@click.option("--backend", type=_BACKENDS, required=True, help="Engine that the hosts run.")
+@click.option("--backend", type=_BACKENDS, help="Engine of hosts that serve.")
+@click.option("--train", is_flag=True, help="For hosts that train, in place of --backend.")
 @click.option("--python", default="3.11", show_default=True, help="Python version of the hosts.")
 @click.option("--machine", default="x86_64", show_default=True, help="Architecture of the hosts: x86_64 or aarch64.")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Directory for the archive.")
-def wheelhouse(backend: BackendName, python: str, machine: str, output: Path) -> None:
+def wheelhouse(backend: BackendName | None, train: bool, python: str, machine: str, output: Path) -> None:
     """Collect the hosts' Python packages, verified against the lock file, into one archive; print its path and sha256.
 
     An archive that is there already and has the same content is used again. Needs a source tree and pip.
     """
     from inference.wheelhouse import WheelhouseError, build
 
+    contents: Literal["openvino", "torch", "train"] | None = "train" if train else backend
+    if contents is None or (train and backend):
+        raise click.UsageError("give either --backend or --train")
     try:
-        archive = build(backend, python, machine, output, lambda line: click.echo(line, err=True))
+        archive = build(contents, python, machine, output, lambda line: click.echo(line, err=True))
     except WheelhouseError as error:
         raise click.ClickException(str(error)) from None
     click.echo(json.dumps({"path": str(archive.path), "sha256": archive.sha256}))

@@ -4,8 +4,8 @@ The archive holds `requirements.txt`, with the sha256 of every wheel, and `wheel
 `pip install --no-index --find-links wheels --require-hashes -r requirements.txt`.
 
 Everything comes from the lock file, by digest, except the project itself, which is built from the source tree, and
-torch, whose digest depends on the index that it comes from (`TORCH_INDEX_URL`): its version is pinned in
-`pyproject.toml`, and the archive's own requirements pin the digest of what was downloaded.
+torch and torchvision, whose digests depend on the index that they come from (`TORCH_INDEX_URL`): their versions are pinned in
+`pyproject.toml`, and the archive's own requirements pin the digests of what was downloaded.
 """
 
 import gzip
@@ -23,13 +23,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-
-from bundle.manifest import BackendName
+from typing import Literal
 
 _SOURCE_TREE = Path(__file__).parent.parent
 _PROJECT_FILES = ("pyproject.toml", "LICENSE")
-# A host needs neither the training code nor the README, and a change of them must not change the hosts' image.
-_PROJECT_PACKAGES = ("bundle", "inference")
+Contents = Literal["openvino", "torch", "train"]
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What an archive holds: a lock's packages, packages apart from it, and those of the project.
+
+    A serving host needs no training code, and a change of that must not change the hosts' image.
+    """
+
+    lock: str
+    apart: tuple[str, ...]
+    project: tuple[str, ...]
+
+
+_PARTS: dict[Contents, _Parts] = {
+    "openvino": _Parts("serve-openvino", (), ("bundle", "inference")),
+    "torch": _Parts("serve-torch", ("torch",), ("bundle", "inference")),
+    "train": _Parts("train", ("torch", "torchvision"), ("bundle", "training")),
+}
 # glibc up to 2.34: Amazon Linux 2023. Debian 12 has 2.36, Ubuntu 24.04 has 2.39.
 _GLIBC_MINORS = range(34, 16, -1)
 _MACHINES = ("x86_64", "aarch64")
@@ -68,10 +85,11 @@ class _Target:
         ]
 
 
-def build(backend: BackendName, python: str, machine: str, output: Path, say: Callable[[str], None]) -> Archive:
-    """Make the archive for hosts that run `backend`, or find it in `output` if its inputs are the same.
+def build(contents: Contents, python: str, machine: str, output: Path, say: Callable[[str], None]) -> Archive:
+    """Make the archive for hosts, or find it in `output` if its inputs are the same.
 
     Args:
+        contents: the backend of serving hosts, or `train` for hosts that train.
         python: version of the hosts' Python, such as 3.11.
         machine: x86_64 or aarch64.
 
@@ -80,11 +98,12 @@ def build(backend: BackendName, python: str, machine: str, output: Path, say: Ca
     """
     if machine not in _MACHINES or not re.fullmatch(r"3\.\d+", python):
         raise WheelhouseError(f"no such hosts: Python {python} on {machine}; machines are {' and '.join(_MACHINES)}")
-    lock = _SOURCE_TREE / "locks" / f"serve-{backend}.txt"
+    parts = _PARTS[contents]
+    lock = _SOURCE_TREE / "locks" / f"{parts.lock}.txt"
     if not lock.is_file():
         raise WheelhouseError(f"{lock} is missing: run this from a source tree of the project")
     target = _Target(python, machine)
-    path = output / f"pettracker-wheelhouse-{_inputs_digest(lock, backend, target)[:12]}.tar.gz"
+    path = output / f"pettracker-wheelhouse-{_inputs_digest(lock, parts, target)[:12]}.tar.gz"
     checksum = path.with_name(f"{path.name}.sha256")
     if path.is_file() and checksum.is_file() and _sha256(path) == checksum.read_text().split()[0]:
         say(f"{path} has everything already")
@@ -95,13 +114,13 @@ def build(backend: BackendName, python: str, machine: str, output: Path, say: Ca
         wheels.mkdir()
         say(f"downloading the packages of {lock.name}")
         _pip("download", "--no-deps", "--require-hashes", *target.pip_options(), "-r", str(lock), "-d", str(wheels))
-        if backend == "torch":
-            _download_torch(wheels, target, say)
+        for package in parts.apart:
+            _download_apart(package, wheels, target, say)
         say("building the project's own wheel")
-        _build_project(Path(scratch) / "project", wheels)
+        _build_project(Path(scratch) / "project", wheels, parts.project)
         say("packing")
         partial = Path(scratch) / path.name
-        partial.write_bytes(_pack(wheels))
+        _pack(wheels, partial)
         partial.chmod(0o644)
         archive = Archive(path, _sha256(partial))
         checksum.write_text(f"{archive.sha256}  {path.name}\n")
@@ -109,68 +128,71 @@ def build(backend: BackendName, python: str, machine: str, output: Path, say: Ca
     return archive
 
 
-def _inputs_digest(lock: Path, backend: BackendName, target: _Target) -> str:
+def _inputs_digest(lock: Path, parts: _Parts, target: _Target) -> str:
     """Return a digest of everything that the archive is made from."""
     content = hashlib.sha256()
     facts = [
-        backend,
+        parts.lock,
         target.python,
         target.machine,
-        os.environ.get("TORCH_INDEX_URL", "") if backend == "torch" else "",
+        os.environ.get("TORCH_INDEX_URL", "") if parts.apart else "",
     ]
     content.update(json.dumps(facts).encode())
-    for path in [lock, *_project_sources()]:
+    for path in [lock, *_project_sources(parts.project)]:
         content.update(json.dumps([path.relative_to(_SOURCE_TREE).as_posix(), _sha256(path)]).encode())
     return content.hexdigest()
 
 
-def _project_sources() -> list[Path]:
+def _project_sources(packages: tuple[str, ...]) -> list[Path]:
     inside = [
         path
-        for package in _PROJECT_PACKAGES
+        for package in packages
         for path in (_SOURCE_TREE / package).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     ]
     return sorted([*inside, *(_SOURCE_TREE / name for name in _PROJECT_FILES)])
 
 
-def _download_torch(wheels: Path, target: _Target, say: Callable[[str], None]) -> None:
+def _download_apart(package: str, wheels: Path, target: _Target, say: Callable[[str], None]) -> None:
     project = tomllib.loads((_SOURCE_TREE / "pyproject.toml").read_text())["project"]
-    requirement = next(item for item in project["optional-dependencies"]["serve-torch"] if item.startswith("torch=="))
+    requirement = next(item for item in project["optional-dependencies"]["train"] if item.startswith(f"{package}=="))
     say(f"downloading {requirement}")
     index = os.environ.get("TORCH_INDEX_URL")
     options = ["--index-url", index] if index else []
     _pip("download", "--no-deps", *options, *target.pip_options(), "-d", str(wheels), requirement)
 
 
-def _build_project(copy: Path, wheels: Path) -> None:
+def _build_project(copy: Path, wheels: Path, packages: tuple[str, ...]) -> None:
     """Build from a copy with fixed modes: the wheel then depends on the sources' content alone."""
-    for source in _project_sources():
+    for source in _project_sources(packages):
         destination = copy / source.relative_to(_SOURCE_TREE)
         destination.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, destination)
         destination.chmod(0o644)
-    (copy / "README.md").write_text("The serving half of pettracker-ml.\n")
+    (copy / "README.md").write_text(f"A part of pettracker-ml: {' and '.join(packages)}.\n")
     _pip("wheel", "--no-deps", "-w", str(wheels), str(copy), SOURCE_DATE_EPOCH=_EPOCH_1980)
 
 
-def _pack(wheels: Path) -> bytes:
-    """Return the archive: sorted members, no dates, owners or compression settings of this machine."""
-    names = sorted(path.name for path in wheels.iterdir())
-    requirements = "".join(f"{_requirement(name)} --hash=sha256:{_sha256(wheels / name)}\n" for name in names)
-    members = {"requirements.txt": requirements.encode()}
-    members.update({f"wheels/{name}": (wheels / name).read_bytes() for name in names})
-    buffer = BytesIO()
+def _pack(wheels: Path, path: Path) -> None:
+    """Write the archive: sorted members, no dates, owners or compression settings of this machine."""
+    names = sorted(wheel.name for wheel in wheels.iterdir())
+    requirements = "".join(f"{_requirement(name)} --hash=sha256:{_sha256(wheels / name)}\n" for name in names).encode()
+
+    def member(name: str, size: int) -> tarfile.TarInfo:
+        described = tarfile.TarInfo(name)
+        described.size, described.mode = size, 0o644
+        return described
+
     # Wheels are compressed already: level 1 keeps the format that tools expect and costs little.
     with (
-        gzip.GzipFile(filename="", mode="wb", fileobj=buffer, compresslevel=1, mtime=0) as stream,
+        path.open("wb") as file,
+        gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=1, mtime=0) as stream,
         tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive,
     ):
-        for name, data in members.items():
-            member = tarfile.TarInfo(name)
-            member.size, member.mode = len(data), 0o644
-            archive.addfile(member, BytesIO(data))
-    return buffer.getvalue()
+        archive.addfile(member("requirements.txt", len(requirements)), BytesIO(requirements))
+        for name in names:
+            with (wheels / name).open("rb") as wheel:
+                archive.addfile(member(f"wheels/{name}", (wheels / name).stat().st_size), wheel)
 
 
 def _requirement(wheel: str) -> str:

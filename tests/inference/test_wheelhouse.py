@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tarfile
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -58,9 +59,43 @@ def test_the_same_sources_and_wheels_make_the_same_bytes(archive: Path, tmp_path
     own = next((tmp_path / "wheels").glob("pettracker_ml-*.whl"))
     before = own.read_bytes()
     own.unlink()
-    wheelhouse._build_project(tmp_path / "project", tmp_path / "wheels")
+    wheelhouse._build_project(tmp_path / "project", tmp_path / "wheels", ("bundle", "inference"))
     assert own.read_bytes() == before
-    assert wheelhouse._pack(tmp_path / "wheels") == archive.read_bytes()
+    wheelhouse._pack(tmp_path / "wheels", tmp_path / "again.tar.gz")
+    assert (tmp_path / "again.tar.gz").read_bytes() == archive.read_bytes()
+
+
+def test_training_hosts_get_the_training_code_and_both_packages_of_pytorch_but_nothing_that_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def download(*arguments: str, **environment: str) -> None:
+        """Stand in for the index, which has half a gigabyte of it."""
+        if arguments[0] == "wheel":
+            return built(*arguments, **environment)
+        wheels = Path(arguments[arguments.index("-d") + 1])
+        for name in [argument for argument in arguments if "==" in argument]:
+            asked.append(name)
+            (wheels / f"{name.replace('==', '-')}-py3-none-any.whl").write_text(name)
+        asked.extend(Path(argument).name for argument in arguments if argument.endswith("train.txt"))
+        return None
+
+    built = wheelhouse._pip
+    monkeypatch.setattr(wheelhouse, "_pip", download)
+    options = ["wheelhouse", "--train", "--python", HERE, "--output", str(tmp_path)]
+    result = CliRunner().invoke(main, options)
+    assert result.exit_code == 0, result.output
+    assert [name.split("==")[0] for name in asked] == ["train.txt", "torch", "torchvision"]
+    with tarfile.open(json.loads(result.stdout)["path"]) as packed:
+        packed.extractall(tmp_path / "out", filter="data")
+    assert (tmp_path / "out/requirements.txt").read_text().count("--hash=sha256:") == 3
+    own = next((tmp_path / "out/wheels").glob("pettracker_ml-*.whl"))
+    with zipfile.ZipFile(own) as wheel:
+        packages = {name.split("/")[0] for name in wheel.namelist() if "dist-info" not in name}
+        assert packages == {"bundle", "training"}
+        assert {"training/configs/iris.yml", "training/job.py"} <= set(wheel.namelist())
+    assert CliRunner().invoke(main, [*options, "--backend", "torch"]).exit_code == 2
 
 
 def test_a_damaged_archive_is_not_used_again(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +127,7 @@ def test_hosts_that_cannot_be_served_are_told(tmp_path: Path, options: list[str]
 
 
 def test_locks_name_digests_and_nothing_of_the_machine_that_made_them() -> None:
-    for backend in ("openvino", "torch"):
-        lines = (REPOSITORY / "locks" / f"serve-{backend}.txt").read_text().splitlines()
+    for lock in ("serve-openvino", "serve-torch", "train"):
+        lines = (REPOSITORY / "locks" / f"{lock}.txt").read_text().splitlines()
         assert all("==" in line or line.strip().startswith("--hash=sha256:") for line in lines)
         assert not any(line.startswith("torch==") for line in lines)
