@@ -34,7 +34,11 @@ INTERVAL = 2.0
 # What is kept of the log, in bytes.
 LOG_TAIL = 64 * 1024
 INTERRUPTED = 75
-COMMAND = [sys.executable, "-I", "-m", "training"]
+# The host's packages are not compiled when they are installed, and only the interpreter's options reach an isolated one.
+_CACHE = ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
+COMMAND = [sys.executable, "-I", *_CACHE, "-m", "training"]
+# The host's watchdog leaves it before it switches the host off.
+OVERDUE = Path("/run/pettracker-training-overdue")
 # PutLogEvents takes 10,000 events of up to 256 KiB (1 MiB together).
 LOG_EVENTS = 1000
 LOG_EVENT_BYTES = 1000
@@ -74,7 +78,7 @@ class Job(BaseModel):
         return [
             *("train", self.config, f"--output={run}", *data, *settings),
             f"--checkpoints=s3://{self.bucket}/{self.prefix}/checkpoints",
-            *("--metrics=cloudwatch", f"--spot-notices={self.spot_notices}", "--quiet"),
+            *("--metrics=cloudwatch", f"--spot-notices={self.spot_notices}"),
         ]
 
     def evaluate(self, run: Path) -> list[str]:
@@ -214,7 +218,10 @@ def finish(job: Job, directory: Path, instance_id: str, result: str, status: str
     """
     place = Place(job, directory, instance_id)
     outcome: Outcome = "failed"
-    if status == str(INTERRUPTED):
+    reason = f"{result}, status {status}"
+    if OVERDUE.exists():
+        reason = "it took longer than an instance may run"
+    elif status == str(INTERRUPTED):
         outcome = "interrupted"
     elif (result, status) == ("success", "0"):
         outcome = "finished"
@@ -226,7 +233,7 @@ def finish(job: Job, directory: Path, instance_id: str, result: str, status: str
             Namespace=job.metric_namespace, MetricData=[figure | {"Dimensions": dimensions}]
         )
     )
-    place.tell(outcome, "" if outcome == "finished" else f"{result}, status {status}")
+    place.tell(outcome, "" if outcome == "finished" else reason)
     return outcome
 
 

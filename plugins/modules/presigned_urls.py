@@ -9,10 +9,10 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 DOCUMENTATION = r"""
 module: presigned_urls
-short_description: Signs addresses from which a host may fetch objects for a while
+short_description: Signs addresses from which a host may fetch objects for a while, or to which it may write them
 description:
   - Signs one address for each key, in one task. M(amazon.aws.s3_object) signs one address a task.
-  - An address lets whoever has it read that object until it expires, or until the signer's own credentials do.
+  - An address lets whoever has it read that object, or write it, until it expires, or until the signer's own credentials do.
 options:
   bucket:
     description: The bucket of the objects.
@@ -23,6 +23,11 @@ options:
     type: list
     elements: str
     required: true
+  method:
+    description: V(get) lets the bearer read the objects, V(put) lets it write them.
+    type: str
+    choices: [get, put]
+    default: get
   expiry:
     description: Seconds for which the addresses are good; Signature Version 4 allows a week.
     type: int
@@ -59,9 +64,9 @@ def run(module: Any) -> dict[str, Any]:
         module.fail_json(msg=f"expiry is {expiry}: write a number of seconds from 1 to {LONGEST}, which is a week")
     # Objects encrypted with a KMS key can only be read with Signature Version 4.
     client = module.client("s3", config={"signature_version": "s3v4"})
-    bucket = module.params["bucket"]
+    bucket, operation = module.params["bucket"], f"{module.params['method']}_object"
     urls = {
-        key: client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=expiry)
+        key: client.generate_presigned_url(operation, Params={"Bucket": bucket, "Key": key}, ExpiresIn=expiry)
         for key in module.params["keys"]
     }
     return {"changed": False, "urls": urls}
@@ -73,6 +78,7 @@ def main() -> None:
         argument_spec={
             "bucket": {"type": "str", "required": True},
             "keys": {"type": "list", "elements": "str", "required": True, "no_log": False},
+            "method": {"type": "str", "choices": ["get", "put"], "default": "get"},
             "expiry": {"type": "int", "default": 600},
         },
         supports_check_mode=True,

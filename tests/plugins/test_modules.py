@@ -91,7 +91,7 @@ class TestPresignedUrls:
         account("s3").create_bucket(Bucket="models")
         for key in ("a/one", "a/two"):
             account("s3").put_object(Bucket="models", Key=key, Body=key.encode())
-        parameters = {"bucket": "models", "keys": ["a/one", "a/two"], "expiry": 60}
+        parameters = {"bucket": "models", "keys": ["a/one", "a/two"], "method": "get", "expiry": 60}
         result = run("presigned_urls", parameters, check_mode=True)
         assert not result["changed"]
         assert {key: requests.get(url, timeout=5).text for key, url in result["urls"].items()} == {
@@ -101,9 +101,49 @@ class TestPresignedUrls:
         query = parse_qs(urlsplit(result["urls"]["a/one"]).query)
         assert (query["X-Amz-Algorithm"], query["X-Amz-Expires"]) == (["AWS4-HMAC-SHA256"], ["60"])
 
+    def test_a_host_may_write_one_object_without_credentials(self, account: Account) -> None:
+        account("s3").create_bucket(Bucket="models")
+        parameters = {"bucket": "models", "keys": ["log"], "method": "put", "expiry": 60}
+        url = run("presigned_urls", parameters)["urls"]["log"]
+        assert requests.put(url, data=b"lines", timeout=5).status_code == 200
+        assert account("s3").get_object(Bucket="models", Key="log")["Body"].read() == b"lines"
+
     def test_an_address_for_more_than_a_week_is_refused(self, account: Account) -> None:
         with pytest.raises(ModuleFailed, match="from 1 to 604800"):
-            run("presigned_urls", {"bucket": "models", "keys": [], "expiry": 604801})
+            run("presigned_urls", {"bucket": "models", "keys": [], "method": "get", "expiry": 604801})
+
+
+class TestFingerprint:
+    def test_other_photos_have_another_fingerprint_and_neighbours_do_not_count(self, account: Account) -> None:
+        s3 = account("s3")
+        s3.create_bucket(Bucket="datasets")
+        for key in ("pets/cat/1.jpg", "pets/dog/1.jpg"):
+            s3.put_object(Bucket="datasets", Key=key, Body=key.encode())
+        before = run("s3_fingerprint", {"url": "s3://datasets/pets/"})
+        s3.put_object(Bucket="datasets", Key="pets-old/cat/1.jpg", Body=b"x")
+        assert run("s3_fingerprint", {"url": "s3://datasets/pets"}) == before
+        assert (before["changed"], before["objects"]) == (False, 2)
+        s3.put_object(Bucket="datasets", Key="pets/dog/1.jpg", Body=b"another dog's")
+        assert run("s3_fingerprint", {"url": "s3://datasets/pets"})["sha256"] != before["sha256"]
+        assert run("s3_fingerprint", {"url": "s3://datasets/pets/dog/1.jpg"})["objects"] == 1
+
+    @pytest.mark.parametrize(
+        ("url", "told"), [("s3://datasets/none", "holds nothing"), ("/data", "write s3://bucket/prefix")]
+    )
+    def test_an_address_of_nothing_is_refused(self, account: Account, url: str, told: str) -> None:
+        account("s3").create_bucket(Bucket="datasets")
+        with pytest.raises(ModuleFailed, match=told):
+            run("s3_fingerprint", {"url": url})
+
+
+class TestMetricValue:
+    def test_one_value_is_written_and_none_in_check_mode(self, account: Account) -> None:
+        parameters = {"namespace": "ML/Training", "metric": "TrainingFailed", "value": 1.0, "dimensions": {"A": "b"}}
+        assert run("metric_value", parameters, check_mode=True)["changed"]
+        assert account("cloudwatch").list_metrics()["Metrics"] == []
+        run("metric_value", parameters)
+        (metric,) = account("cloudwatch").list_metrics()["Metrics"]
+        assert (metric["MetricName"], metric["Dimensions"]) == ("TrainingFailed", [{"Name": "A", "Value": "b"}])
 
 
 class TestFlowLog:

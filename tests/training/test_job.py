@@ -157,6 +157,13 @@ def test_an_interrupted_job_is_no_failure_and_is_not_evaluated(
     assert failures() == [0.0]
 
 
+def test_a_job_that_the_watchdog_ends_has_failed(cloud: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "overdue").touch()
+    monkeypatch.setattr(job_module, "OVERDUE", tmp_path / "overdue")
+    assert finish(JOB, tmp_path, "i-1", "success", "75") == "failed"
+    assert "longer than an instance may run" in content(cloud, "state.json")
+
+
 def test_a_job_goes_on_where_nothing_can_be_reported(
     plans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
