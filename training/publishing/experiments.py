@@ -4,7 +4,7 @@
     run.json, config.yml, history.jsonl, evaluation/…
     bundle/…              the exported model, and its model.sig, which may follow later
 
-A run that still trains may keep its checkpoints there too; without an index it counts as incomplete.
+Without an index a run is incomplete, or it is no run but what a training job of playbooks/train.yml keeps beside them.
 """
 
 import json
@@ -66,7 +66,7 @@ class Experiment:
     """One run in the bucket.
 
     Attributes:
-        index: None while it is incomplete: it trains, or its publish was interrupted or removed half.
+        index: None while it is incomplete: its publish was interrupted, or it is removed half.
         changed: time of the last change below its prefix, UTC.
         keys: of all its objects; bytes: of all together.
         run: contents of run.json, empty where there is none.
@@ -83,8 +83,11 @@ class Experiment:
     manifest: dict[str, Any]
 
     @property
-    def status(self) -> str:
-        return "incomplete" if self.index is None else "published"
+    def status(self) -> Literal["published", "training job", "incomplete"]:
+        if self.index is not None:
+            return "published"
+        folders = {key.split("/")[3] for key in self.keys}
+        return "training job" if folders & {"checkpoints", "run"} else "incomplete"
 
     @property
     def metrics(self) -> dict[str, float]:

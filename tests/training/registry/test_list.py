@@ -63,10 +63,10 @@ def test_runs_are_listed_the_incomplete_too(releaser: Releaser, s3: Any) -> None
         "1.0.0",
     )
     assert runs[RUN_ID]["metrics"]["test_accuracy"] == 0.9625
-    assert (runs["training"]["status"], runs["training"]["bytes"]) == ("incomplete", 7)
+    assert (runs["training"]["status"], runs["training"]["bytes"]) == ("training job", 7)
     rows = {line.split()[1]: line.split() for line in invoke("list", "--experiments").stdout.splitlines()}
     assert rows[RUN_ID][2:8] == ["published", "0.9625", "1.0.0", "2026-11-22T07:15:00+00:00", "9", "s"]
-    assert rows["training"][2:] == ["incomplete", "-", "-", "-", "-", "7", "B"]
+    assert rows["training"][2:] == ["training", "job", "-", "-", "-", "-", "7", "B"]
 
 
 @pytest.mark.parametrize("promoted", [False, True])
