@@ -74,10 +74,12 @@ def _classes(evaluation: Evaluation) -> list[Finding]:
     found = []
     missed = [each for each in evaluation.per_class if each.support and each.recall < LOW_RECALL]
     if missed:
+        missed.sort(key=lambda each: (each.recall - 1) * each.support)
         names = [f"{each.name} ({percent(each.recall)} of {each.support})" for each in missed]
         found.append(Finding("More than half of a class is missed", f"Found too rarely: {_listed(names)}."))
     scarce = [each for each in evaluation.per_class if each.support < MIN_CLASS_ITEMS]
     if scarce and evaluation.test.samples >= MIN_ITEMS:
+        scarce.sort(key=lambda each: each.support)
         names = [f"{each.name} ({each.support})" for each in scarce]
         text = f"Fewer than {MIN_CLASS_ITEMS} test items say little about: {_listed(names)}."
         found.append(Finding("Classes with few items", text))

@@ -44,12 +44,17 @@ def draw_all(evaluation: Evaluation, history: list[dict[str, Any]], best_epoch: 
 
 
 def shown_in_matrix(evaluation: Evaluation) -> list[int]:
-    """Return the classes of the confusion matrix, in their order: those with the most mistakes, where there are many."""
+    """Return the classes of the confusion matrix, in their order: where there are many, those confused with one another."""
     matrix = np.array(evaluation.confusion)
     if len(matrix) <= MATRIX_CLASSES:
         return list(range(len(matrix)))
-    wrong = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * matrix.diagonal()
-    return sorted(np.argsort(-wrong, kind="stable")[:MATRIX_CLASSES].tolist())
+    np.fill_diagonal(matrix, 0)
+    shown: dict[int, None] = {}
+    for pair in np.argsort(-matrix, axis=None, kind="stable"):
+        shown.update(dict.fromkeys(divmod(int(pair), len(matrix))))
+        if len(shown) >= MATRIX_CLASSES:
+            break
+    return sorted(list(shown)[:MATRIX_CLASSES])
 
 
 def confusion(evaluation: Evaluation) -> Figure:
