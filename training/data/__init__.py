@@ -6,12 +6,16 @@ from pathlib import Path
 
 from training.config import CsvData, FashionData, FolderData, ImageConfig, OxfordPetsData, ProjectConfig
 from training.data import fashion, folder, oxford_pets, rows, s3
-from training.data.items import DataError, Items
+from training.data.items import DataError, Found, Items
 from training.data.splitting import Data, divide
 
-__all__ = ["Data", "DataError", "Items", "load_data"]
+__all__ = ["Data", "DataError", "Items", "load_all", "load_data"]
 
 Say = Callable[[str], None]
+
+
+def _quiet(_line: str) -> None:
+    pass
 
 
 def default_cache() -> Path:
@@ -19,9 +23,7 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pettracker"
 
 
-def load_data(
-    config: ProjectConfig, override: str | None = None, cache: Path | None = None, say: Say = lambda _: None
-) -> Data:
+def load_data(config: ProjectConfig, override: str | None = None, cache: Path | None = None, say: Say = _quiet) -> Data:
     """Read what a project's configuration names, and split it.
 
     Args:
@@ -32,11 +34,26 @@ def load_data(
     Raises:
         DataError: the data are missing, damaged or too few; the message names the file or row.
     """
-    cache = cache or default_cache()
+    return divide(_find(config, override, cache or default_cache(), say), config.split, say)
+
+
+def load_all(
+    config: ProjectConfig, override: str | None = None, cache: Path | None = None, say: Say = _quiet
+) -> tuple[Items, list[str], str, list[str]]:
+    """Read the same and do not split it: items, classes, digest and names of features, as in Data.
+
+    Raises:
+        DataError: as `load_data`, but a class may have one item.
+    """
+    found = _find(config, override, cache or default_cache(), say)
+    return found.items, found.classes, found.digest, found.feature_names
+
+
+def _find(config: ProjectConfig, override: str | None, cache: Path, say: Say) -> Found:
     source = config.data
     location = override or source.path
     if isinstance(source, CsvData):
-        return divide(rows.read(_local(location, cache, say) if location else None, source.label), config.split, say)
+        return rows.read(_local(location, cache, say) if location else None, source.label)
     if not isinstance(config.input, ImageConfig):
         raise DataError("only csv has rows of features; the other sources are photos")
     preprocessing = config.input.preprocessing
@@ -47,13 +64,12 @@ def load_data(
     path = _local(location, cache, say)
     match source:
         case FolderData():
-            found = folder.read(path, preprocessing, cache, say)
+            return folder.read(path, preprocessing, cache, say)
         case OxfordPetsData():
             # Never into a directory that --data names: a wrong name would cost 800 MB.
-            found = oxford_pets.read(path, source.download and not override, preprocessing, cache, say)
+            return oxford_pets.read(path, source.download and not override, preprocessing, cache, say)
         case FashionData():
-            found = fashion.read(path, preprocessing)
-    return divide(found, config.split, say)
+            return fashion.read(path, preprocessing)
 
 
 def _local(location: str, cache: Path, say: Say) -> Path:

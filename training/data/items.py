@@ -1,5 +1,6 @@
 """Labelled items, read when they are asked for."""
 
+import hashlib
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -147,6 +148,15 @@ class Found:
     digests: list[bytes]
     feature_names: list[str]
     own_test: NDArray[np.bool_] | None = None
+
+    @property
+    def digest(self) -> str:
+        """Return "sha256:..." over content and class of all items, in any order and under any names."""
+        named = (
+            digest + hashlib.sha256(self.classes[label].encode()).digest()
+            for digest, label in zip(self.digests, self.items.labels, strict=True)
+        )
+        return f"sha256:{hashlib.sha256(b''.join(sorted(named))).hexdigest()}"
 
 
 def read_upright(path: Path, shorter_side: int | None = None) -> Image.Image:

@@ -61,7 +61,7 @@ def divide(found: Found, split: Split, say: Callable[[str], None]) -> Data:
     counts = ", ".join(f"{chosen.sum():,} to {_VERBS[side]}" for side, chosen in sides.items())
     say(f"{len(labels):,} items of {len(found.classes):,} classes: {counts}")
     parts = {side: found.items.subset(np.flatnonzero(chosen)) for side, chosen in sides.items()}
-    return Data(**parts, classes=found.classes, digest=_digest(found), feature_names=found.feature_names)
+    return Data(**parts, classes=found.classes, digest=found.digest, feature_names=found.feature_names)
 
 
 _VERBS = {"train": "train with", "validation": "validate with", "test": "test with"}
@@ -84,11 +84,3 @@ def _check_sides(sides: dict[str, NDArray[np.bool_]], labels: NDArray[np.int64],
                 f"nothing to {_VERBS[side]} of {named}{more}: give more items, a larger share in split.validation or "
                 "split.test, or another split.seed"
             )
-
-
-def _digest(found: Found) -> str:
-    named = (
-        digest + hashlib.sha256(found.classes[label].encode()).digest()
-        for digest, label in zip(found.digests, found.items.labels, strict=True)
-    )
-    return f"sha256:{hashlib.sha256(b''.join(sorted(named))).hexdigest()}"

@@ -10,7 +10,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from tests.training.data.small import noise, project, write_photos
 from training.config import Split
-from training.data import Data, DataError, load_data
+from training.data import Data, DataError, load_all, load_data
 from training.data.items import Found, Rows
 from training.data.splitting import divide
 
@@ -120,3 +120,14 @@ def test_a_photo_of_two_classes_is_on_one_side(tmp_path: Path) -> None:
             Image.fromarray(noise(seed)).save(tmp_path / "photos" / label / f"both-{seed}.png")
     sides = _sides(_load(tmp_path / "photos"))
     assert all(sides[f"cat/both-{seed}.png"] == sides[f"dog/both-{seed}.png"] for seed in range(500, 520))
+
+
+def test_another_test_set_is_read_whole(tmp_path: Path) -> None:
+    """However few photos a class has."""
+    write_photos(tmp_path / "photos", {"cat": 1, "dog": 2})
+    items, classes, digest, features = load_all(CONFIG, str(tmp_path / "photos"), cache=tmp_path / "cache")
+    assert items.ids == ["cat/0000.png", "dog/0001.png", "dog/0002.png"]
+    assert (classes, items.labels.tolist(), features) == (["cat", "dog"], [0, 1, 1], [])
+    write_photos(tmp_path / "photos", {"cat": 24, "dog": 24}, first_seed=100)
+    _, _, all_digest, _ = load_all(CONFIG, str(tmp_path / "photos"), cache=tmp_path / "cache")
+    assert all_digest == _load(tmp_path / "photos").digest != digest
