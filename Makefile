@@ -49,6 +49,10 @@ destroy: setup ## Remove everything that the project owns in ENV (CONFIRM=<env> 
 
 export ENV MODEL
 
+.PHONY: train
+train: setup ## Train CONFIG on an instance of ENV (DATA=s3://..., TRAIN="-e training_instance_market=on-demand" and the like)
+	@$(PLAYBOOK) playbooks/train.yml $(if $(CONFIG),-e training_instance_config=$(CONFIG)) $(if $(DATA),-e training_instance_data=$(DATA)) $(TRAIN)
+
 .PHONY: release
 release: setup ## Release MODEL (bundle directory, NAME:VERSION, NAME:RUN_ID; none: the pinned one) to ENV: gate, pin, record
 	@scripts/release "$$ENV" run $(RELEASE) -- "$${MODEL:-}"
@@ -83,13 +87,18 @@ test-rehearsal: ## The rehearsal as a test: converge, nothing changes, hosts die
 	@scripts/with-local-cloud scripts/test-on-hosts rehearsal
 	@pytest molecule/rehearsal/teardown
 
+.PHONY: test-long
+test-long: ## Long scenarios: a training job on a real host, interrupted in the middle as Spot does
+	@scripts/setup test
+	@scripts/with-local-cloud scripts/test-on-hosts $(LONG_SCENARIOS)
+
 .PHONY: test
 test: lint test-unit test-hosts test-rehearsal ## All checks and tests, cheapest first
 
 .PHONY: test-all
 test-all: test ## The same and the tests that take minutes each
 	@pytest -m slow
-	@scripts/with-local-cloud scripts/test-on-hosts $(LONG_SCENARIOS)
+	@$(MAKE) test-long
 
 .PHONY: bench
 bench: ## Measure decoding, batching, and this server against its peers; BENCH="--quick" for a first look
