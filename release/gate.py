@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from release.environment import Environment, Pin
 from release.errors import ReleaseError
 
+_STDERR = 2
+
 
 class Image(BaseModel):
     """What playbooks/gate.yml wrote about the verified image of one model.
@@ -62,6 +64,7 @@ def pass_gate(environment: Environment, pin: Pin) -> Image:
             str(environment.root / "playbooks" / "gate.yml"),
         ],
         cwd=environment.root,
+        stdout=_STDERR,  # progress: what the command itself prints is its result
         check=False,
     )
     if done.returncode or not output.is_file():
