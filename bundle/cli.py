@@ -98,6 +98,10 @@ def show(directory: Path, as_json: bool) -> None:
     click.echo(f"{manifest.name} {manifest.version}  {bundle.digest}")
     click.echo(f"licence   {manifest.licence}")
     click.echo(f"source    {manifest.source.description}")
+    click.echo(f"data      {manifest.training_data.digest or '-'} {manifest.training_data.description}")
+    click.echo(f"code      {manifest.code_revision}")
+    if manifest.lineage:
+        click.echo(f"run       {manifest.lineage.run_id}, git {manifest.lineage.git_revision or '-'}")
     click.echo(f"classes   {len(manifest.classes)}: {', '.join(manifest.classes[:4])}, …")
     click.echo(f"input     {manifest.input.kind}, {' x '.join(map(str, manifest.input.shape))} {manifest.input.dtype}")
     for name, program in sorted(manifest.programs.items()):

@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-
 import base64
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ _ATTEMPTS = 5
 _MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 _DELETED_AT_ONCE = 1000  # limit of DeleteObjects
 _MISSING = {"404", "NoSuchKey", "NotFound"}
-_LOST_RACE = {"PreconditionFailed", "ConditionalRequestConflict"}
+_PAUSES = (0.2, 0.5, 1.0)  # seconds between attempts to write at the same time as somebody else
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
@@ -106,12 +107,18 @@ class Store:
     @explained
     def write_once(self, key: str, body: bytes) -> bool:
         """Write an object unless one is there (`If-None-Match: *`); return whether this call wrote it."""
-        try:
-            self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, IfNoneMatch="*", ChecksumAlgorithm="SHA256")
-        except ClientError as error:
-            if code(error) in _LOST_RACE:
-                return False
-            raise
+        for pause in (*_PAUSES, None):
+            try:
+                self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, IfNoneMatch="*", ChecksumAlgorithm="SHA256")
+            except ClientError as error:
+                if code(error) == "PreconditionFailed":
+                    return False
+                # Somebody else writes or deletes it at this moment.
+                if code(error) != "ConditionalRequestConflict" or pause is None:
+                    raise
+                time.sleep(pause)
+            else:
+                break
         return True
 
     @explained

@@ -45,7 +45,13 @@ def test_verify_of_no_directory_says_what_to_give(tmp_path: Path) -> None:
 def test_show_describes_the_bundle(tmp_path: Path) -> None:
     result = run("show", small_bundle(tmp_path / "bundle"))
     assert result.exit_code == 0
-    for told in ("small 0.1.0  sha256:", "features, 2 float32", "*openvino-fp32  agrees with the reference on 100.0%"):
+    for told in (
+        "small 0.1.0  sha256:",
+        "data      - none",
+        "code      none",
+        "features, 2 float32",
+        "*openvino-fp32  agrees with the reference on 100.0%",
+    ):
         assert told in result.stdout
 
 

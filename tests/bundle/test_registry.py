@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.stub import Stubber
 from click.testing import CliRunner
 from moto import mock_aws
@@ -110,6 +111,21 @@ def test_a_publisher_that_loses_the_race_does_not_overwrite(
         registry.publish(tiny_bundle())
     body = s3.get_object(Bucket=BUCKET, Key=PREFIX + "manifest.json")["Body"].read()
     assert body == (other / "manifest.json").read_bytes()
+
+
+def test_a_publisher_that_meets_another_tries_again(s3: Any, tmp_path: Path) -> None:
+    client = boto3.client("s3")
+    conflicts = ["ConditionalRequestConflict"] * 2
+
+    def refuse(params: dict[str, Any], **_: Any) -> Any:
+        if "If-None-Match" in params["headers"] and conflicts:
+            return AWSResponse("", 409, {}, None), {"Error": {"Code": conflicts.pop(), "Message": ""}}
+        return None
+
+    client.meta.events.register("before-call.s3.PutObject", refuse)
+    assert Registry(BUCKET, client).publish(small_bundle(tmp_path / "bundle")).outcome == "published"
+    assert conflicts == []
+    assert Registry(BUCKET).versions("small") == ["0.1.0"]
 
 
 def test_a_changed_object_is_refused_and_leaves_nothing(s3: Any, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import yaml
 
 from bundle import RegistryError
 from bundle.loading import digest_of
-from bundle.manifest import MANIFEST_FILE, VERSION
+from bundle.manifest import MANIFEST_FILE, VERSION, Manifest
 from bundle.registry import Registry, Store
 from bundle.registry import prefix_of as version_prefix
 from training.publishing.errors import PublishingError
@@ -127,6 +127,9 @@ def origin_of(store: Store, name: str, version_or_run: str) -> Origin:
             problem = f"is neither a version of {name} in production nor a published run of it"
             raise PublishingError(f"{version_or_run} {problem}; see `python -m training list`") from None
         version = _version(name, version_or_run, data, None)
+    missing = sorted(Manifest.model_fields.keys() - {"lineage"} - version.manifest.keys())
+    if missing:
+        raise PublishingError(f"{version_or_run} is of an earlier format, without {', '.join(missing)}")
     parameters = None
     if version.run_id is not None:
         try:
@@ -151,5 +154,7 @@ def _version(name: str, version: str, manifest: bytes, record: bytes | None) -> 
     try:
         document = json.loads(manifest)
     except ValueError:
-        raise RegistryError(f"the manifest of {name} {version} is no JSON") from None
+        document = None
+    if not isinstance(document, dict):
+        raise RegistryError(f"the manifest of {name} {version} is no JSON object")
     return Version(name, version, digest_of(manifest), document, parse_promotion(record))

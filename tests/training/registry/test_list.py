@@ -51,6 +51,9 @@ def test_a_version_of_an_earlier_format_is_listed_too(releaser: Releaser, s3: An
     s3.put_object(Bucket=BUCKET, Key="production/iris/0.1.0/manifest.json", Body=json.dumps(old).encode())
     (version,) = as_json("list", "iris")
     assert (version["version"], version["accuracy"], version["run_id"]) == ("0.1.0", 0.5, None)
+    refused = CliRunner().invoke(main, ["list", "iris", "0.1.0", "--lineage", "--bucket", BUCKET])
+    assert refused.exit_code == 1
+    assert "0.1.0 is of an earlier format, without classes, code_revision" in refused.stderr
 
 
 def test_runs_are_listed_the_incomplete_too(releaser: Releaser, s3: Any) -> None:

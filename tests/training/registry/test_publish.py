@@ -1,5 +1,6 @@
 """A run is published whole, once, and only with the bundle that was exported from it."""
 
+import io
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ from tests.bundle.small import small_bundle, write_keys
 from tests.bundles import REPOSITORY
 from tests.training.registry.runs import BUCKET, RUN_ID, Trained, change_manifest, evaluation, trained
 from training.cli import main
+from training.publishing.console import progress_bar
 from training.publishing.errors import PublishingError
 from training.publishing.experiments import Experiments
 from training.run import RunError
@@ -212,6 +214,22 @@ def test_the_command_says_what_was_published(s3: Any, tmp_path: Path) -> None:
     assert published.stdout.startswith(f"published: s3://{BUCKET}/{PREFIX} {made.digest}")
     again = invoke(*arguments, "--json")
     assert json.loads(again.stdout) | {"uploaded": 0, "outcome": "already published"} == json.loads(again.stdout)
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_sees_progress(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = trained(tmp_path)
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress_bar("publishing", shown=True) as progress:
+        Experiments(Store(BUCKET, progress=progress)).publish(made.run, made.bundle)
+    assert "publishing" in terminal.getvalue()
+    with progress_bar("publishing", shown=False) as progress:
+        assert progress is None
 
 
 def test_the_command_refuses_in_one_line(s3: Any, tmp_path: Path) -> None:
