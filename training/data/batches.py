@@ -4,6 +4,7 @@ Order and augmentation are pure functions of the seed, the epoch and the item: a
 other workers or by other processes, sees the same batches.
 """
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -67,6 +68,7 @@ class Batches:
             batch_sampler=[part.tolist() for part in self._parts],
             num_workers=self._workers,
             collate_fn=_as_made,
+            worker_init_fn=_leave_signals_to_the_training,
             # Its own, so that workers leave the generator of the training as it is.
             generator=torch.Generator(),
         )
@@ -93,3 +95,9 @@ class _Maker(Dataset[Batch]):
 
 def _as_made(batch: Any) -> Any:
     return batch
+
+
+def _leave_signals_to_the_training(_worker: int) -> None:
+    # A terminal and systemd signal every process; without its workers, the training could not finish the step that it is in.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

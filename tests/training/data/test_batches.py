@@ -1,7 +1,10 @@
 """Order and augmentation depend on the seed, the epoch and the item, and on nothing else."""
 
 import math
+import multiprocessing
+import os
 import pickle
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +61,20 @@ def test_workers_make_the_same_batches() -> None:
     alone = _made(items, _config(**EVERYTHING))
     assert _same(alone, _made(items, _config(workers=2, **EVERYTHING)))
     assert _same(alone[1:], _made(items, _config(workers=2, **EVERYTHING), start_batch=1))
+
+
+def test_signals_to_all_processes_leave_the_workers_at_work() -> None:
+    """Ctrl-C and systemd signal workers as well; it is the training that decides when they end."""
+    items, config = _photos(200), _config(workers=2)
+    options = {"batch_size": 4, "epoch": 3, "train": True, "seed": 5, "rank": 0, "world_size": 1}
+    made = []
+    for inputs, labels in Batches(items, config, **options):
+        made.append((inputs, labels))
+        for worker in multiprocessing.active_children():
+            assert worker.pid
+            os.kill(worker.pid, signal.SIGTERM if len(made) % 2 else signal.SIGINT)
+    assert _same(made, _made(items, config, batch_size=4))
+    assert not multiprocessing.active_children()
 
 
 def test_workers_can_be_spawned() -> None:
