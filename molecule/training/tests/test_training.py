@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +76,38 @@ def test_no_failure_is_counted_and_the_alarm_looks_at_the_metric() -> None:
     assert (alarm["Namespace"], alarm["MetricName"]) == ("ML/Training", "TrainingFailed")
     assert alarm["Dimensions"] == [{"Name": "Environment", "Value": "local"}]
     assert alarm["StateValue"] != "ALARM"
+
+
+def test_a_job_that_fails_says_why_leaves_no_instance_and_is_counted() -> None:
+    variables = {"training_instance_job": "failing", "training_instance_settings": {"data.label": "nothing"}}
+    scenario = ROOT / "molecule/training/variables.yml"
+    command = ["ansible-playbook", "-i", "inventories/local", "-e", f"@{scenario}", "-e", json.dumps(variables)]
+    environment = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    run = subprocess.run(
+        [*command, "playbooks/train.yml"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert run.returncode != 0
+    said = " ".join(run.stdout.split())
+    assert "The job failing on i-" in said, run.stdout
+    assert "nothing" in said.split("Its last lines:")[1], run.stdout
+    reservations = boto3.client("ec2").describe_instances(Filters=[{"Name": "tag:Job", "Values": ["failing"]}])[
+        "Reservations"
+    ]
+    assert {each["Instances"][0]["State"]["Name"] for each in reservations} <= {"shutting-down", "terminated"}
+    state = boto3.client("s3").get_object(
+        Bucket=f"pettracker-local-{boto3.client('sts').get_caller_identity()['Account']}-models",
+        Key="experiments/iris/failing/state.json",
+    )
+    assert json.load(state["Body"])["outcome"] == "failed"
+    alarm = "pettracker-local-training-failed"
+    (described,) = boto3.client("cloudwatch").describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
+    figures = boto3.client("cloudwatch").get_metric_statistics(
+        Namespace=described["Namespace"],
+        MetricName=described["MetricName"],
+        Dimensions=described["Dimensions"],
+        StartTime=time.time() - 3600,
+        EndTime=time.time() + 60,
+        Period=described["Period"],
+        Statistics=[described["Statistic"]],
+    )
+    assert any(point[described["Statistic"]] > described["Threshold"] for point in figures["Datapoints"])
