@@ -1,5 +1,8 @@
 """Exports are deterministic, complete, checked, and do not tell where they were made."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,3 +87,12 @@ def test_class_names_are_for_people() -> None:
     assert len(set(names)) == 1000
     assert [names[index] for index in (207, 285, 281)] == ["golden retriever", "Egyptian cat", "tabby"]
     assert (names[134], names[517]) == ("crane bird", "construction crane")
+
+
+def test_the_rehearsal_serves_what_the_tests_do(tmp_path: Path) -> None:
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    subprocess.run([REPOSITORY / "scripts" / "export-model", tmp_path], check=True, env=environment)
+    assert (
+        load(tmp_path / "bundle", public_key=tmp_path / "signing-key.pub").digest == load(efficientnet_bundle()).digest
+    )
+    assert (tmp_path / "digest").read_text() == load(efficientnet_bundle()).digest

@@ -24,7 +24,8 @@ def _answers(model: Any) -> np.ndarray:
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("int8") / "bundle"
-    export(small_model(), "1.0.0", output, _silent, min_agreement=0.8, report=output.parent / "report.json")
+    exported = export(small_model(), "1.0.0", output, _silent, min_agreement=0.8)
+    exported.write_report(output.parent / "report.json")
     return output
 
 
@@ -42,12 +43,20 @@ def test_the_bundle_holds_a_measured_int8_program(exported: Path) -> None:
     assert any("int8" in name or "i8" in name for name in types), "no weight is int8"
 
 
-def test_the_same_export_has_the_same_digest(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The choice follows the speeds of this run; everything else has to be the same without help.
-    chosen = load(exported).manifest.program
-    monkeypatch.setattr(writer, "choose", lambda measured, bound: chosen)
-    again = export(small_model(), "1.0.0", tmp_path / "again", _silent, min_agreement=0.8)
-    assert again.digest == load(exported).digest
+def test_the_same_export_has_the_same_digest(exported: Path, tmp_path: Path) -> None:
+    # Speeds differ from run to run; everything else has to be the same without help.
+    report = json.loads((exported.parent / "report.json").read_text())
+    speeds = {name: program["items_per_second"] for name, program in report["programs"].items()}
+    again = export(small_model(), "1.0.0", tmp_path / "again", _silent, min_agreement=0.8, speeds=speeds)
+    assert again.sealed.digest == load(exported).digest
+
+
+def test_known_speeds_decide(exported: Path, tmp_path: Path) -> None:
+    slow = dict.fromkeys(load(exported).manifest.programs, 1.0)
+    fast = {**slow, "torch-fp32": 2.0}
+    assert (
+        export(small_model(), "1.0.0", tmp_path / "a", _silent, min_agreement=0.8, speeds=fast).chosen == "torch-fp32"
+    )
 
 
 def test_the_report_tells_speeds_which_the_bundle_does_not_hold(exported: Path) -> None:
@@ -68,7 +77,7 @@ def test_an_int8_program_that_disagrees_is_not_chosen(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(writer, "quantise", broken)
     lines: list[str] = []
-    manifest = export(small_model(), "1.0.0", tmp_path / "bundle", lines.append).manifest
+    manifest = export(small_model(), "1.0.0", tmp_path / "bundle", lines.append).sealed.manifest
     assert manifest.program == "openvino-fp32"
     assert manifest.programs["openvino-int8"].agreement.top1 < manifest.min_agreement
     assert any(line.startswith("openvino-int8 agrees with the reference on") for line in lines)

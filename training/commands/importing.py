@@ -51,6 +51,7 @@ def command(file: Path, *, output: Path, model_version: str, min_agreement: floa
     Exit status: 0 done, 1 refused (the message says why), 2 wrong usage.
     """
     from training.export import ExportError, export
+    from training.export.writer import check_target
     from training.importing.files import ModelFileError
     from training.importing.model import ImportOptions, imported
 
@@ -60,8 +61,9 @@ def command(file: Path, *, output: Path, model_version: str, min_agreement: floa
         click.echo(line, err=True)
 
     try:
+        check_target(model_version, output)
         model = imported(file, ImportOptions(**options), say)
-        sealed = export(model, model_version, output, say, min_agreement=min_agreement)
+        sealed = export(model, model_version, output, say, min_agreement=min_agreement).sealed
     except (ExportError, ModelFileError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     if "test_accuracy" not in sealed.manifest.metrics:

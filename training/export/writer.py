@@ -3,7 +3,8 @@
 import hashlib
 import json
 import tempfile
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import bundle
-from bundle.manifest import GOLDEN_FILE, MODEL_CARD_FILE, SCHEMA_VERSION, VERSION, Agreement, ImageInput, Program
+from bundle.manifest import GOLDEN_FILE, MODEL_CARD_FILE, SCHEMA_VERSION, VERSION, ImageInput, Program
 from training.export import openvino_program
 from training.export.choice import Measured, choose, table
 from training.export.golden import write_answers, write_feature_inputs, write_image_inputs
@@ -31,6 +32,20 @@ ACCURACY = "test_accuracy"
 _LIBRARIES = ("nncf", "numpy", "openvino", "pillow", "safetensors", "torch")
 
 
+@dataclass(frozen=True)
+class Exported:
+    """A bundle, and what was measured of its programs. Speeds differ from run to run, so the bundle does not hold them."""
+
+    sealed: bundle.Bundle
+    measured: dict[str, Measured]
+    chosen: str
+
+    def write_report(self, path: Path) -> None:
+        """Write what was measured, as JSON."""
+        programs = {name: {**asdict(of), "agreement": of.agreement.model_dump()} for name, of in self.measured.items()}
+        path.write_text(json.dumps({"chosen": self.chosen, "programs": programs}, indent=1) + "\n")
+
+
 def export(
     model: Exportable,
     model_version: str,
@@ -38,40 +53,49 @@ def export(
     say: Say,
     *,
     min_agreement: float = MIN_AGREEMENT,
-    report: Path | None = None,
-) -> bundle.Bundle:
+    speeds: Mapping[str, float] | None = None,
+) -> Exported:
     """Write the bundle to `output`, which must not exist yet; an interrupted export leaves nothing there.
 
     Args:
         min_agreement: share of the samples for which a program has to put the same class first as the reference, to be
             the one that hosts run.
-        report: where to write what was measured (JSON). Speeds differ from run to run, so the bundle does not hold them.
+        speeds: items a second of each program as measured before, to choose by; measured anew where one is missing.
 
     Raises:
         ExportError: output exists, the version is none, or an fp32 program disagrees with the reference.
     """
-    if not VERSION.fullmatch(model_version):
-        raise ExportError(f"{model_version!r} is no version; write three numbers, such as 1.0.0")
-    if output.exists():
-        raise ExportError(f"{output} exists already; remove it or choose another directory")
+    check_target(model_version, output)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".export-") as scratch:
         root = Path(scratch) / "bundle"
         root.mkdir()
-        measured, chosen = _write(root, model, model_version, say, min_agreement)
+        measured, chosen = _write(root, model, model_version, say, min_agreement=min_agreement, speeds=speeds or {})
         root.chmod(0o755)
         root.rename(output)
     sealed = bundle.load(output)
     for line in table(measured, chosen, min_agreement):
         say(line)
-    if report:
-        report.write_text(json.dumps(_report(measured, chosen), indent=1) + "\n")
     say(f"wrote {output} ({sum(entry.bytes for entry in sealed.manifest.files.values()) / 1e6:.1f} MB)")
-    return sealed
+    return Exported(sealed, measured, chosen)
+
+
+def check_target(model_version: str, output: Path) -> None:
+    """Raises ExportError where the version is none, or the output exists."""
+    if not VERSION.fullmatch(model_version):
+        raise ExportError(f"{model_version!r} is no version; write three numbers, such as 1.0.0")
+    if output.exists():
+        raise ExportError(f"{output} exists already; remove it or choose another directory")
 
 
 def _write(
-    root: Path, model: Exportable, model_version: str, say: Say, min_agreement: float
+    root: Path,
+    model: Exportable,
+    model_version: str,
+    say: Say,
+    *,
+    min_agreement: float,
+    speeds: Mapping[str, float],
 ) -> tuple[dict[str, Measured], str]:
     reference = model.reference()
     programs = model.write(root, say)
@@ -88,7 +112,7 @@ def _write(
     expected = np.concatenate([reference(item[None]) for item in items])
     golden = write_answers(root / GOLDEN_FILE, inputs, expected)
     say("comparing the programs")
-    measured = _measure(programs, items, expected, model)
+    measured = _measure(programs, items, expected, model, speeds)
     for name in exact:
         if measured[name].golden_difference > PARITY_BOUND:
             raise ExportError(
@@ -125,11 +149,13 @@ def _measure(
     golden: NDArray[Any],
     expected: NDArray[np.float32],
     model: Exportable,
+    speeds: Mapping[str, float],
 ) -> dict[str, Measured]:
     samples = model.samples.evaluation if model.samples else golden
     standing = model.standing_for_reference
     answers = {name: answer(program.predict, samples) for name, program in programs.items()}
-    speeds = items_per_second({name: program.predict for name, program in programs.items()}, samples)
+    if not programs.keys() <= speeds.keys():
+        speeds = items_per_second({name: program.predict for name, program in programs.items()}, samples)
     labels = model.samples.labels if model.samples else None
     return {
         name: Measured(
@@ -164,14 +190,6 @@ def _figures(model: Exportable, measured: dict[str, Measured]) -> dict[str, floa
         figures[f"{key}_top1_agreement"] = of.agreement.top1
         figures[f"{key}_golden_max_abs_difference"] = of.golden_difference
     return figures
-
-
-def _report(measured: dict[str, Measured], chosen: str) -> dict[str, Any]:
-    def entry(of: Measured) -> dict[str, Any]:
-        agreed: Agreement = of.agreement
-        return {**asdict(of), "agreement": agreed.model_dump()}
-
-    return {"chosen": chosen, "programs": {name: entry(of) for name, of in measured.items()}}
 
 
 def _manifest(
