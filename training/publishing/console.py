@@ -59,13 +59,20 @@ def print_json(document: Any) -> None:
 
 
 def print_table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """Print a table without lines, which other programs can read as columns too."""
+    """Print a table without lines, which other programs can read as columns too: only a terminal folds it."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console(width=None if sys.stdout.isatty() else _UNBOUNDED).print(table)
+    console = Console()
+    if console.is_terminal:
+        console.print(table)
+        return
+    wide = Console(width=_UNBOUNDED)
+    with wide.capture() as printed:
+        wide.print(table)
+    click.echo("\n".join(line.rstrip() for line in printed.get().splitlines()))
 
 
 def short(digest: str) -> str:

@@ -76,7 +76,8 @@ class Origin:
 
     Attributes:
         label: the version, or the run's id.
-        parameters: the configuration, by dotted keys; None where the run is not in the bucket (any more).
+        parameters: the configuration without the texts of its model card, by dotted keys; None where the run is not in the
+            bucket (any more).
         bytes: size of the bundle's files.
     """
 
@@ -133,7 +134,8 @@ def origin_of(store: Store, name: str, version_or_run: str) -> Origin:
     parameters = None
     if version.run_id is not None:
         try:
-            parameters = flat(yaml.safe_load(experiments.document(name, version.run_id, "config.yml")))
+            document = yaml.safe_load(experiments.document(name, version.run_id, "config.yml"))
+            parameters = flat({key: value for key, value in document.items() if key != "card"})
         except PublishingError:
             parameters = None
     return Origin(version_or_run, version.digest, version.manifest, parameters, version.promotion)

@@ -88,7 +88,9 @@ def test_lineage_of_a_version_or_a_run(releaser: Releaser, *, promoted: bool) ->
     assert lineage["library_versions"] == trained.library_versions
     assert lineage["parameters"]["training.batch_size"] == made.run.config().training.batch_size
     assert (lineage["promotion"] is not None) is promoted
+    assert not any(key.startswith("card") for key in lineage["parameters"])
     text = invoke("list", "iris", label, "--lineage").stdout
+    assert all(line == line.rstrip() for line in text.splitlines())
     assert any(line.split() == ["data_digest", trained.data_digest] for line in text.splitlines())
 
 

@@ -1,0 +1,93 @@
+"""The policies of roles/identity are enough for what their hosts do with the registry, and for nothing else.
+
+The emulated IAM knows actions and resources, no conditions: those are left out here.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+import jinja2
+import pytest
+from moto.core.authorization import enable_iam_authentication
+
+from bundle import RegistryError
+from bundle.registry import Registry, Store
+from tests.bundles import REPOSITORY
+from tests.training.registry.runs import BUCKET, RUN_ID, Releaser, trained
+from training.publishing.experiments import Experiments
+
+IDENTITY = {
+    "identity_models_bucket": BUCKET,
+    "identity_datasets_bucket": "datasets",
+    "identity_releases_bucket": "releases",
+    "identity_kms_key_arn": "",
+    "identity_region": "us-east-1",
+    "identity_account_id": "123456789012",
+    "identity_log_group": "/pettracker/ml-server",
+    "identity_metric_namespace": "PetTracker/ML",
+    "identity_training_log_group": "/pettracker/training",
+    "identity_training_metric_namespace": "ML/Training",
+}
+
+
+def policy(name: str) -> dict[str, Any]:
+    template = (REPOSITORY / "roles/identity/templates" / f"{name}_policy.json.j2").read_text()
+    document: dict[str, Any] = json.loads(jinja2.Template(template, undefined=jinja2.StrictUndefined).render(IDENTITY))
+    for statement in document["Statement"]:
+        statement.pop("Condition", None)
+    return document
+
+
+@pytest.fixture
+def allowed(s3: Any) -> Iterator[Callable[[str], Any]]:
+    """Run with the credentials of somebody who has one of the policies, and nothing else."""
+
+    @contextmanager
+    def acting(name: str) -> Iterator[Store]:
+        iam = boto3.client("iam")
+        iam.create_user(UserName=name)
+        iam.put_user_policy(UserName=name, PolicyName=name, PolicyDocument=json.dumps(policy(name)))
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        client = boto3.client("s3", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
+        with enable_iam_authentication():
+            yield Store(BUCKET, client)
+
+    yield acting
+
+
+def test_a_training_host_publishes_runs_and_no_versions(
+    allowed: Callable[[str], Any], releaser: Releaser, tmp_path: Path
+) -> None:
+    releaser.publish("promoted")
+    releaser.promote("promoted")
+    made = trained(tmp_path / "made", "made", "1.1.0")
+    with allowed("training") as store:
+        assert Experiments(store).publish(made.run, made.bundle).outcome == "published"
+        assert Experiments(store).publish(made.run, made.bundle).outcome == "already published"
+        with pytest.raises(RegistryError, match=r"access denied \(PutObject\)"):
+            Registry(store).publish(made.bundle)
+        with pytest.raises(RegistryError, match=r"access denied \(GetObject\)"):
+            store.read("production/iris/1.0.0/manifest.json")
+        with pytest.raises(RegistryError, match=r"index\.json cannot be deleted: Access Denied"):
+            store.delete(["experiments/iris/made/index.json"])
+    assert Registry(BUCKET).versions("iris") == ["1.0.0"]
+    assert Experiments(Store(BUCKET)).index("iris", "made").name == "iris"
+
+
+def test_a_serving_host_fetches_versions_and_writes_nothing(
+    allowed: Callable[[str], Any], releaser: Releaser, tmp_path: Path
+) -> None:
+    digest = releaser.publish().digest
+    releaser.promote()
+    with allowed("service") as store:
+        assert (
+            Registry(store).fetch("iris", "1.0.0", digest, tmp_path / "fetched", releaser.public_key).digest == digest
+        )
+        with pytest.raises(RegistryError, match=r"access denied \(PutObject\)"):
+            store.write_once("production/iris/1.0.1/manifest.json", b"{}")
+        with pytest.raises(RegistryError, match=r"access denied \(GetObject\)"):
+            store.read(f"experiments/iris/{RUN_ID}/index.json")
