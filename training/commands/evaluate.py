@@ -1,8 +1,16 @@
 """`python -m training evaluate`."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from training.evaluation.measure import Progress
+    from training.evaluation.record import Evaluation
+    from training.run import Run
 
 
 @click.command("evaluate")
@@ -24,31 +32,23 @@ def command(run: Path, *, data: str | None, batch_size: int, min_accuracy: float
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from training.data import load_data
     from training.evaluation.findings import findings, percent
-    from training.evaluation.measure import evaluate, evaluate_other
     from training.evaluation.report import FILE, read_history
     from training.run import Run, RunError
 
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    opened = Run(run)
+    opened, tasks = Run(run), {}
     try:
-        lineage = opened.finished()
-        found = load_data(opened.config(), data, say=lambda line: click.echo(line, err=True))
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-            tasks = {}
 
             def progress(split: str, done: int, items: int) -> None:
                 if split not in tasks:
                     tasks[split] = bars.add_task(f"{split} items", total=items)
                 bars.update(tasks[split], completed=done)
 
-            directory = opened.evaluation
-            if data is not None and found.digest != lineage.data_digest:
-                evaluation, directory = evaluate_other(opened, found, batch_size=batch_size, progress=progress)
-            else:
-                evaluation = evaluate(opened, found, batch_size=batch_size, progress=progress)
+            evaluation, directory = _measure(opened, data, batch_size, progress)
+        best_epoch = opened.lineage().best_epoch
     except (RunError, ValueError) as error:
         raise click.ClickException(str(error)) from None
 
@@ -59,7 +59,7 @@ def command(run: Path, *, data: str | None, batch_size: int, min_accuracy: float
         f" (95 % interval {percent(low)} to {percent(high)}); temperature {evaluation.temperature:g}",
         err=True,
     )
-    for each in findings(evaluation, read_history(opened), lineage.best_epoch):
+    for each in findings(evaluation, read_history(opened), best_epoch):
         click.echo(f"{each.title}: {each.text}", err=True)
     report = directory / FILE
     click.echo(report)
@@ -69,3 +69,19 @@ def command(run: Path, *, data: str | None, batch_size: int, min_accuracy: float
         raise click.ClickException(
             f"the test accuracy {evaluation.test_accuracy:g} is below --min-accuracy {min_accuracy:g}"
         )
+
+
+def _measure(run: Run, data: str | None, batch_size: int, progress: Progress) -> tuple[Evaluation, Path]:
+    """Measure on the run's own data, or on another test set where other data is named. Returns where it was written."""
+    from training.data import load_all, load_data
+    from training.evaluation.measure import OtherData, evaluate, evaluate_other
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    lineage, config = run.finished(), run.config()
+    if data is not None:
+        other = OtherData(*load_all(config, data, say=say))
+        if other.digest != lineage.data_digest:
+            return evaluate_other(run, other, batch_size=batch_size, progress=progress)
+    return evaluate(run, load_data(config, data, say=say), batch_size=batch_size, progress=progress), run.evaluation

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
 from training.data import Data, Items
@@ -37,6 +36,16 @@ class _Measured:
     items: Items
     logits: Logits
     labels: Labels
+
+
+@dataclass(frozen=True)
+class OtherData:
+    """Other data than that of the training, unsplit, as `training.data.load_all` reads it."""
+
+    items: Items
+    classes: list[str]
+    digest: str
+    feature_names: list[str]
 
 
 def evaluate(
@@ -76,7 +85,7 @@ def evaluate(
 
 
 def evaluate_other(
-    run: Run, data: Data, *, batch_size: int = BATCH, progress: Progress = lambda _split, _done, _all: None
+    run: Run, data: OtherData, *, batch_size: int = BATCH, progress: Progress = lambda _split, _done, _all: None
 ) -> tuple[Evaluation, Path]:
     """Measure every item of another test set, with the temperature of the run's own evaluation.
 
@@ -90,10 +99,9 @@ def evaluate_other(
         raise RunError(f"the run knows no class {', '.join(unknown)}; it knows {', '.join(lineage.classes)}")
     if data.feature_names != lineage.feature_names:
         raise RunError(f"the data's features are {data.feature_names}, and the run's {lineage.feature_names}")
-    items = _Joined(data.train, data.validation, data.test)
-    logits = load_model(run).answer(items, batch_size, partial(progress, "all"))
+    logits = load_model(run).answer(data.items, batch_size, partial(progress, "all"))
     ids = np.array([lineage.classes.index(name) for name in data.classes], np.int64)
-    test = _Measured(items, logits, ids[items.labels])
+    test = _Measured(data.items, logits, ids[data.items.labels])
     directory = run.evaluation / f"other-{data.digest.removeprefix('sha256:')[:12]}"
     evaluation = _conclude(
         run,
@@ -133,22 +141,3 @@ def _conclude(run: Run, directory: Path, test: _Measured, **rest: Any) -> Evalua
 
 def _class_figures(measured: _Measured, lineage: Lineage) -> list[ClassFigures]:
     return class_figures(measured.logits.argmax(axis=1), measured.labels, lineage.classes)
-
-
-class _Joined(Items):
-    """The items of several splits, one after the other."""
-
-    def __init__(self, *parts: Items) -> None:
-        super().__init__(np.concatenate([part.labels for part in parts]), [name for part in parts for name in part.ids])
-        self._places = [(part, index) for part in parts for index in range(len(part))]
-
-    def raw(self, index: int) -> NDArray[Any]:
-        part, inside = self._places[index]
-        return part.raw(inside)
-
-    def prepared(self, index: int) -> NDArray[Any]:
-        part, inside = self._places[index]
-        return part.prepared(inside)
-
-    def subset(self, indices: NDArray[np.int64]) -> "_Joined":
-        raise NotImplementedError

@@ -60,6 +60,10 @@ def test_other_data_is_another_test_set_only_when_it_is_named(run: Run, tmp_path
     assert other.exit_code == 0, other.output
     assert "600 items of another test set" in other.stderr
     assert "/evaluation/other-" in other.stdout
+    # However small: it is not split.
+    few = tmp_path / "few.csv"
+    few.write_text("x,y,z,kind\n9,0,0,a\n9,0,0.5,b\n")
+    assert "50.0 % of 2 items of another test set" in _evaluate(run, "--data", str(few)).stderr
     # The same data, moved, is the run's own.
     moved = Path(tmp_path / "rows.csv").rename(tmp_path / "moved.csv")
     assert _evaluate(run, "--data", str(moved)).stdout == f"{run.evaluation / 'report.html'}\n"

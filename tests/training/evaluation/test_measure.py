@@ -8,7 +8,7 @@ import pytest
 
 from tests.training.evaluation.runs import answers, data, finished, rows
 from training.data.items import Rows
-from training.evaluation.measure import evaluate, evaluate_other
+from training.evaluation.measure import OtherData, evaluate, evaluate_other
 from training.evaluation.record import read_evaluation
 from training.run import Run, RunError
 
@@ -125,14 +125,7 @@ def test_another_test_set_is_measured_whole_and_beside_the_runs_own_evaluation(t
     part = Rows(
         np.hstack([logits, np.zeros_like(logits[:, :1])])[:, [1, 0, 2]], labels, [f"new {i}" for i in range(80)]
     )
-    other = replace(
-        measured,
-        train=part.subset(np.arange(40)),
-        validation=part.subset(np.arange(40, 60)),
-        test=part.subset(np.arange(60, 80)),
-        classes=["dog", "cat"],
-        digest="sha256:" + "ab" * 32,
-    )
+    other = OtherData(part, ["dog", "cat"], "sha256:" + "ab" * 32, measured.feature_names)
     found, directory = evaluate_other(run, other)
     assert found.other_test_set
     assert found.samples == 80
@@ -150,7 +143,7 @@ def test_another_test_set_is_measured_whole_and_beside_the_runs_own_evaluation(t
 def test_another_test_set_needs_the_runs_own_evaluation_and_known_classes(tmp_path: Path) -> None:
     measured = data(CLASSES)
     run = finished(tmp_path, measured)
-    other = replace(measured, digest="sha256:" + "ab" * 32)
+    other = OtherData(measured.test, CLASSES, "sha256:" + "ab" * 32, measured.feature_names)
     with pytest.raises(RunError, match="is not evaluated: run `python -m training evaluate"):
         evaluate_other(run, other)
     evaluate(run, measured)
