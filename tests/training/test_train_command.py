@@ -94,7 +94,14 @@ def test_weights_of_others_execute_nothing(tmp_path: Path) -> None:
     harm = tmp_path / "harm"
     torch.save({"weights": _Malicious(harm)}, tmp_path / "weights.pth")
     project = photo_project(tmp_path)
-    result = _train(project, tmp_path / "run", "--set", "network.pretrained=true", "--set", f"network.weights={harm.parent}/weights.pth")
+    result = _train(
+        project,
+        tmp_path / "run",
+        "--set",
+        "network.pretrained=true",
+        "--set",
+        f"network.weights={harm.parent}/weights.pth",
+    )
     assert result.exit_code == 1
     assert f"network.weights: {tmp_path / 'weights.pth'} is no safetensors file" in result.stderr
     assert not harm.exists()
@@ -128,6 +135,13 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, arguments: list[str],
     assert message in result.stderr
     assert status == 2 or len(result.stderr.strip().splitlines()) <= 2
     assert "Traceback" not in result.stderr
+
+
+def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = _train("iris", tmp_path / "file" / "run")
+    assert result.exit_code == 1
+    assert f"the run cannot be written: [Errno 20] Not a directory: '{tmp_path}/file/run'" in result.stderr
 
 
 def test_help_needs_no_torch() -> None:

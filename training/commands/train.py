@@ -126,6 +126,8 @@ def _train(
         raise SystemExit(INTERRUPTED) from None
     except (DataError, NetworkError, RunError, TrainingError) as error:
         raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"the run cannot be written: {error}") from None
     reporter.say(
         f"done in {lineage.seconds:,.0f} s: epoch {lineage.best_epoch} is the best, validation accuracy "
         f"{lineage.validation_accuracy:.2%}; weights in {run.weights}"
