@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 import boto3
@@ -105,7 +105,7 @@ def test_every_command_of_the_page_is_known_with_its_options() -> None:
         for words in shell_words(block.text):
             if "-m" in words and words[words.index("-m") + 1] in CLIS:
                 package, name, *arguments = words[words.index("-m") + 1 :]
-                arguments = arguments[: next((n for n, word in enumerate(arguments) if word in ("&", ";", "|")), None)]
+                arguments = list(takewhile(lambda word: word not in ("&", ";", "|") and word[0] != ">", arguments))
                 check_arguments(CLIS[package], name, arguments)
                 checked.add(f"{package} {name}")
             elif "ansible-playbook" in words:

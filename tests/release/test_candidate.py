@@ -8,12 +8,13 @@ import boto3
 import pytest
 
 from bundle import load, seal
-from bundle.registry import Registry
+from bundle.registry import Registry, Store
 from bundle.signing import sign
 from release.candidate import Candidate, publish_candidate
 from release.environment import Pin
 from release.errors import ReleaseError
 from tests.release.worlds import MODELS, World
+from tests.training.registry.runs import RUN_ID, Releaser
 
 
 def publish(world: World, model: str, pin: Pin | None = None, allow_downgrade: bool = False) -> Candidate:
@@ -126,3 +127,21 @@ def test_other_bytes_under_the_pinned_version_are_refused(world: World) -> None:
 )
 def test_a_model_that_is_nowhere_is_refused(world: World, model: str, match: str) -> None:
     refused(world, model, match)
+
+
+def test_a_run_of_the_registry_is_promoted_and_may_be_released(world: World) -> None:
+    releaser = Releaser(Store(MODELS), world.private_key, world.public_key, world.root.parent / "runs")
+    run = releaser.publish()
+    candidate = publish(world, f"iris:{RUN_ID}")
+    assert candidate.pin == Pin("iris", "1.0.0", run.digest)
+    assert candidate.location == f"s3://{MODELS}/production/iris/1.0.0/"
+    # The same again finds it promoted.
+    assert publish(world, f"iris:{RUN_ID}").pin == candidate.pin
+
+
+def test_a_run_below_the_floor_is_not_promoted(world: World) -> None:
+    releaser = Releaser(Store(MODELS), world.private_key, world.public_key, world.root.parent / "runs")
+    releaser.publish(accuracy=0.7)
+    with pytest.raises(ReleaseError, match=f"the run {RUN_ID} is not promoted: .*0.9"):
+        publish(world, f"iris:{RUN_ID}")
+    assert releaser.versions() == []
