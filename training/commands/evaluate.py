@@ -32,8 +32,6 @@ def command(run: Path, *, data: str | None, batch_size: int, min_accuracy: float
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from training.evaluation.findings import findings, percent
-    from training.evaluation.report import FILE, read_history
     from training.run import Run, RunError
 
     console = Console(stderr=True, highlight=False)
@@ -51,6 +49,9 @@ def command(run: Path, *, data: str | None, batch_size: int, min_accuracy: float
         best_epoch = opened.lineage().best_epoch
     except (RunError, ValueError) as error:
         raise click.ClickException(str(error)) from None
+
+    from training.evaluation.findings import findings, percent
+    from training.evaluation.report import FILE, read_history
 
     low, high = evaluation.test.accuracy_interval
     whole = "items of another test set" if evaluation.other_test_set else "test items"
@@ -73,13 +74,14 @@ def command(run: Path, *, data: str | None, batch_size: int, min_accuracy: float
 
 def _measure(run: Run, data: str | None, batch_size: int, progress: Progress) -> tuple[Evaluation, Path]:
     """Measure on the run's own data, or on another test set where other data is named. Returns where it was written."""
+    # A run that is not done is refused at once.
+    lineage, config = run.finished(), run.config()
     from training.data import load_all, load_data
     from training.evaluation.measure import OtherData, evaluate, evaluate_other
 
     def say(line: str) -> None:
         click.echo(line, err=True)
 
-    lineage, config = run.finished(), run.config()
     if data is not None:
         other = OtherData(*load_all(config, data, say=say))
         if other.digest != lineage.data_digest:
