@@ -1,12 +1,12 @@
 """The directory of one training run, and its lineage. What is in it is what `evaluate`, `export` and `publish` work on.
 
-    config.yml            the configuration as it was used
-    run.json              lineage: see Lineage
-    history.jsonl         one line for each epoch
-    checkpoints/          the last ones; see training.loop.checkpoints
-    model.safetensors     weights of the epoch with the lowest validation loss
-    tensorboard/          events
-    evaluation/           what `evaluate` wrote
+config.yml            the configuration as it was used
+run.json              lineage: see Lineage
+history.jsonl         one line for each epoch
+checkpoints/          the last ones; see training.loop.checkpoints
+model.safetensors     weights of the epoch with the lowest validation loss
+tensorboard/          events
+evaluation/           what `evaluate` wrote
 """
 
 import json

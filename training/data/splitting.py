@@ -17,6 +17,7 @@ from training.config import Split
 from training.data.items import DataError, Found, Items
 
 _SIDES = ("train", "validation", "test")
+_VERBS = {"train": "train with", "validation": "validate with", "test": "test with"}
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,6 @@ def divide(found: Found, split: Split, say: Callable[[str], None]) -> Data:
     say(f"{len(labels):,} items of {len(found.classes):,} classes: {counts}")
     parts = {side: found.items.subset(np.flatnonzero(chosen)) for side, chosen in sides.items()}
     return Data(**parts, classes=found.classes, digest=found.digest, feature_names=found.feature_names)
-
-
-_VERBS = {"train": "train with", "validation": "validate with", "test": "test with"}
 
 
 def position(digest: bytes, seed: int) -> float:
