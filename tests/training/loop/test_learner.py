@@ -28,7 +28,7 @@ def _changed(config: ProjectConfig, **training: Any) -> ProjectConfig:
 
 def _rows_learner(
     weights: torch.Tensor | None = None, mixup: float = 0.0, **training: Any
-) -> tuple[Learner, nn.Module]:
+) -> tuple[Learner, nn.Sequential]:
     config = _changed(iris()[0], **training)
     config = config.model_copy(update={"augmentation": config.augmentation.model_copy(update={"mixup": mixup})})
     seed_everything(1)
