@@ -1,5 +1,6 @@
 """A release from a signed bundle to a verified record, in an emulated account. The gate's hosts are the rehearsal's to test."""
 
+import hashlib
 import json
 from dataclasses import replace
 from typing import Any
@@ -8,6 +9,7 @@ import boto3
 import pytest
 from click.testing import CliRunner
 
+from bundle import load
 from release import cli, steps
 from release.environment import Environment, Pin
 from release.errors import ReleaseError
@@ -193,15 +195,19 @@ def test_a_release_is_shown_verified_and_listed(
 
 
 def test_the_bill_of_materials_names_what_is_on_a_host(world: World, gated: list[Pin]) -> None:
+    content = hashlib.sha256(load(world.bundle()).digest.encode()).hexdigest()
+    packages = [{"name": "libc6", "version": "2.36-9", "arch": "amd64", "source": "apt"}]
+    put(RELEASES, f"images/{content}/packages.json", json.dumps(packages).encode())
     record = released(world).record
     sbom = json.loads(boto3.client("s3").get_object(Bucket=RELEASES, Key=record.sbom.key)["Body"].read())
     assert (sbom["bomFormat"], sbom["specVersion"]) == ("CycloneDX", "1.6")
     assert {item["purl"] for item in sbom["components"]} == {
         "pkg:pypi/numpy@2.4.6",
         "pkg:pypi/tornado@6.6.1",
+        "pkg:deb/debian/libc6@2.36-9?arch=amd64",
         "pkg:generic/small@1.0.0",
     }
-    assert record.sbom.components == 3
+    assert record.sbom.components == 4
 
 
 def put(bucket: str, key: str, body: bytes) -> None:
