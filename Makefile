@@ -12,7 +12,7 @@ export PATH
 export AWS_EC2_METADATA_DISABLED := true
 
 # Molecule scenarios that test roles on a host; the rehearsal has a target of its own, and long ones are for test-all.
-LONG_SCENARIOS = training
+LONG_SCENARIOS = training release
 HOST_SCENARIOS = $(filter-out rehearsal $(LONG_SCENARIOS),$(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml))))
 
 PLAYBOOK = scripts/with-environment $(ENV) ansible-playbook -i inventories/$(ENV)
@@ -88,7 +88,7 @@ test-rehearsal: ## The rehearsal as a test: converge, nothing changes, hosts die
 	@pytest molecule/rehearsal/teardown
 
 .PHONY: test-long
-test-long: ## Long scenarios: a training job on a real host, interrupted in the middle as Spot does
+test-long: ## Long scenarios: a training job that is interrupted on a real host as Spot does, and a release
 	@scripts/setup test
 	@scripts/with-local-cloud scripts/test-on-hosts $(LONG_SCENARIOS)
 

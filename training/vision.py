@@ -16,7 +16,7 @@ except RuntimeError:
         torch.library.define(f"torchvision::{_name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     import torchvision
 
-from torchvision import datasets, models
-from torchvision.transforms import v2
+from torchvision import datasets, models  # noqa: E402 - importable only now
+from torchvision.transforms import v2  # noqa: E402 - the same
 
 __all__ = ["datasets", "models", "torchvision", "v2"]

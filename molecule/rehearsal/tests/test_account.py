@@ -1,6 +1,7 @@
 """What an AWS client sees in the account that the playbooks built."""
 
 import json
+from pathlib import Path
 
 
 def tagged(name="Project", value="pettracker"):
@@ -95,11 +96,11 @@ def test_buckets_are_encrypted_versioned_private_and_tls_only(client):
         ), bucket
 
 
-def test_image_is_verified_and_says_where_it_comes_from(client, names):
+def test_image_is_verified_and_says_where_it_comes_from(client):
     images = client("ec2").describe_images(Owners=["self"], Filters=tagged())["Images"]
     tags = [{t["Key"]: t["Value"] for t in image["Tags"]} for image in images]
     assert [t["Verified"] for t in tags] == ["true"]
-    assert tags[0]["ModelName"] == names["model_name"]
+    assert tags[0]["ModelName"] == (Path(__file__).parents[3] / ".localcloud/model/name").read_text()
     assert tags[0]["BaseImage"].startswith("ami-")
 
 

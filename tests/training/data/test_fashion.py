@@ -78,6 +78,7 @@ def test_its_own_test_photos_are_the_test_split(tmp_path: Path) -> None:
         ),
         ("train-images-idx3-ubyte.gz", gzip.compress(b"\0\0"), "no such file of Fashion-MNIST"),
     ],
+    ids=["missing", "not gzip", "cut off", "too few", "label", "kind"],
 )
 def test_missing_and_damaged_files_are_named(tmp_path: Path, file: str, content: bytes | None, problem: str) -> None:
     _write(tmp_path)
