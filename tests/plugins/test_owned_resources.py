@@ -20,7 +20,7 @@ def pairs(tags: dict[str, str]) -> list[dict[str, str]]:
 
 
 def make_environment(account: Account, tags: dict[str, str]) -> None:
-    """Makes a VPC with two groups that refer to each other, a bucket with versions, a role in a profile, a log group and more."""
+    """Makes a VPC with two groups that refer to each other, a bucket with versions, a role in a profile and more."""
     ec2, s3, iam, logs = account("ec2"), account("s3"), account("iam"), account("logs")
     name = tags["Environment"]
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
