@@ -64,7 +64,7 @@ def parameters(account: Account) -> dict[str, Any]:
     subnets = [ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{index}.0/24")["Subnet"]["SubnetId"] for index in (1, 2)]
     group = ec2.create_security_group(GroupName="training", Description="x", VpcId=vpc)["GroupId"]
     account("iam").create_instance_profile(InstanceProfileName="training")
-    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+    image = ec2.register_image(Name="base", RootDeviceName="/dev/xvda")["ImageId"]
     return {
         "job": "pets-1",
         "image_id": image,

@@ -42,7 +42,8 @@ class Controller:
         subnet = self.ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
         group = self.ec2.create_security_group(GroupName="training", Description="x", VpcId=vpc)["GroupId"]
         self._client("iam").create_instance_profile(InstanceProfileName="training")
-        image = self.ec2.describe_images(Owners=["amazon"])["Images"][0]
+        image = self.ec2.register_image(Name="base", RootDeviceName="/dev/xvda")["ImageId"]
+        described = self.ec2.describe_images(ImageIds=[image])["Images"][0]
         self._environment = os.environ | {
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
             "AWS_ENDPOINT_URL": endpoint,
@@ -58,8 +59,8 @@ class Controller:
             "bucket": "models",
             "wheelhouse": {"bucket": "releases", "key": "wheelhouse/x.tar.gz", "sha256": "0" * 64},
             "output": str(directory / "runs"),
-            "base_owner": image["OwnerId"],
-            "base_name": image["Name"],
+            "base_owner": described["OwnerId"],
+            "base_name": "base",
             "subnet_ids": [subnet],
             "security_group_id": group,
             "profile": "training",

@@ -19,6 +19,8 @@ from training.data.items import Items
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
+_SIGNALS = {signal.SIGINT, signal.SIGTERM}
+
 
 class Batches:
     """The batches of one epoch that are still to be done, of one process: inputs and labels.
@@ -72,7 +74,12 @@ class Batches:
             # Its own, so that workers leave the generator of the training as it is.
             generator=torch.Generator(),
         )
-        return iter(loader)
+        # A signal that comes before a worker has set its own ways would end it; workers inherit what is blocked here.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        try:
+            return iter(loader)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Maker(Dataset[Batch]):
@@ -101,3 +108,4 @@ def _leave_signals_to_the_training(_worker: int) -> None:
     # A terminal and systemd signal every process; without its workers, the training could not finish the step that it is in.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
