@@ -19,8 +19,14 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     EllipticCurvePrivateKey,
     EllipticCurvePublicKey,
 )
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
 from pydantic import Base64Bytes, BaseModel, Field, ValidationError
 
 from bundle.errors import BundleError, SigningError
@@ -117,6 +123,11 @@ def verify_signature(root: Path, public_key: Path) -> None:
         raise BundleError(
             MANIFEST_FILE, "is not the one that was signed; fetch the bundle again, or sign what it is now"
         )
+
+
+def fingerprint(key: PublicKeyTypes) -> str:
+    """Return the sha256 (hex) of a public key's SubjectPublicKeyInfo (DER): the same for every way to write the key."""
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
 
 def _check_private_key(path: Path) -> None:

@@ -32,7 +32,7 @@ def ask(url: str, file: Path, timeout_seconds: float, ca_file: Path | None = Non
         f"{url.rstrip('/')}/predict", data=file.read_bytes(), headers={"Content-Type": kind}
     )
     try:
-        with urllib.request.urlopen(request, timeout=timeout_seconds, context=context) as response:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=timeout_seconds, context=context) as response:  # noqa: S310 - the same
             answer: dict[str, Any] = json.load(response)
     except urllib.error.HTTPError as error:
         raise AskError(

@@ -38,7 +38,7 @@ def probe_over_http(probe: Probe) -> CheckResult:
     connection: http.client.HTTPConnection
     if probe.protocol == "HTTPS":
         # "The load balancer does not validate these certificates": user guide, "Target groups", HTTPS.
-        context = ssl._create_unverified_context()  # noqa: S323
+        context = ssl._create_unverified_context()  # noqa: S323 - see above
         connection = http.client.HTTPSConnection(probe.address, probe.port, timeout=probe.timeout, context=context)
     else:
         connection = http.client.HTTPConnection(probe.address, probe.port, timeout=probe.timeout)

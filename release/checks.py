@@ -35,9 +35,13 @@ def check_floor(bundle: Bundle, environment: Environment) -> float | None:
     """Return the bundle's test accuracy, if it names one.
 
     Raises:
-        ReleaseError: it is below the inventory's floor, or unknown where there is a floor.
+        ReleaseError: it is no share, below the inventory's floor, or unknown where there is a floor.
     """
     accuracy = bundle.manifest.metrics.get(ACCURACY)
+    if accuracy is not None and not 0 <= accuracy <= 1:  # NaN is neither, and below no floor
+        raise ReleaseError(
+            f"{_named(bundle)} states a {ACCURACY} of {accuracy}, which is no share of 1: evaluate its run anew"
+        )
     floor = environment.min_accuracy
     if floor > 0 and accuracy is None:
         raise ReleaseError(

@@ -19,15 +19,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     EllipticCurvePublicKey,
 )
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
-)
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bundle.manifest import Digest, ModelName, ModelVersion, Sha256
+from bundle.signing import fingerprint
 from release.errors import ReleaseError
 
 
@@ -152,11 +148,6 @@ def read_public_key(pem: str) -> EllipticCurvePublicKey:
     if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
         raise ReleaseError("model_public_key is not on the curve P-256")
     return key
-
-
-def fingerprint(key: EllipticCurvePublicKey) -> str:
-    """Return the sha256 (hex) of a public key."""
-    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
 
 def signed(record: Record, key: EllipticCurvePrivateKey) -> bytes:

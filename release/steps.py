@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
+from bundle.signing import fingerprint
 from release.approval import approval_of
 from release.candidate import Candidate, publish_candidate, published_manifest
 from release.environment import ROOT, Environment, read_environment
@@ -23,7 +24,6 @@ from release.record import (
     ReleasedImage,
     ReleasedModel,
     Verification,
-    fingerprint,
     private_key_of,
     read_private_key,
     release_id,

@@ -18,7 +18,7 @@ from inference.backends import DEFAULT_BATCH, batch_sizes
 # Importing the telemetry of OpenVINO's converter, which serving never calls, costs a twentieth of a second.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
-import openvino  # noqa: E402
+import openvino  # noqa: E402 - only now does it find no telemetry
 
 # Each compiled program holds its own copy of the weights. Above this many bytes of weights only single inputs are run:
 # batches gain nothing in fp32, which is what so large a network of this service would be.

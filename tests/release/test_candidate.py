@@ -99,6 +99,11 @@ def test_an_accuracy_below_the_floor_is_refused(world: World) -> None:
     refused(world, str(world.bundle(accuracy=0.85)), r"test accuracy of 85\.0%, below the 90\.0% that staging asks for")
 
 
+@pytest.mark.parametrize("accuracy", [float("nan"), -0.1, 1.5])
+def test_an_accuracy_that_is_no_share_is_refused(world: World, accuracy: float) -> None:
+    refused(world, str(world.bundle(accuracy=accuracy)), "states a test_accuracy of .*, which is no share of 1")
+
+
 def test_an_unknown_accuracy_is_refused_where_there_is_a_floor(world: World) -> None:
     refused(world, str(world.bundle(accuracy=None)), "names no test_accuracy, and staging asks for 90.0%")
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 # Both report each use to their maker unless the user has opted out; without this package they cannot.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
-import openvino  # noqa: E402
+import openvino  # noqa: E402 - only now does it find no telemetry
 
-from training.export.measure import Predict  # noqa: E402
+from training.export.measure import Predict  # noqa: E402 - after the one above
 
 
 def convert(program: torch.export.ExportedProgram, item_shape: tuple[int, ...]) -> Any:

@@ -9,22 +9,20 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bundle import Bundle, BundleError, RegistryError, load
+from bundle import Bundle, BundleError, RegistryError, load, signing
 from bundle.golden import GoldenSet
 from bundle.loading import digest_of
 from bundle.manifest import GOLDEN_FILE, SIGNATURE_FILE
 from bundle.registry import Registry, Store, precedence
 from bundle.registry.errors import explain
-from bundle.signing import sign
 from training.publishing.errors import PublishingError
 from training.publishing.experiments import Experiments
 
@@ -105,7 +103,7 @@ def promote(store: Store, name: str, run_id: str, conditions: Conditions, actor:
         key_fingerprint = fingerprint(public_key)
         bundle = Experiments(store).fetch_bundle(name, run_id, scratch / "bundle")
         if conditions.private_key and not (bundle.root / SIGNATURE_FILE).exists():
-            sign(bundle.root, conditions.private_key)
+            signing.sign(bundle.root, conditions.private_key)
         bundle = load(bundle.root, conditions.digest, public_key)
         accuracy = _check(bundle, name, run_id, conditions)
         registry = Registry(store)
@@ -176,7 +174,7 @@ def fingerprint(public_key: Path) -> str:
         raise PublishingError(f"no public key in {public_key}: {error.strerror}") from None
     except ValueError:
         raise PublishingError(f"{public_key} is not a public key in PEM") from None
-    return f"sha256:{sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()}"
+    return f"sha256:{signing.fingerprint(key)}"
 
 
 def _kept(public_key: Path, directory: Path) -> Path:
