@@ -19,6 +19,7 @@ from bundle import seal
 from bundle.signing import sign
 
 RELEASE_SECONDS = 1800
+pytestmark = pytest.mark.timeout(2 * RELEASE_SECONDS)
 
 
 def release(model: str | Path) -> subprocess.CompletedProcess[str]:
