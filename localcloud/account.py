@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from localcloud import backends
 from localcloud.api import ApiServer, create_application
+from localcloud.corrections import patching
 from localcloud.corrections.ec2_images import register_base_image
 from localcloud.fleet import Fleet
 from localcloud.health import HealthChecker, Probe, always_healthy
@@ -58,8 +59,9 @@ class Account:
         return register_base_image(self.reconciler, backends.ec2(), image)
 
     def close(self) -> None:
-        """Stop serving; hosts are left to their driver."""
+        """Stop serving, and give moto back what was corrected; hosts are left to their driver."""
         self.fleet.close()
         self.health.close()
         self.reconciler.close()
         self.api.close()
+        patching.restore()

@@ -89,8 +89,9 @@ def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
     raise AssertionError(f"still not so after {seconds} s")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served_cloud() -> Iterator[Cloud]:
+    """An account that is closed before other tests use moto as it is."""
     hosts = RecordingHosts()
     answers: dict[str, CheckResult] = {}
 

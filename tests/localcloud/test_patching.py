@@ -1,0 +1,63 @@
+"""What is corrected in moto is given back to whoever uses moto afterwards in the same process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from moto.autoscaling.models import FakeAutoScalingGroup
+
+from localcloud.account import Account
+from localcloud.corrections import patching
+from localcloud.corrections.patching import addition, correction
+from localcloud.reconciler import NoHosts
+from localcloud.settings import Settings
+
+
+class Base:
+    def inherited(self) -> str:
+        return "inherited"
+
+
+class Owner(Base):
+    def own(self) -> str:
+        return "own"
+
+
+def correct() -> None:
+    @correction(Owner, "own")
+    def own(original: Any, self: Any) -> str:
+        return f"corrected {original(self)}"
+
+    @correction(Owner, "inherited")
+    def inherited(original: Any, self: Any) -> str:
+        return f"corrected {original(self)}"
+
+    @addition(Owner, "added")
+    def added(self: Any) -> str:
+        return "added"
+
+
+def test_a_correction_starts_from_the_original_however_often_it_is_applied() -> None:
+    correct()
+    correct()
+    assert [Owner().own(), Owner().inherited()] == ["corrected own", "corrected inherited"]
+    patching.restore()
+
+
+def test_restoring_leaves_nothing_behind() -> None:
+    before = dict(vars(Owner))
+    correct()
+    patching.restore()
+    assert dict(vars(Owner)) == before
+    assert Owner().inherited() == "inherited"
+    patching.restore()
+
+
+def test_an_account_that_is_closed_leaves_moto_as_it_was(tmp_path: Path) -> None:
+    before = dict(vars(FakeAutoScalingGroup))
+    account = Account(Settings(root=tmp_path, api_port=0), NoHosts())
+    assert dict(vars(FakeAutoScalingGroup)) != before
+    account.open()
+    account.close()
+    assert dict(vars(FakeAutoScalingGroup)) == before
