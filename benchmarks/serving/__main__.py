@@ -112,7 +112,7 @@ def _compare(
     plot = output / f"{PAGE}.svg"
     write_plot(results, plot)
     (output / f"{PAGE}.json").write_text(report.as_json(results, machine), encoding="utf-8")
-    figures = report.markdown(results, machine, plot.name)
+    figures = report.markdown(results, machine, plot.name, CORES)
     click.echo(figures)
     _write_page(output, "figures", figures)
     sys.exit(1 if any(result.problems for result in results) else 0)

@@ -69,6 +69,16 @@ def _tree(pid: int) -> list[psutil.Process]:
         return []
 
 
+def processor_seconds(pid: int) -> float:
+    """Return the processor time of a process and all below it until now; of those that ended, what their parents waited for."""
+    total = 0.0
+    for process in _tree(pid):
+        with contextlib.suppress(psutil.Error):
+            times = process.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
+    return total
+
+
 def _proportional_bytes(process: psutil.Process) -> int:
     try:
         return int(process.memory_full_info().pss)

@@ -55,9 +55,9 @@ def table(results: Sequence[Result]) -> str:
     """Return the Markdown table of medians."""
     ours = next((result.median("small") for result in results if result.contender.pipeline == "own"), None)
     lines = [
-        "| server | decoding and engine | configuration | 640x480, 8 clients: req/s | ratio | p50 ms | p99 ms "
+        "| server | decoding and engine | configuration | 640x480, 8 clients: req/s | ratio | CPU ms each | p50 ms | p99 ms "
         "| 12 MP, 4 clients: req/s | p99 ms | open loop: rate | p50 ms | p99 ms | errors | memory MB | ready s |",
-        "|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+        "|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for result in results:
         small, large, opened = (result.median(kind) for kind in LOADS)
@@ -70,7 +70,7 @@ def table(results: Sequence[Result]) -> str:
             if not result.problems
             else f"{result.configuration.label} (**failed**, see below)",
             *(_number(small, "requests_per_second"), f"{share:.2f}" if share else "-"),
-            *(_milliseconds(small, "p50"), _milliseconds(small, "p99")),
+            *(_milliseconds(small, "processor_seconds", 1), _milliseconds(small, "p50"), _milliseconds(small, "p99")),
             *(_number(large, "requests_per_second"), _milliseconds(large, "p99")),
             *(_number(opened, "rate"), _milliseconds(opened, "p50"), _milliseconds(opened, "p99")),
             str(errors) if small else "-",
@@ -86,9 +86,9 @@ def _number(load: Load | None, name: str) -> str:
     return f"{value:.1f}" if value is not None else "-"
 
 
-def _milliseconds(load: Load | None, name: str) -> str:
+def _milliseconds(load: Load | None, name: str, digits: int = 0) -> str:
     value = getattr(load, name) if load else None
-    return f"{value * 1000:.0f}" if value is not None else "-"
+    return f"{value * 1000:.{digits}f}" if value is not None else "-"
 
 
 def goal_table(reached: Sequence[Goal]) -> str:
@@ -98,6 +98,21 @@ def goal_table(reached: Sequence[Goal]) -> str:
         figure = "-" if goal.reached is None else f"{goal.reached:.2f}"
         lines.append(f"| {goal.text} | {goal.bound:g} | {figure} | {'met' if goal.met else '**missed**'} |")
     return "\n".join(lines)
+
+
+def limit(results: Sequence[Result], cores: int) -> str:
+    """Return what decoding and inference leave for any server to win; nothing where the engine alone was not measured."""
+    bare = next((result.median("small") for result in results if result.contender.pipeline == "bare"), None)
+    peers = [load for result in results if result.contender.pipeline == "int8" and (load := result.median("small"))]
+    if bare is None or bare.processor_seconds is None or not peers:
+        return ""
+    most = cores / bare.processor_seconds
+    best = max(load.requests_per_second for load in peers)
+    return (
+        f"Decoding and inference alone take {bare.processor_seconds * 1000:.1f} ms of processor time a photo (640x480), so no "
+        f"server around this engine and decoding can answer more than {most:.0f} a second on {cores} cores, "
+        f"{most / best:.2f} times the best peer around the same engine, if HTTP and the clients cost nothing."
+    )
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> str:
@@ -116,9 +131,9 @@ def tried_table(results: Sequence[Result]) -> str:
     return "\n".join(lines) if len(lines) > 2 else ""
 
 
-def markdown(results: Sequence[Result], machine: str, plot: str | None) -> str:
+def markdown(results: Sequence[Result], machine: str, plot: str | None, cores: int) -> str:
     """Return the figures of a run as Markdown."""
-    parts = [machine, table(results), goal_table(goals(results)), tried_table(results)]
+    parts = [machine, table(results), goal_table(goals(results)), limit(results, cores), tried_table(results)]
     if plot:
         parts.insert(2, f"![Requests per second and p99 of each server]({plot})")
     problems = [(result.contender.name, problem) for result in results for problem in result.problems]

@@ -3,12 +3,20 @@
 import json
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from benchmarks.serving.contenders import BARE, Configuration, Contender
 from benchmarks.serving.inputs import Inputs
 from benchmarks.serving.load import closed_loop, open_loop, summary
-from benchmarks.serving.processes import REPOSITORY, ContenderError, Memory, free_port, running, wait_until_answering
+from benchmarks.serving.processes import (
+    REPOSITORY,
+    ContenderError,
+    Memory,
+    free_port,
+    processor_seconds,
+    running,
+    wait_until_answering,
+)
 from benchmarks.serving.statistics import Load, median_load, open_loop_rate
 
 CLIENTS = {"small": 8, "large": 4}
@@ -130,7 +138,10 @@ def _measure_service(
             for kind in kinds:
                 if kind in CLIENTS:
                     closed_loop(requests[kind], CLIENTS[kind], WARM_UP_SECONDS)
-                    result.rounds[kind].append(closed_loop(requests[kind], CLIENTS[kind], seconds))
+                    before = processor_seconds(pid)
+                    load = closed_loop(requests[kind], CLIENTS[kind], seconds)
+                    cost = (processor_seconds(pid) - before) / max(load.requests_per_second * seconds, 1.0)
+                    result.rounds[kind].append(replace(load, processor_seconds=cost))
                 else:
                     rate = open_loop_rate(result.rounds["small"][-1].requests_per_second, best_peer)
                     answers = open_loop(requests["small"], rate, seconds)

@@ -14,6 +14,7 @@ class Load:
         requests_per_second: answers with status 200 per second.
         errors: answers with another status, and requests without an answer.
         rate: requests per second that were sent, where the load was open-loop.
+        processor_seconds: what one answer cost the contender's processes, whatever else the machine did meanwhile.
     """
 
     requests_per_second: float
@@ -21,6 +22,7 @@ class Load:
     p99: float | None = None
     errors: int = 0
     rate: float | None = None
+    processor_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ def median_load(loads: Iterable[Load]) -> Load | None:
         p99=median([load.p99 for load in rounds]),
         errors=sum(load.errors for load in rounds),
         rate=median([load.rate for load in rounds]),
+        processor_seconds=median([load.processor_seconds for load in rounds]),
     )
 
 

@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from benchmarks.serving.apps import torchserve_app
 from benchmarks.serving.contenders import BARE, CONTENDERS, FLASK, OURS, Contender
 from benchmarks.serving.load import Answer, Request, body_of, parse_wrk, summary
 from benchmarks.serving.overload import judge
-from benchmarks.serving.processes import ContenderError, Memory, running, wait_until_answering
+from benchmarks.serving.processes import ContenderError, Memory, processor_seconds, running, wait_until_answering
 from benchmarks.serving.rounds import Result, run_rounds, try_configurations
 from benchmarks.serving.statistics import (
     Load,
@@ -145,10 +147,31 @@ def test_goals_compare_with_the_best_peer_of_each_kind() -> None:
 def test_what_was_not_measured_is_a_missed_goal_and_a_dash() -> None:
     results = [measured(OURS, 100), Result(FLASK, FLASK.configurations[0], problems=["did not start"])]
     assert not any(goal.met for goal in report.goals(results))
-    text = report.markdown(results, "now", None)
+    text = report.markdown(results, "now", None, 2)
     assert "**Flask eager** failed:\n\n```\ndid not start\n```" in text
     row = next(line for line in report.table(results).splitlines() if line.startswith("| Flask"))
     assert "(**failed**, see below) | - | - |" in row
+
+
+def test_the_limit_of_every_server_is_what_the_engine_alone_costs() -> None:
+    bare = measured(BARE, 125)
+    bare.rounds["small"] = [Load(125, processor_seconds=0.016)]
+    said = report.limit([bare, measured(OURS, 100), measured(named("mosec int8"), 50)], 2)
+    assert "take 16.0 ms" in said
+    assert "more than 125 a second on 2 cores, 2.50 times the best peer" in said
+    assert report.limit([measured(OURS, 100), measured(BARE, 125)], 2) == ""
+
+
+def test_a_process_is_charged_for_what_its_children_spend() -> None:
+    busy = "import time\nwhile time.process_time() < 0.3: pass"
+    parent = f"import subprocess, sys, time; subprocess.run([sys.executable, '-c', {busy!r}]); print(flush=True); time.sleep(9)"
+    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout
+            process.stdout.readline()
+            assert processor_seconds(process.pid) >= 0.3
+        finally:
+            process.kill()
 
 
 def test_every_row_of_the_table_has_the_header_s_columns() -> None:
