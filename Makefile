@@ -67,13 +67,10 @@ lint: ## Run every linter
 	@scripts/setup test
 	@scripts/lint
 
-# Two processes: after torch 2.13's DataLoader has had workers, an export in the same process corrupts its memory.
-READER_TESTS = tests/training/data tests/training/loop tests/training/test_train_command.py
 .PHONY: test-unit
 test-unit: ## Unit and contract tests; no hosts
 	@scripts/setup test
-	@pytest -m "not hosts and not slow" $(addprefix --ignore=,$(READER_TESTS))
-	@pytest -m "not hosts and not slow" $(READER_TESTS)
+	@scripts/test-unit
 
 .PHONY: test-fast
 test-fast: lint test-unit ## Linters and unit tests
