@@ -26,6 +26,8 @@ from release.gate import Image
 
 # As the wheelhouse writes them: name==version --hash=sha256:...
 _REQUIREMENT = re.compile(r"^(?P<name>[a-z0-9._-]+)==(?P<version>\S+) --hash=sha256:(?P<sha256>[0-9a-f]{64})$")
+_DEBIAN = ("deb", "debian")
+_SYSTEMS = {"ubuntu": ("deb", "ubuntu"), "al2023": ("rpm", "amzn")}
 # uuid5 needs a namespace of one's own; any fixed UUID will do.
 _NAMESPACE = uuid.UUID("6a2b7dd2-8c52-4ac1-9a55-0d1f3a1a6f0e")
 
@@ -40,7 +42,7 @@ def bill_of_materials(image: Image, pin: Pin, manifest: Manifest) -> bytes:
     packages = _system_packages(image)
     components = [
         *(_python(line, image) for line in requirements.splitlines()),
-        *(_debian(package, image) for package in packages),
+        *(_system(package, image) for package in packages),
     ]
     bom = Bom(serial_number=uuid.uuid5(_NAMESPACE, f"{image.image_id} {image.content_digest} {pin.digest}"))
     bom.metadata.timestamp = datetime.fromisoformat(image.created)
@@ -107,9 +109,10 @@ def _python(line: str, image: Image) -> Component:
     )
 
 
-def _debian(package: dict[str, str], image: Image) -> Component:
-    system = "ubuntu" if "ubuntu" in image.base_image_name else "debian"
-    purl = PackageURL("deb", system, package["name"], package["version"], {"arch": package["arch"]})
+def _system(package: dict[str, str], image: Image) -> Component:
+    # https://github.com/package-url/purl-spec: type and namespace name the kind of package and who distributes it.
+    kind = next((kind for name, kind in _SYSTEMS.items() if name in image.base_image_name), _DEBIAN)
+    purl = PackageURL(*kind, package["name"], package["version"], {"arch": package["arch"]})
     return Component(
         name=package["name"], version=package["version"], type=ComponentType.LIBRARY, purl=purl, bom_ref=str(purl)
     )

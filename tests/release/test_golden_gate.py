@@ -30,6 +30,7 @@ def conclude(directory: Path, image_id: str) -> subprocess.CompletedProcess[str]
         "golden_gate_model_digest": DIGEST,
         "golden_gate_releases_bucket": "releases",
         "golden_gate_wheelhouse": {"bucket": "releases", "key": "wheelhouse/d.tar.gz", "sha256": "d"},
+        "golden_gate_packages_key": "images/b/packages.json",
         "golden_gate_output": str(directory / "found.json"),
     }
     host = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
@@ -62,7 +63,7 @@ def test_a_verified_image_passes_and_is_written_down(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
     found = Image.model_validate_json((tmp_path / "found.json").read_bytes())
     assert (found.image_id, found.model_digest, found.content_digest) == (image, DIGEST, CONTENT)
-    assert (found.packages_key, found.wheelhouse_key) == (f"images/{CONTENT}/packages.json", "wheelhouse/d.tar.gz")
+    assert (found.packages_key, found.wheelhouse_key) == ("images/b/packages.json", "wheelhouse/d.tar.gz")
 
 
 @pytest.mark.usefixtures("account")

@@ -162,13 +162,13 @@ def test_the_release_is_verified_with_everything_that_it_names(digest: str) -> N
     assert "verified: iris-1.0.0-" in done.stdout
 
 
-def test_the_bill_of_materials_names_the_packages_of_a_host() -> None:
+def test_the_bill_of_materials_names_the_packages_of_a_host_and_of_its_system() -> None:
     shown = subprocess.check_output([ROOT / "scripts/release", "local", "show", "--json"], cwd=ROOT, text=True)
     record = json.loads(shown)
     bucket = "pettracker-local-123456789012-releases"
     sbom = json.loads(boto3.client("s3").get_object(Bucket=bucket, Key=record["sbom"]["key"])["Body"].read())
     names = {item["purl"].split("@")[0] for item in sbom["components"]}
-    assert {"pkg:pypi/openvino", "pkg:pypi/tornado", "pkg:generic/iris"} <= names
+    assert {"pkg:pypi/openvino", "pkg:pypi/tornado", "pkg:deb/debian/systemd", "pkg:generic/iris"} <= names
 
 
 def images(version: str) -> list[str]:
