@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import yaml
 from click.testing import CliRunner, Result
 from safetensors.torch import load_file
 
 from tests.training.loop.projects import ENVIRONMENT, photo_project
 from training.cli import main
-from training.config import load_config
 from training.data import load_data
 from training.networks import build
 from training.run import Run
@@ -149,15 +147,3 @@ def test_help_needs_no_torch() -> None:
     code += "assert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert "75 interrupted" in done.stdout
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
-def test_clothes_are_named_by_transfer_learning(tmp_path: Path) -> None:
-    assert _train("fashion", tmp_path / "run").exit_code == 0
-    assert Run(tmp_path / "run").finished().validation_accuracy >= 0.9
-    evaluated = CliRunner().invoke(main, ["evaluate", str(tmp_path / "run")])
-    assert evaluated.exit_code == 0, evaluated.output
-    evaluation = yaml.safe_load((tmp_path / "run" / "evaluation" / "evaluation.json").read_text())
-    assert evaluation["test_accuracy"] >= 0.9
-    assert load_config("fashion").network.pretrained
