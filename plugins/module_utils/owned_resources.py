@@ -206,14 +206,20 @@ def _remove_role(client: Client, name: str) -> None:
 
 
 def _remove_bucket(client: Client, name: str) -> None:
-    for page in client.get_paginator("list_object_versions").paginate(Bucket=name):
-        versions = [
-            {"Key": item["Key"], "VersionId": item["VersionId"]}
-            for item in page.get("Versions", []) + page.get("DeleteMarkers", [])
-        ]
-        if versions:
-            client.delete_objects(Bucket=name, Delete={"Objects": versions, "Quiet": True})
+    # The first page each time: the place where a listing is to go on is itself among what was deleted.
+    while page := _versions(client.list_object_versions(Bucket=name)):
+        refused = client.delete_objects(Bucket=name, Delete={"Objects": page, "Quiet": True}).get("Errors", [])
+        if refused:
+            first = refused[0]
+            raise RuntimeError(
+                f"{len(refused)} objects of {name} cannot be deleted; {first['Key']}: {first['Code']} {first['Message']}"
+            )
     client.delete_bucket(Bucket=name)
+
+
+def _versions(page: dict[str, Any]) -> list[dict[str, str]]:
+    listed = page.get("Versions", []) + page.get("DeleteMarkers", [])
+    return [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in listed]
 
 
 def _by(operation: str, parameter: str, as_list: bool = False, **more: Any) -> Callable[[Client, str], None]:

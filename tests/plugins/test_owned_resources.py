@@ -78,6 +78,14 @@ def test_a_kept_kind_stays(environments: Account) -> None:
     assert listed(environments, DEV) == {"bucket": ["dev-models"]}
 
 
+def test_a_bucket_with_more_versions_than_one_listing_has_is_emptied(environments: Account) -> None:
+    """A training job rewrites one object with each epoch."""
+    for epoch in range(1100):
+        environments("s3").put_object(Bucket="dev-models", Key="history", Body=str(epoch).encode())
+    remove(environments, DEV)
+    assert listed(environments, DEV) == {}
+
+
 def test_what_cannot_be_removed_in_time_is_named(environments: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     def stuck(*_: Any, **__: Any) -> None:
         raise ClientError({"Error": {"Code": "DependencyViolation"}}, "DeleteVpc")
