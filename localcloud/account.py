@@ -35,7 +35,7 @@ class Account:
         """Correct moto; nothing is served before `open`."""
         self.settings = settings
         self.reconciler = Reconciler(hosts)
-        self.fleet = Fleet(clock)
+        self.fleet = Fleet(clock, settings.refresh_patience)
         self.health = HealthChecker(probe, in_flight, self.changed)
         self._listeners: list[Callable[[], None]] = [self.fleet.wake]
         self.reconciler.on_change(self.changed)

@@ -65,7 +65,7 @@ def create_application(reconciler: Reconciler, fleet: Fleet) -> WsgiApplication:
 
     acm.apply()
     autoscaling.apply(fleet)
-    autoscaling_members.apply(fleet)
+    autoscaling_members.apply()
     cloudwatch.apply()
     ec2_images.apply(reconciler)
     ec2_instances.apply(reconciler)

@@ -20,7 +20,8 @@ from localcloud import backends
 from localcloud.activities import ActivityLog
 from localcloud.hooks import ABANDON, LAUNCHING, TERMINATING, LifecycleActions
 from localcloud.members import is_active, is_leaving
-from localcloud.refresh.engine import Refreshes
+from localcloud.refresh.engine import PATIENCE, Refreshes
+from localcloud.registration import deregister, is_draining, register
 from localcloud.termination import choose_victim
 
 logger = logging.getLogger(__name__)
@@ -36,8 +37,11 @@ LONGEST_BACKOFF = 60.0
 class Fleet:
     """Works on moto's Auto Scaling groups; one thread runs `run`, API calls only state what is wanted and `wake` it."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` tells seconds that never go back: grace periods, warm-up, checkpoints and heartbeats go by it."""
+    def __init__(self, clock: Callable[[], float] = time.monotonic, refresh_patience: float = PATIENCE) -> None:
+        """`clock` tells seconds that never go back: grace periods, warm-up, checkpoints and heartbeats go by it.
+
+        `refresh_patience` is how many of them an instance refresh waits for instances before it fails.
+        """
         self.clock = clock
         self.activities = ActivityLog()
         self.hooks = LifecycleActions(clock)
@@ -45,7 +49,7 @@ class Fleet:
         self._closing = False
         # An API call may take a member out of service while `run` looks at the group.
         self._lock = threading.RLock()
-        self.refreshes = Refreshes(self.terminate, self._lock, clock)
+        self.refreshes = Refreshes(self.terminate, self._lock, clock, refresh_patience)
         self._failures: dict[str, tuple[int, float]] = {}
 
     def wake(self) -> None:
@@ -97,21 +101,14 @@ class Fleet:
                 return self.activities.current(member.instance.id)
             member.lifecycle_state = "Terminating"
             activity = self.activities.start(group, f"Terminating EC2 instance: {member.instance.id}", cause, member)
-            self.deregister(group.target_group_arns, [member.instance.id])
+            deregister(group.target_group_arns, [member.instance.id])
             return activity
-
-    def deregister(self, target_group_arns: list[str], instance_ids: list[str]) -> None:
-        """Take instances out of target groups; connections drain."""
-        for arn in target_group_arns:
-            target_group = backends.elbv2().target_groups.get(arn)
-            if target_group is not None:
-                target_group.deregister([{"Id": one} for one in instance_ids])
 
     def _advance(self, group: Any, member: Any) -> None:
         if member.lifecycle_state.startswith("Pending"):
             self._advance_launch(group, member)
         elif member.lifecycle_state == "InService":
-            self._register(group, member)
+            register(group, member)
         elif is_leaving(member):
             self._advance_termination(group, member)
 
@@ -131,7 +128,7 @@ class Fleet:
         if state == "terminated":
             group.instance_states.remove(member)
             self.activities.finish(member.instance.id)
-        elif state != "shutting-down" and not self._draining(group, member) and not self._held(group, member):
+        elif state != "shutting-down" and not is_draining(group, member) and not self._held(group, member):
             backends.ec2().terminate_instances([member.instance.id])
 
     def _held(self, group: Any, member: Any) -> bool:
@@ -148,23 +145,11 @@ class Fleet:
         return bool(member.lifecycle_state == "Terminating:Wait")
 
     def _enter_service(self, group: Any, member: Any) -> None:
-        self._register(group, member)
+        register(group, member)
         member.lifecycle_state = "InService"
         member.in_service_since = self.clock()
         self._failures.pop(group.name, None)
         self.activities.finish(member.instance.id)
-
-    def _register(self, group: Any, member: Any) -> None:
-        if "AddToLoadBalancer" in group._suspended_processes or member.instance.state != "running":
-            return
-        for arn in group.target_group_arns:
-            target_group = backends.elbv2().target_groups.get(arn)
-            if target_group is not None and member.instance.id not in target_group.targets:
-                target_group.register([{"Id": member.instance.id}])
-
-    def _draining(self, group: Any, member: Any) -> bool:
-        groups = backends.elbv2().target_groups
-        return any(member.instance.id in groups[arn].draining for arn in group.target_group_arns if arn in groups)
 
     def _replace_unhealthy(self, group: Any) -> None:
         for member in group.instance_states:

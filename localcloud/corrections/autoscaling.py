@@ -12,6 +12,7 @@ from moto.core.responses import ActionResult, EmptyResult
 
 from localcloud.corrections.lifecycle_hooks import drop_hooks, put_hook
 from localcloud.corrections.patching import addition, correction
+from localcloud.registration import deregister
 
 if TYPE_CHECKING:
     from localcloud.fleet import Fleet
@@ -144,7 +145,7 @@ def _correct_members(fleet: Fleet) -> None:
     def deregister_detached(original: Any, self: Any, group_name: str, instance_ids: list[str], decrement: bool) -> Any:
         # https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-detach-attach-instances.html
         activities = original(self, group_name, instance_ids, decrement)
-        fleet.deregister(self.autoscaling_groups[group_name].target_group_arns, instance_ids)
+        deregister(self.autoscaling_groups[group_name].target_group_arns, instance_ids)
         return activities
 
     @addition(AutoScalingBackend, "terminate_instance")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.autoscaling.exceptions import ValidationError
 from moto.autoscaling.models import AutoScalingBackend
 
 from localcloud.corrections.patching import correction
-
-if TYPE_CHECKING:
-    from localcloud.fleet import Fleet
+from localcloud.registration import deregister
 
 
-def apply(fleet: Fleet) -> None:
+def apply() -> None:
     """Correct Standby and scale-in protection."""
 
     @correction(AutoScalingBackend, "set_instance_protection")
@@ -40,7 +38,7 @@ def apply(fleet: Fleet) -> None:
                 f"To place into standby {len(instance_ids)} instances, please update the AutoScalingGroup sizes appropriately."
             )
         activities = original(self, group_name, instance_ids, should_decrement)
-        fleet.deregister(group.target_group_arns, instance_ids)
+        deregister(group.target_group_arns, instance_ids)
         return activities
 
 

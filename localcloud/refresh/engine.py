@@ -40,7 +40,7 @@ class Refreshes:
         self._terminate = terminate
         self._lock = lock
         self._clock = clock
-        self.patience = patience
+        self._patience = patience
         self._of: WeakKeyDictionary[Any, list[Refresh]] = WeakKeyDictionary()
 
     def of(self, group: Any) -> list[Refresh]:
@@ -81,9 +81,9 @@ class Refreshes:
     def launch_template(self, group: Any) -> LaunchTemplate:
         """Return what a new member of a group is launched from just now."""
         refresh = self.active(group)
-        if refresh and refresh.desired and refresh.status in {"Pending", "InProgress", "Baking"}:
+        if refresh and refresh.desired and refresh.status in {"InProgress", "Baking"}:
             return refresh.desired
-        return LaunchTemplate(group.ec2_launch_template, group.launch_template_version)
+        return _own(group)
 
     def surplus(self, group: Any) -> int:
         """Return how many instances above its desired capacity a group has to run just now."""
@@ -106,11 +106,8 @@ class Refreshes:
         if alarm:
             self._fail(group, refresh, f"CloudWatch alarm {alarm} is in the ALARM state.")
         elif refresh.status == "InProgress" and refresh.forwards and self._replace(group, refresh, refresh.forwards):
-            refresh.status, refresh.reason, refresh.baked_at = (
-                "Baking",
-                None,
-                self._clock() + refresh.preferences.bake_time,
-            )
+            refresh.status, refresh.reason = "Baking", None
+            refresh.baked_at = self._clock() + refresh.preferences.bake_time
         elif refresh.status == "RollbackInProgress" and refresh.back and self._replace(group, refresh, refresh.back):
             refresh.end("RollbackSuccessful")
         elif refresh.status == "Cancelling" and not (refresh.waits_for_transitions and _in_transition(group)):
@@ -129,7 +126,7 @@ class Refreshes:
         return refresh
 
     def _first_round(self, group: Any, refresh: Refresh) -> Round:
-        wanted = self.launch_template(group)
+        wanted = refresh.desired or _own(group)
         staying = [one for one in group.instance_states if not is_leaving(one)]
         matching = {one.instance.id for one in staying if refresh.preferences.skip_matching and _matches(one, wanted)}
         known = frozenset(one.instance.id for one in staying)
@@ -150,27 +147,28 @@ class Refreshes:
             return True
         if self._pauses(refresh, current):
             return False
+        refresh.reason = _waiting_for(found)
+        if self._clock() - current.progressed >= self._patience:
+            self._fail(group, refresh, refresh.reason or "Instances could not be replaced in time.")
+        else:
+            self._step(group, refresh.preferences, current, found)
+        return False
+
+    def _step(self, group: Any, preferences: Preferences, current: Round, found: Survey) -> None:
         replaced = current.total - len(found.left)
-        step = next_step(
-            Situation(
-                desired=group.desired_capacity,
-                serving=found.serving,
-                replaceable=len(found.replaceable),
-                idle=found.idle,
-                short=found.short,
-                quota=max(0, count_of(current.checkpoints[0], current.total) - replaced),
-            ),
-            refresh.preferences.minimum,
-            refresh.preferences.maximum,
+        situation = Situation(
+            desired=group.desired_capacity,
+            serving=found.serving,
+            replaceable=len(found.replaceable),
+            idle=found.idle,
+            short=found.short,
+            quota=max(0, count_of(current.checkpoints[0], current.total) - replaced),
         )
+        step = next_step(situation, preferences.minimum, preferences.maximum)
         current.surplus = step.surplus
         if "Terminate" not in group._suspended_processes:
             for member in found.replaceable[: step.terminate]:
                 self._terminate(group, member, CAUSE)
-        refresh.reason = _waiting_for(found)
-        if self._clock() - current.progressed >= self.patience:
-            self._fail(group, refresh, refresh.reason or "Instances could not be replaced in time.")
-        return False
 
     def _count(self, current: Round, found: Survey) -> None:
         replaced = current.total - len(found.left)
@@ -227,6 +225,10 @@ class Refreshes:
             group.launch_template_version = refresh.desired.version
             group.provided_launch_template_version = refresh.desired.version
         refresh.end("Successful")
+
+
+def _own(group: Any) -> LaunchTemplate:
+    return LaunchTemplate(group.ec2_launch_template, group.launch_template_version)
 
 
 def obstacle_to_rollback(group: Any, desired: LaunchTemplate | None) -> str | None:

@@ -79,7 +79,7 @@ def test_without_automatic_rollback_it_fails_and_the_group_keeps_its_version(
 def test_an_alarm_rolls_back_what_was_replaced_and_nothing_else(cloud: Cloud) -> None:
     group = Refreshing(cloud)
     alarm(cloud, "OK")
-    guarded = {"AutoRollback": True, "AlarmSpecification": {"Alarms": ["errors"]}}
+    guarded: dict[str, Any] = {"AutoRollback": True, "AlarmSpecification": {"Alarms": ["errors"]}}
     group.start(CheckpointPercentages=[50, 100], **FIRST_NEW, **guarded)
     group.waits_for("at a checkpoint")
     (kept,) = set(group.in_service()) & set(group.old)
@@ -101,7 +101,7 @@ def test_an_alarm_without_rollback_fails_the_refresh(cloud: Cloud) -> None:
 def test_alarms_count_until_the_bake_time_is_over(cloud: Cloud) -> None:
     group = Refreshing(cloud)
     alarm(cloud, "OK")
-    guarded = {"AutoRollback": True, "AlarmSpecification": {"Alarms": ["errors"]}, "BakeTime": 600}
+    guarded: dict[str, Any] = {"AutoRollback": True, "AlarmSpecification": {"Alarms": ["errors"]}, "BakeTime": 600}
     group.start(**FIRST_NEW, **guarded)
     assert group.until("Baking")["PercentageComplete"] == 100
     group.settled(2)
