@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 from localcloud import backends
@@ -19,7 +20,8 @@ from localcloud.targets import CheckResult
 class Account:
     """Everything that answers or follows API calls, except the hosts and HAProxy.
 
-    `probe` makes a health check; `in_flight` tells how many requests a target still answers.
+    `probe` makes a health check; `in_flight` tells how many requests a target still answers; `clock` is what the fleet's
+    periods go by, in seconds that never go back.
     """
 
     def __init__(
@@ -28,11 +30,12 @@ class Account:
         hosts: HostDriver,
         probe: Callable[[Probe], CheckResult] = always_healthy,
         in_flight: Callable[[str], int] = lambda _target: 0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Correct moto; nothing is served before `open`."""
         self.settings = settings
         self.reconciler = Reconciler(hosts)
-        self.fleet = Fleet()
+        self.fleet = Fleet(clock, settings.refresh_patience)
         self.health = HealthChecker(probe, in_flight, self.changed)
         self._listeners: list[Callable[[], None]] = [self.fleet.wake]
         self.reconciler.on_change(self.changed)

@@ -54,11 +54,11 @@ class ActivityLog:
         if activity is not None:
             activity.update(StatusCode="Successful", Progress=100, EndTime=_now())
 
-    def fail(self, activity: dict[str, Any] | None, message: str) -> None:
-        """Record that an activity failed, and why."""
+    def fail(self, activity: dict[str, Any] | None, message: str, code: str = "Failed") -> None:
+        """Record that an activity failed or was cancelled (`code`), and why."""
         if activity is None:
             return
-        activity.update(StatusCode="Failed", StatusMessage=message, Progress=100, EndTime=_now())
+        activity.update(StatusCode=code, StatusMessage=message, Progress=100, EndTime=_now())
         self._open = {key: value for key, value in self._open.items() if value is not activity}
 
     def of(self, group_name: str | None, activity_ids: list[str]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from localcloud import settings as constants
 from localcloud.corrections import (
     acm,
     autoscaling,
+    autoscaling_members,
     cloudwatch,
     ec2_images,
     ec2_instances,
@@ -24,6 +25,8 @@ from localcloud.corrections import (
     ec2_volumes,
     elbv2,
     fis,
+    instance_refresh,
+    lifecycle_hooks,
     s3,
 )
 from localcloud.errors import LocalCloudError
@@ -62,6 +65,7 @@ def create_application(reconciler: Reconciler, fleet: Fleet) -> WsgiApplication:
 
     acm.apply()
     autoscaling.apply(fleet)
+    autoscaling_members.apply()
     cloudwatch.apply()
     ec2_images.apply(reconciler)
     ec2_instances.apply(reconciler)
@@ -70,6 +74,8 @@ def create_application(reconciler: Reconciler, fleet: Fleet) -> WsgiApplication:
     ec2_volumes.apply()
     elbv2.apply()
     fis.apply()
+    instance_refresh.apply(fleet)
+    lifecycle_hooks.apply(fleet)
     s3.apply()
     application: WsgiApplication = DomainDispatcherApplication(create_backend_app)
     return application

@@ -10,6 +10,7 @@ from typing import Any
 
 from moto.acm.models import acm_backends
 from moto.autoscaling.models import autoscaling_backends
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.ec2.models import ec2_backends
 from moto.elbv2.models import elbv2_backends
 from moto.iam.models import iam_backends
@@ -32,6 +33,12 @@ def autoscaling() -> Any:
     """EC2 Auto Scaling: groups, their members, policies."""
 
     return _regional(autoscaling_backends)
+
+
+def cloudwatch() -> Any:
+    """CloudWatch: metrics and alarms."""
+
+    return _regional(cloudwatch_backends)
 
 
 def elbv2() -> Any:

@@ -1,8 +1,8 @@
 """Auto Scaling: keeps each group at its desired capacity with healthy members, spread over its zones.
 
 Follows the Amazon EC2 Auto Scaling user guide: life cycle of an instance, health checks and their grace period,
-default termination policy, activities. Not done here: scaling policies are stored but not carried out, zones are
-balanced by launches and terminations only (no AZRebalance), and there are no warm pools.
+default termination policy, activities, life-cycle hooks, instance refresh. Not done here: scaling policies are stored but
+not carried out, zones are balanced by launches and terminations only (no AZRebalance), and there are no warm pools.
 """
 
 from __future__ import annotations
@@ -10,12 +10,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from moto.autoscaling.models import ASG_NAME_TAG, InstanceState
 
 from localcloud import backends
 from localcloud.activities import ActivityLog
+from localcloud.hooks import ABANDON, LAUNCHING, TERMINATING, LifecycleActions
+from localcloud.members import is_active, is_leaving
+from localcloud.refresh.engine import PATIENCE, Refreshes
+from localcloud.registration import deregister, is_draining, register
 from localcloud.termination import choose_victim
 
 logger = logging.getLogger(__name__)
@@ -31,12 +37,19 @@ LONGEST_BACKOFF = 60.0
 class Fleet:
     """Works on moto's Auto Scaling groups; one thread runs `run`, API calls only state what is wanted and `wake` it."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, refresh_patience: float = PATIENCE) -> None:
+        """`clock` tells seconds that never go back: grace periods, warm-up, checkpoints and heartbeats go by it.
+
+        `refresh_patience` is how many of them an instance refresh waits for instances before it fails.
+        """
+        self.clock = clock
         self.activities = ActivityLog()
+        self.hooks = LifecycleActions(clock)
         self._wake = threading.Event()
         self._closing = False
         # An API call may take a member out of service while `run` looks at the group.
         self._lock = threading.RLock()
+        self.refreshes = Refreshes(self.terminate, self._lock, clock, refresh_patience)
         self._failures: dict[str, tuple[int, float]] = {}
 
     def wake(self) -> None:
@@ -73,8 +86,9 @@ class Fleet:
         suspended = set(group._suspended_processes)
         if not suspended & {"HealthCheck", "ReplaceUnhealthy"}:
             self._replace_unhealthy(group)
-        active = [one for one in group.instance_states if one.lifecycle_state in {"Pending", "InService"}]
-        missing = group.desired_capacity - len(active)
+        self.refreshes.advance(group)
+        active = [one for one in group.instance_states if is_active(one)]
+        missing = group.desired_capacity + self.refreshes.surplus(group) - len(active)
         if missing > 0 and "Launch" not in suspended:
             self._launch(group, missing)
         elif missing < 0 and "Terminate" not in suspended:
@@ -83,55 +97,59 @@ class Fleet:
     def terminate(self, group: Any, member: Any, cause: str) -> Any:
         """Begin to take a member out of the group; return the activity."""
         with self._lock:
-            if member.lifecycle_state.startswith("Terminating"):
+            if is_leaving(member):
                 return self.activities.current(member.instance.id)
             member.lifecycle_state = "Terminating"
             activity = self.activities.start(group, f"Terminating EC2 instance: {member.instance.id}", cause, member)
-            self.deregister(group.target_group_arns, [member.instance.id])
+            deregister(group.target_group_arns, [member.instance.id])
             return activity
 
-    def deregister(self, target_group_arns: list[str], instance_ids: list[str]) -> None:
-        """Take instances out of target groups; connections drain."""
-        for arn in target_group_arns:
-            target_group = backends.elbv2().target_groups.get(arn)
-            if target_group is not None:
-                target_group.deregister([{"Id": one} for one in instance_ids])
-
     def _advance(self, group: Any, member: Any) -> None:
-        state = member.instance.state
-        if member.lifecycle_state == "Pending":
-            if state == "running":
-                self._enter_service(group, member)
-            elif state != "pending":
-                reason = member.instance.state_reason.message or "The instance stopped while it was launched"
-                self._launch_failed(group, member, reason)
+        if member.lifecycle_state.startswith("Pending"):
+            self._advance_launch(group, member)
         elif member.lifecycle_state == "InService":
-            self._register(group, member)
-        elif member.lifecycle_state == "Terminating":
-            if state == "terminated":
-                group.instance_states.remove(member)
-                self.activities.finish(member.instance.id)
-            elif state != "shutting-down" and not self._draining(group, member):
-                backends.ec2().terminate_instances([member.instance.id])
+            register(group, member)
+        elif is_leaving(member):
+            self._advance_termination(group, member)
+
+    def _advance_launch(self, group: Any, member: Any) -> None:
+        state = member.instance.state
+        outcome = self.hooks.outcome(member)
+        if state not in {"pending", "running"}:
+            reason = member.instance.state_reason.message or "The instance stopped while it was launched"
+            self._launch_failed(group, member, reason)
+        elif outcome is not None and outcome.result == ABANDON:
+            self._launch_abandoned(group, member, outcome.reason)
+        elif outcome is not None and state == "running":
+            self._enter_service(group, member)
+
+    def _advance_termination(self, group: Any, member: Any) -> None:
+        state = member.instance.state
+        if state == "terminated":
+            group.instance_states.remove(member)
+            self.activities.finish(member.instance.id)
+        elif state != "shutting-down" and not is_draining(group, member) and not self._held(group, member):
+            backends.ec2().terminate_instances([member.instance.id])
+
+    def _held(self, group: Any, member: Any) -> bool:
+        """Say whether life-cycle hooks hold a member that has drained.
+
+        A forced deletion of the group does without them: API reference, DeleteAutoScalingGroup, ForceDelete.
+        """
+        if getattr(group, "deleting", False) or member.instance.state != "running":
+            return False
+        if member.lifecycle_state == "Terminating" and self.hooks.begin(group, member, TERMINATING):
+            member.lifecycle_state = "Terminating:Wait"
+        if member.lifecycle_state == "Terminating:Wait" and self.hooks.outcome(member) is not None:
+            member.lifecycle_state = "Terminating:Proceed"
+        return bool(member.lifecycle_state == "Terminating:Wait")
 
     def _enter_service(self, group: Any, member: Any) -> None:
-        self._register(group, member)
+        register(group, member)
         member.lifecycle_state = "InService"
-        member.in_service_since = time.monotonic()
+        member.in_service_since = self.clock()
         self._failures.pop(group.name, None)
         self.activities.finish(member.instance.id)
-
-    def _register(self, group: Any, member: Any) -> None:
-        if "AddToLoadBalancer" in group._suspended_processes or member.instance.state != "running":
-            return
-        for arn in group.target_group_arns:
-            target_group = backends.elbv2().target_groups.get(arn)
-            if target_group is not None and member.instance.id not in target_group.targets:
-                target_group.register([{"Id": member.instance.id}])
-
-    def _draining(self, group: Any, member: Any) -> bool:
-        groups = backends.elbv2().target_groups
-        return any(member.instance.id in groups[arn].draining for arn in group.target_group_arns if arn in groups)
 
     def _replace_unhealthy(self, group: Any) -> None:
         for member in group.instance_states:
@@ -154,7 +172,7 @@ class Fleet:
             return "an EC2 health check indicating it has been terminated or stopped"
         if group.health_check_type != "ELB":
             return None
-        if time.monotonic() - member.in_service_since < float(group.health_check_grace_period or 0):
+        if self.clock() - member.in_service_since < float(group.health_check_grace_period or 0):
             return None
         groups = backends.elbv2().target_groups
         for arn in group.target_group_arns:
@@ -165,7 +183,7 @@ class Fleet:
 
     def _launch(self, group: Any, count: int) -> None:
         failures, not_before = self._failures.get(group.name, (0, 0.0))
-        if time.monotonic() < not_before:
+        if self.clock() < not_before:
             return
         for _ in range(count):
             try:
@@ -181,8 +199,8 @@ class Fleet:
     def _launch_one(self, group: Any) -> None:
 
         subnet_id = self._next_subnet(group)
-        template = group.ec2_launch_template
-        version = template.get_version(group.launch_template_version)
+        source = self.refreshes.launch_template(group)
+        template, version = source.template, source.current
         reservation = backends.ec2().run_instances(
             version.image_id,
             1,
@@ -200,15 +218,20 @@ class Fleet:
         member: Any = InstanceState(
             instance, lifecycle_state="Pending", protected_from_scale_in=group.new_instances_protected_from_scale_in
         )
-        member.launch_template_version = version.number
+        member.launched_from, member.launch_template_version = template, version.number
+        if self.hooks.begin(group, member, LAUNCHING):
+            member.lifecycle_state = "Pending:Wait"
         self.activities.start(group, f"Launching a new EC2 instance: {instance.id}", self._shortage(group), member)
         group.instance_states.append(member)
 
     def _next_subnet(self, group: Any) -> str:
-        """Return the subnet with the fewest members, the first one on a tie."""
+        """Return the subnet with the fewest members, the first one on a tie; those that a refresh will replace count less."""
         subnets = [one.strip() for one in group.vpc_zone_identifier.split(",")]
-        staying = [one for one in group.instance_states if not one.lifecycle_state.startswith("Terminating")]
-        return min(subnets, key=lambda subnet: sum(one.instance.subnet_id == subnet for one in staying))
+        staying = [one for one in group.instance_states if not is_leaving(one)]
+        outdated = self.refreshes.outdated(group)
+        lasting = Counter(one.instance.subnet_id for one in staying if one.instance.id not in outdated)
+        present = Counter(one.instance.subnet_id for one in staying)
+        return min(subnets, key=lambda subnet: (lasting[subnet], present[subnet]))
 
     def _shortage(self, group: Any) -> str:
         return (
@@ -224,9 +247,17 @@ class Fleet:
         if member.instance.state not in {"shutting-down", "terminated"}:
             backends.ec2().terminate_instances([member.instance.id])
 
+    def _launch_abandoned(self, group: Any, member: Any, reason: str) -> None:
+        failures, _ = self._failures.get(group.name, (0, 0.0))
+        self._note_failure(group, failures)
+        message = f"Instance failed to complete user's Lifecycle Action: {reason}"
+        self.activities.fail(self.activities.current(member.instance.id), message, "Cancelled")
+        cause = "an instance was taken out of service in response to a life-cycle action that was abandoned."
+        self.terminate(group, member, cause)
+
     def _note_failure(self, group: Any, failures: int) -> None:
         wait = min(FIRST_BACKOFF * 2**failures, LONGEST_BACKOFF)
-        self._failures[group.name] = (failures + 1, time.monotonic() + wait)
+        self._failures[group.name] = (failures + 1, self.clock() + wait)
 
     def _shrink(self, group: Any, active: list[Any], count: int) -> None:
         for _ in range(count):

@@ -9,6 +9,7 @@ from typing import Any
 
 from localcloud import backends, settings
 from localcloud.instance_data import InstanceView, timestamp
+from localcloud.members import is_leaving
 from localcloud.spot import interruptions
 
 # An instance role's credentials; new ones are there at least five minutes before the old ones expire.
@@ -35,7 +36,9 @@ def _target_state(instance_id: str) -> str | None:
     https://docs.aws.amazon.com/autoscaling/ec2/userguide/retrieving-target-lifecycle-state-through-imds.html
     """
     for member in backends.autoscaling().describe_auto_scaling_instances([instance_id]):
-        return "Terminated" if member.lifecycle_state.startswith("Terminating") else "InService"
+        if is_leaving(member):
+            return "Terminated"
+        return "Standby" if member.lifecycle_state == "Standby" else "InService"
     return None
 
 

@@ -35,6 +35,14 @@ def _port(environ: Mapping[str, str], name: str, default: int) -> int:
     return int(text)
 
 
+def _count(environ: Mapping[str, str], name: str, default: int) -> int:
+    """Return the number, 1 or more, that environment variable `name` asks for; raise LocalCloudError when it is none."""
+    text = environ.get(name, str(default))
+    if not text.isdecimal() or int(text) < 1:
+        raise LocalCloudError(f"{name}={text!r} is not a number from 1 upwards (default {default}).")
+    return int(text)
+
+
 @dataclass(frozen=True)
 class Settings:
     """Paths and ports of one clone's local cloud. `root` is the clone."""
@@ -44,6 +52,8 @@ class Settings:
     https_port: int = 8443
     http_port: int = 8080
     metadata_port: int = 1338
+    # Seconds that an instance refresh waits for instances that do not get ready, before it fails; AWS's number.
+    refresh_patience: int = 3600
     region: str = REGION
     zones: tuple[str, ...] = ZONES
     account_id: str = ACCOUNT_ID
@@ -52,13 +62,17 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read LOCALCLOUD_{API,HTTPS,HTTP}_PORT; the clone is the directory that holds this package."""
+        """Read LOCALCLOUD_{API,HTTPS,HTTP}_PORT and LOCALCLOUD_REFRESH_PATIENCE (seconds).
+
+        The clone is the directory that holds this package.
+        """
         environ = os.environ if environ is None else environ
         settings = cls(
             root=Path(__file__).resolve().parent.parent,
             api_port=_port(environ, "LOCALCLOUD_API_PORT", cls.api_port),
             https_port=_port(environ, "LOCALCLOUD_HTTPS_PORT", cls.https_port),
             http_port=_port(environ, "LOCALCLOUD_HTTP_PORT", cls.http_port),
+            refresh_patience=_count(environ, "LOCALCLOUD_REFRESH_PATIENCE", cls.refresh_patience),
         )
         ports = {
             "LOCALCLOUD_API_PORT": settings.api_port,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from moto.autoscaling.exceptions import AutoscalingClientError, ValidationError
 from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, InstanceState
 from moto.autoscaling.responses import AutoScalingResponse
+from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, EmptyResult
 
+from localcloud.corrections.lifecycle_hooks import drop_hooks, put_hook
 from localcloud.corrections.patching import addition, correction
+from localcloud.registration import deregister
 
 if TYPE_CHECKING:
     from localcloud.fleet import Fleet
@@ -93,10 +95,19 @@ def _correct_capacity(fleet: Fleet) -> None:
         return result
 
     @correction(AutoScalingResponse, "create_auto_scaling_group")
-    def keep_warmup(original: Any, self: Any) -> Any:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_CreateAutoScalingGroup.html; moto leaves it out.
-        result = original(self)
-        group = self.autoscaling_backend.autoscaling_groups[self._get_param("AutoScalingGroupName")]
+    def keep_warmup_and_hooks(original: Any, self: Any) -> Any:
+        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_CreateAutoScalingGroup.html; moto leaves them out.
+        name = self._get_param("AutoScalingGroupName")
+        try:
+            # Before the group is there: its first instances have them too.
+            for hook in self._get_param("LifecycleHookSpecificationList") or []:
+                put_hook(self.autoscaling_backend, name, hook)
+            result = original(self)
+        except ServiceException:
+            if name not in self.autoscaling_backend.autoscaling_groups:
+                drop_hooks(self.autoscaling_backend, name)
+            raise
+        group = self.autoscaling_backend.autoscaling_groups[name]
         group.default_instance_warmup = self._get_int_param("DefaultInstanceWarmup")
         return result
 
@@ -105,7 +116,7 @@ def _correct_members(fleet: Fleet) -> None:
     def launch_template(self: Any) -> dict[str, Any] | None:
         # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_Instance.html: the version that the instance was
         # launched from; moto gives the template's default version.
-        template = self.auto_scaling_group.ec2_launch_template
+        template = getattr(self, "launched_from", self.auto_scaling_group.ec2_launch_template)
         if template is None:
             return None
         version = getattr(self, "launch_template_version", template.default_version_number)
@@ -128,13 +139,13 @@ def _correct_members(fleet: Fleet) -> None:
         original(self, group_name, instance_ids)
         for member in self.autoscaling_groups[group_name].instance_states:
             if member.instance.id in instance_ids:
-                member.in_service_since = time.monotonic()
+                member.in_service_since = fleet.clock()
 
     @correction(AutoScalingBackend, "detach_instances")
     def deregister_detached(original: Any, self: Any, group_name: str, instance_ids: list[str], decrement: bool) -> Any:
         # https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-detach-attach-instances.html
         activities = original(self, group_name, instance_ids, decrement)
-        fleet.deregister(self.autoscaling_groups[group_name].target_group_arns, instance_ids)
+        deregister(self.autoscaling_groups[group_name].target_group_arns, instance_ids)
         return activities
 
     @addition(AutoScalingBackend, "terminate_instance")
@@ -172,6 +183,7 @@ def _correct_deletion(fleet: Fleet) -> None:
         group.status = "Delete in progress"
         for policy in [one for one in backend.policies.values() if one.auto_scaling_group_name == name]:
             backend.policies.pop(policy.name)
+        drop_hooks(backend, name)
         if not group.instance_states:
             backend.autoscaling_groups.pop(name)
         fleet.wake()
@@ -201,11 +213,3 @@ def _correct_answers(fleet: Fleet) -> None:
         # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeScalingActivities.html; moto has none.
         activities = fleet.activities.of(self._get_param("AutoScalingGroupName"), self._get_param("ActivityIds", []))
         return ActionResult({"Activities": activities[: self._get_int_param("MaxRecords", 100)]})
-
-    @addition(AutoScalingResponse, "describe_instance_refreshes")
-    def describe_instance_refreshes(self: Any) -> Any:
-        return ActionResult({"InstanceRefreshes": []})
-
-    @addition(AutoScalingResponse, "start_instance_refresh")
-    def start_instance_refresh(self: Any) -> Any:
-        raise ValidationError("The local cloud does not carry out instance refreshes.")

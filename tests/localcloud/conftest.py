@@ -58,14 +58,28 @@ class RecordingHosts(NoHosts):
         self._note("remove_image", image)
 
 
+class Clock:
+    """Monotonic seconds that a test can move on."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        self._ahead += seconds
+
+
 @dataclass
 class Cloud:
-    """A served account, its make-believe hosts, and the answers that health checks get (address -> result)."""
+    """A served account, its make-believe hosts, the answers that health checks get (address -> result), its fleet's clock."""
 
     account: Account
     hosts: RecordingHosts
     url: str
     answers: dict[str, CheckResult]
+    clock: Clock
     base_image: str = ""
 
     def client(self, service: str) -> Any:
@@ -98,9 +112,10 @@ def served_cloud() -> Iterator[Cloud]:
     def probe(request: Probe) -> CheckResult:
         return answers.get(request.address, CheckResult(True))
 
-    account = Account(Settings(root=Path("/nonexistent"), api_port=0), hosts, probe)
+    clock = Clock()
+    account = Account(Settings(root=Path("/nonexistent"), api_port=0), hosts, probe, clock=clock)
     port = account.open()
-    yield Cloud(account, hosts, f"http://127.0.0.1:{port}", answers)
+    yield Cloud(account, hosts, f"http://127.0.0.1:{port}", answers, clock)
     account.close()
 
 

@@ -10,90 +10,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud import backends
 from localcloud.errors import HostError
 from localcloud.targets import CheckResult
 from localcloud.termination import choose_victim
 from tests.localcloud.conftest import Cloud, eventually
+from tests.localcloud.scaling_group import Group
 
 FAILING = CheckResult(False, "Target.ResponseCodeMismatch", "Health checks failed with these codes: [503]")
-
-
-class Group:
-    """A service of two zones: launch template, target group behind a listener, Auto Scaling group."""
-
-    def __init__(self, cloud: Cloud, desired: int = 2, grace: int = 0, draining: int = 0) -> None:
-        self.cloud = cloud
-        self.ec2, self.elb, self.asg = cloud.client("ec2"), cloud.client("elbv2"), cloud.client("autoscaling")
-        vpc = self.ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-        zones = {"10.0.0.0/24": "us-east-1a", "10.0.1.0/24": "us-east-1b"}
-        subnets = [
-            self.ec2.create_subnet(VpcId=vpc, CidrBlock=block, AvailabilityZone=zone)["Subnet"]["SubnetId"]
-            for block, zone in zones.items()
-        ]
-        self.ec2.create_launch_template(
-            LaunchTemplateName="service",
-            LaunchTemplateData={"ImageId": cloud.base_image, "InstanceType": "c5.large"},
-        )
-        self.target_group = self.elb.create_target_group(
-            Name="service",
-            Protocol="HTTP",
-            Port=8080,
-            VpcId=vpc,
-            HealthCheckPath="/ready",
-            HealthCheckIntervalSeconds=5,
-            HealthCheckTimeoutSeconds=2,
-            UnhealthyThresholdCount=2,
-        )["TargetGroups"][0]["TargetGroupArn"]
-        backends.elbv2().target_groups[self.target_group].health_check_interval_seconds = 0.1
-        delay = {"Key": "deregistration_delay.timeout_seconds", "Value": str(draining)}
-        self.elb.modify_target_group_attributes(TargetGroupArn=self.target_group, Attributes=[delay])
-        balancer = self.elb.create_load_balancer(Name="service", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
-        forward = {"Type": "forward", "TargetGroupArn": self.target_group}
-        self.elb.create_listener(LoadBalancerArn=balancer, Protocol="HTTP", Port=80, DefaultActions=[forward])
-        self.asg.create_auto_scaling_group(
-            AutoScalingGroupName="service",
-            LaunchTemplate={"LaunchTemplateName": "service", "Version": "$Latest"},
-            MinSize=1,
-            MaxSize=4,
-            DesiredCapacity=desired,
-            VPCZoneIdentifier=",".join(subnets),
-            TargetGroupARNs=[self.target_group],
-            HealthCheckType="ELB",
-            HealthCheckGracePeriod=grace or 300,
-            DefaultInstanceWarmup=60,
-            Tags=[{"Key": "Project", "Value": "pettracker", "PropagateAtLaunch": True}],
-        )
-        backends.autoscaling().autoscaling_groups["service"].health_check_grace_period = grace
-
-    def members(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.asg.describe_auto_scaling_groups()["AutoScalingGroups"][0]["Instances"]
-        return found
-
-    def in_service(self) -> list[str]:
-        return [one["InstanceId"] for one in self.members() if one["LifecycleState"] == "InService"]
-
-    def health(self) -> dict[str, str]:
-        reply = self.elb.describe_target_health(TargetGroupArn=self.target_group)["TargetHealthDescriptions"]
-        return {one["Target"]["Id"]: one["TargetHealth"]["State"] for one in reply}
-
-    def settled(self, count: int) -> list[str]:
-        """Wait until exactly `count` members are in service, healthy, and nothing else is in the group."""
-
-        def done() -> bool:
-            states = self.health()
-            members = self.in_service()
-            return len(members) == count == len(self.members()) and states == dict.fromkeys(members, "healthy")
-
-        eventually(done)
-        return self.in_service()
-
-    def address(self, instance_id: str) -> str:
-        return str(backends.ec2().get_instance_by_id(instance_id).private_ip)
-
-    def activities(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.asg.describe_scaling_activities(AutoScalingGroupName="service")["Activities"]
-        return found
 
 
 def test_a_group_spreads_over_its_zones_and_registers_its_members(cloud: Cloud) -> None:
@@ -191,12 +114,6 @@ def test_a_group_with_members_needs_force_to_be_deleted_and_takes_them_along(clo
     group.asg.delete_auto_scaling_group(AutoScalingGroupName="service", ForceDelete=True)
     eventually(lambda: not group.asg.describe_auto_scaling_groups()["AutoScalingGroups"])
     assert {("terminate", one) for one in members} <= set(cloud.hosts.calls)
-
-
-def test_an_instance_refresh_is_refused_in_so_many_words(cloud: Cloud) -> None:
-    group = Group(cloud, desired=1)
-    with pytest.raises(ClientError, match="does not carry out instance refreshes"):
-        group.asg.start_instance_refresh(AutoScalingGroupName="service")
 
 
 def test_warm_up_and_metrics_are_told_as_they_were_set(cloud: Cloud) -> None:

@@ -33,6 +33,13 @@ def test_one_port_for_two_things_is_refused() -> None:
         Settings.from_environment({"LOCALCLOUD_API_PORT": "8443"})
 
 
+def test_the_patience_of_a_refresh_comes_from_the_environment() -> None:
+    assert Settings.from_environment({}).refresh_patience == 3600
+    assert Settings.from_environment({"LOCALCLOUD_REFRESH_PATIENCE": "120"}).refresh_patience == 120
+    with pytest.raises(LocalCloudError, match="LOCALCLOUD_REFRESH_PATIENCE='soon' is not a number"):
+        Settings.from_environment({"LOCALCLOUD_REFRESH_PATIENCE": "soon"})
+
+
 def test_the_clone_is_where_the_package_is() -> None:
     assert (Settings.from_environment({}).root / "localcloud" / "settings.py").is_file()
 

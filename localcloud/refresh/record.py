@@ -1,0 +1,130 @@
+"""One instance refresh: what was asked for, how far it is, and how DescribeInstanceRefreshes shows it.
+
+Source: Amazon EC2 Auto Scaling API reference, InstanceRefresh and RollbackDetails.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from localcloud.refresh.preferences import Preferences
+
+ACTIVE = frozenset({"Pending", "InProgress", "Baking", "Cancelling", "RollbackInProgress"})
+
+
+def now() -> datetime:
+    """Return the time as moto's answers have it: UTC, without a zone."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+@dataclass(frozen=True)
+class LaunchTemplate:
+    """A launch template and the version to launch from: a number, `$Latest` or `$Default`."""
+
+    template: Any
+    version: str
+
+    @property
+    def current(self) -> Any:
+        """The version that an instance launched now comes from."""
+        return self.template.get_version(self.version)
+
+    def describe(self) -> dict[str, str]:
+        """Return a LaunchTemplateSpecification."""
+        return {
+            "LaunchTemplateId": self.template.id,
+            "LaunchTemplateName": self.template.name,
+            "Version": self.version,
+        }
+
+
+@dataclass
+class Round:
+    """One pass over a group, forwards or back.
+
+    `outdated` are the ids of the instances to replace, `known` those of all that were there when it began; what came later
+    is new. `total` is how many there are to replace, `done` how many are. Times are the clock's seconds.
+    """
+
+    outdated: frozenset[str]
+    known: frozenset[str]
+    total: int
+    progressed: float
+    checkpoints: list[int]
+    done: int = 0
+    surplus: int = 0
+    paused_until: float | None = None
+
+    @property
+    def percentage(self) -> int:
+        """How much is done, rounded down; of nothing to do all is done."""
+        return 100 * self.done // self.total if self.total else 100
+
+
+@dataclass
+class Refresh:
+    """One instance refresh of one group."""
+
+    group_name: str
+    preferences: Preferences
+    desired: LaunchTemplate | None
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    status: str = "Pending"
+    reason: str | None = None
+    started: datetime = field(default_factory=now)
+    ended: datetime | None = None
+    forwards: Round | None = None
+    back: Round | None = None
+    rollback: dict[str, Any] | None = None
+    baked_at: float = 0.0
+    waits_for_transitions: bool = True
+
+    @property
+    def active(self) -> bool:
+        """Whether it stands in the way of another refresh."""
+        return self.status in ACTIVE
+
+    @property
+    def current(self) -> Round | None:
+        """The round that replaces instances just now."""
+        return {"InProgress": self.forwards, "RollbackInProgress": self.back}.get(self.status)
+
+    def percentage(self) -> int:
+        """Return PercentageComplete; during a rollback it goes back down to zero."""
+        if self.forwards is None:
+            return 0
+        if self.back is None:
+            return self.forwards.percentage
+        return self.forwards.percentage * (100 - self.back.percentage) // 100
+
+    def remaining(self) -> int:
+        """Return InstancesToUpdate; since a rollback began, what the refresh had not updated until then."""
+        return self.forwards.total - self.forwards.done if self.forwards else 0
+
+    def end(self, status: str, reason: str | None = None) -> None:
+        """Settle it."""
+        self.status, self.reason, self.ended = status, reason, now()
+
+    def describe(self) -> dict[str, Any]:
+        """Return an InstanceRefresh structure."""
+        described: dict[str, Any] = {
+            "InstanceRefreshId": self.id,
+            "AutoScalingGroupName": self.group_name,
+            "Status": self.status,
+            "StartTime": self.started,
+            "Strategy": "Rolling",
+            "Preferences": self.preferences.describe(),
+        }
+        if self.forwards is not None:
+            progress = {"PercentageComplete": self.percentage(), "InstancesToUpdate": self.remaining()}
+            described |= progress | {"ProgressDetails": {"LivePoolProgress": progress}}
+        optional = {
+            "StatusReason": self.reason,
+            "EndTime": self.ended,
+            "RollbackDetails": self.rollback,
+            "DesiredConfiguration": {"LaunchTemplate": self.desired.describe()} if self.desired else None,
+        }
+        return described | {name: value for name, value in optional.items() if value is not None}
