@@ -25,13 +25,17 @@ from localcloud.corrections import (
     elbv2,
     fis,
     s3,
+    scaling_policies,
+    scheduled_actions,
 )
 from localcloud.errors import LocalCloudError
 from localcloud.settings import Settings
 
 if TYPE_CHECKING:
+    from localcloud.alarms import Alarms
     from localcloud.fleet import Fleet
     from localcloud.reconciler import Reconciler
+    from localcloud.scaling import Scaling
 
 # linux/in.h: bind to an address that no interface has yet (a VPC's bridge appears with its first host).
 IP_FREEBIND = 15
@@ -56,13 +60,15 @@ def prepare_moto() -> None:
     os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
 
 
-def create_application(reconciler: Reconciler, fleet: Fleet) -> WsgiApplication:
-    """Return moto's WSGI application, corrected; instances become `reconciler`'s business, groups `fleet`'s."""
+def create_application(
+    settings: Settings, reconciler: Reconciler, fleet: Fleet, alarms: Alarms, scaling: Scaling
+) -> WsgiApplication:
+    """Return moto's WSGI application, corrected; instances become `reconciler`'s business, groups `fleet`'s, and so on."""
     prepare_moto()
 
     acm.apply()
     autoscaling.apply(fleet)
-    cloudwatch.apply()
+    cloudwatch.apply(alarms)
     ec2_images.apply(reconciler)
     ec2_instances.apply(reconciler)
     ec2_launch_templates.apply()
@@ -71,6 +77,8 @@ def create_application(reconciler: Reconciler, fleet: Fleet) -> WsgiApplication:
     elbv2.apply()
     fis.apply()
     s3.apply()
+    scaling_policies.apply(scaling, settings)
+    scheduled_actions.apply()
     application: WsgiApplication = DomainDispatcherApplication(create_backend_app)
     return application
 

@@ -35,6 +35,25 @@ def _port(environ: Mapping[str, str], name: str, default: int) -> int:
     return int(text)
 
 
+def _count(environ: Mapping[str, str], name: str, default: int) -> int:
+    """Return the number, 1 or more, that environment variable `name` asks for; raise LocalCloudError when it is none."""
+    text = environ.get(name, str(default))
+    if not text.isdecimal() or int(text) < 1:
+        raise LocalCloudError(f"{name}={text!r} is not a number from 1 upwards (default {default}).")
+    return int(text)
+
+
+def _telemetry_period(environ: Mapping[str, str], default: int) -> int:
+    """Return LOCALCLOUD_TELEMETRY_PERIOD; raise LocalCloudError when a minute cannot be divided by it."""
+    name = "LOCALCLOUD_TELEMETRY_PERIOD"
+    period = _count(environ, name, default)
+    if 60 % period:
+        raise LocalCloudError(
+            f"{name}={period} does not divide a minute: give 60 as on AWS, 30, {default}, 5 or the like."
+        )
+    return period
+
+
 @dataclass(frozen=True)
 class Settings:
     """Paths and ports of one clone's local cloud. `root` is the clone."""
@@ -44,6 +63,10 @@ class Settings:
     https_port: int = 8443
     http_port: int = 8080
     metadata_port: int = 1338
+    # What a minute is on AWS: how often the balancer and the hosts are measured and the alarms looked at, in seconds.
+    telemetry_period: int = 10
+    # Data points below the target before target tracking scales in; AWS's number.
+    scale_in_datapoints: int = 15
     region: str = REGION
     zones: tuple[str, ...] = ZONES
     account_id: str = ACCOUNT_ID
@@ -52,13 +75,18 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read LOCALCLOUD_{API,HTTPS,HTTP}_PORT; the clone is the directory that holds this package."""
+        """Read LOCALCLOUD_{API,HTTPS,HTTP}_PORT, LOCALCLOUD_TELEMETRY_PERIOD and LOCALCLOUD_SCALE_IN_DATAPOINTS.
+
+        The clone is the directory that holds this package.
+        """
         environ = os.environ if environ is None else environ
         settings = cls(
             root=Path(__file__).resolve().parent.parent,
             api_port=_port(environ, "LOCALCLOUD_API_PORT", cls.api_port),
             https_port=_port(environ, "LOCALCLOUD_HTTPS_PORT", cls.https_port),
             http_port=_port(environ, "LOCALCLOUD_HTTP_PORT", cls.http_port),
+            telemetry_period=_telemetry_period(environ, cls.telemetry_period),
+            scale_in_datapoints=_count(environ, "LOCALCLOUD_SCALE_IN_DATAPOINTS", cls.scale_in_datapoints),
         )
         ports = {
             "LOCALCLOUD_API_PORT": settings.api_port,
