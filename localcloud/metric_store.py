@@ -55,9 +55,10 @@ class MetricStore:
         self._lock = threading.Lock()
 
     def append(self, datum: Any) -> None:
-        """Take in one datum of moto's."""
+        """Take in one datum of moto's; its dimensions are put in the order of their names."""
         if datum.timestamp.tzinfo is not None:
             datum.timestamp = datum.timestamp.astimezone(UTC).replace(tzinfo=None)
+        datum.dimensions.sort(key=lambda one: str(one.name))
         key = (datum.namespace, datum.name, frozenset((one.name, one.value) for one in datum.dimensions))
         with self._lock:
             bisect.insort(self._series.setdefault(key, []), datum, key=_time)
@@ -70,6 +71,11 @@ class MetricStore:
         with self._lock:
             series = self._series.get((namespace, name, frozenset(dimensions)), [])
             return series[bisect.bisect_left(series, begin, key=_time) : bisect.bisect_left(series, end, key=_time)]
+
+    def metrics(self) -> list[Any]:
+        """Return the newest datum of each series."""
+        with self._lock:
+            return [series[-1] for series in self._series.values()]
 
     def forget_before(self, moment: datetime) -> None:
         """Drop older data, and series that have no others."""
@@ -88,5 +94,5 @@ class MetricStore:
             return sum(len(series) for series in self._series.values())
 
     def __add__(self, others: list[Any]) -> list[Any]:
-        """Return all data and `others`, for moto's own look-ups."""
+        """Return all data and `others`, as moto puts its lists together."""
         return [*self, *others]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from types import SimpleNamespace
 from typing import Any
 
 from moto.cloudwatch.models import Alarm, CloudWatchBackend, MetricDatum, Statistics
@@ -19,6 +20,7 @@ from localcloud.metric_store import Distribution, MetricStore
 def apply(alarms: Alarms) -> None:
     """Correct metrics, and hand what follows from an alarm's change of state to `alarms`."""
     _correct_data()
+    _correct_look_ups()
     _correct_statistics()
     _correct_alarms(alarms)
 
@@ -51,6 +53,46 @@ def _correct_data() -> None:
                         unit=one.get("Unit"),
                     )
                 )
+
+
+def _pairs(dimensions: list[dict[str, str]]) -> list[tuple[str, str]]:
+    return [(one["Name"], one["Value"]) for one in dimensions]
+
+
+def _correct_look_ups() -> None:
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html#Dimension: a metric is its name,
+    # namespace and all of its dimensions. Moto compares dimensions in the order in which they come, takes the metrics of
+    # other namespaces or with more dimensions for the same one, and reads everything for each answer.
+    @correction(CloudWatchBackend, "get_metric_data")
+    def look_at_series(original: Any, self: Any, **asked: Any) -> Any:
+        wanted = set()
+        for query in asked["queries"]:
+            if "MetricStat" in query:
+                metric = query["MetricStat"]["Metric"]
+                metric["Dimensions"] = sorted(metric.get("Dimensions", []), key=lambda one: str(one["Name"]))
+                wanted.add((metric["Namespace"], metric["MetricName"], tuple(_pairs(metric["Dimensions"]))))
+        begin, end = asked["start_time"].replace(microsecond=0), asked["end_time"]
+        data = [one for series in wanted for one in self.metric_data.between(*series, begin, end)]
+        view = SimpleNamespace(get_all_metrics=lambda: [*data, *self.aws_metric_data])
+        return original(view, **asked)
+
+    @correction(CloudWatchBackend, "get_metric_statistics")
+    def look_at_one_series(
+        original: Any, self: Any, namespace: str, metric_name: str, *args: Any, **kwargs: Any
+    ) -> Any:
+        begin, end, *_ = args
+        pairs = _pairs(kwargs["dimensions"])
+        data = self.metric_data.between(namespace, metric_name, pairs, begin.replace(microsecond=0), end)
+        view = SimpleNamespace(get_all_metrics=lambda: [*data, *self.aws_metric_data])
+        return original(view, namespace, metric_name, *args, **kwargs)
+
+    @addition(CloudWatchBackend, "get_filtered_metrics")
+    def list_series(self: Any, metric_name: str, namespace: str, dimensions: list[dict[str, str]]) -> list[Any]:
+        found: list[Any] = []
+        for datum in self.aws_metric_data:
+            if datum.filter(namespace, metric_name, dimensions, found):
+                found.append(datum)
+        return found + [one for one in self.metric_data.metrics() if one.filter(namespace, metric_name, dimensions)]
 
 
 def _correct_statistics() -> None:
