@@ -1,4 +1,4 @@
-"""The one AWS account: API, instances, fleet and health checks, put together and run as threads of this process."""
+"""The one AWS account: API, instances, fleet, health checks, alarms and schedules, put together, as threads of this process."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ import time
 from collections.abc import Callable
 
 from localcloud import backends
+from localcloud.alarms import Alarms
 from localcloud.api import ApiServer, create_application
 from localcloud.corrections import patching
 from localcloud.corrections.ec2_images import register_base_image
 from localcloud.fleet import Fleet
 from localcloud.health import HealthChecker, Probe, always_healthy
 from localcloud.reconciler import HostDriver, Reconciler
+from localcloud.scaling import Scaling
+from localcloud.schedules import Schedules
 from localcloud.settings import Settings
 from localcloud.targets import CheckResult
+from localcloud.telemetry import Telemetry
 
 
 class Account:
@@ -36,10 +40,16 @@ class Account:
         self.settings = settings
         self.reconciler = Reconciler(hosts)
         self.fleet = Fleet(clock, settings.refresh_patience)
+        self.scaling = Scaling(self.fleet, settings.telemetry_period)
+        self.alarms = Alarms(settings.telemetry_period, self.scaling.alarmed)
+        self.telemetry = Telemetry(settings.telemetry_period, self.alarms)
+        self.schedules = Schedules(self.fleet)
         self.health = HealthChecker(probe, in_flight, self.changed)
         self._listeners: list[Callable[[], None]] = [self.fleet.wake]
         self.reconciler.on_change(self.changed)
-        self.api = ApiServer(settings, create_application(self.reconciler, self.fleet))
+        self.api = ApiServer(
+            settings, create_application(settings, self.reconciler, self.fleet, self.alarms, self.scaling)
+        )
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever an instance's state or a target's health has changed."""
@@ -51,9 +61,9 @@ class Account:
             listener()
 
     def open(self) -> int:
-        """Serve the API on loopback, start fleet and health checks; return the API's port."""
+        """Serve the API on loopback, start what follows it by itself; return the API's port."""
         port = self.api.listen("127.0.0.1")
-        for work in (self.fleet.run, self.health.run):
+        for work in (self.fleet.run, self.health.run, self.telemetry.run, self.schedules.run):
             threading.Thread(target=work, name=work.__qualname__, daemon=True).start()
         return port
 
@@ -63,6 +73,8 @@ class Account:
 
     def close(self) -> None:
         """Stop serving, and give moto back what was corrected; hosts are left to their driver."""
+        self.telemetry.close()
+        self.schedules.close()
         self.fleet.close()
         self.health.close()
         self.reconciler.close()

@@ -28,13 +28,17 @@ from localcloud.corrections import (
     instance_refresh,
     lifecycle_hooks,
     s3,
+    scaling_policies,
+    scheduled_actions,
 )
 from localcloud.errors import LocalCloudError
 from localcloud.settings import Settings
 
 if TYPE_CHECKING:
+    from localcloud.alarms import Alarms
     from localcloud.fleet import Fleet
     from localcloud.reconciler import Reconciler
+    from localcloud.scaling import Scaling
 
 # linux/in.h: bind to an address that no interface has yet (a VPC's bridge appears with its first host).
 IP_FREEBIND = 15
@@ -59,14 +63,16 @@ def prepare_moto() -> None:
     os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
 
 
-def create_application(reconciler: Reconciler, fleet: Fleet) -> WsgiApplication:
-    """Return moto's WSGI application, corrected; instances become `reconciler`'s business, groups `fleet`'s."""
+def create_application(
+    settings: Settings, reconciler: Reconciler, fleet: Fleet, alarms: Alarms, scaling: Scaling
+) -> WsgiApplication:
+    """Return moto's WSGI application, corrected; instances become `reconciler`'s business, groups `fleet`'s, and so on."""
     prepare_moto()
 
     acm.apply()
     autoscaling.apply(fleet)
     autoscaling_members.apply()
-    cloudwatch.apply()
+    cloudwatch.apply(alarms)
     ec2_images.apply(reconciler)
     ec2_instances.apply(reconciler)
     ec2_launch_templates.apply()
@@ -77,6 +83,8 @@ def create_application(reconciler: Reconciler, fleet: Fleet) -> WsgiApplication:
     instance_refresh.apply(fleet)
     lifecycle_hooks.apply(fleet)
     s3.apply()
+    scaling_policies.apply(scaling, settings)
+    scheduled_actions.apply()
     application: WsgiApplication = DomainDispatcherApplication(create_backend_app)
     return application
 

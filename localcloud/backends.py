@@ -14,6 +14,7 @@ from moto.cloudwatch.models import cloudwatch_backends
 from moto.ec2.models import ec2_backends
 from moto.elbv2.models import elbv2_backends
 from moto.iam.models import iam_backends
+from moto.sns.models import sns_backends
 from moto.sts.models import sts_backends
 
 from localcloud import settings
@@ -45,6 +46,12 @@ def elbv2() -> Any:
     """Elastic Load Balancing: balancers, listeners, rules, target groups."""
 
     return _regional(elbv2_backends)
+
+
+def sns() -> Any:
+    """Simple Notification Service: topics and their subscriptions."""
+
+    return _regional(sns_backends)
 
 
 def acm() -> Any:

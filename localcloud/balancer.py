@@ -36,6 +36,7 @@ class LoadBalancer:
         """Nothing is started before `start`."""
         self._settings = settings
         self._directory = settings.haproxy_dir
+        self.log_file = settings.haproxy_dir / "haproxy.log"
         self._configuration = self._directory / "haproxy.cfg"
         self._master_socket = self._directory / "master.sock"
         self._process: subprocess.Popen[bytes] | None = None
@@ -50,7 +51,7 @@ class LoadBalancer:
         (self._directory / "certificates").mkdir(mode=0o700, exist_ok=True)
         self.update()
         if self._process is None or self._process.poll() is not None:
-            raise LocalCloudError(f"HAProxy does not start; see {self._directory / 'haproxy.log'}.")
+            raise LocalCloudError(f"HAProxy does not start; see {self.log_file}.")
 
     def run(self) -> None:
         """Follow the API's state until `close`."""
@@ -117,7 +118,7 @@ class LoadBalancer:
                 self._process.kill()
 
     def _spawn(self) -> None:
-        with (self._directory / "haproxy.log").open("ab") as log:
+        with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 ["haproxy", "-W", "-f", str(self._configuration), "-S", f"{self._master_socket},mode,600"],
                 stdin=subprocess.DEVNULL,

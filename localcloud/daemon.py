@@ -21,10 +21,13 @@ from localcloud import cleanup
 from localcloud.account import Account
 from localcloud.agent import build_agent_package
 from localcloud.balancer import LoadBalancer
+from localcloud.balancer_log import BalancerLog
+from localcloud.balancer_metrics import BalancerMetrics
 from localcloud.certificates import issue
 from localcloud.environment import shell_lines
 from localcloud.errors import LocalCloudError
 from localcloud.health import probe_over_http
+from localcloud.host_metrics import HostMetrics
 from localcloud.hosts import Hosts
 from localcloud.identity import RoleCredentials, find_instance
 from localcloud.lock import MachineLock
@@ -56,6 +59,8 @@ class Cloud:
         self.hosts.on_power_off = self.account.reconciler.powered_off
         self.hosts.network.on_network = self._serve_network
         self.account.on_change(self.balancer.wake)
+        self.account.telemetry.add(BalancerMetrics(BalancerLog(self.balancer.log_file)))
+        self.account.telemetry.add(HostMetrics(self.hosts.processes))
 
     def start(self) -> None:
         """Bring everything up; raises LocalCloudError with what to do when something stands in the way."""

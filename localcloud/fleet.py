@@ -1,8 +1,9 @@
 """Auto Scaling: keeps each group at its desired capacity with healthy members, spread over its zones.
 
 Follows the Amazon EC2 Auto Scaling user guide: life cycle of an instance, health checks and their grace period,
-default termination policy, activities, life-cycle hooks, instance refresh. Not done here: scaling policies are stored but
-not carried out, zones are balanced by launches and terminations only (no AZRebalance), and there are no warm pools.
+default termination policy, activities, life-cycle hooks, instance refresh. Policies and schedules change the desired
+capacity (localcloud/scaling.py, localcloud/schedules.py). Not done here: zones are balanced by launches and terminations only
+(no AZRebalance), and there are no warm pools.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from moto.autoscaling.models import ASG_NAME_TAG, InstanceState
@@ -56,6 +58,14 @@ class Fleet:
         """Look at the groups now."""
         self._wake.set()
 
+    def change_capacity(self, group: Any, wanted: int, reason: str) -> None:
+        """Set a group's desired capacity; the activities that follow say `reason`, a sentence without its time."""
+        with self._lock:
+            group.desired_capacity = wanted
+            group.capacity_reason = reason
+        logger.info("Auto Scaling group %s: %s", group.name, reason)
+        self.wake()
+
     def run(self) -> None:
         """Look after the groups until `close`."""
         while not self._closing:
@@ -89,6 +99,8 @@ class Fleet:
         self.refreshes.advance(group)
         active = [one for one in group.instance_states if is_active(one)]
         missing = group.desired_capacity + self.refreshes.surplus(group) - len(active)
+        if missing == 0:
+            group.capacity_reason = ""
         if missing > 0 and "Launch" not in suspended:
             self._launch(group, missing)
         elif missing < 0 and "Terminate" not in suspended:
@@ -234,10 +246,15 @@ class Fleet:
         return min(subnets, key=lambda subnet: (lasting[subnet], present[subnet]))
 
     def _shortage(self, group: Any) -> str:
-        return (
+        return self._reason(group) + (
             "an instance was started in response to a difference between desired and actual capacity, "
             f"bringing the capacity towards {group.desired_capacity}."
         )
+
+    def _reason(self, group: Any) -> str:
+        """Return what comes before the cause of an activity when a policy or a schedule has changed the capacity."""
+        reason = getattr(group, "capacity_reason", "")
+        return f"{reason}  At {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} " if reason else ""
 
     def _launch_failed(self, group: Any, member: Any, reason: str) -> None:
         failures, _ = self._failures.get(group.name, (0, 0.0))
@@ -265,7 +282,7 @@ class Fleet:
             if victim is None:
                 return
             active.remove(victim)
-            cause = (
+            cause = self._reason(group) + (
                 "an instance was taken out of service in response to a difference between desired and actual "
                 f"capacity, shrinking the capacity to {group.desired_capacity}."
             )

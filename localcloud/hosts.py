@@ -122,6 +122,10 @@ class Hosts:
         """Return each host's state, `running` or `exited`, by instance id; costs nothing."""
         return self.watcher.states()
 
+    def processes(self) -> dict[str, int]:
+        """Return the process id of each running host's systemd, by instance id; costs nothing."""
+        return self.watcher.processes()
+
     def commit(self, instance_id: str, image: str) -> None:
         """Make an image of a host's disk; mounts and what lies under /run and /tmp are not part of it."""
         self.podman.run("commit", "--quiet", instance_id, image, timeout=600)

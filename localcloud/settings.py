@@ -43,6 +43,17 @@ def _count(environ: Mapping[str, str], name: str, default: int) -> int:
     return int(text)
 
 
+def _telemetry_period(environ: Mapping[str, str], default: int) -> int:
+    """Return LOCALCLOUD_TELEMETRY_PERIOD; raise LocalCloudError when a minute cannot be divided by it."""
+    name = "LOCALCLOUD_TELEMETRY_PERIOD"
+    period = _count(environ, name, default)
+    if 60 % period:
+        raise LocalCloudError(
+            f"{name}={period} does not divide a minute: give 60 as on AWS, 30, {default}, 5 or the like."
+        )
+    return period
+
+
 @dataclass(frozen=True)
 class Settings:
     """Paths and ports of one clone's local cloud. `root` is the clone."""
@@ -54,6 +65,10 @@ class Settings:
     metadata_port: int = 1338
     # Seconds that an instance refresh waits for instances that do not get ready, before it fails; AWS's number.
     refresh_patience: int = 3600
+    # What a minute is on AWS: how often the balancer and the hosts are measured and the alarms looked at, in seconds.
+    telemetry_period: int = 10
+    # Data points below the target before target tracking scales in; AWS's number.
+    scale_in_datapoints: int = 15
     region: str = REGION
     zones: tuple[str, ...] = ZONES
     account_id: str = ACCOUNT_ID
@@ -62,7 +77,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read LOCALCLOUD_{API,HTTPS,HTTP}_PORT and LOCALCLOUD_REFRESH_PATIENCE (seconds).
+        """Read LOCALCLOUD_{API,HTTPS,HTTP}_PORT, _REFRESH_PATIENCE, _TELEMETRY_PERIOD (seconds) and _SCALE_IN_DATAPOINTS.
 
         The clone is the directory that holds this package.
         """
@@ -73,6 +88,8 @@ class Settings:
             https_port=_port(environ, "LOCALCLOUD_HTTPS_PORT", cls.https_port),
             http_port=_port(environ, "LOCALCLOUD_HTTP_PORT", cls.http_port),
             refresh_patience=_count(environ, "LOCALCLOUD_REFRESH_PATIENCE", cls.refresh_patience),
+            telemetry_period=_telemetry_period(environ, cls.telemetry_period),
+            scale_in_datapoints=_count(environ, "LOCALCLOUD_SCALE_IN_DATAPOINTS", cls.scale_in_datapoints),
         )
         ports = {
             "LOCALCLOUD_API_PORT": settings.api_port,

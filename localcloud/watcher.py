@@ -16,6 +16,7 @@ class Watcher:
         self._died = died
         self._states: dict[str, str] = {}
         self._watched: dict[int, str] = {}
+        self._processes: dict[str, int] = {}
         self._lock = threading.Lock()
         self._poll = select.epoll()
         self._closed = False
@@ -28,6 +29,7 @@ class Watcher:
         with self._lock:
             self._states[instance_id] = "running"
             self._watched[descriptor] = instance_id
+            self._processes[instance_id] = process
         self._poll.register(descriptor, select.EPOLLIN)
 
     def forget(self, instance_id: str, state: str | None = None) -> None:
@@ -37,6 +39,7 @@ class Watcher:
                 self._drop(descriptor)
             if state is None:
                 self._states.pop(instance_id, None)
+                self._processes.pop(instance_id, None)
             else:
                 self._states[instance_id] = state
 
@@ -44,6 +47,11 @@ class Watcher:
         """Return `running` or `exited` by instance id."""
         with self._lock:
             return dict(self._states)
+
+    def processes(self) -> dict[str, int]:
+        """Return the first process of each host that runs, by instance id."""
+        with self._lock:
+            return {one: process for one, process in self._processes.items() if self._states.get(one) == "running"}
 
     def close(self) -> None:
         """Watch nothing any more."""

@@ -12,6 +12,8 @@ from moto.core.responses import ActionResult, EmptyResult
 
 from localcloud.corrections.lifecycle_hooks import drop_hooks, put_hook
 from localcloud.corrections.patching import addition, correction
+from localcloud.corrections.scaling_policies import forget_policies
+from localcloud.corrections.scheduled_actions import forget_schedules
 from localcloud.registration import deregister
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ def _correct_capacity(fleet: Fleet) -> None:
                 f"New SetDesiredCapacity value {wanted} is above max value {self.max_size} for the ASG"
             )
         self.desired_capacity = wanted
+        self.capacity_reason = ""
         fleet.wake()
 
     @correction(FakeAutoScalingGroup, "update")
@@ -181,9 +184,9 @@ def _correct_deletion(fleet: Fleet) -> None:
             )
         group.deleting = True
         group.status = "Delete in progress"
-        for policy in [one for one in backend.policies.values() if one.auto_scaling_group_name == name]:
-            backend.policies.pop(policy.name)
         drop_hooks(backend, name)
+        forget_policies(backend, name)
+        forget_schedules(backend, name)
         if not group.instance_states:
             backend.autoscaling_groups.pop(name)
         fleet.wake()

@@ -114,6 +114,9 @@ def served_cloud() -> Iterator[Cloud]:
 
     clock = Clock()
     account = Account(Settings(root=Path("/nonexistent"), api_port=0), hosts, probe, clock=clock)
+    # Tests say themselves when a period or a scheduled time has come.
+    account.telemetry.close()
+    account.schedules.close()
     port = account.open()
     yield Cloud(account, hosts, f"http://127.0.0.1:{port}", answers, clock)
     account.close()

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,8 @@ import trustme
 
 from localcloud import backends, balancer, balancer_view
 from localcloud.balancer import LoadBalancer, check_configuration
+from localcloud.balancer_log import BalancerLog
+from localcloud.balancer_metrics import BalancerMetrics
 from localcloud.errors import LocalCloudError
 from localcloud.haproxy import (
     Balancer,
@@ -221,6 +224,47 @@ def test_a_target_that_leaves_finishes_its_requests_and_gets_no_new_ones(served:
     slow.join()
     assert answers[0][0] == 200
     eventually(lambda: served.balancer.in_flight(target) == 0)
+
+
+@needs_haproxy
+def test_every_request_is_measured_also_those_that_a_process_finishes_after_a_reload(served: Served) -> None:
+    metrics = BalancerMetrics(BalancerLog(served.balancer.log_file))
+
+    def put() -> None:
+        for namespace, data in metrics():
+            backends.cloudwatch().put_metric_data(namespace, data)
+
+    served.get("/")
+    target = "i-0123456789abcdef0"
+    served.elb.register_targets(TargetGroupArn=served.group, Targets=[{"Id": target}])
+    served.balancer.update()
+    eventually(lambda: served.get("/")[0] == 200)
+    slow = threading.Thread(target=lambda: served.get("/slow"))
+    slow.start()
+    eventually(lambda: served.balancer.in_flight(target) == 1)
+    served.elb.modify_target_group_attributes(
+        TargetGroupArn=served.group,
+        Attributes=[{"Key": "load_balancing.algorithm.type", "Value": "least_outstanding_requests"}],
+    )
+    served.balancer.update()
+    for _ in range(4):
+        assert served.get("/")[0] == 200
+    put()
+    Echo.go.set()
+    slow.join()
+    balancer = served.elb.describe_load_balancers()["LoadBalancers"][0]["LoadBalancerArn"].split(":loadbalancer/")[1]
+
+    def total(name: str) -> float:
+        put()
+        day = timedelta(days=1)
+        store, now = backends.cloudwatch().metric_data, datetime.now(UTC).replace(tzinfo=None)
+        found = store.between("AWS/ApplicationELB", name, [("LoadBalancer", balancer)], now - day, now + day)
+        return float(sum(value for datum in found for value in datum.expanded()))
+
+    eventually(lambda: total("RequestCount") == 6)
+    assert total("HTTPCode_Target_2XX_Count") == 6
+    assert total("HTTPCode_ELB_5XX_Count") >= 1
+    assert total("TargetResponseTime") > 0
 
 
 def test_only_healthy_targets_get_requests_or_all_when_none_is_healthy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,17 @@ def test_the_patience_of_a_refresh_comes_from_the_environment() -> None:
         Settings.from_environment({"LOCALCLOUD_REFRESH_PATIENCE": "soon"})
 
 
+def test_the_pace_of_telemetry_comes_from_the_environment() -> None:
+    settings = Settings.from_environment({"LOCALCLOUD_TELEMETRY_PERIOD": "60", "LOCALCLOUD_SCALE_IN_DATAPOINTS": "3"})
+    assert (settings.telemetry_period, settings.scale_in_datapoints) == (60, 3)
+
+
+@pytest.mark.parametrize("text", ["0", "7", "120", "fast"])
+def test_a_period_that_does_not_divide_a_minute_is_refused(text: str) -> None:
+    with pytest.raises(LocalCloudError, match="LOCALCLOUD_TELEMETRY_PERIOD"):
+        Settings.from_environment({"LOCALCLOUD_TELEMETRY_PERIOD": text})
+
+
 def test_the_clone_is_where_the_package_is() -> None:
     assert (Settings.from_environment({}).root / "localcloud" / "settings.py").is_file()
 

@@ -1,0 +1,207 @@
+"""Alarms of the API: evaluated on what CloudWatch has, with history and actions."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from moto.core.utils import utcnow
+
+from localcloud import backends
+from tests.localcloud.conftest import Cloud, eventually
+
+ALARM = {
+    "AlarmName": "slow",
+    "Namespace": "Test",
+    "MetricName": "Latency",
+    "Dimensions": [{"Name": "Service", "Value": "pets"}],
+    "Statistic": "Average",
+    "Period": 10,
+    "EvaluationPeriods": 2,
+    "Threshold": 100.0,
+    "ComparisonOperator": "GreaterThanThreshold",
+}
+
+
+class Watched:
+    """An alarm, the figures that it looks at, and a clock that the test sets."""
+
+    def __init__(self, cloud: Cloud, **changes: Any) -> None:
+        self.cloud = cloud
+        self.cloudwatch = cloud.client("cloudwatch")
+        settings = {key: value for key, value in (ALARM | changes).items() if value is not None}
+        self.cloudwatch.put_metric_alarm(**settings)
+        self.now = utcnow().replace(microsecond=0) + timedelta(seconds=1)
+        self.now -= timedelta(seconds=self.now.second % 10)
+
+    def say(self, *values: float, **datum: Any) -> None:
+        """Put one value (or `datum`) into each of the next periods, and look at the alarm after each."""
+        for one in [{"Value": value} for value in values] or [datum]:
+            stamp = self.now.replace(tzinfo=UTC)
+            metric = {"MetricName": "Latency", "Dimensions": ALARM["Dimensions"], "Timestamp": stamp}
+            self.cloudwatch.put_metric_data(Namespace="Test", MetricData=[metric | one])
+            self.pass_by()
+
+    def pass_by(self, periods: int = 1) -> None:
+        for _ in range(periods):
+            self.now += timedelta(seconds=10)
+            self.cloud.account.alarms.evaluate(self.now)
+
+    @property
+    def described(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.cloudwatch.describe_alarms(AlarmNames=["slow"])["MetricAlarms"][0]
+        return found
+
+    @property
+    def state(self) -> str:
+        return str(self.described["StateValue"])
+
+    def history(self, kind: str) -> list[str]:
+        reply = self.cloudwatch.describe_alarm_history(
+            AlarmName="slow", HistoryItemType=kind, ScanBy="TimestampAscending"
+        )
+        return [one["HistorySummary"] for one in reply["AlarmHistoryItems"]]
+
+
+def test_a_new_alarm_knows_nothing_rings_when_it_is_bad_and_is_over_when_it_is_good(cloud: Cloud) -> None:
+    alarm = Watched(cloud)
+    assert alarm.state == "INSUFFICIENT_DATA"
+    alarm.say(50)
+    assert alarm.state == "OK"
+    alarm.say(150, 160)
+    assert alarm.state == "ALARM"
+    assert "160.0" in alarm.described["StateReason"]
+    assert json.loads(alarm.described["StateReasonData"])["recentDatapoints"] == [150.0, 160.0]
+    alarm.say(20)
+    assert alarm.state == "OK"
+    alarm.pass_by(5)
+    assert alarm.state == "INSUFFICIENT_DATA"
+    assert alarm.history("StateUpdate") == [
+        "Alarm updated from INSUFFICIENT_DATA to OK",
+        "Alarm updated from OK to ALARM",
+        "Alarm updated from ALARM to OK",
+        "Alarm updated from OK to INSUFFICIENT_DATA",
+    ]
+
+
+def test_a_dead_mans_switch_rings_when_nobody_calls(cloud: Cloud) -> None:
+    alarm = Watched(cloud, TreatMissingData="breaching", ComparisonOperator="LessThanThreshold", Threshold=1.0)
+    alarm.say(1, 1)
+    assert alarm.state == "OK"
+    alarm.pass_by(4)
+    assert alarm.state == "ALARM"
+    assert "treated as [Breaching]" in alarm.described["StateReason"]
+
+
+def test_percentiles_ring_on_single_values(cloud: Cloud) -> None:
+    alarm = Watched(cloud, Statistic=None, ExtendedStatistic="p99", EvaluationPeriods=1)
+    alarm.say(Values=[10.0, 500.0], Counts=[990.0, 10.0])
+    assert alarm.state == "OK"
+    alarm.say(Values=[10.0, 500.0], Counts=[900.0, 100.0])
+    assert alarm.state == "ALARM"
+
+
+def test_only_the_metric_with_exactly_these_dimensions_and_this_unit_counts(cloud: Cloud) -> None:
+    alarm = Watched(cloud, Dimensions=[], EvaluationPeriods=1)
+    alarm.say(500)
+    assert alarm.state == "INSUFFICIENT_DATA"
+    alarm = Watched(cloud, Unit="Seconds", EvaluationPeriods=1)
+    alarm.say(Value=500.0, Unit="Count")
+    assert alarm.state == "INSUFFICIENT_DATA"
+    alarm.say(Value=500.0, Unit="Seconds")
+    assert alarm.state == "ALARM"
+
+
+def test_an_alarm_that_is_changed_keeps_its_state(cloud: Cloud) -> None:
+    alarm = Watched(cloud)
+    alarm.say(150, 150)
+    alarm.cloudwatch.put_metric_alarm(**ALARM | {"Threshold": 1000.0})
+    assert alarm.state == "ALARM"
+    alarm.pass_by()
+    assert alarm.state == "OK"
+
+
+def test_a_state_that_was_set_by_hand_lasts_until_the_next_look(cloud: Cloud) -> None:
+    alarm = Watched(cloud)
+    alarm.say(50)
+    alarm.cloudwatch.set_alarm_state(AlarmName="slow", StateValue="ALARM", StateReason="a test")
+    assert alarm.state == "ALARM"
+    alarm.pass_by()
+    assert alarm.state == "OK"
+
+
+def test_topics_hear_of_what_they_are_named_for(cloud: Cloud) -> None:
+    sns, sqs = cloud.client("sns"), cloud.client("sqs")
+    topic = sns.create_topic(Name="alarms")["TopicArn"]
+    queue = sqs.create_queue(QueueName="alarms")["QueueUrl"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:123456789012:alarms")
+    alarm = Watched(cloud, AlarmActions=[topic])
+    alarm.say(50, 150, 150)
+    received = eventually(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"))
+    notification = json.loads(received[0]["Body"])
+    assert notification["Subject"] == 'ALARM: "slow" in US East (N. Virginia)'
+    message = json.loads(notification["Message"])
+    assert (message["OldStateValue"], message["NewStateValue"]) == ("OK", "ALARM")
+    assert message["Trigger"]["Dimensions"] == [{"name": "Service", "value": "pets"}]
+    assert eventually(lambda: alarm.history("Action")) == [f"Successfully executed action {topic}"]
+
+
+def test_an_action_that_cannot_be_taken_is_told_in_the_history(cloud: Cloud) -> None:
+    missing = "arn:aws:sns:us-east-1:123456789012:nobody"
+    alarm = Watched(cloud, AlarmActions=[missing, "arn:aws:automate:us-east-1:ec2:stop"])
+    alarm.say(150, 150)
+    eventually(lambda: len(alarm.history("Action")) == 2)
+    assert {one.split(" action ")[0] for one in alarm.history("Action")} == {"Failed to execute"}
+
+
+def test_disabled_actions_are_not_taken(cloud: Cloud) -> None:
+    alarm = Watched(cloud, AlarmActions=["arn:aws:automate:us-east-1:ec2:stop"], ActionsEnabled=False)
+    alarm.say(150, 150)
+    assert alarm.state == "ALARM"
+    assert not alarm.history("Action")
+
+
+def test_metric_math_says_that_it_is_not_evaluated(cloud: Cloud) -> None:
+    cloudwatch = cloud.client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName="sum",
+        ComparisonOperator="GreaterThanThreshold",
+        EvaluationPeriods=1,
+        Threshold=1.0,
+        Metrics=[{"Id": "e", "Expression": "1+1", "Period": 60}],
+    )
+    cloud.account.alarms.evaluate(utcnow())
+    found = cloudwatch.describe_alarms(AlarmNames=["sum"])["MetricAlarms"][0]
+    assert found["StateValue"] == "INSUFFICIENT_DATA"
+    assert "no metric math" in found["StateReason"]
+
+
+def test_old_data_are_dropped(cloud: Cloud) -> None:
+    cloudwatch, now = cloud.client("cloudwatch"), datetime.now(UTC)
+    for hours in (4, 1):
+        datum = {"MetricName": f"Old{hours}", "Value": 1.0, "Timestamp": now - timedelta(hours=hours)}
+        cloudwatch.put_metric_data(Namespace="Test", MetricData=[datum])
+    cloud.account.telemetry.tick(utcnow())
+    assert [one["MetricName"] for one in cloudwatch.list_metrics(Namespace="Test")["Metrics"]] == ["Old1"]
+    assert len(backends.cloudwatch().metric_data) == 1
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_what_is_measured_is_stamped_with_the_beginning_of_its_period(cloud: Cloud, fails: bool) -> None:
+    def broken() -> Any:
+        raise OSError("no such file")
+
+    telemetry, sources = cloud.account.telemetry, cloud.account.telemetry._sources
+    before = list(sources)
+    if fails:
+        telemetry.add(broken)
+    telemetry.add(lambda: [("Test", [{"MetricName": "Latency", "Value": 150.0, "Dimensions": ALARM["Dimensions"]}])])
+    try:
+        alarm = Watched(cloud, EvaluationPeriods=1)
+        telemetry.tick(alarm.now + timedelta(seconds=10.4))
+        assert next(iter(backends.cloudwatch().metric_data)).timestamp == alarm.now
+        assert alarm.state == "ALARM"
+    finally:
+        sources[:] = before
