@@ -82,9 +82,9 @@ def in_the_way(refresh: Mapping[str, Any]) -> str:
     goal = f"to version {version} of {template}" if template else "without a desired configuration"
     return (
         f"The instance refresh {refresh['InstanceRefreshId']} {goal} is under way since "
-        f"{refresh['StartTime']:%Y-%m-%d %H:%M} UTC ({progress(refresh)}). Wait until it has ended, or end it: make rollback takes "
-        "one back that can be taken back, and `aws autoscaling cancel-instance-refresh` ends any other. CloudTrail says who has "
-        "started it."
+        f"{refresh['StartTime']:%Y-%m-%d %H:%M} UTC ({progress(refresh)}). Wait until it has ended, or end it: make rollback "
+        "takes one back that can be taken back, and `aws autoscaling cancel-instance-refresh` ends any other. CloudTrail says "
+        "who has started it."
     )
 
 
