@@ -67,11 +67,15 @@ def split(group: Mapping[str, Any], template_id: str, version: str) -> tuple[lis
 
 
 def plan(group: Mapping[str, Any], refreshes: Iterable[Mapping[str, Any]], template_id: str, version: str) -> Plan:
-    """Returns what a rollout of this version has to do; `refreshes` are those that DescribeInstanceRefreshes lists."""
+    """Returns what a rollout of this version has to do; `refreshes` are those that DescribeInstanceRefreshes lists.
+
+    A refresh to the same version that does not go back by itself was not started by a rollout, and is refused.
+    """
     active = next((refresh for refresh in refreshes if refresh["Status"] in GOING_ON + GOING_BACK), None)
     if active is None:
         return Plan("none") if serves(group, template_id, version) else Plan("start")
-    if template_of(active.get("DesiredConfiguration") or {}) == (template_id, version):
+    guarded = (active.get("Preferences") or {}).get("AutoRollback")
+    if guarded and template_of(active.get("DesiredConfiguration") or {}) == (template_id, version):
         return Plan("follow", refresh=active)
     return Plan("refuse", reason=in_the_way(active), refresh=active)
 

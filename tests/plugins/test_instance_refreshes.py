@@ -30,6 +30,7 @@ def refresh(version: str, status: str = "InProgress", **more: Any) -> dict[str, 
         "Status": status,
         "StartTime": datetime(2026, 5, 4, 3, 2, tzinfo=UTC),
         "DesiredConfiguration": {"LaunchTemplate": template(version)},
+        "Preferences": {"AutoRollback": True},
     } | more
 
 
@@ -85,6 +86,7 @@ def test_a_refresh_of_somebody_else_is_named() -> None:
     assert found.action == "refuse"
     for part in ("r-1 to version 9 of lt-1", "since 2026-05-04 03:02 UTC", "InProgress, 40 %", "make rollback"):
         assert part in found.reason
+    assert plan(group(), [refresh("3", Preferences={})], "lt-1", "3").action == "refuse"
     bare = refresh("9") | {"DesiredConfiguration": {}}
     assert "without a desired configuration" in plan(group(), [bare], "lt-1", "3").reason
 

@@ -10,6 +10,8 @@ from ansible.module_utils.judge import HOLD, PROMOTE, REJECT, Limits, judge
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.plugins.loading import FakeModule, load
+
 DIGEST = "sha256:new"
 LIMITS = Limits()
 OK = {"memory": "OK", "abandoned": "OK"}
@@ -195,3 +197,35 @@ def test_slower_never_helps(factor: float, further: float) -> None:
     fast = verdict([host("i-new", seconds=0.02 * factor)], old)[0]
     slow = verdict([host("i-new", seconds=0.02 * factor * further)], old)[0]
     assert order.index(slow) <= order.index(fast)
+
+
+def test_the_module_judges_by_the_alarms_that_there_are(account: Any) -> None:
+    client = account("cloudwatch")
+    for name, state in (("memory", "OK"), ("abandoned", "ALARM"), ("another", "ALARM")):
+        client.put_metric_alarm(
+            AlarmName=name,
+            MetricName="m",
+            Namespace="n",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="LessThanThreshold",
+            Statistic="Sum",
+        )
+        client.set_alarm_state(AlarmName=name, StateValue=state, StateReason="test")
+    parameters = {
+        **{"alarms": ["memory", "abandoned"], "required": ["abandoned"], "new": [host("i-new")], "old": [host("i-1")]},
+        **{
+            "digest": DIGEST,
+            "must_compare": True,
+            "alpha": 0.01,
+            "minimum_requests": 20,
+            "slowdown": 1.2,
+            "slow_share": 0.05,
+        },
+    }
+    result = load("modules", "rollout_verdict").run(FakeModule(parameters))
+    assert (result["verdict"], result["reasons"]) == (REJECT, ["The alarm abandoned rings."])
+    assert result["alarms"] == {"memory": "OK", "abandoned": "ALARM"}
+    client.set_alarm_state(AlarmName="abandoned", StateValue="OK", StateReason="test")
+    assert load("modules", "rollout_verdict").run(FakeModule(parameters))["verdict"] == PROMOTE
