@@ -26,13 +26,17 @@ SETTINGS = (
 )
 
 
-def wanted_state(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the module's parameters in the fields of `found_state`."""
+def wanted_state(parameters: Mapping[str, Any], found: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Returns the module's parameters in the fields of `found_state`; an existing group keeps its template version.
+
+    An instance refresh changes the version. If it were changed before, a rollback of the refresh would go to the new one.
+    https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-refresh-rollback.html
+    """
+    template = {"id": parameters["launch_template_id"], "version": str(parameters["launch_template_version"])}
+    if found and found["launch_template"]["id"] == template["id"]:
+        template = found["launch_template"]
     return {
-        "launch_template": {
-            "id": parameters["launch_template_id"],
-            "version": str(parameters["launch_template_version"]),
-        },
+        "launch_template": template,
         "min_size": parameters["min_size"],
         "max_size": parameters["max_size"],
         "subnet_ids": sorted(parameters["subnet_ids"]),

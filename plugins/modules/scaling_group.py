@@ -25,7 +25,7 @@ description:
   - Makes and corrects a group with a launch template, ELB health checks, a default warm-up, metrics and target tracking of CPU.
   - Unlike M(amazon.aws.autoscaling_group) it compares before it acts, also in check mode, returns a difference, knows the
     default warm-up, and never touches the desired capacity of an existing group.
-  - A new launch template version is for instances to come; those that run stay.
+  - An existing group keeps its launch template version, which only an instance refresh changes.
 options:
   name:
     description: Name of the group.
@@ -36,7 +36,7 @@ options:
     type: str
     required: true
   launch_template_version:
-    description: Number of its version.
+    description: Number of the version that a new group starts with.
     type: int
     required: true
   min_size:
@@ -135,7 +135,10 @@ def apply(client: Any, name: str, wanted: dict[str, Any], found: dict[str, Any] 
         )
     else:
         if set(fields) & set(SETTINGS):
-            client.update_auto_scaling_group(AutoScalingGroupName=name, **settings_request(wanted))
+            request = settings_request(wanted)
+            if "launch_template" not in fields:
+                del request["LaunchTemplate"]  # a refresh may be changing it
+            client.update_auto_scaling_group(AutoScalingGroupName=name, **request)
         gone = sorted(set(found["target_group_arns"]) - set(wanted["target_group_arns"]))
         added = sorted(set(wanted["target_group_arns"]) - set(found["target_group_arns"]))
         if added:
@@ -183,10 +186,10 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     """Compares, acts on a difference unless in check mode, and waits."""
     client = module.client("autoscaling")
     name = module.params["name"]
-    wanted = wanted_state(module.params)
     group = describe(client, name)
     policies = client.describe_policies(AutoScalingGroupName=name)["ScalingPolicies"] if group else []
     found = found_state(group, policies) if group else None
+    wanted = wanted_state(module.params, found)
     fields = differences(wanted, found)
     result = {"changed": bool(fields), "diff": as_diff(f"Auto Scaling group {name}", wanted, found)}
     if module.check_mode:

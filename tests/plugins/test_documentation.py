@@ -23,7 +23,8 @@ def taken(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         raise Taken(argument_spec)
 
     module = load("modules", name)
-    monkeypatch.setattr(module, "AnsibleAWSModule", start)
+    base = "AnsibleAWSModule" if hasattr(module, "AnsibleAWSModule") else "AnsibleModule"
+    monkeypatch.setattr(module, base, start)
     with pytest.raises(Taken) as started:
         module.main()
     specification: dict[str, Any] = started.value.args[0]

@@ -28,10 +28,10 @@ PARAMETERS = {
 
 
 class FakeAutoScaling:
-    """Auto Scaling with at most one group, whose instances are in service at once; remembers the calls that changed it."""
+    """Auto Scaling with at most one group, whose instances are in service at once; remembers what was updated."""
 
     def __init__(self) -> None:
-        self.calls: list[str] = []
+        self.updates: list[dict[str, Any]] = []
         self.group: dict[str, Any] | None = None
         self.policies: list[dict[str, Any]] = []
         self.instances = [
@@ -48,12 +48,11 @@ class FakeAutoScaling:
         return {"Activities": [{"StatusCode": "Failed", "Description": "Launching.", "StatusMessage": "No capacity."}]}
 
     def create_auto_scaling_group(self, **request: Any) -> None:
-        self.calls.append("create")
         self.group = request | {"Instances": self.instances}
 
     def update_auto_scaling_group(self, **request: Any) -> None:
         assert self.group
-        self.calls.append("update")
+        self.updates.append(request)
         self.group |= request
 
     def enable_metrics_collection(self, **_: Any) -> None:
@@ -131,13 +130,22 @@ def test_a_scaled_group_is_no_difference_and_stays_scaled() -> None:
     assert autoscaling.group["MaxSize"] == 10
 
 
-def test_a_new_template_version_updates_the_group() -> None:
+def test_a_new_template_version_is_left_to_the_refresh() -> None:
     autoscaling = FakeAutoScaling()
     run(autoscaling)
-    assert run(autoscaling, launch_template_version=4)["diff"]["after"] == {
-        "launch_template": {"id": "lt-1", "version": "4"}
-    }
-    assert autoscaling.calls == ["create", "update"]
+    assert not run(autoscaling, launch_template_version=4)["changed"]
+    result = run(autoscaling, launch_template_version=4, max_size=12)
+    assert result["diff"]["after"] == {"max_size": 12}
+    assert autoscaling.group
+    assert autoscaling.group["LaunchTemplate"]["Version"] == "3"
+    assert "LaunchTemplate" not in autoscaling.updates[-1]
+
+
+def test_a_group_of_another_template_is_corrected() -> None:
+    autoscaling = FakeAutoScaling()
+    run(autoscaling)
+    after = run(autoscaling, launch_template_id="lt-2")["diff"]["after"]
+    assert after == {"launch_template": {"id": "lt-2", "version": "3"}}
 
 
 def test_a_tag_that_is_no_longer_wanted_goes() -> None:
@@ -182,7 +190,7 @@ def test_a_healthy_target_that_is_leaving_does_not_count() -> None:
 
 
 def test_the_policy_tracks_cpu_and_is_found_again() -> None:
-    wanted = wanted_state(PARAMETERS)
+    wanted = wanted_state(PARAMETERS, None)
     policy = policy_request("service", wanted["cpu_target"])
     assert policy["TargetTrackingConfiguration"]["TargetValue"] == 70.0
     found = found_state({"MinSize": 2, "MaxSize": 10}, [policy])

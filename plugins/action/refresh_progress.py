@@ -1,0 +1,212 @@
+"""Looks on while an instance refresh goes on: prints its progress, and sends the heartbeats that let it go on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ansible.module_utils
+import boto3
+from ansible import constants as C
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from botocore.exceptions import BotoCoreError, ClientError
+
+# Inside a module the project's module_utils are part of this package; on the controller they are not.
+ansible.module_utils.__path__.extend(C.config.get_config_value("DEFAULT_MODULE_UTILS_PATH"))
+
+from ansible.module_utils.instance_refreshes import GOING_BACK, GOING_ON, progress, split  # noqa: E402
+from ansible.module_utils.rollout_lock import Lock, LockLostError  # noqa: E402
+
+# Seconds for which AWS may be out of reach. Without heartbeats AWS has gone back by then.
+PATIENCE = 600.0
+
+display = Display()
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """The metric that says that somebody looks on."""
+
+    namespace: str
+    metric: str
+    dimensions: dict[str, str]
+
+    def datum(self) -> dict[str, Any]:
+        """Returns one beat; with a resolution of one second, so that alarms on it may be quick."""
+        return {
+            "MetricName": self.metric,
+            "Dimensions": [{"Name": name, "Value": value} for name, value in sorted(self.dimensions.items())],
+            "Value": 1.0,
+            "Unit": "Count",
+            "StorageResolution": 1,
+        }
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Until when to look on.
+
+    Attributes:
+        until: `now` (one look), `vouched` (the dead man's alarm has heard of the heartbeats), `checkpoint`, `time` or `end`.
+        percentage: of the checkpoint.
+        seconds: for `time`, how long; otherwise when to give up.
+    """
+
+    until: str
+    percentage: int = 100
+    seconds: float = 3600.0
+
+    def reached(self, refresh: Mapping[str, Any], waited: float) -> bool:
+        """Says whether it is; a refresh that goes back is always looked on until it has ended."""
+        status = refresh["Status"]
+        if self.until == "now" or status not in GOING_ON + GOING_BACK:
+            return True
+        if self.until == "time":
+            return status in GOING_ON and waited >= self.seconds
+        if self.until == "checkpoint":
+            complete = status == "InProgress" and refresh.get("PercentageComplete", 0) >= self.percentage
+            return complete or status == "Baking"
+        return False
+
+
+class Watch:
+    """Looks at one group, and beats."""
+
+    def __init__(self, group: str, region: str, heartbeat: Heartbeat, lock: Lock, identity: str) -> None:
+        self._group, self._heartbeat, self._lock, self._identity = group, heartbeat, lock, identity
+        self._scaling: Any = boto3.client("autoscaling", region_name=region)
+        self._cloudwatch: Any = boto3.client("cloudwatch", region_name=region)
+
+    def beat(self) -> None:
+        """Says that somebody looks on.
+
+        Raises:
+            LockLostError: somebody else does.
+        """
+        self._lock.beat(self._identity)
+        self._cloudwatch.put_metric_data(Namespace=self._heartbeat.namespace, MetricData=[self._heartbeat.datum()])
+
+    def is_vouched_for(self, alarm: str) -> bool:
+        """Says whether the dead man's alarm is silent."""
+        alarms = self._cloudwatch.describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
+        return bool(alarms) and alarms[0]["StateValue"] == "OK"
+
+    def refresh(self, identity: str) -> dict[str, Any]:
+        """Returns the refresh as Auto Scaling describes it."""
+        arguments = {"AutoScalingGroupName": self._group, "InstanceRefreshIds": [identity]}
+        found: dict[str, Any] = self._scaling.describe_instance_refreshes(**arguments)["InstanceRefreshes"][0]
+        return found
+
+    def hosts(self, template_id: str, version: str) -> tuple[list[str], list[str]]:
+        """Returns the new and the old hosts in service."""
+        groups = self._scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[self._group])["AutoScalingGroups"]
+        new, old = split(groups[0], template_id, version)
+        return new, old
+
+
+def look_on(look: Callable[[], str | None], say: Callable[[str], None], interval: float, seconds: float) -> str | None:
+    """Looks until that gives something, which is returned; None after so many seconds.
+
+    A look that fails is repeated for ten minutes.
+
+    Raises:
+        BotoCoreError, ClientError: of the last look.
+    """
+    begin = reached = time.monotonic()
+    while True:
+        try:
+            found = look()
+            reached = time.monotonic()
+            if found:
+                return found
+        except (BotoCoreError, ClientError) as error:
+            if time.monotonic() - reached > PATIENCE:
+                raise
+            say(f"AWS does not answer; without heartbeats it takes the rollout back by itself: {error}")
+        if time.monotonic() - begin >= seconds:
+            return None
+        time.sleep(interval)
+
+
+class ActionModule(ActionBase):
+    """Runs on the controller.
+
+    Arguments: group, region, launch_template_id, launch_template_version, refresh_id, until, percentage, seconds, interval,
+    alarm, heartbeat (namespace, metric, dimensions), lock (bucket, key, identity). Returns `status`, `percentage`, `progress`,
+    `going_on`, and the instances `new` and `old`. Fails, with `lock_lost`, when somebody else has taken the lock over.
+    """
+
+    _VALID_ARGS = frozenset(
+        {
+            *("group", "region", "launch_template_id", "launch_template_version", "refresh_id", "until", "percentage"),
+            *("seconds", "interval", "alarm", "heartbeat", "lock"),
+        }
+    )
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        arguments = self._task.args
+        goal = Goal(arguments["until"], int(arguments.get("percentage", 100)), float(arguments.get("seconds", 3600)))
+        region, lock = arguments["region"], arguments["lock"]
+        try:
+            held = Lock(boto3.client("s3", region_name=region), lock["bucket"], lock["key"])
+            watch = Watch(arguments["group"], region, Heartbeat(**arguments["heartbeat"]), held, lock["identity"])
+            if goal.until == "vouched":
+                found = self._vouch(watch, goal, float(arguments["interval"]), arguments["alarm"])
+            else:
+                found = self._follow(watch, goal, float(arguments["interval"]), arguments["refresh_id"])
+                template = arguments["launch_template_id"], str(arguments["launch_template_version"])
+                found["new"], found["old"] = watch.hosts(*template)
+        except LockLostError as error:
+            return result | {"failed": True, "lock_lost": True, "msg": f"{error} This run ends; that one goes on."}
+        except (BotoCoreError, ClientError) as error:
+            raise AnsibleActionFail(f"Cannot look on while {arguments['group']} is refreshed: {error}") from None
+        return result | {"changed": False} | found
+
+    @staticmethod
+    def _say(text: str) -> None:
+        display.display(f"    {text}")
+
+    def _vouch(self, watch: Watch, goal: Goal, interval: float, alarm: str) -> dict[str, Any]:
+        def look() -> str | None:
+            watch.beat()
+            return "OK" if watch.is_vouched_for(alarm) else None
+
+        self._say(f"waiting until the alarm {alarm} hears the heartbeats")
+        if look_on(look, self._say, interval, goal.seconds) is None:
+            raise AnsibleActionFail(
+                f"The alarm {alarm} is not silent after {goal.seconds:.0f} seconds of heartbeats. Without CloudWatch there is "
+                "no rollout: see whether the alarm is there and whether this controller may write metrics. Nothing was changed."
+            )
+        return {}
+
+    def _follow(self, watch: Watch, goal: Goal, interval: float, identity: str) -> dict[str, Any]:
+        begin, said, seen = time.monotonic(), "", {}
+
+        def look() -> str | None:
+            nonlocal said, seen
+            seen = watch.refresh(identity)
+            if seen["Status"] in GOING_ON:
+                watch.beat()
+            if goal.until != "now" and progress(seen) != said:
+                said = progress(seen)
+                self._say(said)
+            return "reached" if goal.reached(seen, time.monotonic() - begin) else None
+
+        # A bake ends by its own goal; the refresh may be going back by then.
+        patience = PATIENCE + goal.seconds if goal.until == "time" else goal.seconds
+        if look_on(look, self._say, interval, patience) is None:
+            raise AnsibleActionFail(
+                f"The instance refresh {identity} has not come so far within {patience:.0f} seconds ({progress(seen)}). The "
+                "group's latest activities and the hosts' logs say what it waits for."
+            )
+        return {
+            "status": seen["Status"],
+            "percentage": seen.get("PercentageComplete", 0),
+            "progress": progress(seen),
+            "going_on": seen["Status"] in GOING_ON,
+        }

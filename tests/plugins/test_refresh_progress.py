@@ -1,0 +1,153 @@
+"""Whoever looks on beats; what the refresh does is said once; a lost lock ends the looking on, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from ansible.module_utils.rollout_lock import Lock, LockLostError, body
+from botocore.exceptions import EndpointConnectionError
+
+from tests.plugins.loading import REGION, load
+
+Account = Callable[[str], Any]
+progress = load("action", "refresh_progress")
+HEARTBEAT = progress.Heartbeat("PetTracker/ML", "RolloutHeartbeat", {"Environment": "dev"})
+
+
+def refresh(status: str, percentage: int = 0) -> dict[str, Any]:
+    return {"InstanceRefreshId": "r-1", "Status": status, "PercentageComplete": percentage}
+
+
+@pytest.mark.parametrize(
+    ("goal", "seen", "waited", "expected"),
+    [
+        (progress.Goal("checkpoint", 50), refresh("InProgress", 0), 0, False),
+        (progress.Goal("checkpoint", 50), refresh("InProgress", 50), 0, True),
+        (progress.Goal("checkpoint", 50), refresh("Pending", 0), 0, False),
+        (progress.Goal("checkpoint", 100), refresh("Baking", 100), 0, True),
+        (progress.Goal("checkpoint", 50), refresh("RollbackInProgress", 50), 0, False),
+        (progress.Goal("checkpoint", 50), refresh("RollbackSuccessful", 0), 0, True),
+        (progress.Goal("time", seconds=10), refresh("InProgress", 50), 9, False),
+        (progress.Goal("time", seconds=10), refresh("InProgress", 50), 10, True),
+        (progress.Goal("time", seconds=10), refresh("RollbackInProgress", 50), 10, False),
+        (progress.Goal("end"), refresh("Baking", 100), 0, False),
+        (progress.Goal("end"), refresh("Successful", 100), 0, True),
+        (progress.Goal("end"), refresh("Cancelled", 50), 0, True),
+        (progress.Goal("now"), refresh("RollbackInProgress", 50), 0, True),
+    ],
+)
+def test_a_goal_is_reached_and_a_refresh_that_goes_back_is_followed_to_its_end(
+    goal: Any, seen: dict[str, Any], waited: float, expected: bool
+) -> None:
+    assert goal.reached(seen, waited) is expected
+
+
+@pytest.fixture
+def lock(account: Account) -> Lock:
+    account("s3").create_bucket(Bucket="releases")
+    held = Lock(account("s3"), "releases", "dev/rollout.lock")
+    assert held.take(body("me", "ann", "pets", datetime.now(UTC)), over=None)
+    return held
+
+
+@pytest.fixture
+def watch(lock: Lock) -> Any:
+    return progress.Watch("service", REGION, HEARTBEAT, lock, "me")
+
+
+def test_a_beat_is_seen_in_the_lock_and_in_cloudwatch(account: Account, lock: Lock, watch: Any) -> None:
+    watch.beat()
+    watch.beat()
+    found = lock.read()
+    assert found
+    assert found.body["beats"] == 2
+    (metric,) = account("cloudwatch").list_metrics(Namespace="PetTracker/ML")["Metrics"]
+    assert (metric["MetricName"], metric["Dimensions"]) == (
+        "RolloutHeartbeat",
+        [{"Name": "Environment", "Value": "dev"}],
+    )
+
+
+def test_whoever_has_lost_the_lock_does_not_vouch_for_the_rollout(account: Account, lock: Lock, watch: Any) -> None:
+    assert lock.take(lock.read().body | {"id": "another"}, over=lock.read())  # type: ignore[union-attr]
+    with pytest.raises(LockLostError):
+        watch.beat()
+    assert account("cloudwatch").list_metrics(Namespace="PetTracker/ML")["Metrics"] == []
+
+
+def test_vouched_for_means_that_the_alarm_is_there_and_silent(account: Account, watch: Any) -> None:
+    assert not watch.is_vouched_for("abandoned")
+    account("cloudwatch").put_metric_alarm(
+        AlarmName="abandoned",
+        MetricName="RolloutHeartbeat",
+        Namespace="PetTracker/ML",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="LessThanThreshold",
+        Statistic="Sum",
+    )
+    for state, expected in (("ALARM", False), ("INSUFFICIENT_DATA", False), ("OK", True)):
+        account("cloudwatch").set_alarm_state(AlarmName="abandoned", StateValue=state, StateReason="test")
+        assert watch.is_vouched_for("abandoned") is expected
+
+
+class Watched:
+    """A watch of a refresh that goes through these states."""
+
+    def __init__(self, *states: dict[str, Any]) -> None:
+        self.states = list(states)
+        self.beats = 0
+
+    def refresh(self, _identity: str) -> dict[str, Any]:
+        return self.states.pop(0) if len(self.states) > 1 else self.states[0]
+
+    def beat(self) -> None:
+        self.beats += 1
+
+
+def follow(watched: Watched, goal: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Any], list[str]]:
+    said: list[str] = []
+    monkeypatch.setattr(progress.ActionModule, "_say", staticmethod(said.append))
+    action = progress.ActionModule.__new__(progress.ActionModule)
+    result: dict[str, Any] = action._follow(watched, goal, 0.0, "r-1")
+    return result, said
+
+
+def test_each_step_is_said_once_and_beats_stop_when_it_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    states = [refresh("Pending"), refresh("InProgress"), refresh("InProgress"), refresh("RollbackInProgress")]
+    watched = Watched(*states, refresh("RollbackSuccessful"))
+    result, said = follow(watched, progress.Goal("checkpoint", 50), monkeypatch)
+    assert [text.split(",")[0] for text in said] == [
+        "Pending",
+        "InProgress",
+        "RollbackInProgress",
+        "RollbackSuccessful",
+    ]
+    assert watched.beats == 3
+    assert (result["status"], result["going_on"]) == ("RollbackSuccessful", False)
+
+
+def test_a_refresh_that_does_not_come_so_far_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(progress.AnsibleActionFail, match="has not come so far within 0 seconds"):
+        follow(Watched(refresh("InProgress", 10)), progress.Goal("checkpoint", 50, seconds=0), monkeypatch)
+
+
+def test_aws_may_be_out_of_reach_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = [EndpointConnectionError(endpoint_url="https://autoscaling")] * 2
+    said: list[str] = []
+
+    def look() -> str | None:
+        if failures:
+            raise failures.pop()
+        return "reached"
+
+    assert progress.look_on(look, said.append, 0.0, 10.0) == "reached"
+    assert len(said) == 2
+    failures.append(EndpointConnectionError(endpoint_url="https://autoscaling"))
+    monkeypatch.setattr(progress, "PATIENCE", -1.0)
+    with pytest.raises(EndpointConnectionError):
+        progress.look_on(look, said.append, 0.0, 10.0)
