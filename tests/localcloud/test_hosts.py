@@ -253,11 +253,13 @@ class TestWatcher:
         process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
         watcher.watch("i-1", process.pid)
         assert watcher.states() == {"i-1": "running"}
+        assert watcher.processes() == {"i-1": process.pid}
         started = time.monotonic()
         process.kill()
         assert ended.wait(5)
         assert time.monotonic() - started < 1
         assert (died, watcher.states()) == (["i-1"], {"i-1": "exited"})
+        assert watcher.processes() == {}
         process.communicate()
         watcher.close()
 

@@ -15,6 +15,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from localcloud.agent import build_agent_package
+from localcloud.cgroups import cpu_seconds
 from localcloud.cleanup import remove_state
 from localcloud.firewall import BRIDGE_PREFIX, TABLE
 from localcloud.hosts import IMAGE_REPOSITORY, Hosts, HostSpec
@@ -155,6 +156,16 @@ def test_a_host_reaches_the_api_and_nothing_else_of_this_machine(world: World) -
     assert world.status("i-a", "http://10.213.0.1:1338/latest/") == "000"
     for address in ("http://169.254.169.253/", "https://169.254.169.254/", "http://169.254.170.2/"):
         assert world.status("i-a", address) == "000", address
+
+
+def test_cpu_time_of_a_hosts_services_is_measured(world: World) -> None:
+    process = world.hosts.processes()["i-a"]
+    before = cpu_seconds(process)
+    assert before
+    world.run("i-a", "systemd-run", "--wait", "--quiet", "timeout", "1", "sh", "-c", "while :; do :; done")
+    after = cpu_seconds(process)
+    assert after is not None
+    assert after > before + 0.1
 
 
 def test_user_data_does_not_run_again_after_a_reboot_from_within_or_from_without(world: World) -> None:
