@@ -27,6 +27,7 @@ from localcloud.corrections import (
     fis,
     instance_refresh,
     lifecycle_hooks,
+    mixed_instances,
     s3,
 )
 from localcloud.errors import LocalCloudError
@@ -76,6 +77,7 @@ def create_application(reconciler: Reconciler, fleet: Fleet) -> WsgiApplication:
     fis.apply()
     instance_refresh.apply(fleet)
     lifecycle_hooks.apply(fleet)
+    mixed_instances.apply()
     s3.apply()
     application: WsgiApplication = DomainDispatcherApplication(create_backend_app)
     return application
