@@ -27,6 +27,7 @@ from localcloud.corrections import (
     fis,
     instance_refresh,
     lifecycle_hooks,
+    mixed_instances,
     s3,
     scaling_policies,
     scheduled_actions,
@@ -82,6 +83,7 @@ def create_application(
     fis.apply()
     instance_refresh.apply(fleet)
     lifecycle_hooks.apply(fleet)
+    mixed_instances.apply()
     s3.apply()
     scaling_policies.apply(scaling, settings)
     scheduled_actions.apply()

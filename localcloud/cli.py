@@ -21,6 +21,7 @@ def main() -> None:
     """Run one AWS account on this machine, with real hosts, for rehearsals and tests.
 
     Ports: LOCALCLOUD_API_PORT (4566), LOCALCLOUD_HTTPS_PORT (8443), LOCALCLOUD_HTTP_PORT (8080).
+    LOCALCLOUD_REFRESH_PATIENCE (3600): seconds that an instance refresh waits for instances that do not get ready.
     """
 
 

@@ -1,9 +1,9 @@
 """Auto Scaling: keeps each group at its desired capacity with healthy members, spread over its zones.
 
-Follows the Amazon EC2 Auto Scaling user guide: life cycle of an instance, health checks and their grace period,
-default termination policy, activities, life-cycle hooks, instance refresh. Policies and schedules change the desired
-capacity (localcloud/scaling.py, localcloud/schedules.py). Not done here: zones are balanced by launches and terminations only
-(no AZRebalance), and there are no warm pools.
+Follows the Amazon EC2 Auto Scaling user guide: life cycle of an instance and its hooks, health checks and their grace period,
+default termination policy, activities, instance refresh, mixed instances, capacity rebalancing. Policies and schedules change
+the desired capacity (localcloud/scaling.py, localcloud/schedules.py). Not done here: zones are balanced by launches and
+terminations only (no AZRebalance), and there are no warm pools.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from moto.autoscaling.models import ASG_NAME_TAG, InstanceState
-
-from localcloud import backends
+from localcloud import backends, mixed, rebalance
 from localcloud.activities import ActivityLog
 from localcloud.hooks import ABANDON, LAUNCHING, TERMINATING, LifecycleActions
-from localcloud.members import is_active, is_leaving
+from localcloud.launching import launch, next_subnet
+from localcloud.members import is_active, is_leaving, market_of
 from localcloud.refresh.engine import PATIENCE, Refreshes
 from localcloud.registration import deregister, is_draining, register
 from localcloud.termination import choose_victim
@@ -52,7 +52,8 @@ class Fleet:
         # An API call may take a member out of service while `run` looks at the group.
         self._lock = threading.RLock()
         self.refreshes = Refreshes(self.terminate, self._lock, clock, refresh_patience)
-        self._failures: dict[str, tuple[int, float]] = {}
+        # Launches that failed in a row, and when the next one may be tried.
+        self._failures: WeakKeyDictionary[Any, tuple[int, float]] = WeakKeyDictionary()
 
     def wake(self) -> None:
         """Look at the groups now."""
@@ -97,8 +98,9 @@ class Fleet:
         if not suspended & {"HealthCheck", "ReplaceUnhealthy"}:
             self._replace_unhealthy(group)
         self.refreshes.advance(group)
+        surplus = self.refreshes.surplus(group) + self._rebalance(group)
         active = [one for one in group.instance_states if is_active(one)]
-        missing = group.desired_capacity + self.refreshes.surplus(group) - len(active)
+        missing = group.desired_capacity + surplus - len(active)
         if missing == 0:
             group.capacity_reason = ""
         if missing > 0 and "Launch" not in suspended:
@@ -160,7 +162,7 @@ class Fleet:
         register(group, member)
         member.lifecycle_state = "InService"
         member.in_service_since = self.clock()
-        self._failures.pop(group.name, None)
+        self._failures.pop(group, None)
         self.activities.finish(member.instance.id)
 
     def _replace_unhealthy(self, group: Any) -> None:
@@ -193,15 +195,22 @@ class Fleet:
                 return "an ELB system health check failure"
         return None
 
+    def _rebalance(self, group: Any) -> int:
+        """Take members at risk out once they are replaced; return how many instances the replacing needs above capacity."""
+        risky = rebalance.at_risk(group)
+        for member in rebalance.replaced(group, risky):
+            self.terminate(group, member, rebalance.CAUSE)
+        return rebalance.surplus(group, [one for one in risky if not is_leaving(one)])
+
     def _launch(self, group: Any, count: int) -> None:
-        failures, not_before = self._failures.get(group.name, (0, 0.0))
+        _, not_before = self._failures.get(group, (0, 0.0))
         if self.clock() < not_before:
             return
         for _ in range(count):
             try:
                 self._launch_one(group)
             except Exception as error:
-                self._note_failure(group, failures)
+                self._note_failure(group)
                 activity = self.activities.start(group, "Launching a new EC2 instance", self._shortage(group), None)
                 message = f"{getattr(error, 'message', error)}. Launching EC2 instance failed."
                 self.activities.fail(activity, message)
@@ -209,41 +218,13 @@ class Fleet:
                 return
 
     def _launch_one(self, group: Any) -> None:
-
-        subnet_id = self._next_subnet(group)
-        source = self.refreshes.launch_template(group)
-        template, version = source.template, source.current
-        reservation = backends.ec2().run_instances(
-            version.image_id,
-            1,
-            None,
-            [],
-            subnet_id=subnet_id,
-            instance_type=version.instance_type,
-            is_instance_type_default=False,
-            launch_template={"LaunchTemplateId": template.id, "Version": str(version.number)},
-            associate_public_ip=None,
-            tags={"instance": group.get_propagated_tags() | {ASG_NAME_TAG: group.name}},
-        )
-        instance = reservation.instances[0]
-        instance.autoscaling_group = group
-        member: Any = InstanceState(
-            instance, lifecycle_state="Pending", protected_from_scale_in=group.new_instances_protected_from_scale_in
-        )
-        member.launched_from, member.launch_template_version = template, version.number
+        subnet_id = next_subnet(group, self.refreshes.outdated(group))
+        member = launch(group, self.refreshes.configuration(group), subnet_id)
         if self.hooks.begin(group, member, LAUNCHING):
             member.lifecycle_state = "Pending:Wait"
-        self.activities.start(group, f"Launching a new EC2 instance: {instance.id}", self._shortage(group), member)
+        description = f"Launching a new EC2 instance: {member.instance.id}"
+        self.activities.start(group, description, self._shortage(group), member)
         group.instance_states.append(member)
-
-    def _next_subnet(self, group: Any) -> str:
-        """Return the subnet with the fewest members, the first one on a tie; those that a refresh will replace count less."""
-        subnets = [one.strip() for one in group.vpc_zone_identifier.split(",")]
-        staying = [one for one in group.instance_states if not is_leaving(one)]
-        outdated = self.refreshes.outdated(group)
-        lasting = Counter(one.instance.subnet_id for one in staying if one.instance.id not in outdated)
-        present = Counter(one.instance.subnet_id for one in staying)
-        return min(subnets, key=lambda subnet: (lasting[subnet], present[subnet]))
 
     def _shortage(self, group: Any) -> str:
         return self._reason(group) + (
@@ -257,28 +238,29 @@ class Fleet:
         return f"{reason}  At {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} " if reason else ""
 
     def _launch_failed(self, group: Any, member: Any, reason: str) -> None:
-        failures, _ = self._failures.get(group.name, (0, 0.0))
-        self._note_failure(group, failures)
+        self._note_failure(group)
         group.instance_states.remove(member)
         self.activities.fail(self.activities.current(member.instance.id), reason)
         if member.instance.state not in {"shutting-down", "terminated"}:
             backends.ec2().terminate_instances([member.instance.id])
 
     def _launch_abandoned(self, group: Any, member: Any, reason: str) -> None:
-        failures, _ = self._failures.get(group.name, (0, 0.0))
-        self._note_failure(group, failures)
+        self._note_failure(group)
         message = f"Instance failed to complete user's Lifecycle Action: {reason}"
         self.activities.fail(self.activities.current(member.instance.id), message, "Cancelled")
         cause = "an instance was taken out of service in response to a life-cycle action that was abandoned."
         self.terminate(group, member, cause)
 
-    def _note_failure(self, group: Any, failures: int) -> None:
+    def _note_failure(self, group: Any) -> None:
+        failures, _ = self._failures.get(group, (0, 0.0))
         wait = min(FIRST_BACKOFF * 2**failures, LONGEST_BACKOFF)
-        self._failures[group.name] = (failures + 1, self.clock() + wait)
+        self._failures[group] = (failures + 1, self.clock() + wait)
 
     def _shrink(self, group: Any, active: list[Any], count: int) -> None:
         for _ in range(count):
-            victim = choose_victim(active, group.termination_policies)
+            markets = Counter(map(market_of, active))
+            market = mixed.market_to_leave(group.mixed_instances_policy, markets[mixed.ON_DEMAND], markets[mixed.SPOT])
+            victim = choose_victim(active, group.termination_policies, market)
             if victim is None:
                 return
             active.remove(victim)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from localcloud import backends
+from localcloud import backends, mixed
 
 
 def is_active(member: Any) -> bool:
@@ -18,6 +18,11 @@ def is_active(member: Any) -> bool:
 def is_leaving(member: Any) -> bool:
     """Say whether a member is on its way out."""
     return bool(member.lifecycle_state.startswith("Terminating"))
+
+
+def market_of(member: Any) -> str:
+    """Return the market that a member's instance was bought on, as `localcloud.mixed` names it."""
+    return mixed.SPOT if member.instance.lifecycle == "spot" else mixed.ON_DEMAND
 
 
 def lacking(group: Any, member: Any) -> str | None:

@@ -82,15 +82,20 @@ def _correct_capacity(fleet: Fleet) -> None:
             raise ValidationError(f"Max bound, {high}, must be greater than or equal to min bound, {low}")
         if kwargs["desired_capacity"] is None:
             kwargs["desired_capacity"] = min(max(self.desired_capacity, low), high)
+        policy = self.mixed_instances_policy
         original(self, *args, **kwargs)
+        if not any(kwargs[one] for one in ("launch_template", "launch_config_name", "mixed_instances_policy")):
+            # Moto takes a policy that is not given for one that is taken away.
+            self.mixed_instances_policy = policy
 
     @correction(AutoScalingResponse, "update_auto_scaling_group")
     def update_every_parameter(original: Any, self: Any) -> Any:
-        # Moto leaves out the cooldown, the warm-up and the termination policies.
+        # Moto leaves out the cooldown, the warm-up, the termination policies and capacity rebalancing.
         result = original(self)
         group = self.autoscaling_backend.autoscaling_groups[self._get_param("AutoScalingGroupName")]
         group.default_cooldown = self._get_int_param("DefaultCooldown", group.default_cooldown)
         group.termination_policies = self._get_param("TerminationPolicies") or group.termination_policies
+        group.capacity_rebalance = self._get_bool_param("CapacityRebalance", group.capacity_rebalance)
         warmup = self._get_int_param("DefaultInstanceWarmup")
         if warmup is not None:
             # -1 takes the setting away: API_UpdateAutoScalingGroup.html, DefaultInstanceWarmup.

@@ -10,12 +10,12 @@ from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 
-from localcloud import backends
+from localcloud import backends, mixed
+from localcloud.configuration import Configuration
 from localcloud.corrections.autoscaling_request import named_group
 from localcloud.corrections.patching import addition, correction
 from localcloud.refresh.engine import Irreversible, NoActiveRefresh, obstacle_to_rollback
 from localcloud.refresh.preferences import Preferences, parse
-from localcloud.refresh.record import LaunchTemplate
 
 if TYPE_CHECKING:
     from localcloud.fleet import Fleet
@@ -103,13 +103,19 @@ def _correct_update(fleet: Fleet) -> None:
         return original(self, *args, **kwargs)
 
 
-def _desired(configuration: dict[str, Any] | None) -> LaunchTemplate | None:
-    """Return the launch template of a desired configuration. A missing version is `$Default`, as for a group."""
+def _desired(configuration: dict[str, Any] | None) -> Configuration | None:
+    """Return what a desired configuration says. A missing version is `$Default`, as for a group."""
     if not configuration:
         return None
-    if "MixedInstancesPolicy" in configuration or "LaunchTemplate" not in configuration:
-        raise ValidationError("The local cloud takes a DesiredConfiguration with a LaunchTemplate only.")
-    wanted = configuration["LaunchTemplate"]
+    policy = configuration.get("MixedInstancesPolicy")
+    if bool(policy) == ("LaunchTemplate" in configuration):
+        raise ValidationError("A DesiredConfiguration must have either a LaunchTemplate or a MixedInstancesPolicy.")
+    if policy:
+        try:
+            mixed.check(policy)
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
+    wanted = policy["LaunchTemplate"]["LaunchTemplateSpecification"] if policy else configuration["LaunchTemplate"]
     template_id, name = wanted.get("LaunchTemplateId"), wanted.get("LaunchTemplateName")
     if bool(template_id) == bool(name):
         raise ValidationError("Valid requests must contain either launchTemplateId or LaunchTemplateName")
@@ -124,10 +130,10 @@ def _desired(configuration: dict[str, Any] | None) -> LaunchTemplate | None:
             "You must use a valid fully-formed launch template. Could not find launch template version "
             f"'{version}' of launch template {template.id}."
         )
-    return LaunchTemplate(template, version)
+    return Configuration(template, version, policy)
 
 
-def _check_guards(group: Any, preferences: Preferences, desired: LaunchTemplate | None) -> None:
+def _check_guards(group: Any, preferences: Preferences, desired: Configuration | None) -> None:
     """Refuse an automatic rollback that could not be carried out, and alarms that nobody raises.
 
     That AWS takes unknown alarms for an error is not documented; a rehearsal shall not pass with a guard that is misspelt.

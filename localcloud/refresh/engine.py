@@ -8,10 +8,11 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from localcloud import backends
+from localcloud.configuration import Configuration
 from localcloud.members import is_active, is_leaving
 from localcloud.refresh.plan import Situation, count_of, next_step
 from localcloud.refresh.preferences import Preferences
-from localcloud.refresh.record import LaunchTemplate, Refresh, Round, now
+from localcloud.refresh.record import Refresh, Round, now
 from localcloud.refresh.survey import Survey, survey, to_replace
 
 # Seconds that a refresh waits for instances that get ready, are protected or in Standby, before it fails: user guide,
@@ -51,7 +52,7 @@ class Refreshes:
         """Return the refresh that is under way."""
         return next((one for one in self.of(group) if one.active), None)
 
-    def start(self, group: Any, preferences: Preferences, desired: LaunchTemplate | None) -> Refresh:
+    def start(self, group: Any, preferences: Preferences, desired: Configuration | None) -> Refresh:
         """Begin a refresh with the next look at the group. There must be no active one."""
         refresh = Refresh(group.name, preferences, desired)
         with self._lock:
@@ -78,12 +79,12 @@ class Refreshes:
             self._turn_back(group, refresh, "Rollback due to user request.")
             return refresh
 
-    def launch_template(self, group: Any) -> LaunchTemplate:
+    def configuration(self, group: Any) -> Configuration:
         """Return what a new member of a group is launched from just now."""
         refresh = self.active(group)
         if refresh and refresh.desired and refresh.status in {"InProgress", "Baking"}:
             return refresh.desired
-        return _own(group)
+        return Configuration.of(group)
 
     def surplus(self, group: Any) -> int:
         """Return how many instances above its desired capacity a group has to run just now."""
@@ -126,9 +127,9 @@ class Refreshes:
         return refresh
 
     def _first_round(self, group: Any, refresh: Refresh) -> Round:
-        wanted = refresh.desired or _own(group)
+        wanted = refresh.desired or Configuration.of(group)
         staying = [one for one in group.instance_states if not is_leaving(one)]
-        matching = {one.instance.id for one in staying if refresh.preferences.skip_matching and _matches(one, wanted)}
+        matching = {one.instance.id for one in staying if refresh.preferences.skip_matching and wanted.matches(one)}
         known = frozenset(one.instance.id for one in staying)
         return self._round(group, refresh, known - matching, known, list(refresh.preferences.checkpoints))
 
@@ -221,17 +222,11 @@ class Refreshes:
         # API reference, StartInstanceRefresh: "Once the instance refresh succeeds, Amazon EC2 Auto Scaling updates the
         # settings of the Auto Scaling group to reflect the new desired configuration".
         if refresh.desired:
-            group.ec2_launch_template = refresh.desired.template
-            group.launch_template_version = refresh.desired.version
-            group.provided_launch_template_version = refresh.desired.version
+            refresh.desired.apply_to(group)
         refresh.end("Successful")
 
 
-def _own(group: Any) -> LaunchTemplate:
-    return LaunchTemplate(group.ec2_launch_template, group.launch_template_version)
-
-
-def obstacle_to_rollback(group: Any, desired: LaunchTemplate | None) -> str | None:
+def obstacle_to_rollback(group: Any, desired: Configuration | None) -> str | None:
     """Say why a refresh of a group could not be rolled back, None if it could.
 
     https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-refresh-rollback.html, "Considerations"
@@ -247,15 +242,6 @@ def obstacle_to_rollback(group: Any, desired: LaunchTemplate | None) -> str | No
 def _raised(alarms: tuple[str, ...]) -> str | None:
     known = backends.cloudwatch().alarms
     return next((one for one in alarms if one in known and known[one].state_value == "ALARM"), None)
-
-
-def _matches(member: Any, wanted: LaunchTemplate) -> bool:
-    launched_from = getattr(member, "launched_from", None)
-    return bool(
-        launched_from
-        and launched_from.id == wanted.template.id
-        and member.launch_template_version == wanted.current.number
-    )
 
 
 def _in_transition(group: Any) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from localcloud.configuration import Configuration
 from localcloud.refresh.preferences import Preferences
 
 ACTIVE = frozenset({"Pending", "InProgress", "Baking", "Cancelling", "RollbackInProgress"})
@@ -18,27 +19,6 @@ ACTIVE = frozenset({"Pending", "InProgress", "Baking", "Cancelling", "RollbackIn
 def now() -> datetime:
     """Return the time as moto's answers have it: UTC, without a zone."""
     return datetime.now(UTC).replace(tzinfo=None)
-
-
-@dataclass(frozen=True)
-class LaunchTemplate:
-    """A launch template and the version to launch from: a number, `$Latest` or `$Default`."""
-
-    template: Any
-    version: str
-
-    @property
-    def current(self) -> Any:
-        """The version that an instance launched now comes from."""
-        return self.template.get_version(self.version)
-
-    def describe(self) -> dict[str, str]:
-        """Return a LaunchTemplateSpecification."""
-        return {
-            "LaunchTemplateId": self.template.id,
-            "LaunchTemplateName": self.template.name,
-            "Version": self.version,
-        }
 
 
 @dataclass
@@ -70,7 +50,7 @@ class Refresh:
 
     group_name: str
     preferences: Preferences
-    desired: LaunchTemplate | None
+    desired: Configuration | None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     status: str = "Pending"
     reason: str | None = None
@@ -125,6 +105,6 @@ class Refresh:
             "StatusReason": self.reason,
             "EndTime": self.ended,
             "RollbackDetails": self.rollback,
-            "DesiredConfiguration": {"LaunchTemplate": self.desired.describe()} if self.desired else None,
+            "DesiredConfiguration": self.desired.describe() if self.desired else None,
         }
         return described | {name: value for name, value in optional.items() if value is not None}

@@ -268,7 +268,7 @@ def test_one_refresh_at_a_time_which_owns_the_launch_template(cloud: Cloud) -> N
         (
             {"MixedInstancesPolicy": {"InstancesDistribution": {"OnDemandBaseCapacity": 1}}},
             {},
-            "takes a DesiredConfiguration with a LaunchTemplate only",
+            "needs a LaunchTemplate",
         ),
         (NEW, {"AlarmSpecification": {"Alarms": ["missing"]}}, "alarms that do not exist: missing"),
         (NEW, {"MaxHealthyPercentage": 120}, "must also specify MinHealthyPercentage"),
