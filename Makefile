@@ -57,6 +57,14 @@ train: setup ## Train CONFIG on an instance of ENV (DATA=s3://..., TRAIN="-e tra
 release: setup ## Release MODEL (bundle directory, NAME:VERSION, NAME:RUN_ID; none: the pinned one) to ENV: gate, pin, record
 	@scripts/release "$$ENV" run $(RELEASE) -- "$${MODEL:-}"
 
+.PHONY: rollout
+rollout: setup ## Bring the pinned release to the fleet of ENV, one host first, and back unless it proves itself
+	@$(PLAYBOOK) playbooks/rollout.yml
+
+.PHONY: rollback
+rollback: setup ## Take back the rollout that is under way in ENV, or go back to release TO (default: the one before)
+	@$(PLAYBOOK) playbooks/rollback.yml $(if $(TO),-e rollback_to=$(TO))
+
 .PHONY: release-show
 release-show: setup ## Show and verify the current release of ENV
 	@scripts/release "$$ENV" show

@@ -154,3 +154,33 @@ def list_releases(environment: str) -> None:
     current = store.current()
     for identity in store.identities():
         click.echo(f"{'*' if identity == current else ' '} {identity}")
+
+
+@main.command()
+@_environment
+@_json
+@_reports_errors
+def rollouts(environment: str, as_json: bool) -> None:
+    """List what rollouts did to an environment, oldest first, and why."""
+    from release.environment import read_environment
+    from release.rollouts import read_rollouts
+
+    for each in read_rollouts(read_environment(environment)):
+        if as_json:
+            click.echo(each.model_dump_json())
+            continue
+        click.echo(f"{each.begin}  {each.kind:<8}  {each.outcome:<14}  {each.release.id}  by {each.by}")
+        if each.outcome != "deployed":
+            click.echo(f"    {each.reason}")
+
+
+@main.command("rollback-target")
+@_identity
+@_environment
+@_reports_errors
+def show_rollback_target(identity: str | None, environment: str) -> None:
+    """Print, as JSON, the release to go back to, by default the one before that which is served. All of it is verified."""
+    from release.environment import read_environment
+    from release.rollouts import rollback_target
+
+    click.echo(rollback_target(read_environment(environment), identity).model_dump_json())

@@ -74,7 +74,8 @@ class Releases:
         prefix = f"{self._environment.name}/"
         found = [item for item in self._store.objects(prefix) if item.key.endswith(".json")]
         found.sort(key=lambda item: (item.modified, item.key))
-        return [item.key.removeprefix(prefix).removesuffix(".json") for item in found]
+        names = [item.key.removeprefix(prefix).removesuffix(".json") for item in found]
+        return [name for name in names if "/" not in name]  # reports of rollouts have a folder of their own
 
     def keep_sbom(self, content: bytes) -> str:
         """Write a bill of materials under its digest; return its key."""
@@ -105,8 +106,8 @@ class Releases:
         return [
             Check("signature", ""),  # read() refuses everything else
             Check("bill of materials", self._sbom_problem(record)),
-            Check("model", self._model_problem(record)),
-            Check("image", self._image_problem(record)),
+            Check("model", self.model_problem(record.model.name, record.model.version, record.model.digest)),
+            Check("image", self.image_problem(record.image.id, record.model.digest, record.image.content_digest)),
         ]
 
     def _sbom_problem(self, record: Record) -> str:
@@ -115,33 +116,29 @@ class Releases:
             return f"{record.sbom.key} is missing"
         return "" if hashlib.sha256(data).hexdigest() == record.sbom.sha256 else f"{record.sbom.key} was changed"
 
-    def _model_problem(self, record: Record) -> str:
-        model = record.model
-        data = Registry(self._environment.models_bucket).manifest(model.name, model.version)
+    def model_problem(self, name: str, version: str, digest: str) -> str:
+        """Return what is wrong with a published model; "" if it is as it was released."""
+        bucket = self._environment.models_bucket
+        data = Registry(bucket).manifest(name, version)
+        location = f"s3://{bucket}/production/{name}/{version}"
         if data is None:
-            return f"{model.location} is not published any more"
-        return (
-            ""
-            if digest_of(data) == model.digest
-            else f"{model.location} has the digest {digest_of(data)}, not {model.digest}"
-        )
+            return f"{location} is not published any more"
+        return "" if digest_of(data) == digest else f"{location} has the digest {digest_of(data)}, not {digest}"
 
-    def _image_problem(self, record: Record) -> str:
-        filters = [{"Name": "image-id", "Values": [record.image.id]}, {"Name": "state", "Values": ["available"]}]
+    def image_problem(self, identity: str, model_digest: str, content_digest: str | None = None) -> str:
+        """Return what is wrong with an image; "" if it is there, verified, and made of what it should be made of."""
+        filters = [{"Name": "image-id", "Values": [identity]}, {"Name": "state", "Values": ["available"]}]
         images = self._ec2.describe_images(Owners=["self"], Filters=filters)["Images"]
         if not images:
-            return f"{record.image.id} is not there any more"
+            return f"{identity} is not there any more"
         tags = {tag["Key"]: tag["Value"] for tag in images[0].get("Tags", [])}
-        wanted = {
-            "Verified": "true",
-            "ContentDigest": record.image.content_digest,
-            "ModelDigest": record.model.digest,
-            "Environment": record.environment,
-        }
+        wanted = {"Verified": "true", "ModelDigest": model_digest, "Environment": self._environment.name}
+        if content_digest:
+            wanted["ContentDigest"] = content_digest
         wrong = [
             f"its tag {key} is {tags.get(key)}, not {value}" for key, value in wanted.items() if tags.get(key) != value
         ]
-        return f"{record.image.id}: {'; '.join(wrong)}" if wrong else ""
+        return f"{identity}: {'; '.join(wrong)}" if wrong else ""
 
     def _key(self, identity: str) -> str:
         return f"{self._environment.name}/{identity}.json"

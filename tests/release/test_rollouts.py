@@ -1,0 +1,219 @@
+"""A rollback goes back through what was really served, and only to what is still there."""
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import pytest
+from click.testing import CliRunner
+
+from bundle.loading import load
+from bundle.registry import Registry
+from release import cli
+from release.environment import Pin
+from release.errors import ReleaseError
+from release.record import (
+    Approval,
+    BillOfMaterials,
+    Record,
+    ReleasedImage,
+    ReleasedModel,
+    Verification,
+    read_private_key,
+    release_id,
+    signed,
+)
+from release.releases import Releases
+from release.rollouts import RolledOut, Rollout, choose, rollback_target, served
+from tests.release.worlds import RELEASES, World, register_image
+
+
+def brought(identity: str) -> RolledOut:
+    return RolledOut(
+        id=identity, recorded=True, model_name="m", model_version="1", model_digest="sha256:0", image_id="ami-1"
+    )
+
+
+def history(*steps: str) -> list[Rollout]:
+    """Read steps such as `a`, `<a` (a rollback to a) and `a!half done` (an outcome)."""
+    found = []
+    for step in steps:
+        name, _, outcome = step.partition("!")
+        found.append(
+            Rollout(
+                kind="rollback" if name.startswith("<") else "rollout",
+                release=brought(name.removeprefix("<")),
+                begin="2026-05-04T03:02:01+00:00",
+                by="me",
+                outcome=outcome or "deployed",
+                reason="",
+            )
+        )
+    return found
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        (["a", "b"], "a"),
+        (["a", "b", "b"], "a"),
+        (["a", "b", "c", "<b"], "a"),
+        (["a", "b", "<a", "c"], "a"),
+        (["a", "b", "a"], "b"),
+        (["a", "b", "c!rolled back"], "a"),
+        (["a", "b", "c!half done"], "b"),
+        (["a", "b!not taken back"], "a"),
+        (["a", "b", "<x"], "b"),
+    ],
+)
+def test_a_rollback_goes_to_what_was_served_before(steps: list[str], expected: str) -> None:
+    assert choose(history(*steps), "staging").id == expected
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        ([], "nothing was rolled out to staging yet"),
+        (["a!rolled back"], "nothing was rolled out to staging yet"),
+        (["a"], "a is the first release that staging serves; name another with TO="),
+        (["a", "b", "<a"], "a is the first release"),
+    ],
+)
+def test_where_there_is_nothing_to_go_back_to_that_is_said(steps: list[str], told: str) -> None:
+    with pytest.raises(ReleaseError, match=told):
+        choose(history(*steps), "staging")
+
+
+def test_the_release_that_is_served_is_the_last() -> None:
+    assert [each.id for each in served(history("a", "b", "c!rolled back", "<a", "d"))] == ["a", "d"]
+
+
+def recorded(world: World, version: str) -> Record:
+    """Publish a model, register its image, and write the signed record of both."""
+    root = world.bundle(version)
+    Registry(world.environment().models_bucket).publish(root, world.public_key)
+    pin = Pin("small", version, load(root).digest)
+    image = register_image(pin)
+    store = Releases(world.environment())
+    record = Record(
+        schema_version=1,
+        id=release_id(pin.name, pin.version, pin.digest, image.image_id),
+        environment="staging",
+        time="2026-05-04T03:02:01+00:00",
+        model=ReleasedModel(name=pin.name, version=version, digest=pin.digest, location="s3://models/production/"),
+        image=ReleasedImage(
+            id=image.image_id,
+            content_digest=image.content_digest,
+            base_image_id=image.base_image_id,
+            base_image_name=image.base_image_name,
+            code_revision=image.code_revision,
+        ),
+        launch_template_version=None,
+        code_revision="0" * 40,
+        sbom=BillOfMaterials(key=store.keep_sbom(b"{}"), sha256=hashlib.sha256(b"{}").hexdigest(), components=0),
+        verification=Verification(
+            signing_key="0" * 64, test_accuracy=0.95, min_accuracy=0.9, golden_cases=1, golden="passed"
+        ),
+        approval=Approval(commit=None, author="a", committer="a"),
+        previous=None,
+    )
+    key = read_private_key(world.private_key.read_bytes(), "key", world.environment().public_key)
+    return store.keep(record, signed(record, key))
+
+
+def report(record: Record, number: int, **changes: Any) -> None:
+    """Write what the role writes when it has rolled out a release."""
+    model = record.model
+    release = {
+        **{"id": record.id, "recorded": True, "image_id": record.image.id},
+        **{"model_name": model.name, "model_version": model.version, "model_digest": model.digest},
+    }
+    document = {
+        **{"schema_version": 1, "kind": "rollout", "release": release, "checkpoints": []},
+        **{"begin": f"2026-05-04T03:02:0{number}+00:00", "by": "me", "outcome": "deployed", "reason": "good"},
+    }
+    key = f"staging/rollouts/20260504T03020{number}Z-{record.id}.json"
+    boto3.client("s3").put_object(Bucket=RELEASES, Key=key, Body=json.dumps(document | changes).encode())
+
+
+@pytest.fixture
+def two(world: World) -> tuple[Record, Record]:
+    """Two releases, of which the second is served."""
+    first, second = recorded(world, "1.0.0"), recorded(world, "1.1.0")
+    report(first, 1)
+    report(second, 2)
+    return first, second
+
+
+def test_the_release_before_is_found_and_all_of_it_verified(world: World, two: tuple[Record, Record]) -> None:
+    first, second = two
+    assert rollback_target(world.environment(), None).image_id == first.image.id
+    assert rollback_target(world.environment(), second.id).id == second.id
+    assert set(Releases(world.environment()).identities()) == {first.id, second.id}
+
+
+def test_a_deleted_image_is_no_way_back(world: World, two: tuple[Record, Record]) -> None:
+    boto3.client("ec2").deregister_image(ImageId=two[0].image.id)
+    with pytest.raises(ReleaseError, match=rf"cannot go back to {two[0].id}: image: ami-\w+ is not there any more"):
+        rollback_target(world.environment(), None)
+
+
+def test_a_changed_record_is_no_way_back(world: World, two: tuple[Record, Record]) -> None:
+    key = f"staging/{two[0].id}.json"
+    s3 = boto3.client("s3")
+    document = json.loads(s3.get_object(Bucket=RELEASES, Key=key)["Body"].read())
+    s3.put_object(Bucket=RELEASES, Key=key, Body=json.dumps(document | {"code_revision": "another"}).encode())
+    with pytest.raises(ReleaseError, match="was not signed with the private half of model_public_key"):
+        rollback_target(world.environment(), None)
+
+
+def test_without_a_record_only_the_rehearsal_goes_back(world: World, two: tuple[Record, Record]) -> None:
+    first, _ = two
+    boto3.client("s3").delete_object(Bucket=RELEASES, Key=f"staging/{first.id}.json")
+    with pytest.raises(ReleaseError, match=rf"{first.id}.json is missing; the releases are: small-1.1.0"):
+        rollback_target(world.environment(), None)
+    with pytest.raises(ReleaseError, match=r"nothing.json is missing"):
+        rollback_target(world.environment(), "nothing")
+
+
+def test_the_rehearsal_goes_back_to_what_it_has_rolled_out(world: World, two: tuple[Record, Record]) -> None:
+    first, _ = two
+    rehearsal = replace(world.environment(), name="local")
+    s3 = boto3.client("s3")
+    for key in [item["Key"] for item in s3.list_objects_v2(Bucket=RELEASES, Prefix="staging/rollouts/")["Contents"]]:
+        s3.copy_object(Bucket=RELEASES, CopySource=f"{RELEASES}/{key}", Key=key.replace("staging/", "local/", 1))
+    with pytest.raises(ReleaseError, match="its tag Environment is staging, not local"):
+        rollback_target(rehearsal, None)
+    boto3.client("ec2").create_tags(Resources=[first.image.id], Tags=[{"Key": "Environment", "Value": "local"}])
+    assert rollback_target(rehearsal, None) == RolledOut(
+        id=first.id,
+        recorded=False,
+        model_name="small",
+        model_version="1.0.0",
+        model_digest=first.model.digest,
+        image_id=first.image.id,
+    )
+
+
+def test_rollouts_are_listed_with_the_reason_of_those_that_failed(
+    world: World, two: tuple[Record, Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = world.environment()
+    monkeypatch.setattr("release.environment.read_environment", lambda _name: environment)
+    report(two[1], 3, outcome="rolled back", reason="New hosts are bad.")
+    listed = CliRunner().invoke(cli.main, ["rollouts", "--env", "staging"]).output
+    assert listed.count("by me") == 3
+    assert "rolled back" in listed
+    assert "    New hosts are bad." in listed
+    lines = CliRunner().invoke(cli.main, ["rollouts", "--env", "staging", "--json"]).output.splitlines()
+    assert json.loads(lines[0])["release"]["id"] == two[0].id
+    target = CliRunner().invoke(cli.main, ["rollback-target", "--env", "staging"]).output
+    assert json.loads(target)["id"] == two[0].id
+
+
+def test_something_else_among_the_reports_is_named(world: World) -> None:
+    boto3.client("s3").put_object(Bucket=RELEASES, Key="staging/rollouts/x.json", Body=b"{}")
+    with pytest.raises(ReleaseError, match=r"staging/rollouts/x.json is no report of a rollout"):
+        rollback_target(world.environment(), None)
