@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 START_SECONDS = 60.0
+USERS = 3
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def read_requests(records: Path) -> list[Request]:
 
 
 @contextmanager
-def load(users: int = 3, pause: float = 0.05, seconds: int = 300) -> Iterator[Traffic]:
+def load(users: int = USERS, pause: float = 0.05, seconds: int = 300) -> Iterator[Traffic]:
     """Keep users asking while the block runs, each with a pause (in seconds) after every answer; `seconds` at most.
 
     The block begins when the first request has ended.

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 import testinfra
-from traffic import load
+from traffic import USERS, load
 
 ROOT = Path(__file__).parents[3]
-USERS = 3
 
 
 @pytest.fixture
@@ -35,7 +34,7 @@ def test_every_host_in_turn_is_taken_away_with_notice_and_no_request_fails(
     interrupted, terminated = sorted(before)
     host = testinfra.get_host(f"podman://{interrupted}")
     ask = "curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:8080"
-    with load(USERS) as traffic:
+    with load() as traffic:
         subprocess.run([sys.executable, "-m", "localcloud", "interrupt", interrupted], cwd=ROOT, check=True)
         eventually(lambda: host.check_output(f"{ask}/ready"), lambda status: status == "503", within=10)
         photo = "/opt/pettracker/bundle/golden/cat.jpg"
@@ -53,7 +52,7 @@ def test_every_host_in_turn_is_taken_away_with_notice_and_no_request_fails(
 
 def test_every_host_in_turn_is_killed_and_costs_at_most_what_was_in_flight_on_it(healthy_targets, replaced):
     before = healthy_targets()
-    with load(USERS) as traffic:
+    with load() as traffic:
         for victim in sorted(before):
             subprocess.run(["podman", "kill", "--signal", "KILL", victim], check=True, capture_output=True)
             after = replaced(victim)
