@@ -136,7 +136,7 @@ def _alarms(states: Mapping[str, str], required: Iterable[str]) -> Findings:
         if states.get(name) not in ("OK", "ALARM"):
             found.holds.append(f"The alarm {name} has no data.")
     if states:
-        found.facts.append(f"None of {len(states)} alarms rings.")
+        found.facts.append(f"No alarm rings, of {len(states)}.")
     return found
 
 

@@ -1,0 +1,155 @@
+"""A fleet that exists only as answers: Auto Scaling with instance refresh, and the services of its hosts."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from moto.core.responses import ActionResult
+
+METRICS = """process_start_time_seconds 1.0
+pettracker_requests_total{method="POST",path="/predict",status="200"} 0
+pettracker_request_seconds_bucket{le="+Inf",path="/predict"} 0
+"""
+# Looks at a refresh, since a host was last asked something, after which it goes on by itself: its delay is over.
+LOOKS = 4
+
+
+class Services:
+    """One HTTP server for the services of all hosts: the first part of the path names the host.
+
+    Attributes:
+        digests: of the model that each host serves.
+        seconds: that an answer of a host takes.
+        asked: number of predictions that each host was asked for.
+    """
+
+    def __init__(self) -> None:
+        self.digests: dict[str, str] = {}
+        self.seconds: dict[str, float] = {}
+        self.asked: dict[str, int] = {}
+        services = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                _, host, path = self.path.split("/", 2)
+                version = json.dumps({"model": {"digest": services.digests.get(host, "")}})
+                self._answer({"metrics": METRICS, "version": version}.get(path, ""))
+
+            def do_POST(self) -> None:
+                host = self.path.split("/")[1]
+                self.rfile.read(int(self.headers["Content-Length"]))
+                services.asked[host] = services.asked.get(host, 0) + 1
+                time.sleep(services.seconds.get(host, 0.004))
+                self._answer("{}")
+
+            def _answer(self, text: str) -> None:
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def log_message(self, *_: Any) -> None: ...
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+
+
+class Fleet:
+    """A group of two hosts, i-1 and i-2 with version 1, which a refresh replaces by i-11 and i-12 with version 2.
+
+    It waits at each checkpoint until its new hosts were asked and some looks have passed, as if the delay were over then.
+
+    Attributes:
+        alarm_at: percentage at which an alarm lets AWS take the refresh back.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self.version = "1"
+        self.hosts = {"i-1": "1", "i-2": "1"}
+        self.refresh: dict[str, Any] | None = None
+        self.alarm_at: int | None = None
+        self._looks = self._asked = 0
+
+    def actions(self) -> dict[str, Any]:
+        """Return the API's answers by the name of the method that moto calls for them."""
+        return {
+            "describe_auto_scaling_groups": lambda _: ActionResult({"AutoScalingGroups": [self._group()]}),
+            "describe_instance_refreshes": lambda _: ActionResult({"InstanceRefreshes": self._refreshes()}),
+            "start_instance_refresh": lambda call: self.start(call._get_params()),
+            "rollback_instance_refresh": lambda _: self._roll_back("Rolled back by a person."),
+        }
+
+    def start(self, request: dict[str, Any]) -> ActionResult:
+        self.refresh = {
+            **{key: request[key] for key in ("AutoScalingGroupName", "DesiredConfiguration", "Preferences")},
+            **{
+                "InstanceRefreshId": "r-1",
+                "Status": "Pending",
+                "StartTime": datetime.now(UTC),
+                "PercentageComplete": 0,
+            },
+        }
+        return ActionResult({"InstanceRefreshId": "r-1"})
+
+    def _group(self) -> dict[str, Any]:
+        instances = [
+            {
+                "InstanceId": name,
+                "AvailabilityZone": "us-east-1a",
+                "LifecycleState": "InService",
+                "HealthStatus": "Healthy",
+                "ProtectedFromScaleIn": False,
+                "LaunchTemplate": self._template(version),
+            }
+            for name, version in self.hosts.items()
+        ]
+        return {
+            "AutoScalingGroupName": "service",
+            "DesiredCapacity": 2,
+            "LaunchTemplate": self._template(self.version),
+            "Instances": instances,
+        }
+
+    @staticmethod
+    def _template(version: str) -> dict[str, str]:
+        return {"LaunchTemplateId": "lt-1", "LaunchTemplateName": "service", "Version": version}
+
+    def _refreshes(self) -> list[dict[str, Any]]:
+        if self.refresh:
+            self._advance(self.refresh)
+        return [self.refresh] if self.refresh else []
+
+    def _advance(self, refresh: dict[str, Any]) -> None:
+        status, complete = refresh["Status"], refresh["PercentageComplete"]
+        asked = sum(self._services.asked.get(host, 0) for host, version in self.hosts.items() if version == "2")
+        self._looks = self._looks + 1 if asked > 0 and asked == self._asked else 0
+        self._asked = asked
+        if status in ("Pending", "InProgress", "Baking") and self.alarm_at == complete and self._looks:
+            self._roll_back("An alarm rings.")
+        elif status == "Pending":
+            refresh |= {"Status": "InProgress", "PercentageComplete": 50}
+            self.hosts = {"i-11": "2", "i-2": "1"}
+        elif status == "InProgress" and self._looks > LOOKS:
+            refresh |= {"Status": "Baking", "PercentageComplete": 100}
+            self.hosts = {"i-11": "2", "i-12": "2"}
+            self._services.asked.clear()
+        elif status == "Baking" and self._looks > LOOKS:
+            refresh["Status"] = "Successful"
+            self.version = "2"
+        elif status == "RollbackInProgress":
+            refresh["Status"] = "RollbackSuccessful"
+            self.hosts = {"i-21": "1", "i-22": "1"}
+
+    def _roll_back(self, reason: str) -> ActionResult:
+        assert self.refresh
+        self.refresh |= {"Status": "RollbackInProgress", "RollbackDetails": {"RollbackReason": reason}}
+        return ActionResult({})

@@ -1,0 +1,278 @@
+"""The role replaces a fleet step by step, and goes back, on an emulated account whose hosts are one small HTTP server.
+
+molecule/release rolls out on real hosts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import urllib3
+from moto.autoscaling.responses import AutoScalingResponse
+from moto.server import ThreadedMotoServer
+
+from release.rollouts import Rollout
+from tests.roles.fleets import Fleet, Services
+
+ROOT = Path(__file__).parents[2]
+KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
+PLAY = [{"hosts": "localhost", "gather_facts": False, "roles": ["rollout"]}]
+HOSTS = ("i-1", "i-2", "i-11", "i-12", "i-21", "i-22")
+DIGEST = "sha256:new"
+DEPLOYED = "/pettracker/dev/release/deployed"
+# A host's own check of its golden set, in place of the interpreter that only hosts have.
+CHECK = '#!/bin/sh\ncase "$*" in *"$(cat {bad})"*) echo "cat.jpg: expected 0.9000, got 0.1000" >&2; exit 1;; esac\n'
+
+
+class Controller:
+    """Runs the role for the release pets-2, which version 2 brings."""
+
+    def __init__(self, directory: Path, endpoint: str, services: Services) -> None:
+        self._directory = directory
+        self._client = lambda service: boto3.client(service, endpoint_url=endpoint, **KEYS)
+        self.s3, self.ssm, self.cloudwatch = (self._client(name) for name in ("s3", "ssm", "cloudwatch"))
+        self.s3.create_bucket(Bucket="releases")
+        self.bad = directory / "bad"
+        self.bad.write_text("nobody")
+        check = directory / "python"
+        check.write_text(CHECK.format(bad=self.bad))
+        check.chmod(0o755)
+        golden = directory / "bundle/golden"
+        golden.mkdir(parents=True)
+        (golden / "answers.json").write_text(json.dumps({"cases": [{"input": "row.json"}]}))
+        (golden / "row.json").write_text("{}")
+        self._environment = os.environ | {
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_REGION": "us-east-1",
+        }
+        variables: dict[str, Any] = {
+            "environment": "dev",
+            "region": "us-east-1",
+            "group": "service",
+            "launch_template_id": "lt-1",
+            "launch_template_version": 2,
+            "release": {
+                **{"id": "pets-2", "recorded": True, "image_id": "ami-2"},
+                **{"model_name": "pets", "model_version": "2", "model_digest": DIGEST},
+            },
+            "holder": "ann@laptop",
+            "releases_bucket": "releases",
+            "deployed_parameter": DEPLOYED,
+            "abandoned_alarm": "abandoned",
+            "heartbeat_namespace": "PetTracker/ML",
+            "heartbeat_dimensions": {"Environment": "dev"},
+            "heartbeat_seconds": 0.2,
+            "abandoned_period": 10,
+            "abandoned_periods": 1,
+            "lock_stale_seconds": 30,
+            "bake_seconds": 1,
+            "checkpoint_delay": 60,
+            "timeout": 60,
+            "service_port": 1,
+        }
+        self._variables = {f"rollout_{name}": value for name, value in variables.items()}
+        # Every host is this machine, and differs by its address and by what its check says.
+        self._variables |= {
+            "__rollout_url": f"{services.url}/{{{{ __rollout_host }}}}",
+            "__rollout_bundle": str(directory / "bundle"),
+            "__rollout_python": str(check),
+        }
+        (directory / "play.yml").write_text(json.dumps(PLAY))
+        local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+        inventory = {"all": {"hosts": dict.fromkeys(("localhost", *HOSTS), local)}}
+        (directory / "hosts.yml").write_text(json.dumps(inventory))
+
+    def apply(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the role, while the dead man's alarm is silent as soon as there is one."""
+        stopping = threading.Event()
+        alarms = threading.Thread(target=self._keep_alarm_silent, args=[stopping])
+        alarms.start()
+        ansible = Path(sys.executable).with_name("ansible-playbook")
+        command = [ansible, "-i", "hosts.yml", "-e", json.dumps(self._variables), *arguments, "play.yml"]
+        try:
+            return subprocess.run(
+                command,
+                cwd=self._directory,
+                env=self._environment,
+                capture_output=True,
+                text=True,
+                timeout=300,
+                check=False,
+            )
+        finally:
+            stopping.set()
+            alarms.join()
+
+    def reports(self) -> list[dict[str, Any]]:
+        listed = self.s3.list_objects_v2(Bucket="releases", Prefix="dev/rollouts/").get("Contents", [])
+        bodies = [self.s3.get_object(Bucket="releases", Key=item["Key"])["Body"].read() for item in listed]
+        for text in bodies:
+            Rollout.model_validate_json(text)
+        return [json.loads(text) for text in bodies]
+
+    def deployed(self) -> str:
+        parameters = self.ssm.get_parameters(Names=[DEPLOYED])["Parameters"]
+        return parameters[0]["Value"] if parameters else ""
+
+    def lock(self) -> dict[str, Any] | None:
+        keys = [item["Key"] for item in self.s3.list_objects_v2(Bucket="releases").get("Contents", [])]
+        if "dev/rollout.lock" not in keys:
+            return None
+        found: dict[str, Any] = json.loads(self.s3.get_object(Bucket="releases", Key="dev/rollout.lock")["Body"].read())
+        return found
+
+    def _keep_alarm_silent(self, stopping: threading.Event) -> None:
+        while not stopping.wait(0.2):
+            if self.cloudwatch.describe_alarms(AlarmNames=["abandoned"])["MetricAlarms"]:
+                self.cloudwatch.set_alarm_state(AlarmName="abandoned", StateValue="OK", StateReason="test")
+
+
+@pytest.fixture
+def services() -> Iterator[Services]:
+    running = Services()
+    running.digests = dict.fromkeys(HOSTS, DIGEST)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def fleet(services: Services, monkeypatch: pytest.MonkeyPatch) -> Fleet:
+    there = Fleet(services)
+    for name, action in there.actions().items():
+        monkeypatch.setattr(AutoScalingResponse, name, action, raising=False)
+    return there
+
+
+@pytest.fixture
+def controller(tmp_path: Path, services: Services, fleet: Fleet) -> Iterator[Controller]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        port = server.get_host_and_port()[1]
+        yield Controller(tmp_path, f"http://127.0.0.1:{port}", services)
+    finally:
+        urllib3.request("POST", f"http://127.0.0.1:{port}/moto-api/reset", timeout=30)
+        server.stop()
+
+
+def said(run: subprocess.CompletedProcess[str]) -> str:
+    return " ".join((run.stdout + run.stderr).split())
+
+
+def test_a_good_release_replaces_the_fleet_and_a_second_run_changes_nothing(
+    controller: Controller, fleet: Fleet
+) -> None:
+    run = controller.apply()
+    assert run.returncode == 0, run.stdout
+    assert fleet.hosts == {"i-11": "2", "i-12": "2"}
+    (report,) = controller.reports()
+    assert (report["outcome"], report["by"], report["from_version"]) == ("deployed", "ann@laptop", "1")
+    canary, rest = report["checkpoints"]
+    assert (canary["percentage"], canary["verdict"], rest["percentage"], rest["verdict"]) == (
+        50,
+        "promote",
+        100,
+        "promote",
+    )
+    assert [host["instance_id"] for host in canary["new"] + canary["old"]] == ["i-11", "i-2"]
+    assert [host["instance_id"] for host in rest["new"]] == ["i-11", "i-12"]
+    assert controller.deployed() == "s3://releases/dev/pets-2.json"
+    assert controller.lock() is None
+    assert "    Baking, 100 %" in run.stdout
+    again = controller.apply()
+    assert (again.returncode, "changed=0" in again.stdout) == (0, True), again.stdout
+    assert len(controller.reports()) == 1
+
+
+def test_a_bad_canary_is_taken_back_with_its_reasons(controller: Controller, fleet: Fleet, services: Services) -> None:
+    services.seconds["i-11"] = 0.04
+    controller.bad.write_text("i-11")
+    run = controller.apply()
+    assert run.returncode != 0
+    assert set(fleet.hosts.values()) == {"1"}
+    assert "i-12" not in services.asked  # nothing after the canary was replaced
+    reasons = [
+        "i-11 does not give the golden answers: cat.jpg: expected 0.9000, got 0.1000.",
+        "New hosts answer the same requests in",
+    ]
+    for part in (*reasons, "pets-2 was not rolled out to dev (rolled back).", "has the version 1 again"):
+        assert part in said(run), run.stdout
+    (report,) = controller.reports()
+    assert (report["outcome"], report["checkpoints"][0]["verdict"]) == ("rolled back", "reject")
+    assert all(reason in " ".join(report["checkpoints"][0]["reasons"]) for reason in reasons)
+    assert (controller.deployed(), controller.lock()) == ("", None)
+
+
+def test_what_aws_takes_back_is_followed_and_reported(controller: Controller, fleet: Fleet) -> None:
+    fleet.alarm_at = 100
+    run = controller.apply()
+    assert run.returncode != 0
+    assert "An alarm rings." in said(run), run.stdout
+    (report,) = controller.reports()
+    assert report["outcome"] == "rolled back"
+    assert controller.lock() is None
+
+
+def test_a_second_controller_is_told_who_is_first_and_touches_nothing(controller: Controller, fleet: Fleet) -> None:
+    lock = {"id": "other", "holder": "bob@desk", "purpose": "the rollout to cats-1", "since": "2026-05-04", "beats": 0}
+    stopping = threading.Event()
+
+    def beat() -> None:
+        while not stopping.wait(0.1):
+            lock["beats"] = int(str(lock["beats"])) + 1
+            controller.s3.put_object(Bucket="releases", Key="dev/rollout.lock", Body=json.dumps(lock).encode())
+
+    holder = threading.Thread(target=beat)
+    holder.start()
+    try:
+        run = controller.apply()
+    finally:
+        stopping.set()
+        holder.join()
+    assert run.returncode != 0
+    assert "bob@desk holds the lock since 2026-05-04, for the rollout to cats-1" in said(run), run.stdout
+    assert fleet.refresh is None
+    assert (controller.lock() or {})["holder"] == "bob@desk"
+
+
+def test_a_run_goes_on_where_a_dead_controller_stopped(controller: Controller, fleet: Fleet) -> None:
+    fleet.start(
+        {
+            "AutoScalingGroupName": "service",
+            "DesiredConfiguration": {"LaunchTemplate": {"LaunchTemplateId": "lt-1", "Version": "2"}},
+            "Preferences": {"AutoRollback": True, "CheckpointPercentages": [50, 100]},
+        }
+    )
+    assert fleet.refresh
+    fleet.refresh |= {"Status": "Baking", "PercentageComplete": 100}
+    fleet.hosts = {"i-11": "2", "i-12": "2"}
+    run = controller.apply()
+    assert run.returncode == 0, run.stdout
+    (report,) = controller.reports()
+    assert [(one["percentage"], one["verdict"]) for one in report["checkpoints"]] == [(100, "promote")]
+    assert controller.deployed() == "s3://releases/dev/pets-2.json"
+
+
+def test_a_new_fleet_is_recorded_and_a_plan_touches_nothing(controller: Controller, fleet: Fleet) -> None:
+    plan = controller.apply("--check", "--diff")
+    assert plan.returncode == 0, plan.stdout
+    assert '+    "launch_template_version": "2"' in plan.stdout, plan.stdout
+    assert (controller.reports(), fleet.refresh) == ([], None)
+    fleet.version, fleet.hosts = "2", {"i-11": "2", "i-12": "2"}
+    run = controller.apply()
+    assert run.returncode == 0, run.stdout
+    assert [report["reason"] for report in controller.reports()] == ["The fleet has the version already."]
+    assert controller.deployed() == "s3://releases/dev/pets-2.json"
