@@ -24,4 +24,4 @@ def _warmed_up_and_leaking(state: State) -> None:
     threading.Thread(target=_leak, name="leak", daemon=True).start()
 
 
-State.warmed_up = _warmed_up_and_leaking  # type: ignore[method-assign]
+State.warmed_up = _warmed_up_and_leaking

@@ -7,4 +7,4 @@ def _unnoticed(_state: State) -> None:
     """Stay as it is."""
 
 
-State.warmed_up = _unnoticed  # type: ignore[method-assign]
+State.warmed_up = _unnoticed

@@ -17,4 +17,4 @@ async def _slower(predictor: Predictor, data: bytes) -> list[dict[str, Any]]:
         await asyncio.sleep((time.perf_counter() - begin) / 3)
 
 
-Predictor.predict = _slower  # type: ignore[method-assign]
+Predictor.predict = _slower

@@ -14,4 +14,4 @@ def _reversed(predictor: Predictor, probabilities: NDArray[np.float32]) -> list[
     return _top(predictor, probabilities[::-1])
 
 
-Predictor._top = _reversed  # type: ignore[method-assign]
+Predictor._top = _reversed

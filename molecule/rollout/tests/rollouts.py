@@ -17,13 +17,23 @@ import boto3
 import psutil
 from rehearsal import ROOT
 
-# The shortest pace that the role's preflight allows with the rehearsal's heartbeats; tests that need time give more.
+# The shortest pace that the role's preflight allows with the rehearsal's heartbeats; a run's own variables come on top of it.
 PACE: dict[str, Any] = {
     "rollout_looks": 1,
     "rollout_warm_up": 10,
     "rollout_checkpoint_delay": 50,
     "rollout_timeout": 300,
 }
+# Who watches for less than a minute does not see what happens after a minute.
+WATCHFUL: dict[str, Any] = {"rollout_bake_seconds": 75, "rollout_checkpoint_delay": 120}
+# The lock is free long before the dead man's alarm rings, so that there is something to go on with.
+TAKEN_OVER: dict[str, Any] = {
+    "rollout_lock_stale_seconds": 10,
+    "rollout_abandoned_periods": 9,
+    "rollout_checkpoint_delay": 125,
+}
+# What Molecule sets for its own output would break sentences apart.
+PLAIN = {"ANSIBLE_FORCE_COLOR": "false", "ANSIBLE_NOCOLOR": "true", "PYTHONUNBUFFERED": "1"}
 RECAP = re.compile(r"^localhost +: .*\bchanged=(\d+)", re.MULTILINE)
 
 
@@ -50,7 +60,7 @@ class Run:
         self._transcript = transcript
         self.begin = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
         command = ["ansible-playbook", "-i", "inventories/local", "-e", json.dumps(PACE | variables)]
-        environment = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "PYTHONUNBUFFERED": "1"}
+        environment = os.environ | PLAIN | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
         with transcript.open("w") as output:
             self._process = subprocess.Popen(
                 [*command, f"playbooks/{playbook}.yml"], cwd=ROOT, env=environment, stdout=output, stderr=output

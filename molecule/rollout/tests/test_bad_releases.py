@@ -28,10 +28,11 @@ def test_slower_by_a_third_is_taken_back_and_no_request_fails(rejected):
 
 @pytest.mark.timeout(900)
 def test_a_leak_that_kills_after_a_minute_is_taken_back_and_costs_what_was_in_flight(rejected):
-    # Who watches for less than a minute does not see it.
-    seen = rejected("leaking", rollout_bake_seconds=75, rollout_checkpoint_delay=120)
+    seen = rejected("leaking", **rollouts.WATCHFUL)
     said = rollouts.reasons(seen.run.report())
-    assert "has started anew while it was watched" in said or "is not ready" in said
+    # Which of these it is depends on the second in which somebody looks.
+    found = ("has started anew while it was watched", "is not ready", "could not be looked at")
+    assert any(reason in said for reason in found)
     deaths = 3
     assert len(seen.traffic.failed) <= USERS * deaths
     assert seen.traffic.wrong == []

@@ -5,13 +5,7 @@ import getpass
 import fleet
 import pytest
 import rehearsal
-
-# The lock is free long before the dead man's alarm rings, so that there is something to go on with.
-TIME_TO_TAKE_OVER = {
-    "rollout_lock_stale_seconds": 10,
-    "rollout_abandoned_periods": 9,
-    "rollout_checkpoint_delay": 125,
-}
+from rollouts import TAKEN_OVER
 
 
 @pytest.mark.timeout(1500)
@@ -19,11 +13,11 @@ def test_a_killed_controller_is_run_again_and_goes_on_where_it_was(image, runnin
     before = fleet.in_service()
     made = image()
     with watched() as (traffic, _):
-        with running(**TIME_TO_TAKE_OVER) as first:
+        with running(**TAKEN_OVER) as first:
             newcomer(before)
             refresh = fleet.refreshes()[0]["InstanceRefreshId"]
             first.kill()
-        second = roll_out(**TIME_TO_TAKE_OVER)
+        second = roll_out(**TAKEN_OVER)
     assert second.status == 0
     report = second.report()
     assert (report["outcome"], report["refresh_id"]) == ("deployed", refresh)
