@@ -12,7 +12,7 @@ export PATH
 export AWS_EC2_METADATA_DISABLED := true
 
 # Molecule scenarios that test roles on a host; the rehearsal has a target of its own, and long ones are for test-all.
-LONG_SCENARIOS = training release
+LONG_SCENARIOS = training release rollout
 HOST_SCENARIOS = $(filter-out rehearsal $(LONG_SCENARIOS),$(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml))))
 
 PLAYBOOK = scripts/with-environment $(ENV) ansible-playbook -i inventories/$(ENV)
@@ -90,13 +90,13 @@ test-hosts: ## Molecule scenarios of the host roles, on real hosts of a local cl
 	@scripts/with-local-cloud scripts/test-on-hosts $(HOST_SCENARIOS)
 
 .PHONY: test-rehearsal
-test-rehearsal: ## The rehearsal as a test: converge, nothing changes, hosts die under load, teardown leaves nothing
+test-rehearsal: ## The rehearsal as a test: converge, nothing changes, hosts die and releases roll out under load, teardown leaves nothing
 	@scripts/setup test
 	@scripts/with-local-cloud scripts/test-on-hosts rehearsal
 	@pytest molecule/rehearsal/teardown
 
 .PHONY: test-long
-test-long: ## Long scenarios: a training job that is interrupted on a real host as Spot does, and a release
+test-long: ## Long scenarios: a training job that is interrupted as Spot does, a release, and rollouts that go well or badly
 	@scripts/setup test
 	@scripts/with-local-cloud scripts/test-on-hosts $(LONG_SCENARIOS)
 

@@ -85,12 +85,10 @@ def multipart(field_name: str, content: bytes) -> tuple[bytes, str]:
     return head.encode() + content + b"\r\n--edge--\r\n", "multipart/form-data; boundary=edge"
 
 
-def start(bundle: Path, *options: str, **environment: str) -> Running:
-    """Start a server on a free port and wait until it listens."""
+def start(bundle: Path, *options: str, code: Path = REPOSITORY, **environment: str) -> Running:
+    """Start a server on a free port and wait until it listens. `code`: where the package is that serves."""
     command = [sys.executable, "-m", "inference", "serve", "--bundle", str(bundle), "--port", "0", *options]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY, env={**os.environ, **environment}
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=code, env={**os.environ, **environment})
     assert process.stdout is not None
     # A server whose log nobody reads stops when the pipe is full, which takes 250 requests as long as it has 64 kB.
     fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 1 << 20)

@@ -2,8 +2,7 @@
 
 import os
 import ssl
-import subprocess
-import time
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,23 +12,22 @@ import pytest
 import testinfra
 import yaml
 
-ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(Path(__file__).parents[2] / "shared"))
+
+import fleet
+import rehearsal
 
 
 @pytest.fixture(scope="session", autouse=True)
-def rehearsal() -> None:
+def running_rehearsal() -> None:
     """Point every client at the local cloud of this clone."""
-    listing = ROOT / ".localcloud" / "env"
-    if not listing.exists():
-        pytest.fail("no rehearsal is running in this clone; `make test-rehearsal` starts one for these tests")
-    output = subprocess.check_output(["bash", "-c", f". {listing} && env -0"], text=True)
-    os.environ.update(line.split("=", 1) for line in output.split("\0") if line)
+    rehearsal.enter("make test-rehearsal")
 
 
 @pytest.fixture(scope="session")
 def names() -> dict[str, Any]:
     """What inventories/local pins."""
-    return yaml.safe_load((ROOT / "inventories/local/group_vars/all/main.yml").read_text())
+    return yaml.safe_load((rehearsal.ROOT / "inventories/local/group_vars/all/main.yml").read_text())
 
 
 @pytest.fixture
@@ -41,27 +39,13 @@ def client() -> Callable[[str], Any]:
 @pytest.fixture
 def group() -> Callable[[], dict[str, Any]]:
     """Read the service's Auto Scaling group anew."""
-
-    def read() -> dict[str, Any]:
-        groups = boto3.client("autoscaling").describe_auto_scaling_groups(
-            AutoScalingGroupNames=["pettracker-local-service"]
-        )
-        return groups["AutoScalingGroups"][0]
-
-    return read
+    return fleet.group
 
 
 @pytest.fixture
 def healthy_targets() -> Callable[[], set[str]]:
     """Instance ids that the balancer's target group calls healthy."""
-
-    def read() -> set[str]:
-        balancing = boto3.client("elbv2")
-        arn = balancing.describe_target_groups(Names=["pettracker-local-service"])["TargetGroups"][0]["TargetGroupArn"]
-        states = balancing.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
-        return {s["Target"]["Id"] for s in states if s["TargetHealth"]["State"] == "healthy"}
-
-    return read
+    return fleet.healthy_targets
 
 
 @pytest.fixture
@@ -79,15 +63,4 @@ def trust() -> ssl.SSLContext:
 @pytest.fixture
 def eventually() -> Callable[..., Any]:
     """Wait for a condition, in seconds, and show its last value when it does not come true."""
-
-    def wait(read: Callable[[], Any], holds: Callable[[Any], bool], within: float = 90) -> Any:
-        deadline = time.monotonic() + within
-        while True:
-            value = read()
-            if holds(value):
-                return value
-            if time.monotonic() > deadline:
-                pytest.fail(f"not within {within} s; last seen: {value!r}")
-            time.sleep(0.5)
-
-    return wait
+    return rehearsal.eventually

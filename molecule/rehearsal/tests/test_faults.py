@@ -1,36 +1,14 @@
 """Hosts that go away under load, and what replaces them."""
 
-import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import testinfra
+from traffic import USERS, load
 
 ROOT = Path(__file__).parents[3]
-USERS = 3
-
-
-@contextmanager
-def load(seconds: int = 300) -> Iterator[dict]:
-    """Run locust while the block runs, `seconds` at most; then the yielded dict has `requests` and `failures`."""
-    command = [sys.executable, "-m", "locust", "-f", str(Path(__file__).parent / "load.py"), "--headless", "--json"]
-    command += ["--users", str(USERS), "--spawn-rate", str(USERS), "--run-time", f"{seconds}s", "--stop-timeout", "30"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    counted: dict = {}
-    try:
-        yield counted
-    finally:
-        process.terminate()
-        try:
-            output, messages = process.communicate(timeout=60)
-        finally:
-            process.kill()
-    statistics = json.loads(output)[0]
-    counted.update(requests=statistics["num_requests"], failures=statistics["num_failures"], messages=messages[-3000:])
 
 
 @pytest.fixture
@@ -56,7 +34,7 @@ def test_every_host_in_turn_is_taken_away_with_notice_and_no_request_fails(
     interrupted, terminated = sorted(before)
     host = testinfra.get_host(f"podman://{interrupted}")
     ask = "curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:8080"
-    with load() as counted:
+    with load() as traffic:
         subprocess.run([sys.executable, "-m", "localcloud", "interrupt", interrupted], cwd=ROOT, check=True)
         eventually(lambda: host.check_output(f"{ask}/ready"), lambda status: status == "503", within=10)
         photo = "/opt/pettracker/bundle/golden/cat.jpg"
@@ -67,19 +45,21 @@ def test_every_host_in_turn_is_taken_away_with_notice_and_no_request_fails(
         after = replaced(terminated)
     assert "spot: terminate at 20" in log
     assert not after & before
-    assert counted["requests"] > 50
-    assert counted["failures"] == 0, counted["messages"]
+    assert len(traffic.requests) > 50
+    assert traffic.failed == [], traffic.messages
+    assert traffic.wrong == []
 
 
 def test_every_host_in_turn_is_killed_and_costs_at_most_what_was_in_flight_on_it(healthy_targets, replaced):
     before = healthy_targets()
-    with load() as counted:
+    with load() as traffic:
         for victim in sorted(before):
             subprocess.run(["podman", "kill", "--signal", "KILL", victim], check=True, capture_output=True)
             after = replaced(victim)
     assert not after & before
-    assert counted["requests"] > 50
-    assert counted["failures"] <= USERS * len(before), counted["messages"]
+    assert len(traffic.requests) > 50
+    assert len(traffic.failed) <= USERS * len(before), traffic.failed
+    assert traffic.wrong == []
 
 
 def test_a_host_that_stops_answering_is_replaced(host, healthy_targets, replaced):
