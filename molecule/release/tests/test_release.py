@@ -5,7 +5,6 @@ import os
 import shutil
 import ssl
 import subprocess
-import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -128,19 +127,20 @@ def test_a_good_model_is_released_recorded_and_served(bundle: Path, digest: str,
     assert (record["state"], record["changed"], record["model"]["digest"]) == ("released", True, digest)
     assert served() == old_digest  # ready for rollout, and not rolled out
 
-    apply = [
+    rollout = [
         "scripts/with-environment",
         "local",
         "ansible-playbook",
         "-i",
         "inventories/local",
-        "playbooks/service.yml",
+        "playbooks/rollout.yml",
     ]
-    subprocess.run(apply, cwd=ROOT, check=True, timeout=900)
-    replace_hosts()
+    subprocess.run(rollout, cwd=ROOT, check=True, timeout=RELEASE_SECONDS)
     assert served() == digest
     answer = ask("/predict", {"features": [5.1, 3.5, 1.4, 0.2]})
     assert (answer["predictions"][0]["class"], answer["model"]["digest"]) == ("setosa", digest)
+    deployed = boto3.client("ssm").get_parameter(Name="/pettracker/local/release/deployed")["Parameter"]["Value"]
+    assert deployed.endswith(f"/local/{record['id']}.json")
 
 
 def test_a_second_release_changes_nothing(bundle: Path) -> None:
@@ -176,23 +176,3 @@ def images(version: str) -> list[str]:
     return [
         image["ImageId"] for image in boto3.client("ec2").describe_images(Owners=["self"], Filters=filters)["Images"]
     ]
-
-
-def replace_hosts(patience: float = 600) -> None:
-    """Replace each host of the group by one of the newest template, one after the other."""
-    scaling, balancing = boto3.client("autoscaling"), boto3.client("elbv2")
-    group = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=["pettracker-local-service"])[
-        "AutoScalingGroups"
-    ][0]
-    (arn,) = group["TargetGroupARNs"]
-    old = [instance["InstanceId"] for instance in group["Instances"]]
-    deadline = time.monotonic() + patience
-    for number, identity in enumerate(old):
-        scaling.terminate_instance_in_auto_scaling_group(InstanceId=identity, ShouldDecrementDesiredCapacity=False)
-        while True:
-            health = balancing.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
-            healthy = {item["Target"]["Id"] for item in health if item["TargetHealth"]["State"] == "healthy"}
-            if len(healthy - set(old)) > number and identity not in healthy:
-                break
-            assert time.monotonic() < deadline, health
-            time.sleep(1)
