@@ -63,7 +63,7 @@ class Services:
 
 
 class Fleet:
-    """A group of two hosts, i-1 and i-2 with version 1, which a refresh replaces by i-11 and i-12 with version 2.
+    """A group of two hosts, i-1 and i-2 with version 1, which a refresh replaces by i-11 and i-12 with another.
 
     It waits at each checkpoint until its new hosts were asked and some looks have passed, as if the delay were over then.
 
@@ -73,7 +73,7 @@ class Fleet:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self.version = "1"
+        self.version = self.new = "1"
         self.hosts = {"i-1": "1", "i-2": "1"}
         self.refresh: dict[str, Any] | None = None
         self.alarm_at: int | None = None
@@ -89,6 +89,8 @@ class Fleet:
         }
 
     def start(self, request: dict[str, Any]) -> ActionResult:
+        """Start a refresh, as StartInstanceRefresh with these parameters does."""
+        self.new = request["DesiredConfiguration"]["LaunchTemplate"]["Version"]
         self.refresh = {
             **{key: request[key] for key in ("AutoScalingGroupName", "DesiredConfiguration", "Preferences")},
             **{
@@ -130,24 +132,24 @@ class Fleet:
 
     def _advance(self, refresh: dict[str, Any]) -> None:
         status, complete = refresh["Status"], refresh["PercentageComplete"]
-        asked = sum(self._services.asked.get(host, 0) for host, version in self.hosts.items() if version == "2")
+        asked = sum(self._services.asked.get(host, 0) for host, version in self.hosts.items() if version == self.new)
         self._looks = self._looks + 1 if asked > 0 and asked == self._asked else 0
         self._asked = asked
         if status in ("Pending", "InProgress", "Baking") and self.alarm_at == complete and self._looks:
             self._roll_back("An alarm rings.")
         elif status == "Pending":
             refresh |= {"Status": "InProgress", "PercentageComplete": 50}
-            self.hosts = {"i-11": "2", "i-2": "1"}
+            self.hosts = {"i-11": self.new, "i-2": self.version}
         elif status == "InProgress" and self._looks > LOOKS:
             refresh |= {"Status": "Baking", "PercentageComplete": 100}
-            self.hosts = {"i-11": "2", "i-12": "2"}
+            self.hosts = {"i-11": self.new, "i-12": self.new}
             self._services.asked.clear()
         elif status == "Baking" and self._looks > LOOKS:
             refresh["Status"] = "Successful"
-            self.version = "2"
+            self.version = self.new
         elif status == "RollbackInProgress":
             refresh["Status"] = "RollbackSuccessful"
-            self.hosts = {"i-21": "1", "i-22": "1"}
+            self.hosts = {"i-21": self.version, "i-22": self.version}
 
     def _roll_back(self, reason: str) -> ActionResult:
         assert self.refresh

@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 import yaml
+from ansible.plugins.filter.core import get_hash
+
+from release.record import release_id
 
 ROOT = Path(__file__).parents[2]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
@@ -148,3 +152,17 @@ def test_no_policy_template_allows_every_action_or_more_than_it_must() -> None:
             assert not any(action.endswith("*") for action in actions), path
             if statement.get("Resource") == "*":
                 assert set(actions) <= only_star, path
+
+
+def test_a_rollout_names_a_release_as_its_record_does() -> None:
+    (play,) = read(ROOT / "playbooks/rollout.yml")
+    environment = jinja2.Environment(autoescape=False)  # noqa: S701 - no markup
+    environment.filters["hash"] = get_hash
+    variables = {
+        "model_name": "pets",
+        "model_version": "1.2.0",
+        "model_digest": "sha256:0f",
+        "autoscaling_group_image_id": "ami-1",
+    }
+    named = environment.from_string(play["vars"]["rollout_release"]["id"]).render(variables)
+    assert named == release_id("pets", "1.2.0", "sha256:0f", "ami-1")

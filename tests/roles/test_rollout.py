@@ -26,6 +26,18 @@ from tests.roles.fleets import Fleet, Services
 ROOT = Path(__file__).parents[2]
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
 PLAY = [{"hosts": "localhost", "gather_facts": False, "roles": ["rollout"]}]
+TAKE_BACK = [
+    {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "tasks": [{"ansible.builtin.include_role": {"name": "rollout", "tasks_from": "take_back"}}],
+    }
+]
+REFRESH = {
+    "AutoScalingGroupName": "service",
+    "DesiredConfiguration": {"LaunchTemplate": {"LaunchTemplateId": "lt-1", "Version": "2"}},
+    "Preferences": {"AutoRollback": True, "CheckpointPercentages": [50, 100]},
+}
 HOSTS = ("i-1", "i-2", "i-11", "i-12", "i-21", "i-22")
 DIGEST = "sha256:new"
 DEPLOYED = "/pettracker/dev/release/deployed"
@@ -91,17 +103,18 @@ class Controller:
             "__rollout_python": str(check),
         }
         (directory / "play.yml").write_text(json.dumps(PLAY))
+        (directory / "take-back.yml").write_text(json.dumps(TAKE_BACK))
         local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
         inventory = {"all": {"hosts": dict.fromkeys(("localhost", *HOSTS), local)}}
         (directory / "hosts.yml").write_text(json.dumps(inventory))
 
-    def apply(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def apply(self, *arguments: str, play: str = "play.yml") -> subprocess.CompletedProcess[str]:
         """Run the role, while the dead man's alarm is silent as soon as there is one."""
         stopping = threading.Event()
         alarms = threading.Thread(target=self._keep_alarm_silent, args=[stopping])
         alarms.start()
         ansible = Path(sys.executable).with_name("ansible-playbook")
-        command = [ansible, "-i", "hosts.yml", "-e", json.dumps(self._variables), *arguments, "play.yml"]
+        command = [ansible, "-i", "hosts.yml", "-e", json.dumps(self._variables), *arguments, play]
         try:
             return subprocess.run(
                 command,
@@ -249,13 +262,7 @@ def test_a_second_controller_is_told_who_is_first_and_touches_nothing(controller
 
 
 def test_a_run_goes_on_where_a_dead_controller_stopped(controller: Controller, fleet: Fleet) -> None:
-    fleet.start(
-        {
-            "AutoScalingGroupName": "service",
-            "DesiredConfiguration": {"LaunchTemplate": {"LaunchTemplateId": "lt-1", "Version": "2"}},
-            "Preferences": {"AutoRollback": True, "CheckpointPercentages": [50, 100]},
-        }
-    )
+    fleet.start(REFRESH)
     assert fleet.refresh
     fleet.refresh |= {"Status": "Baking", "PercentageComplete": 100}
     fleet.hosts = {"i-11": "2", "i-12": "2"}
@@ -276,3 +283,13 @@ def test_a_new_fleet_is_recorded_and_a_plan_touches_nothing(controller: Controll
     assert run.returncode == 0, run.stdout
     assert [report["reason"] for report in controller.reports()] == ["The fleet has the version already."]
     assert controller.deployed() == "s3://releases/dev/pets-2.json"
+
+
+def test_a_rollout_that_is_under_way_is_taken_back_by_a_person(controller: Controller, fleet: Fleet) -> None:
+    idle = controller.apply(play="take-back.yml")
+    assert (idle.returncode, "changed=0" in idle.stdout) == (0, True), idle.stdout
+    fleet.start(REFRESH)
+    run = controller.apply(play="take-back.yml")
+    assert run.returncode == 0, run.stdout
+    assert "RollbackSuccessful" in run.stdout
+    assert set(fleet.hosts.values()) == {"1"}

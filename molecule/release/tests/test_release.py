@@ -12,11 +12,12 @@ from typing import Any
 
 import boto3
 import pytest
-from conftest import KEY, ROOT
 
 from bundle import seal
 from bundle.signing import sign
 
+ROOT = Path(__file__).resolve().parents[3]
+KEY = ROOT / ".localcloud/model/signing-key.pem"
 RELEASE_SECONDS = 1800
 pytestmark = pytest.mark.timeout(2 * RELEASE_SECONDS)
 
@@ -127,10 +128,12 @@ def test_a_good_model_is_released_recorded_and_served(bundle: Path, digest: str,
     assert (record["state"], record["changed"], record["model"]["digest"]) == ("released", True, digest)
     assert served() == old_digest  # ready for rollout, and not rolled out
 
-    subprocess.run(["make", "rollout", "ENV=local"], cwd=ROOT, check=True, timeout=1200)
+    subprocess.run(["make", "rollout", "ENV=local"], cwd=ROOT, check=True, timeout=RELEASE_SECONDS)
     assert served() == digest
     answer = ask("/predict", {"features": [5.1, 3.5, 1.4, 0.2]})
     assert (answer["predictions"][0]["class"], answer["model"]["digest"]) == ("setosa", digest)
+    deployed = boto3.client("ssm").get_parameter(Name="/pettracker/local/release/deployed")["Parameter"]["Value"]
+    assert deployed.endswith(f"/local/{record['id']}.json")
 
 
 def test_a_second_release_changes_nothing(bundle: Path) -> None:
