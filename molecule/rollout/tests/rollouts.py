@@ -20,6 +20,7 @@ from rehearsal import ROOT
 # The shortest pace that the role's preflight allows with the rehearsal's heartbeats; a run's own variables come on top of it.
 PACE: dict[str, Any] = {
     "rollout_looks": 1,
+    "rollout_abandoned_periods": 2,
     "rollout_warm_up": 10,
     "rollout_checkpoint_delay": 50,
     "rollout_timeout": 300,
