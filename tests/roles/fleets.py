@@ -16,7 +16,7 @@ pettracker_requests_total{method="POST",path="/predict",status="200"} 0
 pettracker_request_seconds_bucket{le="+Inf",path="/predict"} 0
 """
 # Looks at a refresh, since a host was last asked something, after which it goes on by itself: its delay is over.
-LOOKS = 4
+LOOKS = 12
 
 
 class Services:

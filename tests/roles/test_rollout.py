@@ -229,6 +229,17 @@ def test_a_bad_canary_is_taken_back_with_its_reasons(controller: Controller, fle
     assert (controller.deployed(), controller.lock()) == ("", None)
 
 
+def test_too_little_data_is_no_promotion(controller: Controller, fleet: Fleet) -> None:
+    run = controller.apply("-e", "rollout_minimum_requests=1000")
+    assert run.returncode != 0
+    assert set(fleet.hosts.values()) == {"1"}
+    assert "New hosts did not prove themselves in time. New hosts answered 20 requests, old ones 20" in said(run), (
+        run.stdout
+    )
+    (report,) = controller.reports()
+    assert (report["outcome"], report["checkpoints"][0]["verdict"]) == ("rolled back", "hold")
+
+
 def test_what_aws_takes_back_is_followed_and_reported(controller: Controller, fleet: Fleet) -> None:
     fleet.alarm_at = 100
     run = controller.apply()
