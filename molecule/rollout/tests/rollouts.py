@@ -17,12 +17,13 @@ import boto3
 import psutil
 from rehearsal import ROOT
 
-# The shortest pace that the role's preflight allows with the rehearsal's heartbeats; a run's own variables come on top of it.
+# A short pace with the rehearsal's heartbeats, in which a look at the hosts has its time on a busy machine too; a run's own variables
+# come on top of it.
 PACE: dict[str, Any] = {
     "rollout_looks": 1,
     "rollout_abandoned_periods": 2,
     "rollout_warm_up": 10,
-    "rollout_checkpoint_delay": 50,
+    "rollout_checkpoint_delay": 75,
     "rollout_timeout": 300,
 }
 # Who watches for less than a minute does not see what happens after a minute.
