@@ -17,8 +17,8 @@ import boto3
 import psutil
 from rehearsal import ROOT
 
-# A short pace with the rehearsal's heartbeats, in which a look at the hosts has its time on a busy machine too; a run's own variables
-# come on top of it.
+# A short pace with the rehearsal's heartbeats, in which a look at the hosts has its time on a busy machine too; a run's own
+# variables come on top of it.
 PACE: dict[str, Any] = {
     "rollout_looks": 1,
     "rollout_abandoned_periods": 2,
