@@ -7,18 +7,18 @@ import time
 from collections.abc import Callable
 
 from localcloud import backends
-from localcloud.alarms import Alarms
 from localcloud.api import ApiServer, create_application
+from localcloud.balancer.health import HealthChecker, Probe, always_healthy
+from localcloud.balancer.targets import CheckResult
 from localcloud.corrections import patching
 from localcloud.corrections.ec2_images import register_base_image
-from localcloud.fleet import Fleet
-from localcloud.health import HealthChecker, Probe, always_healthy
-from localcloud.reconciler import HostDriver, Reconciler
-from localcloud.scaling import Scaling
-from localcloud.schedules import Schedules
+from localcloud.fleet.groups import Fleet
+from localcloud.hosts.reconciler import HostDriver, Reconciler
+from localcloud.scaling.policies import Scaling
+from localcloud.scaling.schedules import Schedules
 from localcloud.settings import Settings
-from localcloud.targets import CheckResult
-from localcloud.telemetry import Telemetry
+from localcloud.telemetry.alarms import Alarms
+from localcloud.telemetry.collector import Telemetry
 
 
 class Account:

@@ -36,10 +36,10 @@ from localcloud.errors import LocalCloudError
 from localcloud.settings import Settings
 
 if TYPE_CHECKING:
-    from localcloud.alarms import Alarms
-    from localcloud.fleet import Fleet
-    from localcloud.reconciler import Reconciler
-    from localcloud.scaling import Scaling
+    from localcloud.fleet.groups import Fleet
+    from localcloud.hosts.reconciler import Reconciler
+    from localcloud.scaling.policies import Scaling
+    from localcloud.telemetry.alarms import Alarms
 
 # linux/in.h: bind to an address that no interface has yet (a VPC's bridge appears with its first host).
 IP_FREEBIND = 15

@@ -9,8 +9,8 @@ import click
 
 from localcloud.account import Account
 from localcloud.environment import exports
+from localcloud.hosts.reconciler import NoHosts
 from localcloud.ports import check_free
-from localcloud.reconciler import NoHosts
 from localcloud.settings import Settings
 
 

@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from localcloud.hosts import Hosts
+from localcloud.hosts.containers import Hosts
 from localcloud.lock import Holder
 from localcloud.settings import Settings
 

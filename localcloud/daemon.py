@@ -20,20 +20,20 @@ from collections.abc import Iterator
 from localcloud import cleanup
 from localcloud.account import Account
 from localcloud.agent import build_agent_package
-from localcloud.balancer import LoadBalancer
-from localcloud.balancer_log import BalancerLog
-from localcloud.balancer_metrics import BalancerMetrics
-from localcloud.certificates import issue
+from localcloud.balancer.certificates import issue
+from localcloud.balancer.health import probe_over_http
+from localcloud.balancer.load_balancer import LoadBalancer
+from localcloud.balancer.log import BalancerLog
+from localcloud.balancer.metrics import BalancerMetrics
 from localcloud.environment import shell_lines
 from localcloud.errors import LocalCloudError
-from localcloud.health import probe_over_http
-from localcloud.host_metrics import HostMetrics
-from localcloud.hosts import Hosts
-from localcloud.identity import RoleCredentials, find_instance
+from localcloud.hosts.containers import Hosts
 from localcloud.lock import MachineLock
-from localcloud.metadata import MetadataServer
+from localcloud.metadata.identity import RoleCredentials, find_instance
+from localcloud.metadata.server import MetadataServer
 from localcloud.ports import check_free
 from localcloud.settings import Settings
+from localcloud.telemetry.host_metrics import HostMetrics
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from localcloud import cleanup, podman
+from localcloud import cleanup
 from localcloud.errors import LocalCloudError
+from localcloud.hosts import podman
 from localcloud.lock import Holder, MachineLock, busy
 from localcloud.settings import Settings
 

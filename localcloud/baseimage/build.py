@@ -21,7 +21,7 @@ from localcloud.baseimage.apt import (
     proxy_configuration,
 )
 from localcloud.errors import LocalCloudError
-from localcloud.podman import Podman
+from localcloud.hosts.podman import Podman
 
 RECIPE = Path(__file__).parent
 REPOSITORY = "localhost/pettracker/base"

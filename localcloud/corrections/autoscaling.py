@@ -14,10 +14,10 @@ from localcloud.corrections.lifecycle_hooks import drop_hooks, put_hook
 from localcloud.corrections.patching import addition, correction
 from localcloud.corrections.scaling_policies import forget_policies
 from localcloud.corrections.scheduled_actions import forget_schedules
-from localcloud.registration import deregister
+from localcloud.fleet.registration import deregister
 
 if TYPE_CHECKING:
-    from localcloud.fleet import Fleet
+    from localcloud.fleet.groups import Fleet
 
 
 # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_EnableMetricsCollection.html

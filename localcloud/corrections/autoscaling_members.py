@@ -8,7 +8,7 @@ from moto.autoscaling.exceptions import ValidationError
 from moto.autoscaling.models import AutoScalingBackend
 
 from localcloud.corrections.patching import correction
-from localcloud.registration import deregister
+from localcloud.fleet.registration import deregister
 
 
 def apply() -> None:

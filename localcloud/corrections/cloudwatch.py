@@ -11,10 +11,10 @@ from moto.cloudwatch.models import Alarm, CloudWatchBackend, MetricDatum, Statis
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 
-from localcloud.alarm_messages import history_of_update
-from localcloud.alarms import Alarms, unevaluated
 from localcloud.corrections.patching import addition, correction
-from localcloud.metric_store import Distribution, MetricStore
+from localcloud.telemetry.alarm_messages import history_of_update
+from localcloud.telemetry.alarms import Alarms, unevaluated
+from localcloud.telemetry.metric_store import Distribution, MetricStore
 
 
 def apply(alarms: Alarms) -> None:

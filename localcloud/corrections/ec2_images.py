@@ -15,7 +15,7 @@ from localcloud import settings
 from localcloud.corrections.patching import addition, correction
 
 if TYPE_CHECKING:
-    from localcloud.reconciler import Reconciler
+    from localcloud.hosts.reconciler import Reconciler
 
 # Root volume of Debian's cloud images, GiB.
 BASE_VOLUME_SIZE = 8

@@ -10,10 +10,10 @@ from moto.ec2.models.instances import Instance, InstanceBackend
 from moto.ec2.responses.instances import InstanceResponse
 
 from localcloud.corrections.patching import addition, correction
-from localcloud.reconciler import set_state
+from localcloud.hosts.reconciler import set_state
 
 if TYPE_CHECKING:
-    from localcloud.reconciler import Reconciler
+    from localcloud.hosts.reconciler import Reconciler
 
 
 # What moto writes where a request has no client token.

@@ -8,8 +8,8 @@ from typing import Any
 from moto.elbv2.exceptions import ELBClientError
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeLoadBalancer, FakeTargetGroup
 
+from localcloud.balancer.targets import TargetHealth
 from localcloud.corrections.patching import addition, correction
-from localcloud.targets import TargetHealth
 
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html
 BALANCER_DEFAULTS = {

@@ -9,7 +9,7 @@ from moto.fis.models import FISBackend
 
 from localcloud import backends
 from localcloud.corrections.patching import correction
-from localcloud.spot import interruptions
+from localcloud.metadata.spot import interruptions
 
 ACTION = "aws:ec2:send-spot-instance-interruptions"
 TARGETS = "aws:ec2:spot-instance"

@@ -10,15 +10,16 @@ from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 
-from localcloud import backends, mixed
-from localcloud.configuration import Configuration
+from localcloud import backends
 from localcloud.corrections.autoscaling_request import named_group
 from localcloud.corrections.patching import addition, correction
-from localcloud.refresh.engine import Irreversible, NoActiveRefresh, obstacle_to_rollback
-from localcloud.refresh.preferences import Preferences, parse
+from localcloud.fleet import mixed
+from localcloud.fleet.configuration import Configuration
+from localcloud.fleet.refresh.engine import Irreversible, NoActiveRefresh, obstacle_to_rollback
+from localcloud.fleet.refresh.preferences import Preferences, parse
 
 if TYPE_CHECKING:
-    from localcloud.fleet import Fleet
+    from localcloud.fleet.groups import Fleet
 
 
 def apply(fleet: Fleet) -> None:

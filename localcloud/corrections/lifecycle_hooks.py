@@ -11,10 +11,10 @@ from moto.core.responses import EmptyResult
 
 from localcloud.corrections.autoscaling_request import named_group
 from localcloud.corrections.patching import addition, correction
-from localcloud.hooks import ABANDON, CONTINUE, LAUNCHING, TERMINATING, longest_wait
+from localcloud.fleet.hooks import ABANDON, CONTINUE, LAUNCHING, TERMINATING, longest_wait
 
 if TYPE_CHECKING:
-    from localcloud.fleet import Fleet
+    from localcloud.fleet.groups import Fleet
 
 # API reference, PutLifecycleHook, HeartbeatTimeout (seconds).
 SHORTEST_TIMEOUT = 30

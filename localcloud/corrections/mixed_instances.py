@@ -7,8 +7,8 @@ from typing import Any
 from moto.autoscaling.exceptions import ValidationError
 from moto.autoscaling.models import FakeAutoScalingGroup
 
-from localcloud import mixed
 from localcloud.corrections.patching import addition, correction
+from localcloud.fleet import mixed
 
 
 def apply() -> None:

@@ -10,10 +10,10 @@ from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
 from localcloud.corrections.patching import addition, correction
-from localcloud.target_tracking import alarms_of, put_alarms, remove_alarms, tracked_metric
+from localcloud.scaling.target_tracking import alarms_of, put_alarms, remove_alarms, tracked_metric
 
 if TYPE_CHECKING:
-    from localcloud.scaling import Scaling
+    from localcloud.scaling.policies import Scaling
     from localcloud.settings import Settings
 
 

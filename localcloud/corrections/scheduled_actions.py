@@ -11,8 +11,8 @@ from moto.autoscaling.models import AutoScalingBackend
 from moto.core.utils import utcnow
 
 from localcloud.corrections.patching import addition, correction
-from localcloud.cron import parse
-from localcloud.schedules import next_run
+from localcloud.scaling.cron import parse
+from localcloud.scaling.schedules import next_run
 
 
 def forget_schedules(backend: Any, group_name: str) -> None:
@@ -46,7 +46,7 @@ def _check(action: Any, now: datetime) -> None:
 
 
 def apply() -> None:
-    """Correct scheduled actions; localcloud/schedules.py carries them out."""
+    """Correct scheduled actions; localcloud/scaling/schedules.py carries them out."""
 
     @correction(AutoScalingBackend, "put_scheduled_update_group_action")
     def check_and_schedule(original: Any, self: Any, name: str, **kwargs: Any) -> Any:

@@ -14,8 +14,8 @@ import pytest
 
 from inference import notices
 from inference.notices import LONGEST_INTERVAL, wait_for_notice
-from localcloud.instance_data import InstanceView
-from localcloud.metadata import MetadataServer, Tokens
+from localcloud.metadata.instance_data import InstanceView
+from localcloud.metadata.server import MetadataServer, Tokens
 from localcloud.settings import Settings
 from tests.bundles import REPOSITORY
 

@@ -14,10 +14,10 @@ import urllib3
 
 from localcloud import settings as constants
 from localcloud.account import Account
-from localcloud.health import Probe
-from localcloud.reconciler import NoHosts
+from localcloud.balancer.health import Probe
+from localcloud.balancer.targets import CheckResult
+from localcloud.hosts.reconciler import NoHosts
 from localcloud.settings import Settings
-from localcloud.targets import CheckResult
 
 
 class RecordingHosts(NoHosts):

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from localcloud import backends
-from localcloud.health import Probe
-from localcloud.targets import CheckResult
+from localcloud.balancer.health import Probe
+from localcloud.balancer.targets import CheckResult
 from tests.localcloud.conftest import Cloud, eventually
 from tests.localcloud.scaling_group import Group
 

@@ -19,8 +19,8 @@ from localcloud.agent.standin.api import Api, ApiError, Metadata
 from localcloud.agent.standin.config import parse
 from localcloud.agent.standin.main import Agent
 from localcloud.agent.standin.statsd import Listener
-from localcloud.instance_data import InstanceView
-from localcloud.metadata import MetadataServer
+from localcloud.metadata.instance_data import InstanceView
+from localcloud.metadata.server import MetadataServer
 from localcloud.settings import Settings
 from tests.localcloud.agent_configuration import FULL, configuration
 from tests.localcloud.conftest import eventually

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from localcloud.alarm_evaluation import Condition, Datapoint, Verdict, evaluate, evaluation_range
-from localcloud.alarm_messages import reason
+from localcloud.telemetry.alarm_evaluation import Condition, Datapoint, Verdict, evaluate, evaluation_range
+from localcloud.telemetry.alarm_messages import reason
 
 NOW = datetime(2026, 3, 1, 12, 0, 7)
 TREATMENTS = ("missing", "ignore", "breaching", "notBreaching")

@@ -19,12 +19,10 @@ from typing import Any
 import pytest
 import trustme
 
-from localcloud import backends, balancer, balancer_view
-from localcloud.balancer import LoadBalancer, check_configuration
-from localcloud.balancer_log import BalancerLog
-from localcloud.balancer_metrics import BalancerMetrics
-from localcloud.errors import LocalCloudError
-from localcloud.haproxy import (
+from localcloud import backends
+from localcloud.balancer import load_balancer as balancer
+from localcloud.balancer import view as balancer_view
+from localcloud.balancer.haproxy import (
     Balancer,
     Condition,
     FixedResponse,
@@ -38,6 +36,10 @@ from localcloud.haproxy import (
     quoted,
     render,
 )
+from localcloud.balancer.load_balancer import LoadBalancer, check_configuration
+from localcloud.balancer.log import BalancerLog
+from localcloud.balancer.metrics import BalancerMetrics
+from localcloud.errors import LocalCloudError
 from localcloud.settings import Settings
 from tests.localcloud.conftest import Cloud, eventually
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from localcloud.balancer_log import BalancerLog, Request, parse
-from localcloud.balancer_metrics import BalancerMetrics, TargetGroupView, metric_data
+from localcloud.balancer.log import BalancerLog, Request, parse
+from localcloud.balancer.metrics import BalancerMetrics, TargetGroupView, metric_data
 from tests.localcloud.conftest import Cloud
 from tests.localcloud.test_fleet import Group
 

@@ -19,7 +19,7 @@ from localcloud.baseimage.apt import (
 )
 from localcloud.baseimage.build import BaseImage, digest, machine_files, recipe_files
 from localcloud.errors import LocalCloudError
-from localcloud.podman import Podman
+from localcloud.hosts.podman import Podman
 from localcloud.settings import Settings
 
 DEB822 = """# comment

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud import reconciler
 from localcloud.corrections.ec2_instances import merged_block_devices
 from localcloud.errors import HostError
+from localcloud.hosts import reconciler
 from tests.localcloud.conftest import Cloud, eventually
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud.targets import CheckResult, TargetHealth, code_matches
+from localcloud.balancer.targets import CheckResult, TargetHealth, code_matches
 from tests.localcloud.conftest import Cloud, eventually
 
 PASS = CheckResult(True)

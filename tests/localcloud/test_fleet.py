@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from localcloud.balancer.targets import CheckResult
 from localcloud.errors import HostError
-from localcloud.targets import CheckResult
-from localcloud.termination import choose_victim
+from localcloud.fleet.termination import choose_victim
 from tests.localcloud.conftest import Cloud, eventually
 from tests.localcloud.scaling_group import Group
 

@@ -8,9 +8,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud import backends, fleet
+from localcloud import backends
 from localcloud import settings as constants
-from localcloud.identity import RoleCredentials, find_instance
+from localcloud.fleet import groups
+from localcloud.metadata.identity import RoleCredentials, find_instance
 from tests.localcloud.conftest import Cloud, eventually
 from tests.localcloud.scaling_group import Group
 
@@ -28,7 +29,7 @@ DRAIN: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def _at_a_quick_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fleet, "INTERVAL", 0.05)
+    monkeypatch.setattr(groups, "INTERVAL", 0.05)
 
 
 def waiting(group: Group, state: str) -> str:
@@ -94,7 +95,7 @@ def test_an_abandoned_launch_is_replaced(cloud: Cloud) -> None:
     first = waiting(group, "Pending:Wait")
     complete(group, first, result="ABANDON")
     eventually(lambda: ("terminate", first) in cloud.hosts.calls)
-    cloud.clock.advance(fleet.FIRST_BACKOFF)
+    cloud.clock.advance(groups.FIRST_BACKOFF)
     eventually(lambda: [one["LifecycleState"] for one in group.members()] == ["Pending:Wait"])
     second = waiting(group, "Pending:Wait")
     assert second != first

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from localcloud import backends
-from localcloud.cgroups import cpu_seconds
-from localcloud.host_metrics import HostMetrics, utilization
+from localcloud.hosts.cgroups import cpu_seconds
+from localcloud.telemetry.host_metrics import HostMetrics, utilization
 from tests.localcloud.conftest import Cloud
 from tests.localcloud.test_fleet import Group
 

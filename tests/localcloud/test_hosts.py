@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from localcloud import podman
 from localcloud.errors import HostError, LocalCloudError
-from localcloud.firewall import BRIDGE_PREFIX, idle_tables, netavark_leftovers, ruleset
-from localcloud.guest import guest_files, render_guest_files
-from localcloud.hosts import Hosts, HostSpec, run_arguments
-from localcloud.network import (
+from localcloud.hosts import podman
+from localcloud.hosts.containers import Hosts, HostSpec, run_arguments
+from localcloud.hosts.firewall import BRIDGE_PREFIX, idle_tables, netavark_leftovers, ruleset
+from localcloud.hosts.guest import guest_files, render_guest_files
+from localcloud.hosts.network import (
     Taken,
     bridge_commands,
     bridge_mac,
@@ -30,7 +30,7 @@ from localcloud.network import (
     machine_networks,
     network_definition,
 )
-from localcloud.podman import (
+from localcloud.hosts.podman import (
     Podman,
     choose_runtime,
     filesystem_type,
@@ -38,8 +38,8 @@ from localcloud.podman import (
     render_storage_conf,
     ulimit,
 )
+from localcloud.hosts.watcher import Watcher
 from localcloud.settings import Settings
-from localcloud.watcher import Watcher
 
 NAT = """*nat
 :PREROUTING ACCEPT [0:0]
@@ -132,7 +132,7 @@ class TestPodmanConfiguration:
         self, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(Podman, "check_machine", lambda _self: None)
-        monkeypatch.setattr("localcloud.hosts.MINIMUM_FREE_BYTES", 10**18)
+        monkeypatch.setattr("localcloud.hosts.containers.MINIMUM_FREE_BYTES", 10**18)
         settings.cache_dir.mkdir(parents=True)
         with pytest.raises(LocalCloudError, match="GiB free"):
             Hosts(settings).prepare()

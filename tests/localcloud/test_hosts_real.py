@@ -15,13 +15,13 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from localcloud.agent import build_agent_package
-from localcloud.cgroups import cpu_seconds
 from localcloud.cleanup import remove_state
-from localcloud.firewall import BRIDGE_PREFIX, TABLE
-from localcloud.hosts import IMAGE_REPOSITORY, Hosts, HostSpec
-from localcloud.instance_data import InstanceView
+from localcloud.hosts.cgroups import cpu_seconds
+from localcloud.hosts.containers import IMAGE_REPOSITORY, Hosts, HostSpec
+from localcloud.hosts.firewall import BRIDGE_PREFIX, TABLE
 from localcloud.lock import MachineLock
-from localcloud.metadata import MetadataServer
+from localcloud.metadata.instance_data import InstanceView
+from localcloud.metadata.server import MetadataServer
 from localcloud.settings import Settings
 
 pytestmark = pytest.mark.hosts

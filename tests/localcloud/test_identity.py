@@ -7,7 +7,7 @@ import json
 import boto3
 
 from localcloud import settings as constants
-from localcloud.identity import RoleCredentials, find_instance
+from localcloud.metadata.identity import RoleCredentials, find_instance
 from tests.localcloud.conftest import Cloud, eventually
 
 TRUST = {

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import urllib3
 
-from localcloud.instance_data import InstanceView
-from localcloud.metadata import DEFAULT_HOPS, MetadataServer, Tokens
+from localcloud.metadata.instance_data import InstanceView
+from localcloud.metadata.server import DEFAULT_HOPS, MetadataServer, Tokens
 from localcloud.settings import Settings
 
 VIEW = InstanceView(

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud import backends, fleet, identity, mixed, rebalance
+from localcloud import backends
 from localcloud.corrections import fis
-from localcloud.identity import find_instance
-from localcloud.spot import Interruptions
+from localcloud.fleet import groups, mixed, rebalance
+from localcloud.metadata import identity
+from localcloud.metadata.identity import find_instance
+from localcloud.metadata.spot import Interruptions
 from tests.localcloud.conftest import Cloud, eventually
 from tests.localcloud.scaling_group import Group
 
@@ -21,7 +23,7 @@ BASE_OF_ONE = {"InstancesDistribution": {"OnDemandBaseCapacity": 1, "OnDemandPer
 
 @pytest.fixture(autouse=True)
 def _at_a_quick_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fleet, "INTERVAL", 0.05)
+    monkeypatch.setattr(groups, "INTERVAL", 0.05)
 
 
 @pytest.fixture

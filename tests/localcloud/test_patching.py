@@ -10,7 +10,7 @@ from moto.autoscaling.models import FakeAutoScalingGroup
 from localcloud.account import Account
 from localcloud.corrections import patching
 from localcloud.corrections.patching import addition, correction
-from localcloud.reconciler import NoHosts
+from localcloud.hosts.reconciler import NoHosts
 from localcloud.settings import Settings
 
 

@@ -6,14 +6,15 @@ from collections import Counter
 
 import pytest
 
-from localcloud import backends, fleet
+from localcloud import backends
+from localcloud.fleet import groups
 from tests.localcloud.conftest import Cloud, eventually
 from tests.localcloud.refreshing import FIRST_NEW, NEW, Refreshing
 
 
 @pytest.fixture(autouse=True)
 def _at_a_quick_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fleet, "INTERVAL", 0.05)
+    monkeypatch.setattr(groups, "INTERVAL", 0.05)
 
 
 def test_every_instance_is_replaced_and_then_the_group_has_the_new_version(cloud: Cloud) -> None:

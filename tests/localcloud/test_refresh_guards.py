@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud import fleet
+from localcloud.fleet import groups
 from tests.localcloud.conftest import Cloud, eventually
 from tests.localcloud.refreshing import FIRST_NEW, NEW, Refreshing
 
@@ -16,7 +16,7 @@ ONE_HOUR = 3600
 
 @pytest.fixture(autouse=True)
 def _at_a_quick_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fleet, "INTERVAL", 0.05)
+    monkeypatch.setattr(groups, "INTERVAL", 0.05)
 
 
 def alarm(cloud: Cloud, state: str) -> None:

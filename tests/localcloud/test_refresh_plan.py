@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from localcloud.refresh.plan import Situation, Step, count_of, next_step
-from localcloud.refresh.preferences import parse
+from localcloud.fleet.refresh.plan import Situation, Step, count_of, next_step
+from localcloud.fleet.refresh.preferences import parse
 
 
 def situation(desired: int, **different: int) -> Situation:

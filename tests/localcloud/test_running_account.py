@@ -12,7 +12,7 @@ import urllib3
 
 from localcloud import settings as constants
 from localcloud.account import Account
-from localcloud.reconciler import NoHosts
+from localcloud.hosts.reconciler import NoHosts
 from localcloud.settings import Settings
 from tests.localcloud.conftest import eventually
 

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from moto.core.utils import utcnow
 
 from localcloud import backends
-from localcloud.balancer_metrics import balancer_dimension, target_group_dimension
+from localcloud.balancer.metrics import balancer_dimension, target_group_dimension
 from tests.localcloud.conftest import Cloud, eventually
 from tests.localcloud.test_fleet import Group
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from localcloud.scaling_decisions import Step, adjusted, amount_of_step, stepped, tracked_in, tracked_out
+from localcloud.scaling.decisions import Step, adjusted, amount_of_step, stepped, tracked_in, tracked_out
 
 # "Step adjustments for step scaling", the guide's scale-out policy: threshold 50, 10 % from 60, 30 % from 70.
 STEPS = (Step(0, 10, 0), Step(10, 20, 10), Step(20, None, 30))

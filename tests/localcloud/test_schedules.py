@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.core.utils import utcnow
 
-from localcloud.cron import next_time, parse
+from localcloud.scaling.cron import next_time, parse
 from tests.localcloud.conftest import Cloud, eventually
 from tests.localcloud.test_fleet import Group
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.certificates import issue
+from localcloud.balancer.certificates import issue
 from localcloud.environment import shell_lines
 from localcloud.errors import LocalCloudError
 from localcloud.settings import Settings

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud import identity
 from localcloud.corrections import fis
-from localcloud.identity import find_instance
-from localcloud.instance_data import find, instance_tree
 from localcloud.interruption import send_interruption
+from localcloud.metadata import identity
+from localcloud.metadata.identity import find_instance
+from localcloud.metadata.instance_data import find, instance_tree
+from localcloud.metadata.spot import Interruptions
 from localcloud.settings import Settings
-from localcloud.spot import Interruptions
 from tests.localcloud.conftest import Cloud, eventually
 
 

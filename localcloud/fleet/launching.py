@@ -7,9 +7,10 @@ from typing import Any
 
 from moto.autoscaling.models import ASG_NAME_TAG, InstanceState
 
-from localcloud import backends, mixed
-from localcloud.configuration import Configuration
-from localcloud.members import is_active, is_leaving, market_of
+from localcloud import backends
+from localcloud.fleet import mixed
+from localcloud.fleet.configuration import Configuration
+from localcloud.fleet.members import is_active, is_leaving, market_of
 
 
 def launch(group: Any, configuration: Configuration, subnet_id: str) -> Any:

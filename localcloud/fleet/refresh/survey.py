@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from localcloud.members import is_active, is_leaving, lacking
-from localcloud.refresh.preferences import Preferences
-from localcloud.refresh.record import Round
+from localcloud.fleet.members import is_active, is_leaving, lacking
+from localcloud.fleet.refresh.preferences import Preferences
+from localcloud.fleet.refresh.record import Round
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 from moto.core.utils import utcnow
 
 from localcloud import backends
-from localcloud.cron import next_time, parse
-from localcloud.fleet import Fleet
+from localcloud.fleet.groups import Fleet
+from localcloud.scaling.cron import next_time, parse
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
-from localcloud.instance_data import InstanceView, find, instance_tree
+from localcloud.metadata.instance_data import InstanceView, find, instance_tree
 from localcloud.settings import Settings
 
 TOKEN_PATH = "/latest/api/token"  # noqa: S105 - a path, not a secret

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from localcloud import backends
-from localcloud.balancer_log import BalancerLog, Request
-from localcloud.balancer_view import pool_name
+from localcloud.balancer.log import BalancerLog, Request
+from localcloud.balancer.view import pool_name
 
 NAMESPACE = "AWS/ApplicationELB"
 
@@ -110,7 +110,7 @@ def _balancers() -> dict[int, str]:
     ports: dict[int, str] = {}
     for balancer in backends.elbv2().load_balancers.values():
         for listener in balancer.listeners.values():
-            # The first one with a listener on a port has it on this machine: localcloud/balancer.py.
+            # The first one with a listener on a port has it on this machine: localcloud/balancer/load_balancer.py.
             ports.setdefault(int(listener.port), balancer_dimension(balancer.arn))
     return ports
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from localcloud import backends
-from localcloud.cgroups import cpu_seconds
-from localcloud.scaling import is_warming_up, warm_up_of
+from localcloud.hosts.cgroups import cpu_seconds
+from localcloud.scaling.policies import is_warming_up, warm_up_of
 
 NAMESPACE = "AWS/EC2"
 

@@ -14,7 +14,7 @@ from typing import Any
 from moto.autoscaling.exceptions import ValidationError
 
 from localcloud import backends
-from localcloud.balancer_metrics import target_group_dimension
+from localcloud.balancer.metrics import target_group_dimension
 
 SCALE_OUT_DATAPOINTS = 3
 # Share of the target below which a group scales in.

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from localcloud.configuration import Configuration
-from localcloud.refresh.preferences import Preferences
+from localcloud.fleet.configuration import Configuration
+from localcloud.fleet.refresh.preferences import Preferences
 
 ACTIVE = frozenset({"Pending", "InProgress", "Baking", "Cancelling", "RollbackInProgress"})
 

@@ -2,8 +2,8 @@
 
 Follows the Amazon EC2 Auto Scaling user guide: life cycle of an instance and its hooks, health checks and their grace period,
 default termination policy, activities, instance refresh, mixed instances, capacity rebalancing. Policies and schedules change
-the desired capacity (localcloud/scaling.py, localcloud/schedules.py). Not done here: zones are balanced by launches and
-terminations only (no AZRebalance), and there are no warm pools.
+the desired capacity (localcloud/scaling/). Not done here: zones are balanced by launches and terminations only (no
+AZRebalance), and there are no warm pools.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from datetime import UTC, datetime
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from localcloud import backends, mixed, rebalance
-from localcloud.activities import ActivityLog
-from localcloud.hooks import ABANDON, LAUNCHING, TERMINATING, LifecycleActions
-from localcloud.launching import launch, next_subnet
-from localcloud.members import is_active, is_leaving, market_of
-from localcloud.refresh.engine import PATIENCE, Refreshes
-from localcloud.registration import deregister, is_draining, register
-from localcloud.termination import choose_victim
+from localcloud import backends
+from localcloud.fleet import mixed, rebalance
+from localcloud.fleet.activities import ActivityLog
+from localcloud.fleet.hooks import ABANDON, LAUNCHING, TERMINATING, LifecycleActions
+from localcloud.fleet.launching import launch, next_subnet
+from localcloud.fleet.members import is_active, is_leaving, market_of
+from localcloud.fleet.refresh.engine import PATIENCE, Refreshes
+from localcloud.fleet.registration import deregister, is_draining, register
+from localcloud.fleet.termination import choose_victim
 
 logger = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from localcloud import backends, settings
-from localcloud.instance_data import InstanceView, timestamp
-from localcloud.members import is_leaving
-from localcloud.spot import interruptions
+from localcloud.fleet.members import is_leaving
+from localcloud.metadata.instance_data import InstanceView, timestamp
+from localcloud.metadata.spot import interruptions
 
 # An instance role's credentials; new ones are there at least five minutes before the old ones expire.
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html

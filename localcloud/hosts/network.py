@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localcloud.errors import LocalCloudError
-from localcloud.firewall import BRIDGE_PREFIX
+from localcloud.hosts.firewall import BRIDGE_PREFIX
 from localcloud.settings import Settings
 
 

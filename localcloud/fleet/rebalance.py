@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from localcloud.members import lacking
-from localcloud.spot import interruptions
+from localcloud.fleet.members import lacking
+from localcloud.metadata.spot import interruptions
 
 CAUSE = "an instance was taken out of service in response to an EC2 instance rebalance recommendation."
 # "Amazon EC2 Auto Scaling can exceed the specified maximum size limit by 10 percent of the desired capacity."

@@ -16,8 +16,8 @@ from typing import Any
 from moto.core.utils import utcnow
 
 from localcloud import backends
-from localcloud.alarms import Alarms
-from localcloud.metric_store import RETENTION
+from localcloud.telemetry.alarms import Alarms
+from localcloud.telemetry.metric_store import RETENTION
 
 logger = logging.getLogger(__name__)
 

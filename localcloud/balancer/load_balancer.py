@@ -16,9 +16,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from localcloud.balancer_view import describe
+from localcloud.balancer.haproxy import render
+from localcloud.balancer.view import describe
 from localcloud.errors import LocalCloudError
-from localcloud.haproxy import render
 from localcloud.settings import Settings
 
 logger = logging.getLogger(__name__)

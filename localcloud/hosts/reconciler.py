@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from localcloud import backends
 from localcloud.errors import HostError
-from localcloud.hosts import IMAGE_REPOSITORY, HostSpec
+from localcloud.hosts.containers import IMAGE_REPOSITORY, HostSpec
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from localcloud import backends
-from localcloud.targets import CheckResult, TargetHealth, code_matches
+from localcloud.balancer.targets import CheckResult, TargetHealth, code_matches
 
 logger = logging.getLogger(__name__)
 

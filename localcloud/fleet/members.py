@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from localcloud import backends, mixed
+from localcloud import backends
+from localcloud.fleet import mixed
 
 
 def is_active(member: Any) -> bool:
@@ -21,7 +22,7 @@ def is_leaving(member: Any) -> bool:
 
 
 def market_of(member: Any) -> str:
-    """Return the market that a member's instance was bought on, as `localcloud.mixed` names it."""
+    """Return the market that a member's instance was bought on, as `localcloud.fleet.mixed` names it."""
     return mixed.SPOT if member.instance.lifecycle == "spot" else mixed.ON_DEMAND
 
 

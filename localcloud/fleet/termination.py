@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from localcloud.members import market_of
+from localcloud.fleet.members import market_of
 
 Order = Callable[[Any], float]
 

@@ -8,12 +8,12 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from localcloud import backends
-from localcloud.configuration import Configuration
-from localcloud.members import is_active, is_leaving
-from localcloud.refresh.plan import Situation, count_of, next_step
-from localcloud.refresh.preferences import Preferences
-from localcloud.refresh.record import Refresh, Round, now
-from localcloud.refresh.survey import Survey, survey, to_replace
+from localcloud.fleet.configuration import Configuration
+from localcloud.fleet.members import is_active, is_leaving
+from localcloud.fleet.refresh.plan import Situation, count_of, next_step
+from localcloud.fleet.refresh.preferences import Preferences
+from localcloud.fleet.refresh.record import Refresh, Round, now
+from localcloud.fleet.refresh.survey import Survey, survey, to_replace
 
 # Seconds that a refresh waits for instances that get ready, are protected or in Standby, before it fails: user guide,
 # "Understand the default values for an instance refresh".

@@ -16,9 +16,10 @@ from typing import Any
 from moto.cloudwatch.models import Statistics
 from moto.core.utils import utcnow
 
-from localcloud import alarm_messages, backends
-from localcloud.alarm_evaluation import COMPARISONS, Condition, Datapoint, evaluate, evaluation_range
-from localcloud.metric_store import MetricStore
+from localcloud import backends
+from localcloud.telemetry import alarm_messages
+from localcloud.telemetry.alarm_evaluation import COMPARISONS, Condition, Datapoint, evaluate, evaluation_range
+from localcloud.telemetry.metric_store import MetricStore
 
 logger = logging.getLogger(__name__)
 

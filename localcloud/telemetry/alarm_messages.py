@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from localcloud import settings
-from localcloud.alarm_evaluation import Condition, Datapoint, Verdict
+from localcloud.telemetry.alarm_evaluation import Condition, Datapoint, Verdict
 
 PHRASES = {
     "GreaterThanThreshold": "greater than",

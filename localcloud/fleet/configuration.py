@@ -6,7 +6,7 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
-from localcloud import mixed
+from localcloud.fleet import mixed
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from localcloud import backends
-from localcloud.fleet import Fleet
-from localcloud.scaling_decisions import Step, adjusted, amount_of_step, stepped, tracked_in, tracked_out
-from localcloud.target_tracking import may_scale_in, tracked_metric, wants_to_scale_in
+from localcloud.fleet.groups import Fleet
+from localcloud.scaling.decisions import Step, adjusted, amount_of_step, stepped, tracked_in, tracked_out
+from localcloud.scaling.target_tracking import may_scale_in, tracked_metric, wants_to_scale_in
 
 
 def warm_up_of(group: Any, policy: Any | None, unset: float | None = None) -> float:

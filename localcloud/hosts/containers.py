@@ -9,12 +9,12 @@ from pathlib import Path
 
 from localcloud.baseimage.build import BaseImage
 from localcloud.errors import HostError, LocalCloudError
-from localcloud.firewall import Firewall
-from localcloud.guest import guest_files
-from localcloud.network import Network, gateway
-from localcloud.podman import Podman
+from localcloud.hosts.firewall import Firewall
+from localcloud.hosts.guest import guest_files
+from localcloud.hosts.network import Network, gateway
+from localcloud.hosts.podman import Podman
+from localcloud.hosts.watcher import Watcher
 from localcloud.settings import MINIMUM_FREE_BYTES, Settings
-from localcloud.watcher import Watcher
 
 IMAGE_REPOSITORY = "localhost/pettracker/ami"
 # How long a host may take to shut down in order before it is cut off, in seconds.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud import backends
-from localcloud.haproxy import (
+from localcloud.balancer.haproxy import (
     FETCHES,
     Balancer,
     Condition,

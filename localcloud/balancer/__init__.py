@@ -1,0 +1,1 @@
+"""The real load balancer: HAProxy, its health checks and what it tells."""

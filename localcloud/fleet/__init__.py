@@ -1,0 +1,1 @@
+"""Auto Scaling groups: members, hooks, refreshes and what they are launched from."""

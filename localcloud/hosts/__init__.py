@@ -1,0 +1,1 @@
+"""Real hosts: containers with systemd, their network, and who keeps them as the API says."""

@@ -1,0 +1,1 @@
+"""Instance metadata: the server, its documents, and notices of interruption."""

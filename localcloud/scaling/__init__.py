@@ -1,0 +1,1 @@
+"""What changes a group's desired capacity: policies and schedules."""

@@ -1,0 +1,1 @@
+"""What CloudWatch knows of hosts and balancers, and the alarms over it."""
