@@ -47,7 +47,7 @@ class Refreshing(Group):
 
     def until(self, status: str) -> dict[str, Any]:
         """Wait until the newest refresh has a status; return it."""
-        eventually(lambda: self.refresh()["Status"] == status, 15)
+        eventually(lambda: self.refresh()["Status"] == status)
         return self.refresh()
 
     def waits_for(self, reason: str) -> dict[str, Any]:
