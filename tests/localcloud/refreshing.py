@@ -55,6 +55,10 @@ class Refreshing(Group):
         eventually(lambda: reason in self.refresh().get("StatusReason", ""))
         return self.refresh()
 
+    def changes_from(self, members: set[str]) -> None:
+        """Wait until others than these are in the group."""
+        eventually(lambda: members != {one["InstanceId"] for one in self.members()})
+
     def versions(self) -> Counter[str]:
         """Count the versions that members were launched from, without those that leave."""
         return Counter(

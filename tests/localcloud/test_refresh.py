@@ -80,7 +80,7 @@ def test_a_replacement_counts_only_when_it_has_warmed_up(cloud: Cloud) -> None:
         assert refresh["Preferences"]["InstanceWarmup"] == 60
         warming = set(group.settled(3))
         cloud.clock.advance(61)
-        eventually(lambda: warming != {one["InstanceId"] for one in group.members()})
+        group.changes_from(warming)
     group.until("Successful")
     group.settled(2)
 
