@@ -13,6 +13,7 @@ from typing import Any
 
 from localcloud import backends
 from localcloud.fleet.groups import Fleet
+from localcloud.fleet.members import is_active
 from localcloud.scaling.decisions import Step, adjusted, amount_of_step, stepped, tracked_in, tracked_out
 from localcloud.scaling.target_tracking import may_scale_in, tracked_metric, wants_to_scale_in
 
@@ -84,11 +85,12 @@ class Scaling:
         return True
 
     def _counts(self, group: Any, policy: Any) -> tuple[int, int]:
-        """Return how many members are warm in service, and how many are warming up."""
+        """Return how many members are warm in service, and how many are warming up or have yet to be launched."""
         seconds, members = warm_up_of(group, policy), list(group.instance_states)
         warming = [member for member in members if is_warming_up(member, seconds)]
         warm = [member for member in members if member.lifecycle_state == "InService" and member not in warming]
-        return len(warm), len(warming)
+        lacking = int(group.desired_capacity) - sum(is_active(member) for member in members)
+        return len(warm), len(warming) + max(0, lacking)
 
     def _tracked(self, group: Any, policy: Any, value: float, high: bool) -> int:
         metric = tracked_metric(policy.target_tracking_configuration.__dict__, group, self._period)
