@@ -14,6 +14,7 @@ Nobody needs to be connected to the host. The unit that runs this is in roles/tr
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,6 +35,8 @@ INTERVAL = 2.0
 # What is kept of the log, in bytes.
 LOG_TAIL = 64 * 1024
 INTERRUPTED = 75
+# What a run says of itself; training.run, which writes it, imports torch.
+_RUN_FILE = "run.json"
 # The host's packages are not compiled when they are installed, and only the interpreter's options reach an isolated one.
 _CACHE = ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
 COMMAND = [sys.executable, "-I", *_CACHE, "-m", "training"]
@@ -238,13 +241,19 @@ def finish(job: Job, directory: Path, instance_id: str, result: str, status: str
 
 
 def fetch(bucket: str, prefix: str, directory: Path) -> int:
-    """Copy everything below a prefix into a directory, which then has all of it or is not there; return how many files.
+    """Copy a run below a prefix into a directory, which then has all of it or is as before; return how many files.
+
+    Nothing is copied where that run is there already. Another run that is there is kept, under the name `<directory>.<its id>`.
 
     Raises:
         click.ClickException: there is nothing.
     """
     s3: Any = boto3.client("s3")
+    known = directory / _RUN_FILE
+    if known.is_file() and _content(s3, bucket, f"{prefix}/{_RUN_FILE}") == known.read_bytes():
+        return 0
     part = directory.with_name(f".{directory.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
     count = 0
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/"):
         for item in page.get("Contents", []):
@@ -256,8 +265,19 @@ def fetch(bucket: str, prefix: str, directory: Path) -> int:
             count += 1
     if not count:
         raise click.ClickException(f"s3://{bucket}/{prefix}/ holds nothing")
+    if directory.exists():
+        kept = json.loads(known.read_bytes())["run_id"] if known.is_file() else f"{directory.stat().st_mtime_ns}"
+        directory.rename(directory.with_name(f"{directory.name}.{kept}"))
     part.replace(directory)
     return count
+
+
+def _content(s3: Any, bucket: str, key: str) -> bytes | None:
+    try:
+        body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except s3.exceptions.NoSuchKey:
+        return None
+    return body
 
 
 @click.group()
@@ -295,8 +315,9 @@ def _finish(job_file: Path, directory: Path, instance_id: str) -> None:
 @click.argument("prefix")
 @_DIRECTORY
 def _fetch(bucket: str, prefix: str, directory: Path) -> None:
-    """Copy a job's results from s3://BUCKET/PREFIX/ into DIRECTORY."""
-    click.echo(f"{fetch(bucket, prefix, directory)} files in {directory}")
+    """Copy a job's results from s3://BUCKET/PREFIX/ into DIRECTORY, unless they are there."""
+    count = fetch(bucket, prefix, directory)
+    click.echo(f"{count} files copied to {directory}" if count else f"{directory} is that run already")
 
 
 if __name__ == "__main__":

@@ -220,3 +220,22 @@ def test_what_is_fetched_stays_in_its_directory(cloud: Any, tmp_path: Path) -> N
     with pytest.raises(click.ClickException, match="no place in a directory"):
         fetch("models", f"{PREFIX}/run", tmp_path / "fetched")
     assert list(tmp_path.rglob("evil")) == []
+
+
+def test_a_run_is_fetched_once_and_another_one_is_kept_aside(cloud: Any, tmp_path: Path) -> None:
+    directory = tmp_path / "fetched"
+
+    def run(run_id: str) -> None:
+        cloud.put_object(Bucket="models", Key=f"{PREFIX}/run/run.json", Body=json.dumps({"run_id": run_id}))
+        cloud.put_object(Bucket="models", Key=f"{PREFIX}/run/model.safetensors", Body=run_id)
+
+    (tmp_path / ".fetched.part").mkdir()
+    (tmp_path / ".fetched.part/torn").touch()
+    run("first")
+    assert fetch("models", f"{PREFIX}/run", directory) == 2
+    assert sorted(path.name for path in directory.iterdir()) == ["model.safetensors", "run.json"]
+    assert fetch("models", f"{PREFIX}/run", directory) == 0
+    run("second")
+    assert fetch("models", f"{PREFIX}/run", directory) == 2
+    assert (directory / "model.safetensors").read_text() == "second"
+    assert (tmp_path / "fetched.first/model.safetensors").read_text() == "first"

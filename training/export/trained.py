@@ -122,8 +122,7 @@ def _samples(data: Data) -> Samples:
     one = data.test.prepared(0).nbytes
     compared = _spread(data.test, max(1, _EVALUATION_BYTES // one))
     return Samples(
-        # Not of those that the weights were fitted to: their answers are too sure to change.
-        calibration=data.validation.batch(_spread(data.validation, _CALIBRATION)),
+        calibration=data.train.batch(_spread(data.train, _CALIBRATION)),
         evaluation=data.test.batch(compared),
         labels=data.test.labels[compared],
     )
