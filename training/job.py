@@ -14,7 +14,6 @@ Nobody needs to be connected to the host. The unit that runs this is in roles/tr
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -30,13 +29,13 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict
 
+from training.results import fetch
+
 # Seconds between two looks at the run's directory.
 INTERVAL = 2.0
 # What is kept of the log, in bytes.
 LOG_TAIL = 64 * 1024
 INTERRUPTED = 75
-# What a run says of itself; training.run, which writes it, imports torch.
-_RUN_FILE = "run.json"
 # The host's packages are not compiled when they are installed, and only the interpreter's options reach an isolated one.
 _CACHE = ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
 COMMAND = [sys.executable, "-I", *_CACHE, "-m", "training"]
@@ -238,46 +237,6 @@ def finish(job: Job, directory: Path, instance_id: str, result: str, status: str
     )
     place.tell(outcome, "" if outcome == "finished" else reason)
     return outcome
-
-
-def fetch(bucket: str, prefix: str, directory: Path) -> int:
-    """Copy a run below a prefix into a directory, which then has all of it or is as before; return how many files.
-
-    Nothing is copied where that run is there already. Another run that is there is kept, under the name `<directory>.<its id>`.
-
-    Raises:
-        click.ClickException: there is nothing.
-    """
-    s3: Any = boto3.client("s3")
-    known = directory / _RUN_FILE
-    if known.is_file() and _content(s3, bucket, f"{prefix}/{_RUN_FILE}") == known.read_bytes():
-        return 0
-    part = directory.with_name(f".{directory.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    count = 0
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/"):
-        for item in page.get("Contents", []):
-            target = (part / item["Key"].removeprefix(f"{prefix}/")).resolve()
-            if not target.is_relative_to(part.resolve()):
-                raise click.ClickException(f"s3://{bucket}/{item['Key']} is no place in a directory")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            s3.download_file(bucket, item["Key"], str(target))
-            count += 1
-    if not count:
-        raise click.ClickException(f"s3://{bucket}/{prefix}/ holds nothing")
-    if directory.exists():
-        kept = json.loads(known.read_bytes())["run_id"] if known.is_file() else f"{directory.stat().st_mtime_ns}"
-        directory.rename(directory.with_name(f"{directory.name}.{kept}"))
-    part.replace(directory)
-    return count
-
-
-def _content(s3: Any, bucket: str, key: str) -> bytes | None:
-    try:
-        body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except s3.exceptions.NoSuchKey:
-        return None
-    return body
 
 
 @click.group()

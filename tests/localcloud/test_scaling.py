@@ -220,6 +220,16 @@ def test_a_step_policy_adds_by_the_size_of_the_breach(cloud: Cloud) -> None:
     assert group.desired == 3
 
 
+def test_hosts_that_are_yet_to_be_launched_count_as_warming_up(cloud: Cloud) -> None:
+    group = Scaled(cloud, desired=1)
+    group.alarm(step_policy(group))
+    group.asg.suspend_processes(AutoScalingGroupName="service", ScalingProcesses=["Launch"])
+    group.busy(90, 1)
+    assert group.desired == 3
+    group.busy(90, 3)
+    assert group.desired == 3
+
+
 def test_a_step_policy_can_be_executed_by_hand(cloud: Cloud) -> None:
     group = Scaled(cloud, desired=1)
     step_policy(group)

@@ -16,7 +16,8 @@ from moto import mock_aws
 from moto.server import ThreadedMotoServer
 
 from training import job as job_module
-from training.job import Job, fetch, finish, work
+from training.job import Job, finish, work
+from training.results import fetch
 
 PREFIX = "experiments/small/job-1"
 JOB = Job(
@@ -239,3 +240,11 @@ def test_a_run_is_fetched_once_and_another_one_is_kept_aside(cloud: Any, tmp_pat
     assert fetch("models", f"{PREFIX}/run", directory) == 2
     assert (directory / "model.safetensors").read_text() == "second"
     assert (tmp_path / "fetched.first/model.safetensors").read_text() == "first"
+    run("first")
+    assert fetch("models", f"{PREFIX}/run", directory) == 2
+    (directory / "run.json").write_text("torn")
+    assert fetch("models", f"{PREFIX}/run", directory) == 2
+    assert (tmp_path / "fetched.unknown/model.safetensors").read_text() == "first"
+    run("second")
+    assert fetch("models", f"{PREFIX}/run", directory) == 2
+    assert (tmp_path / "fetched.first.2/model.safetensors").read_text() == "first"

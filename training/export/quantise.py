@@ -43,10 +43,9 @@ def quantise(fp32: Path, calibration: NDArray[Any], bound: float, say: Say) -> A
     """
     original = openvino_program.read(fp32)
     expected = answer(openvino_program.compiled(original), calibration)
-    wanted_here = (1 + bound) / 2
 
     def agrees(model: Any) -> bool:
-        return agreement(expected, answer(openvino_program.compiled(model), calibration)).top1 >= wanted_here
+        return agreement(expected, answer(openvino_program.compiled(model), calibration)).top1 >= (1 + bound) / 2
 
     quantised = _nncf(fp32, calibration)
     if agrees(quantised):
