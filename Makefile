@@ -120,6 +120,10 @@ bench: ## Measure decoding, batching, and this server against its peers; BENCH="
 bench-hosts: ## Measure how fast a new host of the running rehearsal answers
 	@scripts/with-environment local python -m benchmarks.host_start
 
+.PHONY: bench-converge
+bench-converge: ## Measure how fast Ansible finds nothing to do in the running rehearsal, with each executor
+	@scripts/with-environment local python -m benchmarks.converge
+
 .PHONY: locks
 locks: ## Resolve pyproject.toml anew into locks/ (versions and hashes)
 	@scripts/setup control
