@@ -1,7 +1,8 @@
 """Drains the service when the host is about to be taken away: `python -m inference.notices`.
 
 Instance metadata (IMDSv2) tells it. A process of its own does the asking, so that the one that reads strangers' photos is
-denied the metadata, where the role's credentials are. Standard library only, to stay small.
+denied the metadata, where the role's credentials are. It also completes the life-cycle hooks of the host's group, which takes
+those credentials. Standard library only, to stay small.
 
 Sources: EC2 user guide, "Spot Instance interruption notices" and "EC2 instance rebalance recommendations"; EC2 Auto Scaling
 user guide, "Retrieve the target lifecycle state through instance metadata". Where there is nothing to tell, each document
@@ -9,79 +10,33 @@ is a 404.
 """
 
 import argparse
-import http.client
 import json
 import os
 import time
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from inference import logs
+from inference.lifecycle import LEAVING, TARGET_STATE, Actions, Arrival, Departure
+from inference.metadata import Metadata, UnavailableError, request
 
 SPOT_ACTION = "spot/instance-action"
 REBALANCE = "events/recommendations/rebalance"
-TARGET_STATE = "autoscaling/target-lifecycle-state"
 
 # Seconds. A Spot notice comes two minutes ahead and AWS advises to ask every five seconds; a group that shrinks leaves as
 # long as its target group's deregistration delay.
 INTERVAL = 2.0
 LONGEST_INTERVAL = 60.0  # while the metadata service does not answer
-TIMEOUT = 2.0
-TOKEN_SECONDS = 21600  # the longest that IMDSv2 gives
+ARRIVING = 0.5  # while the service gets ready, so that nobody waits for a host that is
 
 Sleep = Callable[[float], None]
 
 
-class UnavailableError(Exception):
-    """Who was asked does not answer, or not as it should."""
-
-
-def request(url: str, method: str, path: str, headers: dict[str, str]) -> tuple[int, str]:
-    """Return status and body of the answer to a request without a body. Raises UnavailableError."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=TIMEOUT)
-    try:
-        connection.request(method, path, headers=headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode(errors="replace").strip()
-    except (OSError, http.client.HTTPException) as error:
-        raise UnavailableError(f"{url} does not answer: {error}") from None
-    finally:
-        connection.close()
-
-
-class Metadata:
-    """IMDSv2 at `url`."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._token: str | None = None
-
-    def get(self, path: str) -> str | None:
-        """Return a document below meta-data, None where there is none. Raises UnavailableError."""
-        if self._token is None:
-            self._token = self._new_token()
-        status, body = self._document(path, self._token)
-        if status == http.client.UNAUTHORIZED:  # the token has ended
-            self._token = self._new_token()
-            status, body = self._document(path, self._token)
-        if status == http.client.NOT_FOUND:
-            return None
-        if status != http.client.OK:
-            raise UnavailableError(f"{self._url} answers {status} for {path}")
-        return body
-
-    def _document(self, path: str, token: str) -> tuple[int, str]:
-        return request(self._url, "GET", f"/latest/meta-data/{path}", {"X-aws-ec2-metadata-token": token})
-
-    def _new_token(self) -> str:
-        lifetime = {"X-aws-ec2-metadata-token-ttl-seconds": str(TOKEN_SECONDS)}
-        status, body = request(self._url, "PUT", "/latest/api/token", lifetime)
-        if status != http.client.OK:
-            raise UnavailableError(f"{self._url} answers {status} instead of a token")
-        return body
-
-
-def wait_for_notice(metadata: Metadata, interval: float = INTERVAL, sleep: Sleep = time.sleep) -> str:
+def wait_for_notice(
+    metadata: Metadata,
+    interval: float = INTERVAL,
+    sleep: Sleep = time.sleep,
+    is_arriving: Callable[[], bool] = lambda: False,
+) -> str:
     """Return the reason when the host is to be taken away.
 
     Where the metadata service is switched off or out of reach, it is asked again, ever more rarely.
@@ -90,6 +45,7 @@ def wait_for_notice(metadata: Metadata, interval: float = INTERVAL, sleep: Sleep
         metadata: what is asked.
         interval: seconds between two looks.
         sleep: waits so many seconds.
+        is_arriving: called with each look; says whether the service is still to become ready.
     """
     rebalance_seen, wait = False, interval
     while True:
@@ -106,7 +62,7 @@ def wait_for_notice(metadata: Metadata, interval: float = INTERVAL, sleep: Sleep
             if wait == interval:
                 logs.info("no instance metadata", reason=str(error))
             wait = min(2 * wait, LONGEST_INTERVAL)
-        sleep(wait)
+        sleep(min(wait, ARRIVING) if is_arriving() else wait)
 
 
 def spot_reason(document: str | None) -> str | None:
@@ -123,16 +79,22 @@ def spot_reason(document: str | None) -> str | None:
 
 def state_reason(state: str | None) -> str | None:
     """Return the reason that the life-cycle state gives which Auto Scaling wants the instance in."""
-    return "autoscaling: the target life-cycle state is Terminated" if state == "Terminated" else None
+    return "autoscaling: the target life-cycle state is Terminated" if state == LEAVING else None
 
 
-def keep_draining(service_url: str, interval: float = INTERVAL, sleep: Sleep = time.sleep) -> None:
-    """Tell the service to drain, and go on: one that is started anew does not know."""
+def keep_draining(
+    service_url: str,
+    interval: float = INTERVAL,
+    sleep: Sleep = time.sleep,
+    depart: Callable[[], None] = lambda: None,
+) -> None:
+    """Tell the service to drain, and go on: one that is started anew does not know. `depart` is called each time."""
     while True:
         try:
             request(service_url, "PUT", "/health/drain", {"Content-Length": "0"})
         except UnavailableError as error:
             logs.info("the service cannot be drained", reason=str(error))
+        depart()
         sleep(interval)
 
 
@@ -142,12 +104,22 @@ def main() -> None:
     parser.add_argument("--metadata-url", default="http://169.254.169.254", help="instance metadata (%(default)s)")
     parser.add_argument("--service-url", default="http://127.0.0.1:8080", help="what is drained (%(default)s)")
     parser.add_argument("--interval", type=float, default=INTERVAL, help="seconds between two looks (%(default)s)")
+    parser.add_argument(
+        "--log-seconds", type=float, default=8.0, help="after which what is in the log has been sent (%(default)s)"
+    )
     arguments = parser.parse_args()
-    instance_id = os.environ.get("PETTRACKER_INSTANCE_ID")
+    environment = os.environ.get
+    instance_id = environment("PETTRACKER_INSTANCE_ID")
     logs.configure({"instance_id": instance_id} if instance_id else {})
-    reason = wait_for_notice(Metadata(arguments.metadata_url), arguments.interval)
+    metadata = Metadata(arguments.metadata_url)
+    # The variable by which AWS's own clients are pointed at another endpoint.
+    actions = Actions(metadata, environment("AWS_ENDPOINT_URL", ""))
+    arrival = Arrival(actions, arguments.service_url, environment("PETTRACKER_LAUNCH_HOOK", ""))
+    reason = wait_for_notice(metadata, arguments.interval, is_arriving=arrival.look)
     logs.info("termination notice", reason=reason)
-    keep_draining(arguments.service_url, arguments.interval)
+    terminate_hook = environment("PETTRACKER_TERMINATE_HOOK", "")
+    departure = Departure(actions, metadata, arguments.service_url, terminate_hook, log_seconds=arguments.log_seconds)
+    keep_draining(arguments.service_url, arguments.interval, depart=departure.look)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,14 @@ def in_service() -> set[str]:
 
 def version() -> str:
     """Return the launch template version that the group names."""
-    named: str = group()["LaunchTemplate"]["Version"]
+    return version_of(group())
+
+
+def version_of(described: dict[str, Any]) -> str:
+    """Return the launch template version of a group, with a mixed instances policy or without."""
+    policy = described.get("MixedInstancesPolicy")
+    template = policy["LaunchTemplate"]["LaunchTemplateSpecification"] if policy else described["LaunchTemplate"]
+    named: str = template["Version"]
     return named
 
 
@@ -43,7 +50,7 @@ def is_whole() -> bool:
     hosts = [item for item in now["Instances"] if item["LifecycleState"] == "InService"]
     return (
         len(hosts) == len(now["Instances"]) == now["DesiredCapacity"]
-        and {item["LaunchTemplate"]["Version"] for item in hosts} == {now["LaunchTemplate"]["Version"]}
+        and {item["LaunchTemplate"]["Version"] for item in hosts} == {version_of(now)}
         and healthy_targets() == {item["InstanceId"] for item in hosts}
     )
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible.module_utils.mixed_instances import desired_configuration, template_of
+
 GOING_ON = ("Pending", "InProgress", "Baking")
 GOING_BACK = ("Cancelling", "RollbackInProgress")
 # Beginnings of life-cycle states: instances that are on their way out, and those that somebody has put aside.
@@ -45,12 +47,6 @@ def remaining(percentages: list[int], complete: int) -> list[int]:
     """Returns the checkpoints of a refresh in progress that still have to be judged: the latest reached, and those to come."""
     reached = [percentage for percentage in percentages if percentage <= complete]
     return reached[-1:] + [percentage for percentage in percentages if percentage > complete]
-
-
-def template_of(item: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """Returns id and version of the launch template of a group, an instance or a desired configuration."""
-    template = item.get("LaunchTemplate") or {}
-    return template.get("LaunchTemplateId"), template.get("Version")
 
 
 def serves(group: Mapping[str, Any], template_id: str, version: str) -> bool:
@@ -99,22 +95,18 @@ def progress(refresh: Mapping[str, Any]) -> str:
     return f"{said}: {reason}" if reason else said
 
 
-def request(parameters: Mapping[str, Any], hosts: int) -> dict[str, Any]:
-    """Returns the parameters of StartInstanceRefresh for a group of so many hosts."""
+def request(parameters: Mapping[str, Any], group: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the parameters of StartInstanceRefresh for a group, which keeps its mixed instances policy."""
+    template_id, version = parameters["launch_template_id"], str(parameters["launch_template_version"])
     return {
         "AutoScalingGroupName": parameters["group"],
         "Strategy": "Rolling",
-        "DesiredConfiguration": {
-            "LaunchTemplate": {
-                "LaunchTemplateId": parameters["launch_template_id"],
-                "Version": str(parameters["launch_template_version"]),
-            }
-        },
+        "DesiredConfiguration": desired_configuration(group, template_id, version),
         "Preferences": {
             "MinHealthyPercentage": parameters["min_healthy_percentage"],
             "MaxHealthyPercentage": parameters["max_healthy_percentage"],
             "InstanceWarmup": parameters["warm_up"],
-            "CheckpointPercentages": checkpoints(hosts, parameters["checkpoints"]),
+            "CheckpointPercentages": checkpoints(group["DesiredCapacity"], parameters["checkpoints"]),
             "CheckpointDelay": parameters["checkpoint_delay"],
             "BakeTime": parameters["bake_time"],
             "AlarmSpecification": {"Alarms": sorted(parameters["alarms"])},

@@ -15,6 +15,7 @@ from ansible.module_utils.instance_refreshes import (
     request,
     split,
 )
+from ansible.module_utils.mixed_instances import template_of
 from ansible.module_utils.state import as_diff, error_code
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -165,7 +166,7 @@ def bring(
     found = plan(group, refreshes, parameters["launch_template_id"], version)
     if found.action == "refuse":
         module.fail_json(msg=found.reason)
-    before = group.get("LaunchTemplate", {}).get("Version", "")
+    before = template_of(group)[1] or ""
     result = {"action": found.action, "from_version": before, "progress": "", "resumed": False, "refresh_id": ""}
     if found.refresh:
         every = found.refresh["Preferences"]["CheckpointPercentages"]
@@ -186,7 +187,7 @@ def bring(
     present = {"launch_template_version": before, "hosts_that_have_it": len(there)}
     result |= {"changed": True, "diff": as_diff(f"hosts of {parameters['group']}", wanted, present)}
     if not module.check_mode:
-        result["refresh_id"] = client.start_instance_refresh(**request(parameters, hosts))["InstanceRefreshId"]
+        result["refresh_id"] = client.start_instance_refresh(**request(parameters, group))["InstanceRefreshId"]
     return result
 
 

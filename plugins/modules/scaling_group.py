@@ -6,15 +6,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ansible.module_utils.scaling_group import (
-    SETTINGS,
-    found_state,
-    group_tags,
-    missing,
-    policy_request,
-    settings_request,
-    wanted_state,
-)
+from ansible.module_utils.scaling_group import calls, found_state, missing, wanted_state
+from ansible.module_utils.scaling_rules import resource_label, wanted_hooks
 from ansible.module_utils.state import as_diff, differences
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -22,10 +15,13 @@ DOCUMENTATION = r"""
 module: scaling_group
 short_description: Keeps an Auto Scaling group behind a load balancer as it should be
 description:
-  - Makes and corrects a group with a launch template, ELB health checks, a default warm-up, metrics and target tracking of CPU.
+  - Makes and corrects a group with a launch template, ELB health checks, a default warm-up, metrics, a mixed instances
+    policy, life-cycle hooks, target tracking of CPU and of requests, and scheduled actions.
   - Unlike M(amazon.aws.autoscaling_group) it compares before it acts, also in check mode, returns a difference, knows the
     default warm-up, and never touches the desired capacity of an existing group.
   - An existing group keeps its launch template version, which only an instance refresh changes.
+  - It owns the hooks that it is given by name, the policies V(cpu) and V(requests), and the scheduled actions whose names begin
+    with V(managed-). Those it removes when they are no longer asked for; what others have added stays.
 options:
   name:
     description: Name of the group.
@@ -69,8 +65,95 @@ options:
     description: Mean CPU of the group that target tracking keeps, in percent.
     type: float
     required: true
+  request_target:
+    description:
+      - Requests a minute for each instance that a second policy keeps; V(0) for none.
+      - The group has as many instances as the policy that wants more of them says.
+    type: float
+    default: 0
+  capacity_rebalance:
+    description: Replace a Spot instance that is at risk before it is interrupted.
+    type: bool
+    default: false
+  mixed_instances:
+    description:
+      - Buy part of the instances on the Spot market, or take several types.
+      - Without it all are On-Demand instances of the template's type.
+    type: dict
+    suboptions:
+      instance_types:
+        description: Types in the order in which On-Demand instances prefer them; the template's own when empty.
+        type: list
+        elements: str
+        default: []
+      on_demand_base:
+        description: How many instances are On-Demand at least.
+        type: int
+        default: 0
+      on_demand_percentage:
+        description: Share of those above the base that are On-Demand, in percent.
+        type: int
+        default: 100
+      spot_allocation:
+        description: How Spot capacity is chosen among the types.
+        type: str
+        choices: [price-capacity-optimized, capacity-optimized, lowest-price]
+        default: price-capacity-optimized
+  lifecycle_hooks:
+    description: Where instances wait, on their way in or out, until somebody completes the action or its time is over.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the hook.
+        type: str
+        required: true
+      transition:
+        description: On the way in or out.
+        type: str
+        choices: [launching, terminating]
+        required: true
+      heartbeat_timeout:
+        description: Seconds to wait, V(30) to V(7200); V(0) removes the hook.
+        type: int
+        required: true
+      default_result:
+        description: What happens when the time is over.
+        type: str
+        choices: [CONTINUE, ABANDON]
+        default: CONTINUE
+  schedules:
+    description:
+      - Changes of size that recur. A size that one of them sets is no difference.
+      - An action that runs once is none of a desired state, because Auto Scaling forgets it afterwards.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the action, without V(managed-).
+        type: str
+        required: true
+      recurrence:
+        description: Cron expression with five fields.
+        type: str
+        required: true
+      time_zone:
+        description: Name of the IANA time zone that O(schedules[].recurrence) is in.
+        type: str
+        default: Etc/UTC
+      min_size:
+        description: Fewest instances from then on.
+        type: int
+      max_size:
+        description: Most instances from then on.
+        type: int
+      desired_capacity:
+        description: How many instances there are then, until a policy changes it.
+        type: int
   tags:
-    description: All tags of the group itself.
+    description: All tags of the group itself. It gets C(AutoScalingGroup) with its name besides, which instances inherit.
     type: dict
     default: {}
   wait_timeout:
@@ -97,6 +180,12 @@ EXAMPLES = r"""
     health_check_grace_period: 120
     warm_up: 60
     cpu_target: 70
+    mixed_instances: {instance_types: [c5.large, c6i.large], on_demand_base: 2, on_demand_percentage: 0}
+    capacity_rebalance: true
+    lifecycle_hooks:
+      - {name: ready, transition: launching, heartbeat_timeout: 120}
+    schedules:
+      - {name: morning, recurrence: "0 7 * * MON-FRI", time_zone: Europe/London, min_size: 4}
 """
 
 RETURN = r"""
@@ -111,8 +200,34 @@ waited:
   type: float
 """
 
+MIXED_INSTANCES: dict[str, Any] = {
+    "instance_types": {"type": "list", "elements": "str", "default": []},
+    "on_demand_base": {"type": "int", "default": 0},
+    "on_demand_percentage": {"type": "int", "default": 100},
+    "spot_allocation": {
+        "type": "str",
+        "choices": ["price-capacity-optimized", "capacity-optimized", "lowest-price"],
+        "default": "price-capacity-optimized",
+    },
+}
+LIFECYCLE_HOOKS: dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "transition": {"type": "str", "choices": ["launching", "terminating"], "required": True},
+    "heartbeat_timeout": {"type": "int", "required": True},
+    "default_result": {"type": "str", "choices": ["CONTINUE", "ABANDON"], "default": "CONTINUE"},
+}
+SCHEDULES: dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "recurrence": {"type": "str", "required": True},
+    "time_zone": {"type": "str", "default": "Etc/UTC"},
+    "min_size": {"type": "int"},
+    "max_size": {"type": "int"},
+    "desired_capacity": {"type": "int"},
+}
 # Seconds between two looks at a group that is not yet in service.
 PAUSE = 2.0
+# More scheduled actions than a group has by default: API reference, DescribeScheduledActions.
+MOST_ACTIONS = 100
 # How many of the latest scaling activities a failure quotes.
 ACTIVITIES = 4
 
@@ -123,37 +238,30 @@ def describe(client: Any, name: str) -> dict[str, Any] | None:
     return next((group for group in groups if not group.get("Status")), None)
 
 
-def apply(client: Any, name: str, wanted: dict[str, Any], found: dict[str, Any] | None, fields: list[str]) -> None:
-    """Makes the calls that correct `fields`, in the order in which they depend on each other."""
-    if found is None:
-        client.create_auto_scaling_group(
-            AutoScalingGroupName=name,
-            DesiredCapacity=wanted["min_size"],
-            TargetGroupARNs=wanted["target_group_arns"],
-            Tags=group_tags(name, wanted["tags"]),
-            **settings_request(wanted),
+def describe_rules(client: Any, name: str) -> dict[str, Any]:
+    """Returns what hangs on the group by a name."""
+    return {
+        "policies": client.describe_policies(AutoScalingGroupName=name)["ScalingPolicies"],
+        "hooks": client.describe_lifecycle_hooks(AutoScalingGroupName=name)["LifecycleHooks"],
+        "schedules": client.describe_scheduled_actions(AutoScalingGroupName=name, MaxRecords=MOST_ACTIONS)[
+            "ScheduledUpdateGroupActions"
+        ],
+    }
+
+
+def label_of(module: AnsibleAWSModule) -> str:
+    """Returns what the policy on requests names its target group by; in check mode the balancer may not be there yet."""
+    arns = [arn for arn in module.params["target_group_arns"] if arn.startswith("arn:")]
+    if not module.params["request_target"] or (not arns and module.check_mode):
+        return ""
+    groups = module.client("elbv2").describe_target_groups(TargetGroupArns=arns)["TargetGroups"]
+    labels = [resource_label(arn, group["TargetGroupArn"]) for group in groups for arn in group["LoadBalancerArns"]]
+    if not labels and not module.check_mode:
+        module.fail_json(
+            msg=f"No balancer forwards to the target groups of {module.params['name']}, so there are no requests to scale by. "
+            "Make the balancer first, or set request_target to 0."
         )
-    else:
-        if set(fields) & set(SETTINGS):
-            request = settings_request(wanted)
-            if "launch_template" not in fields:
-                del request["LaunchTemplate"]  # a refresh may be changing it
-            client.update_auto_scaling_group(AutoScalingGroupName=name, **request)
-        gone = sorted(set(found["target_group_arns"]) - set(wanted["target_group_arns"]))
-        added = sorted(set(wanted["target_group_arns"]) - set(found["target_group_arns"]))
-        if added:
-            client.attach_load_balancer_target_groups(AutoScalingGroupName=name, TargetGroupARNs=added)
-        if gone:
-            client.detach_load_balancer_target_groups(AutoScalingGroupName=name, TargetGroupARNs=gone)
-        if "tags" in fields:
-            client.create_or_update_tags(Tags=group_tags(name, wanted["tags"]))
-            stale = {key: value for key, value in found["tags"].items() if key not in wanted["tags"]}
-            if stale:
-                client.delete_tags(Tags=group_tags(name, stale))
-    if "metrics_collected" in fields:
-        client.enable_metrics_collection(AutoScalingGroupName=name, Granularity="1Minute")
-    if "cpu_target" in fields:
-        client.put_scaling_policy(**policy_request(name, wanted["cpu_target"]))
+    return next(iter(sorted(labels)), "")
 
 
 def wait_until_in_service(module: AnsibleAWSModule, name: str) -> tuple[list[str], float]:
@@ -187,14 +295,17 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     client = module.client("autoscaling")
     name = module.params["name"]
     group = describe(client, name)
-    policies = client.describe_policies(AutoScalingGroupName=name)["ScalingPolicies"] if group else []
-    found = found_state(group, policies) if group else None
-    wanted = wanted_state(module.params, found)
-    fields = differences(wanted, found)
-    result = {"changed": bool(fields), "diff": as_diff(f"Auto Scaling group {name}", wanted, found)}
+    hook_names = wanted_hooks(module.params["lifecycle_hooks"])
+    found = found_state(group, describe_rules(client, name), hook_names) if group else None
+    wanted = wanted_state(module.params, found, label_of(module))
+    result = {
+        "changed": bool(differences(wanted, found)),
+        "diff": as_diff(f"Auto Scaling group {name}", wanted, found),
+    }
     if module.check_mode:
         return result
-    apply(client, name, wanted, found, fields)
+    for method, arguments in calls(name, wanted, found):
+        getattr(client, method)(**arguments)
     instances, waited = wait_until_in_service(module, name)
     return result | {"instances": instances, "waited": waited}
 
@@ -213,6 +324,11 @@ def main() -> None:
             "health_check_grace_period": {"type": "int", "required": True},
             "warm_up": {"type": "int", "required": True},
             "cpu_target": {"type": "float", "required": True},
+            "request_target": {"type": "float", "default": 0},
+            "capacity_rebalance": {"type": "bool", "default": False},
+            "mixed_instances": {"type": "dict", "options": MIXED_INSTANCES},
+            "lifecycle_hooks": {"type": "list", "elements": "dict", "default": [], "options": LIFECYCLE_HOOKS},
+            "schedules": {"type": "list", "elements": "dict", "default": [], "options": SCHEDULES},
             "tags": {"type": "dict", "default": {}},
             "wait_timeout": {"type": "int", "default": 600},
         },

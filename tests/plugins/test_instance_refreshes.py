@@ -11,6 +11,19 @@ from ansible.module_utils.instance_refreshes import checkpoints, plan, progress,
 from hypothesis import given
 from hypothesis import strategies as st
 
+PARAMETERS = {
+    "group": "service",
+    "launch_template_id": "lt-1",
+    "launch_template_version": 3,
+    "min_healthy_percentage": 100,
+    "max_healthy_percentage": 110,
+    "warm_up": 30,
+    "checkpoints": [],
+    "checkpoint_delay": 900,
+    "bake_time": 900,
+    "alarms": ["b", "a"],
+}
+
 
 def instance(name: str, version: str, state: str = "InService") -> dict[str, Any]:
     return {"InstanceId": name, "LifecycleState": state, "LaunchTemplate": template(version)}
@@ -97,19 +110,7 @@ def test_new_and_old_hosts_are_told_apart_by_their_version() -> None:
 
 
 def test_capacity_never_drops_and_a_rollback_has_somewhere_to_go() -> None:
-    parameters = {
-        "group": "service",
-        "launch_template_id": "lt-1",
-        "launch_template_version": 3,
-        "min_healthy_percentage": 100,
-        "max_healthy_percentage": 110,
-        "warm_up": 30,
-        "checkpoints": [],
-        "checkpoint_delay": 900,
-        "bake_time": 900,
-        "alarms": ["b", "a"],
-    }
-    asked = request(parameters, hosts=3)
+    asked = request(PARAMETERS, group(version="2") | {"DesiredCapacity": 3})
     assert asked["DesiredConfiguration"]["LaunchTemplate"] == {"LaunchTemplateId": "lt-1", "Version": "3"}
     preferences = asked["Preferences"]
     assert (preferences["MinHealthyPercentage"], preferences["CheckpointPercentages"]) == (100, [33, 100])
@@ -122,3 +123,33 @@ def test_progress_says_why_it_goes_back() -> None:
         "3", "RollbackInProgress", PercentageComplete=33, RollbackDetails={"RollbackReason": "An alarm rang."}
     )
     assert progress(back) == "RollbackInProgress, 33 %, 0 to replace: An alarm rang."
+
+
+def mixed_group(version: str, *instances: dict[str, Any]) -> dict[str, Any]:
+    """A group with a policy, as Auto Scaling describes it: by the template's id and name."""
+    source = {
+        "LaunchTemplateSpecification": template(version) | {"LaunchTemplateName": "service"},
+        "Overrides": [{"InstanceType": "c5.large"}, {"InstanceType": "c6i.large"}],
+    }
+    distribution = {"OnDemandBaseCapacity": 2, "SpotAllocationStrategy": "price-capacity-optimized"}
+    policy = {"LaunchTemplate": source, "InstancesDistribution": distribution}
+    return {"MixedInstancesPolicy": policy, "Instances": list(instances), "DesiredCapacity": 3}
+
+
+def test_a_mixed_group_keeps_its_policy_when_it_gets_another_version() -> None:
+    there = mixed_group("2")
+    asked = request(PARAMETERS, there)["DesiredConfiguration"]
+    assert "LaunchTemplate" not in asked
+    policy = asked["MixedInstancesPolicy"]
+    # Auto Scaling takes an id or a name, not both.
+    assert policy["LaunchTemplate"]["LaunchTemplateSpecification"] == template("3")
+    assert policy["LaunchTemplate"]["Overrides"] == there["MixedInstancesPolicy"]["LaunchTemplate"]["Overrides"]
+    assert policy["InstancesDistribution"] == there["MixedInstancesPolicy"]["InstancesDistribution"]
+
+
+def test_a_rollout_of_a_mixed_group_is_found_again_and_left_alone_when_it_is_done() -> None:
+    there = mixed_group("2", instance("i-1", "2"))
+    going_on = refresh("3", DesiredConfiguration=request(PARAMETERS, there)["DesiredConfiguration"])
+    assert plan(there, [going_on], "lt-1", "3").action == "follow"
+    assert plan(there, [], "lt-1", "2").action == "none"
+    assert plan(mixed_group("3", instance("i-1", "2")), [], "lt-1", "3").action == "start"

@@ -73,6 +73,18 @@ load_balancer_log_bucket: logs
         pytest.param(
             "autoscaling_group", GROUP + "autoscaling_group_max_size: 1", "found min 2, max 1", id="min above max"
         ),
+        pytest.param(
+            "autoscaling_group",
+            GROUP + "autoscaling_group_terminate_hook_timeout: 60",
+            "autoscaling_group_terminate_hook_timeout (60) before the 105 seconds of the deregistration delay",
+            id="hook that ends before the drain",
+        ),
+        pytest.param(
+            "load_balancer",
+            BALANCER + "load_balancer_certificate_arn: arn\nload_balancer_request_seconds: 90",
+            "load_balancer_deregistration_delay is 60 seconds, but a request may take 90",
+            id="drain that ends before a request",
+        ),
         pytest.param("load_balancer", BALANCER, "The balancer needs a certificate", id="no certificate"),
         pytest.param("alarms", "alarms_topic_arns: []", "missing required arguments: alarms_list", id="missing"),
     ],

@@ -19,7 +19,7 @@ def replaced(group, healthy_targets, eventually):
         eventually(
             lambda: ({i["InstanceId"] for i in group()["Instances"]}, healthy_targets()),
             lambda seen: victim not in seen[0] and len(seen[0]) == 2 and seen[1] == seen[0],
-            within=150,
+            within=240,  # a host that says nothing is waited for until the time of its hook is over
         )
         return healthy_targets()
 
