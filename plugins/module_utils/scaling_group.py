@@ -66,7 +66,8 @@ def found_state(group: Mapping[str, Any], policies: list[dict[str, Any]]) -> dic
         "target_group_arns": sorted(group.get("TargetGroupARNs", [])),
         "metrics_collected": bool(group.get("EnabledMetrics")),
         "cpu_target": tracking.get("TargetValue"),
-        "tags": tags_to_dict(group.get("Tags", [])),
+        # This project's own stay with the group; what it hands on to hosts is an experiment's (plugins/modules/fleet_tag.py).
+        "tags": tags_to_dict(tag for tag in group.get("Tags", []) if not tag.get("PropagateAtLaunch")),
     }
 
 
