@@ -71,10 +71,14 @@ EXAMPLES = r"""
 
 RETURN = r"""
 default_target_groups:
-  description: ARNs of the target groups to which the listener's default action sends requests.
+  description: ARNs of the target groups that the listener's default action gives weight.
   returned: when the listener exists
   type: list
   elements: str
+load_balancer_arn:
+  description: The balancer.
+  returned: when the listener exists
+  type: str
 """
 
 
@@ -168,7 +172,8 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return {
         "changed": bool(fields) if wanted else bool(rule),
         "diff": as_diff(title, wanted or {}, found) if wanted else {"before": found or {}, "after": {}},
-        "default_target_groups": sorted(forwarded(listener["DefaultActions"])),
+        "default_target_groups": sorted(arn for arn, weight in forwarded(listener["DefaultActions"]).items() if weight),
+        "load_balancer_arn": listener["LoadBalancerArn"],
     }
 
 
