@@ -65,6 +65,18 @@ rollout: setup ## Bring the pinned release to the fleet of ENV, one host first, 
 rollback: setup ## Take back the rollout that is under way in ENV, or go back to release TO (default: the one before)
 	@$(PLAYBOOK) playbooks/rollback.yml $(if $(TO),-e rollback_to=$(TO))
 
+.PHONY: experiment
+experiment: setup ## Compare a release with the served one in ENV: KIND=shadow|ab SHARE=0.1 (RELEASE=<id>; none: the pinned one)
+	@$(PLAYBOOK) playbooks/experiment.yml -e experiment_kind=$(KIND) -e experiment_share=$(SHARE) $(if $(RELEASE),-e candidate_release=$(RELEASE)) $(EXPERIMENT)
+
+.PHONY: experiment-report
+experiment-report: setup ## Show what the experiment in ENV has found so far
+	@scripts/release "$$ENV" experiment-report
+
+.PHONY: experiment-end
+experiment-end: setup ## End the experiment in ENV: keep its report, leave nothing of the candidate
+	@$(PLAYBOOK) playbooks/experiment_end.yml
+
 .PHONY: release-show
 release-show: setup ## Show and verify the current release of ENV
 	@scripts/release "$$ENV" show
