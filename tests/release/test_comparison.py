@@ -2,6 +2,7 @@
 
 import pytest
 
+from inference.mirror import SLOWDOWN
 from plugins.module_utils.judge import Limits
 from release.comparison import Copies, Finding, Side, compare_ab, compare_shadow, fewest_periods, interval
 
@@ -92,3 +93,7 @@ def test_copies_that_fail_or_take_longer_speak_against_the_candidate(copies: Cop
 def test_an_interval_knows_small_samples() -> None:
     assert interval(3, 3)[0] < 0.5
     assert interval(300, 300)[0] > 0.98
+
+
+def test_hosts_and_report_mean_the_same_by_slower() -> None:
+    assert LIMITS.slowdown == SLOWDOWN

@@ -7,14 +7,17 @@ from typing import Any
 
 import boto3
 import pytest
+from click.testing import CliRunner
 
 from localcloud import settings as constants
+from release import cli
 from release.environment import Environment
 from release.errors import ReleaseError
 from release.experiment_page import markdown, text
 from release.experiments import Report, keep, measure, running
 from release.measurements import LONGEST, Window
 from tests.localcloud.conftest import Cloud
+from tests.release.worlds import RELEASES, World
 
 BUCKET = "releases"
 ELB = "arn:aws:elasticloadbalancing:us-east-1:123456789012"
@@ -69,7 +72,7 @@ class Account:
 
 
 @pytest.fixture
-def account(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+def measured(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     monkeypatch.setenv("AWS_ENDPOINT_URL", cloud.url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", constants.ACCESS_KEY_ID)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", constants.SECRET_ACCESS_KEY)
@@ -85,14 +88,14 @@ def answer(account: Account, group: str, seconds: float, *latencies: float, fail
     account.put("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", [failed], seconds, **dimensions)
 
 
-def test_an_ab_is_compared_by_what_the_balancer_saw_of_each_target_group(account: Account) -> None:
-    account.start()
+def test_an_ab_is_compared_by_what_the_balancer_saw_of_each_target_group(measured: Account) -> None:
+    measured.start()
     for period in range(10):
         load = 1 + period / 10
-        answer(account, "live/2", 10 * period + 1, 0.04 * load, 0.05 * load, 0.1 * load)
-        answer(account, "candidate/3", 10 * period + 2, 0.08 * load, 0.1 * load, 0.2 * load, failed=2)
-    answer(account, "live/2", -600, 9.0)  # before it began
-    report = account.report()
+        answer(measured, "live/2", 10 * period + 1, 0.04 * load, 0.05 * load, 0.1 * load)
+        answer(measured, "candidate/3", 10 * period + 2, 0.08 * load, 0.1 * load, 0.2 * load, failed=2)
+    answer(measured, "live/2", -600, 9.0)  # before it began
+    report = measured.report()
     assert (report.live.requests, report.candidate.requests) == (30, 50)
     assert (report.live.errors, report.candidate.errors) == (0, 20)
     assert len(report.live.medians) == 10
@@ -105,8 +108,8 @@ def test_an_ab_is_compared_by_what_the_balancer_saw_of_each_target_group(account
     assert "| requests | 30 | 50 |" in markdown(report)
 
 
-def test_a_shadow_is_compared_by_what_hosts_say_of_their_copies(account: Account) -> None:
-    account.start(kind="shadow", share=1.0)
+def test_a_shadow_is_compared_by_what_hosts_say_of_their_copies(measured: Account) -> None:
+    measured.start(kind="shadow", share=1.0)
     counts = {
         "Compared": 40,
         "Agreed": 38,
@@ -117,14 +120,14 @@ def test_a_shadow_is_compared_by_what_hosts_say_of_their_copies(account: Account
         "Dropped": 3,
     }
     for name, number in counts.items():
-        account.put("PetTracker/ML", f"Shadow{name}", [number / 2], 15, AutoScalingGroupName="live")
-        account.put("PetTracker/ML", f"Shadow{name}", [number / 2], 35, AutoScalingGroupName="live")
-        account.put("PetTracker/ML", f"Shadow{name}", [1000], 35, AutoScalingGroupName="live", InstanceId="i-1")
-    account.put("PetTracker/ML", "ShadowConfidenceDifference", [0.1, 0.3], 15, AutoScalingGroupName="live")
-    account.put("PetTracker/ML", "InferenceLatency", [40.0] * 44, 15, AutoScalingGroupName="live")
-    account.put("PetTracker/ML", "InferenceLatency", [44.0] * 40, 15, AutoScalingGroupName="candidate")
-    account.put("PetTracker/ML", "InferenceErrors", [1], 15, AutoScalingGroupName="candidate")
-    report = account.report()
+        measured.put("PetTracker/ML", f"Shadow{name}", [number / 2], 15, AutoScalingGroupName="live")
+        measured.put("PetTracker/ML", f"Shadow{name}", [number / 2], 35, AutoScalingGroupName="live")
+        measured.put("PetTracker/ML", f"Shadow{name}", [1000], 35, AutoScalingGroupName="live", InstanceId="i-1")
+    measured.put("PetTracker/ML", "ShadowConfidenceDifference", [0.1, 0.3], 15, AutoScalingGroupName="live")
+    measured.put("PetTracker/ML", "InferenceLatency", [40.0] * 44, 15, AutoScalingGroupName="live")
+    measured.put("PetTracker/ML", "InferenceLatency", [44.0] * 40, 15, AutoScalingGroupName="candidate")
+    measured.put("PetTracker/ML", "InferenceErrors", [1], 15, AutoScalingGroupName="candidate")
+    report = measured.report()
     assert report.copies is not None
     assert (report.copies.compared, report.copies.agreed, report.copies.failed) == (40, 38, 1)
     assert report.copies.confidence_difference == pytest.approx(0.2)
@@ -136,39 +139,52 @@ def test_a_shadow_is_compared_by_what_hosts_say_of_their_copies(account: Account
     assert "44.0 ms" in shown
 
 
-def test_without_any_traffic_the_report_says_that_it_knows_nothing(account: Account) -> None:
+def test_without_any_traffic_the_report_says_that_it_knows_nothing(measured: Account) -> None:
     for kind in ("ab", "shadow"):
-        account.start(kind=kind)
-        report = account.report()
+        measured.start(kind=kind)
+        report = measured.report()
         assert {finding.verdict for finding in report.findings} == {"unknown"}
         assert "unknown" in text(report).splitlines()[0]
 
 
-def test_a_report_is_one_document_and_one_page_that_later_ones_replace(account: Account) -> None:
-    account.start()
+def test_a_report_is_one_document_and_one_page_that_later_ones_replace(measured: Account) -> None:
+    measured.start()
     for final, outcome in ((False, "running"), (True, "ended")):
-        report = account.report(final)
-        address = keep(account.environment, report, markdown(report))
+        report = measured.report(final)
+        address = keep(measured.environment, report, markdown(report))
         key = address.removeprefix(f"s3://{BUCKET}/")
-        document = json.loads(account.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+        document = json.loads(measured.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
         assert document["outcome"] == outcome
         assert document["release"]["id"] == "pets-2-0123456789ab"
         assert {finding["verdict"] for finding in document["findings"]} == {"unknown"}
-    listed = account.s3.list_objects_v2(Bucket=BUCKET)["Contents"]
-    stamp = account.begin.strftime("%Y-%m-%dT%H%M%SZ").replace("-", "")
+    listed = measured.s3.list_objects_v2(Bucket=BUCKET)["Contents"]
+    stamp = measured.begin.strftime("%Y-%m-%dT%H%M%SZ").replace("-", "")
     names = {f"staging/experiments/{stamp}-pets-2-0123456789ab.{suffix}" for suffix in ("json", "md")}
     assert {item["Key"] for item in listed} == names | {"staging/experiments/running.json"}
 
 
-def test_where_none_is_under_way_or_not_yet_the_message_says_what_to_do(account: Account) -> None:
+def test_where_none_is_under_way_or_not_yet_the_message_says_what_to_do(measured: Account) -> None:
     with pytest.raises(ReleaseError, match="make experiment ENV=staging begins one"):
-        running(account.environment)
-    account.start(begin="")
+        running(measured.environment)
+    measured.start(begin="")
     with pytest.raises(ReleaseError, match="goes on with it"):
-        running(account.environment)
-    account.start(kind="canary")
+        running(measured.environment)
+    measured.start(kind="canary")
     with pytest.raises(ReleaseError, match="describes no experiment"):
-        running(account.environment)
+        running(measured.environment)
+
+
+def test_the_command_shows_the_report_and_where_it_is_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("release.environment.read_environment", lambda _: world.environment())
+    document = DOCUMENT | {"begin": "2026-01-02T03:04:05+00:00"}
+    s3 = boto3.client("s3")
+    s3.put_object(Bucket=RELEASES, Key="staging/experiments/running.json", Body=json.dumps(document).encode())
+    done = CliRunner().invoke(cli.main, ["experiment-report", "--env", "staging", "--final"])
+    assert done.exit_code == 0, done.output
+    key = "staging/experiments/20260102T030405Z-pets-2-0123456789ab"
+    assert f"s3://{RELEASES}/{key}.json" in done.output
+    assert "latency p99" in done.output
+    assert json.loads(s3.get_object(Bucket=RELEASES, Key=f"{key}.json")["Body"].read())["outcome"] == "ended"
 
 
 def test_a_long_experiment_is_looked_at_for_its_last_day_in_periods_that_one_page_can_hold() -> None:
