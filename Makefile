@@ -19,7 +19,7 @@ PLAYBOOK = scripts/with-environment $(ENV) ansible-playbook -i inventories/$(ENV
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-17s\033[0m %s\n", $$1, $$2}'
 	@echo "  ENV=local|dev|staging|production selects the inventory (default: local, the rehearsal)"
 
 .PHONY: setup
@@ -64,6 +64,18 @@ rollout: setup ## Bring the pinned release to the fleet of ENV, one host first, 
 .PHONY: rollback
 rollback: setup ## Take back the rollout that is under way in ENV, or go back to release TO (default: the one before)
 	@$(PLAYBOOK) playbooks/rollback.yml $(if $(TO),-e rollback_to=$(TO))
+
+.PHONY: experiment
+experiment: setup ## Compare a release with the served one in ENV: KIND=shadow|ab SHARE=0.1 (RELEASE=id; none: the pinned one)
+	@$(PLAYBOOK) playbooks/experiment.yml -e experiment_kind=$(KIND) -e experiment_share=$(or $(SHARE),0.1) $(if $(RELEASE),-e candidate_release=$(RELEASE)) $(EXPERIMENT)
+
+.PHONY: experiment-report
+experiment-report: setup ## Show what the experiment in ENV has found so far
+	@scripts/release "$$ENV" experiment-report
+
+.PHONY: experiment-end
+experiment-end: setup ## End the experiment in ENV: keep its report, leave nothing of the candidate
+	@$(PLAYBOOK) playbooks/experiment_end.yml
 
 .PHONY: release-show
 release-show: setup ## Show and verify the current release of ENV

@@ -2,7 +2,7 @@
 
 import platform
 import re
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import PurePath
@@ -10,10 +10,13 @@ from typing import Any
 
 from tornado.web import Application, RequestHandler
 
+from inference.bodies import BodyHandler
+from inference.errors import BadRequestError
 from inference.handlers import JsonHandler, NotFoundHandler, observe, require_loopback
 from inference.metrics import CONTENT_TYPE
 from inference.openapi import document
 from inference.predict import PredictHandler, Predictor
+from inference.shadow import MOST_CHARACTERS, ShadowError, read
 
 _PAGE_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -74,6 +77,28 @@ class DrainHandler(JsonHandler):
         self._state.check_serving()
         self._state.drain()
         self.write_json({"status": self._state.phase})
+
+
+class ShadowHandler(BodyHandler):
+    """PUT /shadow: copy answered predictions to a candidate fleet, as the body says, or no longer. Loopback only."""
+
+    def initialize(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+
+    def prepare(self) -> None:
+        if self.request.method == "PUT":
+            check = partial(require_loopback, self.request)
+            self.expect_body(self._predictor.settings, self._predictor.bodies, MOST_CHARACTERS, check)
+        else:
+            super().prepare()
+
+    def put(self) -> None:
+        try:
+            shadow = read(self.body().decode("ascii"))
+        except (ShadowError, UnicodeDecodeError) as error:
+            raise BadRequestError(f"The body is not what /shadow takes. {error}") from None
+        self._predictor.mirror.tell(shadow)
+        self.write_json(shadow.document() if shadow else {"share": 0, "until": 0, "targets": []})
 
 
 class VersionHandler(JsonHandler):
@@ -152,6 +177,7 @@ def application(predictor: Predictor, program: str, threads: int) -> Application
         (r"/ready", ReadyHandler, shared),
         (r"/health/ready", AcceptHandler, shared),
         (r"/health/drain", DrainHandler, shared),
+        (r"/shadow", ShadowHandler, shared),
         (r"/version", VersionHandler, {**shared, "program": program, "threads": threads}),
         (r"/metrics", MetricsHandler, shared),
         (r"/openapi\.json", OpenApiHandler, shared),

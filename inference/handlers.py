@@ -24,7 +24,8 @@ from inference.tracing import trace_fields
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # Of a body that nobody asked for; a longer one ends in a closed connection.
 _DROPPED_BYTES = 1024 * 1024
-_PROBES = {"/health", "/ready", "/metrics"}
+# Asked again and again.
+_PROBES = {"/health", "/ready", "/metrics", "/shadow"}
 
 
 @stream_request_body

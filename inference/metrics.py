@@ -6,6 +6,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_DIFFERENCES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 
 
@@ -45,6 +46,40 @@ class Metrics:
         self.ready = Gauge("pettracker_ready", "1 while /ready answers 200.", registry=registry)
         self.model = Gauge(
             "pettracker_model_info", "The model served.", ["name", "version", "digest", "program"], registry=registry
+        )
+        self._add_shadow(registry)
+
+    def _add_shadow(self, registry: CollectorRegistry) -> None:
+        self.shadow_share = Gauge(
+            "pettracker_shadow_share", "Share of answered predictions that is copied to a candidate.", registry=registry
+        )
+        self.shadow_copies = Counter(
+            "pettracker_shadow_copies", "Copies that were sent to the candidate.", registry=registry
+        )
+        self.shadow_dropped = Counter(
+            "pettracker_shadow_dropped", "Copies that were not sent, by reason.", ["reason"], registry=registry
+        )
+        self.shadow_failed = Counter(
+            "pettracker_shadow_failed", "Copies without a usable answer, by reason.", ["reason"], registry=registry
+        )
+        self.shadow_compared = Counter(
+            "pettracker_shadow_compared",
+            "Answers compared: the likeliest class is the same.",
+            ["agrees"],
+            registry=registry,
+        )
+        self.shadow_seconds = Histogram(
+            "pettracker_shadow_seconds",
+            "Answers that were compared, by what each side says that it took.",
+            ["side"],
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self.shadow_confidence_difference = Histogram(
+            "pettracker_shadow_confidence_difference",
+            "Size of the difference in the confidence in the answered class.",
+            registry=registry,
+            buckets=_DIFFERENCES,
         )
 
     def exposition(self) -> bytes:

@@ -1,17 +1,19 @@
-"""Drains the service when the host is about to be taken away: `python -m inference.notices`.
+"""Drains the service when the host is about to be taken away, and hands on its tags: `python -m inference.notices`.
 
 Instance metadata (IMDSv2) tells it. A process of its own does the asking, so that the one that reads strangers' photos is
 denied the metadata, where the role's credentials are. It also completes the life-cycle hooks of the host's group, which takes
 those credentials. Standard library only, to stay small.
 
 Sources: EC2 user guide, "Spot Instance interruption notices" and "EC2 instance rebalance recommendations"; EC2 Auto Scaling
-user guide, "Retrieve the target lifecycle state through instance metadata". Where there is nothing to tell, each document
-is a 404.
+user guide, "Retrieve the target lifecycle state through instance metadata"; EC2 user guide, "View tags for your EC2 instances
+using instance metadata". Where there is nothing to tell, each document is a 404.
 """
 
 import argparse
+import http.client
 import json
 import os
+import threading
 import time
 from collections.abc import Callable
 
@@ -21,6 +23,7 @@ from inference.metadata import Metadata, UnavailableError, request
 
 SPOT_ACTION = "spot/instance-action"
 REBALANCE = "events/recommendations/rebalance"
+SHADOW_TAG = "tags/instance/Shadow"
 
 # Seconds. A Spot notice comes two minutes ahead and AWS advises to ask every five seconds; a group that shrinks leaves as
 # long as its target group's deregistration delay.
@@ -98,8 +101,28 @@ def keep_draining(
         sleep(interval)
 
 
+def keep_shadowing(metadata: Metadata, service_url: str, interval: float = INTERVAL, sleep: Sleep = time.sleep) -> None:
+    """Tell the service what the tag `Shadow` says, and go on: one that is started anew does not know.
+
+    Where the tag is gone, the service is told so until it has heard it. Where there is none, nothing is said.
+    """
+    told, refused = "", ""
+    while True:
+        try:
+            line = metadata.get(SHADOW_TAG) or ""
+            if line or told:
+                status, answer = request(service_url, "PUT", "/shadow", {"Content-Type": "text/plain"}, body=line)
+                told = line if status == http.client.OK else told or line
+                if status != http.client.OK and line != refused:
+                    refused = line
+                    logs.error("the service does not take the tag Shadow", line=line[:300], answer=answer[:200])
+        except UnavailableError:
+            pass  # who listens for notices says so
+        sleep(interval)
+
+
 def main() -> None:
-    """Wait for a notice, then drain for the rest of the host's life."""
+    """Wait for a notice, then drain for the rest of the host's life; meanwhile hand on what the tags say."""
     parser = argparse.ArgumentParser(prog="python -m inference.notices", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--metadata-url", default="http://169.254.169.254", help="instance metadata (%(default)s)")
     parser.add_argument("--service-url", default="http://127.0.0.1:8080", help="what is drained (%(default)s)")
@@ -115,6 +138,13 @@ def main() -> None:
     # The variable by which AWS's own clients are pointed at another endpoint.
     actions = Actions(metadata, environment("AWS_ENDPOINT_URL", ""))
     arrival = Arrival(actions, arguments.service_url, environment("PETTRACKER_LAUNCH_HOOK", ""))
+    # It caches a token, which two threads must not renew at once: each has its own.
+    threading.Thread(
+        target=keep_shadowing,
+        args=(Metadata(arguments.metadata_url), arguments.service_url, arguments.interval),
+        name="shadow",
+        daemon=True,
+    ).start()
     reason = wait_for_notice(metadata, arguments.interval, is_arriving=arrival.look)
     logs.info("termination notice", reason=reason)
     terminate_hook = environment("PETTRACKER_TERMINATE_HOOK", "")

@@ -24,11 +24,13 @@ from inference.errors import (
 from inference.features import FIELD, LARGEST
 from inference.predict import FEATURE_TYPES, FORM_FIELDS, IMAGE_TYPES, max_body_bytes
 from inference.settings import Settings
+from inference.shadow import MOST_CHARACTERS, PATTERN
 
 _Document = dict[str, Any]
 _Errors = list[type[ServingError]]
 _UNAVAILABLE: _Errors = [NotReadyError, DrainingError]
 _LOOPBACK: _Errors = [ForbiddenError, *_UNAVAILABLE]
+_SHADOW_ERRORS: _Errors = [BadRequestError, ForbiddenError, RequestTimeoutError, TooLargeError, OverloadedError]
 _IMAGE_ERRORS: _Errors = [UndecodableImageError]
 _FEATURE_ERRORS: _Errors = [InvalidFeaturesError]
 _PREDICT_ERRORS: _Errors = [
@@ -68,6 +70,7 @@ def document(manifest: Manifest, settings: Settings) -> _Document:
             "/health/drain": {
                 "put": _operation("drain", "Ask for no traffic; loopback only.", _phase("draining"), _LOOPBACK)
             },
+            "/shadow": {"put": _shadow()},
             "/version": {"get": _operation("version", "Which model and code answer.", _reference("Version"))},
             "/metrics": {"get": _operation("metrics", "Prometheus metrics.", _TEXT, media_type="text/plain")},
             "/openapi.json": {"get": _operation("openapi", "This document.", {"type": "object"})},
@@ -94,6 +97,22 @@ def _predict(manifest: Manifest, settings: Settings) -> _Document:
             _header("traceparent", "W3C trace context; goes to the log."),
         ],
         "requestBody": {"required": True, "content": content},
+    }
+
+
+def _shadow() -> _Document:
+    line = {
+        "type": "string",
+        "pattern": PATTERN,
+        "maxLength": MOST_CHARACTERS,
+        "examples": ["share=0.25 until=1767225600 10.0.11.7:8080"],
+    }
+    number = {"type": "number", "minimum": 0}
+    answer = _object({"share": number, "until": number, "targets": {"type": "array", "items": _TEXT}})
+    return {
+        **_operation("shadow", "Copy answered predictions to a candidate; loopback only.", answer, _SHADOW_ERRORS),
+        "description": "An empty line ends it.",
+        "requestBody": {"required": False, "content": {"text/plain": {"schema": line}}},
     }
 
 

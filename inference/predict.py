@@ -23,6 +23,7 @@ from inference.errors import (
     quoted,
 )
 from inference.metrics import Metrics
+from inference.mirror import HEADER, Copy, Mirror
 from inference.settings import Settings
 from inference.state import Phase, State
 from inference.telemetry import Telemetry
@@ -66,6 +67,7 @@ class Predictor:
 
     def __post_init__(self) -> None:
         self.bodies = Budget(self.settings.max_held_bytes)
+        self.mirror = Mirror(self.metrics, self.telemetry)
 
     def check_capacity(self) -> None:
         """Raise unless one more prediction can be taken: NotReadyError, DrainingError or OverloadedError."""
@@ -114,6 +116,8 @@ class Predictor:
 class PredictHandler(BodyHandler):
     """Takes what the served model takes: a photo, raw or in a form, or a JSON object."""
 
+    _answered: Copy | None = None
+
     def initialize(self, predictor: Predictor) -> None:
         self._predictor = predictor
         self._takes_images = predictor.manifest.input.kind == "image"
@@ -128,7 +132,8 @@ class PredictHandler(BodyHandler):
     async def post(self) -> None:
         started = time.perf_counter()
         try:
-            predictions = await self._predictor.predict(self._content(self.body()))
+            content = self._content(self.body())
+            predictions = await self._predictor.predict(content)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if not self.gone or task is None:
@@ -139,6 +144,9 @@ class PredictHandler(BodyHandler):
         self._predictor.telemetry.latency(seconds)
         if self._predictor.state.phase is Phase.DRAINING:
             self.set_header("Connection", "close")
+        if HEADER not in self.request.headers:
+            kind = "application/octet-stream" if self._takes_images else "application/json"
+            self._answered = Copy(content, kind, self.request_id, predictions, seconds)
         self.write_json(
             {
                 "predictions": predictions,
@@ -147,6 +155,13 @@ class PredictHandler(BodyHandler):
                 "request_id": self.request_id,
             }
         )
+
+    def on_finish(self) -> None:
+        super().on_finish()
+        # The answer is on its way, and whatever comes of the copy cannot touch it.
+        if self._answered is not None:
+            self._predictor.mirror.offer(self._answered)
+            self._answered = None
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         super().write_error(status_code, **kwargs)

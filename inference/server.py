@@ -73,6 +73,7 @@ class Server:
         failure = await self._serve(engine, predictor.state, signals)
         http.stop()
         predictor.state.stop()
+        predictor.mirror.close()
         await self._finish(predictor)
         await http.close_all_connections()
         engine.close()

@@ -44,6 +44,16 @@ class Telemetry:
         """Count a prediction that failed for a reason of the server's own; `code` is the error code of the answer."""
         self._send(f"{ERRORS}:1|c|#code:{code}")
 
+    def count(self, name: str, number: int, **tags: str) -> None:
+        """Add to a counter; a number of 0 is not sent."""
+        if number:
+            labels = ",".join(f"{key}:{value}" for key, value in tags.items())
+            self._send(f"{name}:{number}|c" + (f"|#{labels}" if labels else ""))
+
+    def value(self, name: str, value: float) -> None:
+        """Tell one value of a distribution. StatsD calls it a timing, and CloudWatch gives it no unit."""
+        self._send(f"{name}:{value:.6f}|ms")
+
     def close(self) -> None:
         """Send nothing any more."""
         if self._socket is not None:

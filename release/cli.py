@@ -184,3 +184,32 @@ def show_rollback_target(identity: str | None, environment: str) -> None:
     from release.rollouts import rollback_target
 
     click.echo(rollback_target(read_environment(environment), identity).model_dump_json())
+
+
+@main.command("experiment-target")
+@click.argument("identity", metavar="RELEASE")
+@_environment
+@_reports_errors
+def show_experiment_target(identity: str, environment: str) -> None:
+    """Print, as JSON, a release that is to be compared with the one that is served. All of it is verified."""
+    from release.environment import read_environment
+    from release.rollouts import candidate_of_experiment
+
+    click.echo(candidate_of_experiment(read_environment(environment), identity).model_dump_json())
+
+
+@main.command("experiment-report")
+@_environment
+@click.option("--final", is_flag=True, help="The experiment ends with this report.")
+@_json
+@_reports_errors
+def experiment_report(environment: str, final: bool, as_json: bool) -> None:
+    """Show what the experiment that is under way has found so far, and keep it beside the reports of rollouts."""
+    from release.environment import read_environment
+    from release.experiment_page import markdown, text
+    from release.experiments import keep, measure, now, running
+
+    where = read_environment(environment)
+    report = measure(running(where), now(), final=final)
+    address = keep(where, report, markdown(report))
+    click.echo(json.dumps(report.document(), ensure_ascii=False) if as_json else f"{text(report)}\n\n{address}")

@@ -114,8 +114,37 @@ def rollback_target(environment: Environment, identity: str | None) -> RolledOut
     Raises:
         ReleaseError: there is none, or its record, model or image is not what was released.
     """
-    rollouts, store = read_rollouts(environment), Releases(environment)
+    rollouts = read_rollouts(environment)
     wanted = identity or choose(rollouts, environment.name).id
+    found, problems = look_up(environment, wanted, rollouts)
+    if problems:
+        raise ReleaseError(
+            f"the fleet cannot go back to {wanted}: {'; '.join(problems)}. Name another with TO=, or release this model again"
+        )
+    return found
+
+
+def candidate_of_experiment(environment: Environment, identity: str) -> RolledOut:
+    """Return the release that an experiment is to compare, after a look at everything that it needs.
+
+    Raises:
+        ReleaseError: there is none, or its record, model or image is not what was released.
+    """
+    found, problems = look_up(environment, identity, read_rollouts(environment))
+    if problems:
+        raise ReleaseError(
+            f"{identity} cannot be compared: {'; '.join(problems)}. Name another, or release this model again"
+        )
+    return found
+
+
+def look_up(environment: Environment, wanted: str, rollouts: list[Rollout]) -> tuple[RolledOut, list[str]]:
+    """Return a release by its id, and what is wrong with its record, model or image.
+
+    Raises:
+        ReleaseError: there is none of this id.
+    """
+    store = Releases(environment)
     record = store.read(wanted)
     if record is not None:
         problems = [f"{check.subject}: {check.problem}" for check in store.verify(record) if check.problem]
@@ -140,8 +169,4 @@ def rollback_target(environment: Environment, identity: str | None) -> RolledOut
             "image": store.image_problem(found.image_id, found.model_digest),
         }
         problems = [f"{subject}: {problem}" for subject, problem in looked_at.items() if problem]
-    if problems:
-        raise ReleaseError(
-            f"the fleet cannot go back to {wanted}: {'; '.join(problems)}. Name another with TO=, or release this model again"
-        )
-    return found
+    return found, problems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,9 +28,10 @@ class Pool:
 
 @dataclass(frozen=True)
 class Forward:
-    """Send the request to one of the pools, by weight."""
+    """Send the request to one of the pools, by weight; for `sticky_seconds` a client's next ones go where its first went."""
 
     pools: tuple[tuple[str, int], ...]
+    sticky_seconds: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,9 @@ class Balancer:
 
 
 UNAVAILABLE = "<html><head><title>503 Service Temporarily Unavailable</title></head></html>"
+
+# Cookies of target group stickiness, and what their attributes have in addition.
+STICKY_COOKIES = {"AWSALBTG": "", "AWSALBTGCORS": "; SameSite=None; Secure"}
 
 # Elastic Load Balancing user guide, "Listener rules": names of conditions and what they look at.
 FETCHES = {
@@ -161,10 +166,33 @@ def render_rule(number: int, rule: Rule, listener: Listener, ports: dict[int, in
                 lines.append(f"http-request set-var(txn.draw) rand({total}) {taken}")
             below = 0
             for pool, weight in forward.pools:
+                if weight and forward.sticky_seconds:
+                    lines += render_stickiness(pool, forward.sticky_seconds, taken, (below, below + weight - 1))
                 below += weight
                 if weight:
                     lines.append(f"use_backend {pool} {taken} {{ var(txn.draw) -m int lt {below} }}")
     return lines
+
+
+def render_stickiness(pool: str, seconds: int, taken: str, drawn: tuple[int, int]) -> list[str]:
+    """Return the lines that keep a client with a pool, which is that of the numbers from `drawn[0]` to `drawn[1]`.
+
+    A cookie overrides what was drawn. User guide, "Sticky sessions for your Application Load Balancer": AWSALBTG names the
+    target group that a rule has chosen; browsers get it once more as AWSALBTGCORS, for requests from other sites. One that
+    names a target group which the rule does not have, or gives no weight, counts for nothing. On AWS it lives for seven
+    days, and its encrypted content says for how long it holds; here it ends when it does not hold any more.
+    """
+    value = hashlib.sha256(pool.encode()).hexdigest()
+    stays = [
+        f"http-request set-var(txn.draw) int({drawn[0]}) {taken} {{ req.cook({name}) -m str {value} }}"
+        for name in STICKY_COOKIES
+    ]
+    chosen = f"{taken} {{ var(txn.draw) -m int {drawn[0]}:{drawn[1]} }}"
+    cookies = [
+        quoted(f"{name}={value}; Expires=%[date({seconds}),http_date]; Path=/{more}")
+        for name, more in STICKY_COOKIES.items()
+    ]
+    return [*stays, *[f"http-response add-header Set-Cookie {cookie} {chosen}" for cookie in cookies]]
 
 
 def render_listener(listener: Listener, ports: dict[int, int]) -> list[str]:

@@ -112,8 +112,13 @@ def _action(action: Any) -> Forward | Redirect | FixedResponse:
         return FixedResponse(
             int(answer["StatusCode"]), answer.get("ContentType", "text/plain"), answer.get("MessageBody", "")
         )
-    groups = data.get("ForwardConfig", {}).get("TargetGroups") or [{"TargetGroupArn": data["TargetGroupArn"]}]
-    return Forward(tuple((pool_name(one["TargetGroupArn"]), int(one.get("Weight", 1))) for one in groups))
+    config = data.get("ForwardConfig", {})
+    groups = config.get("TargetGroups") or [{"TargetGroupArn": data["TargetGroupArn"]}]
+    sticky = config.get("TargetGroupStickinessConfig", {})
+    return Forward(
+        tuple((pool_name(one["TargetGroupArn"]), int(one.get("Weight", 1))) for one in groups),
+        int(sticky["DurationSeconds"]) if str(sticky.get("Enabled")).lower() == "true" else 0,
+    )
 
 
 def _certificate_file(directory: Path, arn: str) -> Path:

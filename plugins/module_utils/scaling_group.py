@@ -99,7 +99,10 @@ def found_state(group: Mapping[str, Any], rules: Mapping[str, Any], hook_names: 
         "metrics_collected": bool(group.get("EnabledMetrics")),
         "lifecycle_hooks": found_hooks(rules["hooks"], hook_names),
         "schedules": found_schedules(rules["schedules"]),
-        "tags": tags_to_dict(group.get("Tags", [])),
+        # What else it hands on to its hosts is an experiment's (plugins/modules/fleet_tag.py).
+        "tags": tags_to_dict(
+            tag for tag in group.get("Tags", []) if tag["Key"] == GROUP_TAG or not tag.get("PropagateAtLaunch")
+        ),
     }
 
 

@@ -149,7 +149,7 @@ def test_a_request_under_way_is_answered_before_the_end() -> None:
 
 
 @pytest.mark.skipif(shutil.which("ip") is None, reason="needs the ip command to find an address")
-def test_only_the_host_itself_may_drain() -> None:
+def test_only_the_host_itself_may_drain_and_say_what_is_copied() -> None:
     output = subprocess.run(
         ["ip", "-4", "-o", "addr", "show", "scope", "global"], capture_output=True, text=True, check=True
     )
@@ -159,7 +159,7 @@ def test_only_the_host_itself_may_drain() -> None:
     running = start(tiny_bundle(), "--address", address, "--drain-seconds", "0")
     running.wait_for("ready")
     try:
-        for path in ("/health/drain", "/health/ready"):
+        for path in ("/health/drain", "/health/ready", "/shadow"):
             answer = ask(
                 f"{running.url}{path}", None, "PUT", {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1"}
             )

@@ -127,6 +127,71 @@ def test_a_service_that_is_off_is_mentioned_once_asked_more_rarely_and_heeded_wh
     assert [one.message for one in caplog.records] == ["no instance metadata"]
 
 
+@pytest.fixture
+def lines() -> Iterator[tuple[str, list[str], list[int]]]:
+    """The address of a service, what it was told at /shadow, and the statuses that it answers before 200."""
+    told: list[str] = []
+    statuses: list[int] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
+            told.append(f"{self.path} {body}")
+            self.send_response(statuses.pop(0) if statuses else 200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", told, statuses
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_tag_is_told_again_and_again_and_its_end_until_it_is_heard(
+    metadata: Metadata, lines: tuple[str, list[str], list[int]]
+) -> None:
+    url, told, statuses = lines
+
+    def tag(**tags: str) -> Callable[[], None]:
+        def change() -> None:
+            metadata.view = replace(VIEW, tags=tags)
+
+        return change
+
+    def untag() -> None:
+        metadata.view = replace(VIEW, tags={"Name": "host"})
+        statuses.append(503)
+
+    slept, sleep = scenes(nothing, tag(Shadow="one"), nothing, tag(Shadow="two"), untag, nothing, nothing)
+    with pytest.raises(Over):
+        notices.keep_shadowing(notices.Metadata(metadata.url), url, 2, sleep)
+    assert told == ["/shadow one", "/shadow one", "/shadow two", "/shadow ", "/shadow "]
+    assert set(slept) == {2}
+
+
+def test_a_tag_that_the_service_refuses_is_mentioned_once(
+    metadata: Metadata, lines: tuple[str, list[str], list[int]], caplog: pytest.LogCaptureFixture
+) -> None:
+    url, told, statuses = lines
+    metadata.view = replace(VIEW, tags={"Shadow": "nonsense"})
+    statuses.extend([400] * 3)
+    with caplog.at_level(logging.ERROR, "inference"), pytest.raises(Over):
+        notices.keep_shadowing(notices.Metadata(metadata.url), url, 2, scenes(nothing, nothing)[1])
+    assert told == ["/shadow nonsense"] * 3
+    [record] = caplog.records
+    assert record.fields["line"] == "nonsense"
+
+
+def test_a_host_that_cannot_ask_for_its_tags_goes_on() -> None:
+    slept, sleep = scenes(nothing)
+    with pytest.raises(Over):
+        notices.keep_shadowing(notices.Metadata("http://127.0.0.1:1"), "http://127.0.0.1:1", 2, sleep)
+    assert slept == [2, 2]
+
+
 def test_a_service_out_of_reach_ends_nothing() -> None:
     slept, sleep = scenes(nothing)
     with pytest.raises(Over):

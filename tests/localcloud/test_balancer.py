@@ -11,10 +11,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import trustme
@@ -58,7 +59,7 @@ def full(directory: Path) -> Balancer:
     rules = (
         Rule((Condition("path-pattern", ("/old/*",)),), replace(REDIRECT, path="/new/#{path}", query="from=old")),
         Rule((Condition("host-header", ("*.example.com", "a'b.com")),), FixedResponse(418, "text/plain", "it's tea")),
-        Rule((Condition("http-header", ("canary*",), "X-Release"),), Forward((("one", 9), ("two", 1)))),
+        Rule((Condition("http-header", ("canary*",), "X-Release"),), Forward((("one", 9), ("two", 1)), 60)),
         Rule((Condition("http-request-method", ("DELETE",)), Condition("source-ip", ("10.0.0.0/8",))), REDIRECT),
         Rule((), Forward((("one", 1),))),
     )
@@ -120,6 +121,7 @@ class Echo(BaseHTTPRequestHandler):
         body = f"{self.headers['X-Forwarded-For']} {self.headers['X-Forwarded-Proto']}".encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-Port", str(self.server.server_address[1]))
         self.end_headers()
         self.wfile.write(body)
 
@@ -196,6 +198,116 @@ def test_requests_reach_a_registered_target_over_tls_with_albs_headers(served: S
     served.elb.register_targets(TargetGroupArn=served.group, Targets=[{"Id": "i-0123456789abcdef0"}])
     served.balancer.update()
     assert eventually(lambda: served.get("/") == (200, "127.0.0.1 https"))
+
+
+class Split(Served):
+    """A rule shares the requests for /predict between two groups; each has a target of its own."""
+
+    hosts: ClassVar = {"live": "i-0123456789abcdef0", "candidate": "i-0123456789abcdef1"}
+
+    def __init__(self, cloud: Cloud, directory: Path, ports: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(cloud, directory, ports["live"], monkeypatch)
+        vpc = cloud.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
+        made = self.elb.create_target_group(Name="candidate", Protocol="HTTP", Port=ports["candidate"], VpcId=vpc)
+        self.groups = {"live": self.group, "candidate": made["TargetGroups"][0]["TargetGroupArn"]}
+        self.ports = ports
+        for name, arn in self.groups.items():
+            self.elb.register_targets(TargetGroupArn=arn, Targets=[{"Id": self.hosts[name]}])
+        self.rule: str | None = None
+
+    def share(self, live: int, candidate: int, sticky_seconds: int = 0) -> None:
+        weights = {"live": live, "candidate": candidate}
+        groups = [{"TargetGroupArn": self.groups[name], "Weight": weight} for name, weight in weights.items()]
+        sticky = {"Enabled": True, "DurationSeconds": sticky_seconds} if sticky_seconds else {"Enabled": False}
+        action = {"Type": "forward", "ForwardConfig": {"TargetGroups": groups, "TargetGroupStickinessConfig": sticky}}
+        if self.rule:
+            self.elb.modify_rule(RuleArn=self.rule, Actions=[action])
+        else:
+            balancer = self.elb.describe_load_balancers()["LoadBalancers"][0]["LoadBalancerArn"]
+            listeners = self.elb.describe_listeners(LoadBalancerArn=balancer)["Listeners"]
+            made = self.elb.create_rule(
+                ListenerArn=next(one["ListenerArn"] for one in listeners if one["Port"] == 443),
+                Priority=10,
+                Conditions=[{"Field": "path-pattern", "Values": ["/predict"]}],
+                Actions=[action],
+            )
+            self.rule = made["Rules"][0]["RuleArn"]
+        before = self.workers()
+        self.balancer.update()
+        # A process of before may accept one more connection.
+        eventually(lambda: (now := self.workers()) and not now & before)
+
+    def workers(self) -> set[str]:
+        try:
+            return set(self.balancer._workers())
+        except ConnectionRefusedError:  # in the middle of a reload
+            return set()
+
+    def ask(self, cookie: str = "", path: str = "/predict") -> tuple[str, list[str]]:
+        """Return who answered, "" if nobody has, and the cookies that were set."""
+        context = ssl.create_default_context()
+        self.authority.configure_trust(context)
+        connection = http.client.HTTPSConnection("localhost", self.settings.https_port, context=context, timeout=10)
+        connection.request("GET", path, headers={"Cookie": cookie} if cookie else {})
+        reply = connection.getresponse()
+        reply.read()
+        names = {str(port): name for name, port in self.ports.items()}
+        return names.get(reply.headers["X-Port"] or "", ""), reply.headers.get_all("Set-Cookie") or []
+
+
+@pytest.fixture
+def split(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Split]:
+    servers = {name: ThreadingHTTPServer(("127.0.0.1", 0), Echo) for name in ("live", "candidate")}
+    for server in servers.values():
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    ports = {name: int(server.server_address[1]) for name, server in servers.items()}
+    one = Split(cloud, tmp_path, ports, monkeypatch)
+    yield one
+    one.balancer.close()
+    for server in servers.values():
+        server.shutdown()
+        server.server_close()
+
+
+@needs_haproxy
+def test_a_client_stays_with_the_target_group_that_it_was_sent_to_first(split: Split) -> None:
+    split.share(1, 1, sticky_seconds=60)
+    eventually(lambda: split.ask()[1])
+    first = [split.ask() for _ in range(40)]
+    assert {name for name, _ in first} == {"live", "candidate"}
+    for name, cookies in first[:10]:
+        assert [cookie.split("=")[0] for cookie in cookies] == ["AWSALBTG", "AWSALBTGCORS"]
+        for cookie in cookies:
+            assert {split.ask(cookie.split(";")[0])[0] for _ in range(4)} == {name}
+
+
+@needs_haproxy
+def test_a_cookie_ends_after_its_time_and_is_kept_for_the_whole_site(split: Split) -> None:
+    split.share(1, 1, sticky_seconds=3600)
+    plain, other_sites = eventually(lambda: split.ask()[1])
+    attributes = dict(part.strip().partition("=")[::2] for part in plain.split(";"))
+    ends = parsedate_to_datetime(attributes["Expires"]) - datetime.now(UTC)
+    assert timedelta(minutes=59) < ends < timedelta(minutes=61)
+    assert attributes["Path"] == "/"
+    assert other_sites.endswith("; SameSite=None; Secure")
+
+
+@needs_haproxy
+def test_without_stickiness_and_outside_of_the_rule_no_cookie_is_set(split: Split) -> None:
+    split.share(0, 1)
+    eventually(lambda: split.ask()[0] == "candidate")
+    assert split.ask()[1] == []
+    assert split.ask(path="/") == ("live", [])
+
+
+@needs_haproxy
+def test_a_cookie_of_a_group_without_weight_counts_for_nothing(split: Split) -> None:
+    split.share(0, 1, sticky_seconds=60)
+    cookie = eventually(lambda: split.ask()[1])[0].split(";")[0]
+    split.share(1, 0, sticky_seconds=60)
+    eventually(lambda: split.ask()[0] == "live")
+    assert split.ask(cookie)[0] == "live"
+    assert split.ask("AWSALBTG=somebody-elses")[0] == "live"
 
 
 @needs_haproxy

@@ -10,7 +10,10 @@ from moto.server import ThreadedMotoServer
 
 from release import environment
 from tests.bundle.small import write_keys
+from tests.localcloud.conftest import cloud, served_cloud
 from tests.release.worlds import World, make_world
+
+__all__ = ["cloud", "served_cloud"]
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from release.record import (
     signed,
 )
 from release.releases import Releases
-from release.rollouts import RolledOut, Rollout, choose, rollback_target, served
+from release.rollouts import RolledOut, Rollout, candidate_of_experiment, choose, rollback_target, served
 from tests.release.worlds import RELEASES, World, register_image
 
 
@@ -158,6 +158,9 @@ def test_a_deleted_image_is_no_way_back(world: World, two: tuple[Record, Record]
     boto3.client("ec2").deregister_image(ImageId=two[0].image.id)
     with pytest.raises(ReleaseError, match=rf"cannot go back to {two[0].id}: image: ami-\w+ is not there any more"):
         rollback_target(world.environment(), None)
+    with pytest.raises(ReleaseError, match=rf"{two[0].id} cannot be compared: image: ami-\w+ is not there any more"):
+        candidate_of_experiment(world.environment(), two[0].id)
+    assert candidate_of_experiment(world.environment(), two[1].id).image_id == two[1].image.id
 
 
 def test_a_changed_record_is_no_way_back(world: World, two: tuple[Record, Record]) -> None:

@@ -154,8 +154,9 @@ def test_no_policy_template_allows_every_action_or_more_than_it_must() -> None:
                 assert set(actions) <= only_star, path
 
 
-def test_a_rollout_names_a_release_as_its_record_does() -> None:
-    (play,) = read(ROOT / "playbooks/rollout.yml")
+@pytest.mark.parametrize("playbook", ["rollout", "experiment"])
+def test_a_rollout_names_a_release_as_its_record_does(playbook: str) -> None:
+    (play,) = read(ROOT / f"playbooks/{playbook}.yml")
     environment = jinja2.Environment(autoescape=False)  # noqa: S701 - no markup
     environment.filters["hash"] = get_hash
     variables = {
