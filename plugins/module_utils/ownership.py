@@ -21,6 +21,7 @@ FOREIGN_FIELDS = {
     "target group": {"targets": "Auto Scaling"},
     "listener": {"rules": "rollouts and experiments"},
     "alarm": {"state": "CloudWatch"},
+    "parameter": {"value": "releases and rollouts"},
     "bucket": {"objects": "those who use the bucket"},
     "log group": {"log_streams": "the hosts"},
 }
@@ -38,7 +39,4 @@ FOREIGN_KINDS = {
 
 # Where the results of modules that do not return `managed` say what they manage: module, kind, path in the result.
 # A path goes into dictionaries and over lists.
-CLAIMS = (
-    ("amazon.aws.ec2_launch_template_info", "launch template", "launch_templates.launch_template_id"),
-    ("scaling_group", "Auto Scaling group", "invocation.module_args.name"),
-)
+CLAIMS = (("scaling_group", "Auto Scaling group", "invocation.module_args.name"),)
