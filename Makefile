@@ -43,6 +43,14 @@ status: ## Show the rehearsal's hosts, targets and address
 apply: setup ## Converge ENV to what the inventory says
 	@$(PLAYBOOK) playbooks/site.yml
 
+.PHONY: plan
+plan: setup ## Say what apply would change in ENV, field by field (DETAILED=1: exit status 2 when there is something)
+	@DETAILED=$(DETAILED) scripts/plan $(ENV) plan
+
+.PHONY: drift
+drift: setup ## Find what was changed by hand in ENV, and what nothing manages; exit status 2 when there is something
+	@scripts/plan $(ENV) drift
+
 .PHONY: destroy
 destroy: setup ## Remove everything that the project owns in ENV (CONFIRM=<env> to mean it)
 	@$(PLAYBOOK) playbooks/destroy.yml -e destroy_confirm=$(CONFIRM)

@@ -21,6 +21,7 @@ from localcloud.corrections import (
     ec2_images,
     ec2_instances,
     ec2_launch_templates,
+    ec2_security_groups,
     ec2_tags,
     ec2_volumes,
     elbv2,
@@ -77,6 +78,7 @@ def create_application(
     ec2_images.apply(reconciler)
     ec2_instances.apply(reconciler)
     ec2_launch_templates.apply()
+    ec2_security_groups.apply()
     ec2_tags.apply()
     ec2_volumes.apply()
     elbv2.apply()

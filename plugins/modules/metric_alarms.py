@@ -102,6 +102,10 @@ alarms:
   returned: always
   type: list
   elements: str
+managed:
+  description: Ids by kind, as M(owned_resources) calls them; `make drift` asks about those that no task names.
+  returned: always
+  type: dict
 """
 
 # The fields of DescribeAlarms and PutMetricAlarm that this module owns, apart from dimensions, actions and tags.
@@ -124,6 +128,10 @@ def wanted_state(alarm: dict[str, Any], topic_arns: list[str], tags: dict[str, s
         "dimensions": {name: str(value) for name, value in alarm["dimensions"].items()},
         "alarm_actions": sorted(topic_arns),
         "ok_actions": sorted(topic_arns),
+        "insufficient_data_actions": [],
+        # Somebody who is tired of an alarm switches its actions off, or asks for fewer bad periods.
+        "actions_enabled": True,
+        "datapoints": alarm["evaluation_periods"],
         "tags": tags | {"Name": alarm["name"]},
     }
 
@@ -136,6 +144,10 @@ def found_state(alarm: dict[str, Any], tags: list[dict[str, str]]) -> dict[str, 
         "dimensions": {dimension["Name"]: dimension["Value"] for dimension in alarm.get("Dimensions", [])},
         "alarm_actions": sorted(alarm.get("AlarmActions", [])),
         "ok_actions": sorted(alarm.get("OKActions", [])),
+        "insufficient_data_actions": sorted(alarm.get("InsufficientDataActions", [])),
+        "actions_enabled": alarm.get("ActionsEnabled", True),
+        # Without a number of its own, every period has to be bad.
+        "datapoints": alarm.get("DatapointsToAlarm") or alarm.get("EvaluationPeriods"),
         "tags": tags_to_dict(tags),
     }
 
@@ -147,6 +159,8 @@ def request(name: str, wanted: dict[str, Any]) -> dict[str, Any]:
         "Dimensions": [{"Name": key, "Value": value} for key, value in sorted(wanted["dimensions"].items())],
         "AlarmActions": wanted["alarm_actions"],
         "OKActions": wanted["ok_actions"],
+        "InsufficientDataActions": wanted["insufficient_data_actions"],
+        "ActionsEnabled": wanted["actions_enabled"],
     }
 
 
@@ -179,7 +193,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
             gone = sorted(set(found["tags"]) - set(wanted["tags"]))
             if gone:
                 client.untag_resource(ResourceARN=arn, TagKeys=gone)
-    return {"changed": bool(diffs), "diff": diffs, "alarms": names}
+    return {"changed": bool(diffs), "diff": diffs, "alarms": names, "managed": {"alarm": names}}
 
 
 def main() -> None:

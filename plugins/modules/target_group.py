@@ -82,6 +82,10 @@ target_group_arn:
   description: The target group.
   returned: when it exists
   type: str
+managed:
+  description: Ids by kind, as M(owned_resources) calls them; `make drift` asks about those that no task names.
+  returned: when it exists
+  type: dict
 """
 
 # Fields that AWS lets nobody change, so that a difference in them is an error.
@@ -93,7 +97,7 @@ def wanted_state(parameters: dict[str, Any]) -> dict[str, Any]:
     return {
         "vpc_id": parameters["vpc_id"],
         "port": parameters["port"],
-        "health_check": dict(parameters["health_check"]),
+        "health_check": parameters["health_check"] | {"protocol": "HTTP", "port": "traffic-port", "codes": "200"},
         "attributes": {name: str(value) for name, value in parameters["attributes"].items()},
         "tags": dict(parameters["tags"]),
     }
@@ -112,6 +116,9 @@ def found_state(
             "timeout": group.get("HealthCheckTimeoutSeconds"),
             "healthy_threshold": group.get("HealthyThresholdCount"),
             "unhealthy_threshold": group.get("UnhealthyThresholdCount"),
+            "protocol": group.get("HealthCheckProtocol"),
+            "port": group.get("HealthCheckPort"),
+            "codes": group.get("Matcher", {}).get("HttpCode"),
         },
         "attributes": {item["Key"]: item["Value"] for item in attributes if item["Key"] in owned},
         "tags": tags_to_dict(tags),
@@ -121,14 +128,14 @@ def found_state(
 def health_check_request(health_check: dict[str, Any]) -> dict[str, Any]:
     """Returns the parameters of CreateTargetGroup and ModifyTargetGroup for a health check over HTTP."""
     return {
-        "HealthCheckProtocol": "HTTP",
-        "HealthCheckPort": "traffic-port",
+        "HealthCheckProtocol": health_check["protocol"],
+        "HealthCheckPort": health_check["port"],
         "HealthCheckPath": health_check["path"],
         "HealthCheckIntervalSeconds": health_check["interval"],
         "HealthCheckTimeoutSeconds": health_check["timeout"],
         "HealthyThresholdCount": health_check["healthy_threshold"],
         "UnhealthyThresholdCount": health_check["unhealthy_threshold"],
-        "Matcher": {"HttpCode": "200"},
+        "Matcher": {"HttpCode": health_check["codes"]},
     }
 
 
@@ -185,7 +192,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
             gone = sorted(set(found["tags"]) - set(wanted["tags"]))
             if gone:
                 client.remove_tags(ResourceArns=[arn], TagKeys=gone)
-    return result | ({"target_group_arn": arn} if arn else {})
+    return result | ({"target_group_arn": arn, "managed": {"target group": [arn]}} if arn else {})
 
 
 def main() -> None:

@@ -19,6 +19,9 @@ options:
     description: The VPC.
     type: str
     required: true
+  name:
+    description: What differences call it; the VPC's id where it is missing.
+    type: str
   log_group:
     description: Name of the log group.
     type: str
@@ -61,6 +64,10 @@ flow_log_id:
   description: The flow log.
   returned: when it exists
   type: str
+managed:
+  description: Ids by kind, as M(owned_resources) calls them; `make drift` asks about those that no task names.
+  returned: when it exists
+  type: dict
 """
 
 
@@ -99,9 +106,10 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     flow_log = flow_logs[0] if flow_logs else None
     found = found_state(flow_log) if flow_log else None
     fields = differences(wanted, found)
-    result = {"changed": bool(fields), "diff": as_diff(f"flow log of {vpc_id}", wanted, found)}
+    diff = as_diff(f"flow log {module.params.get('name') or vpc_id}", wanted, found, replacing=set(wanted) - {"tags"})
+    result: dict[str, Any] = {"changed": bool(fields), "diff": diff}
     if flow_log:
-        result["flow_log_id"] = flow_log["FlowLogId"]
+        result |= {"flow_log_id": flow_log["FlowLogId"], "managed": {"flow log": [flow_log["FlowLogId"]]}}
     if not fields or module.check_mode:
         return result
     if flow_log and fields == ["tags"]:
@@ -124,7 +132,8 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     )
     if answer.get("Unsuccessful"):
         module.fail_json(msg=f"The flow log of {vpc_id} was refused: {answer['Unsuccessful'][0]['Error']['Message']}")
-    return result | {"flow_log_id": answer["FlowLogIds"][0]}
+    made = answer["FlowLogIds"][0]
+    return result | {"flow_log_id": made, "managed": {"flow log": [made]}}
 
 
 def main() -> None:
@@ -132,6 +141,7 @@ def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
             "vpc_id": {"type": "str", "required": True},
+            "name": {"type": "str"},
             "log_group": {"type": "str", "required": True},
             "role_arn": {"type": "str", "required": True},
             "traffic_type": {"type": "str", "choices": ["ACCEPT", "REJECT", "ALL"], "default": "ALL"},

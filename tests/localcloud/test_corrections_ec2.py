@@ -273,3 +273,13 @@ def test_nat_gateways_and_addresses_are_tagged_under_awss_names(cloud: Cloud, ki
     ec2.create_tags(Resources=[address, gateway], Tags=[{"Key": "Project", "Value": "pettracker"}])
     tags = ec2.describe_tags(Filters=[{"Name": "resource-type", "Values": [kind]}])["Tags"]
     assert [tag["ResourceType"] for tag in tags] == [kind]
+
+
+def test_the_default_group_of_a_vpc_lets_its_members_in(cloud: Cloud) -> None:
+    ec2 = cloud.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    inside = [{"Name": "vpc-id", "Values": [vpc]}]
+    (group,) = ec2.describe_security_groups(Filters=inside)["SecurityGroups"]
+    (permission,) = group["IpPermissions"]
+    assert permission["IpProtocol"] == "-1"
+    assert [pair["GroupId"] for pair in permission["UserIdGroupPairs"]] == [group["GroupId"]]

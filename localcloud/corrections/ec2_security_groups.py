@@ -1,0 +1,23 @@
+"""EC2 security groups: what the default group of a VPC lets in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.ec2.models.security_groups import SecurityGroupBackend
+
+from localcloud.corrections.patching import correction
+
+
+def apply() -> None:
+    """Let members of a default group reach each other."""
+
+    @correction(SecurityGroupBackend, "create_security_group")
+    def let_members_in(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
+        # https://docs.aws.amazon.com/vpc/latest/userguide/default-security-group.html: the default group of a new VPC lets in
+        # all traffic from itself. Moto's lets in nothing, so that nobody sees whether a role closes it.
+        group = original(self, *args, **kwargs)
+        if group.is_default:
+            members = [{"GroupId": group.id}]
+            self.authorize_security_group_ingress(group.id, "-1", None, None, [], {}, members, vpc_id=group.vpc_id)
+        return group

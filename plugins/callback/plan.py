@@ -1,0 +1,100 @@
+"""Collects what the tasks of a run in check mode would change, and says it as text, Markdown and JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import ansible.module_utils
+from ansible import constants as C
+from ansible.executor.task_result import CallbackTaskResult
+from ansible.plugins.callback import CallbackBase
+
+# Inside a module the project's module_utils are part of this package; on the controller they are not.
+ansible.module_utils.__path__.extend(C.config.get_config_value("DEFAULT_MODULE_UTILS_PATH"))
+
+from ansible.module_utils.plan import Change, Plan, as_json, changes_of, claims_of, unmanaged  # noqa: E402
+from ansible.module_utils.plan_text import markdown, terminal  # noqa: E402
+
+DOCUMENTATION = r"""
+name: plan
+type: stdout
+short_description: Says which resources a run would change, and in which fields
+description:
+  - In place of Ansible's own output of every task, this prints each difference that a task returns, and writes C(NAME.json) and
+    C(NAME.md). C(scripts/plan) starts it, with C(--check).
+  - C(docs/plan.schema.json) describes the JSON.
+options:
+  directory:
+    description: Where the reports are written.
+    type: path
+    required: true
+    env: [{name: PLAN_DIRECTORY}]
+  name:
+    description: Name of the reports, C(plan) or C(drift).
+    type: str
+    default: plan
+    env: [{name: PLAN_NAME}]
+  environment:
+    description: The environment, for the headings.
+    type: str
+    required: true
+    env: [{name: PLAN_ENVIRONMENT}]
+author: PetTracker ML
+"""
+
+
+class CallbackModule(CallbackBase):
+    """Listens to every result; the rules are in module_utils/plan.py."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "stdout"
+    CALLBACK_NAME = "plan"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._changes: list[Change] = []
+        self._problems: list[str] = []
+        self._claimed: dict[str, set[str]] = {}
+        self._owned: dict[str, list[str]] = {}
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        self._display.display(f"… {play.get_name()}", color=C.COLOR_VERBOSE, stderr=True)
+
+    def v2_runner_on_ok(self, result: CallbackTaskResult) -> None:
+        self._display_warnings(result)
+        module = result.task.resolved_action or result.task.action
+        self._changes += changes_of(result.result, result.task.get_name())
+        for kind, identities in claims_of(result.result, module).items():
+            self._claimed.setdefault(kind, set()).update(identities)
+        if module == "owned_resources":
+            self._owned = result.result.get("resources", {})
+
+    def v2_runner_on_failed(self, result: CallbackTaskResult, ignore_errors: bool = False) -> None:
+        if ignore_errors:
+            return
+        rounds = [item for item in result.result.get("results", []) if item.get("failed")] or [result.result]
+        for item in rounds:
+            self._problems.append(f"{result.task.get_name()}: {item.get('msg') or 'it failed and gave no reason'}")
+
+    def v2_runner_on_unreachable(self, result: CallbackTaskResult) -> None:
+        self._problems.append(f"{result.host.get_name()} cannot be reached: {result.result.get('msg', '')}")
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        plan = Plan(
+            environment=self.get_option("environment"),
+            changes=tuple(self._changes),
+            problems=tuple(self._problems),
+            unmanaged=unmanaged(self._owned, self._claimed) if self._owned else {},
+        )
+        directory, name = Path(self.get_option("directory")), self.get_option("name")
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / f"{name}.json").write_text(json.dumps(as_json(plan), indent=2, default=str) + "\n")
+        (directory / f"{name}.md").write_text(markdown(plan, name.capitalize()))
+        for line, colour in terminal(plan):
+            self._display.display(line, color=C.COLOR_HIGHLIGHT if colour == "bold" else colour)
+
+    def _display_warnings(self, result: CallbackTaskResult) -> None:
+        for text in result.result.get("warnings", []):
+            self._display.warning(str(text))

@@ -1,0 +1,57 @@
+"""The corrected API of the local cloud without hosts, in this process, as the account that plans are made of."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import urllib3
+
+from localcloud import settings as constants
+from localcloud.account import Account
+from localcloud.balancer.targets import CheckResult
+from localcloud.hosts.reconciler import NoHosts
+from localcloud.settings import Settings
+from tests.plan.world import World, make
+
+Client = Callable[[str], Any]
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[tuple[str, Client]]:
+    """The address of the API, and clients for it: making one takes longer than most calls."""
+    account = Account(Settings(root=Path("/nonexistent"), api_port=0), NoHosts(), lambda _: CheckResult(True))
+    account.telemetry.close()
+    account.schedules.close()
+    endpoint = f"http://127.0.0.1:{account.open()}"
+
+    @functools.cache
+    def client(service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=endpoint,
+            region_name=constants.REGION,
+            aws_access_key_id=constants.ACCESS_KEY_ID,
+            aws_secret_access_key=constants.SECRET_ACCESS_KEY,
+        )
+
+    yield endpoint, client
+    account.close()
+
+
+@pytest.fixture
+def client(served: tuple[str, Client]) -> Client:
+    """An empty account; called with a service's name, gives a client for it."""
+    endpoint, client = served
+    urllib3.request("POST", f"{endpoint}/moto-api/reset", timeout=30)
+    return client
+
+
+@pytest.fixture
+def world(client: Client) -> World:
+    """What is wanted; nothing of it is there yet."""
+    return make(client)
