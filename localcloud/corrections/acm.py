@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from moto import settings
-from moto.acm.models import AWS_ROOT_CA, CertBundle
+from moto.acm.models import AWS_ROOT_CA, AWSCertificateManagerBackend, CertBundle
 
 from localcloud.corrections.patching import correction
 
@@ -14,7 +14,7 @@ VALIDATION_WAIT = 1
 
 
 def apply() -> None:
-    """Correct what GetCertificate says of an imported certificate."""
+    """Correct what GetCertificate says of an imported certificate, and what importing it anew leaves."""
     settings.ACM_VALIDATION_WAIT = VALIDATION_WAIT
 
     @correction(CertBundle, "__init__")
@@ -25,3 +25,13 @@ def apply() -> None:
         original(self, *args, **kwargs)
         if self.type == "IMPORTED":
             self.chain = self.chain.removesuffix(AWS_ROOT_CA + b"\n").removesuffix(b"\n") or self.cert
+
+    @correction(AWSCertificateManagerBackend, "import_certificate")
+    def keep_tags(original: Any, self: Any, *pems: Any, arn: str | None, **more: Any) -> str:
+        # https://docs.aws.amazon.com/acm/latest/userguide/import-reimport.html: a certificate that is imported anew keeps its
+        # ARN and its associations, and takes no tags, because it keeps those as well.
+        kept = self._certificates[arn].tags if arn in self._certificates else None
+        imported: str = original(self, *pems, arn=arn, **more)
+        if kept:
+            self._certificates[imported].tags = kept
+        return imported

@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 from moto.core.responses import ActionResult
+from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.responses.launch_templates import LaunchTemplates
 from moto.ec2.utils import parse_user_data
 
@@ -24,6 +25,11 @@ def apply() -> None:
 
     def created_by(self: Any) -> str:
         return f"arn:{self.partition}:iam::{self.current_account}:root"
+
+    # CreateTags and DeleteTags reach a launch template like anything else; moto shows for good what it was made with.
+    # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateTags.html
+    current = property(lambda self: self.get_tags(), lambda _, __: None)
+    addition(LaunchTemplate, "tags")(current)
 
     @addition(LaunchTemplates, "create_launch_template")
     def create_launch_template(self: Any) -> Any:

@@ -19,7 +19,9 @@ FOREIGN_FIELDS = {
         "launch_template.version": "the instance refresh of a rollout",
     },
     "target group": {"targets": "Auto Scaling"},
+    "listener": {"rules": "rollouts and experiments"},
     "alarm": {"state": "CloudWatch"},
+    "parameter": {"value": "releases and rollouts"},
     "bucket": {"objects": "those who use the bucket"},
     "log group": {"log_streams": "the hosts"},
 }
@@ -35,10 +37,6 @@ FOREIGN_KINDS = {
     "rules of a security group": "the security group that they belong to",
 }
 
-# Where the results of modules that are not the project's own say what they manage: module, kind, path in the result.
+# Where the results of modules that do not return `managed` say what they manage: module, kind, path in the result.
 # A path goes into dictionaries and over lists.
-CLAIMS = (
-    ("amazon.aws.ec2_launch_template_info", "launch template", "launch_templates.launch_template_id"),
-    ("amazon.aws.elb_application_lb", "load balancer", "load_balancer_arn"),
-    ("community.aws.acm_certificate", "certificate", "certificate.arn"),
-)
+CLAIMS = (("scaling_group", "Auto Scaling group", "invocation.module_args.name"),)

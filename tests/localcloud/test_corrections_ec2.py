@@ -283,3 +283,11 @@ def test_the_default_group_of_a_vpc_lets_its_members_in(cloud: Cloud) -> None:
     (permission,) = group["IpPermissions"]
     assert permission["IpProtocol"] == "-1"
     assert [pair["GroupId"] for pair in permission["UserIdGroupPairs"]] == [group["GroupId"]]
+
+
+def test_tags_that_a_launch_template_gets_later_are_shown(cloud: Cloud) -> None:
+    ec2 = cloud.client("ec2")
+    identity = template(cloud)
+    ec2.create_tags(Resources=[identity], Tags=[{"Key": "Owner", "Value": "ann"}])
+    (described,) = ec2.describe_launch_templates(LaunchTemplateIds=[identity])["LaunchTemplates"]
+    assert described["Tags"] == [{"Key": "Owner", "Value": "ann"}]

@@ -66,6 +66,16 @@ def test_an_unknown_condition_operator_never_holds_by_accident() -> None:
         condition_holds({"DateLessThan": {"aws:CurrentTime": "2026-01-01"}}, {})
 
 
+def test_a_certificate_that_is_imported_anew_keeps_its_tags(cloud: Cloud) -> None:
+    acm = cloud.client("acm")
+    issued = trustme.CA().issue_cert("localhost")
+    pems = {"Certificate": issued.cert_chain_pems[0].bytes(), "PrivateKey": issued.private_key_pem.bytes()}
+    tags = [{"Key": "Name", "Value": "service"}]
+    arn = acm.import_certificate(**pems, Tags=tags)["CertificateArn"]
+    acm.import_certificate(**pems, CertificateArn=arn)
+    assert acm.list_tags_for_certificate(CertificateArn=arn)["Tags"] == tags
+
+
 def test_an_imported_certificate_comes_back_with_its_own_chain(cloud: Cloud) -> None:
     acm = cloud.client("acm")
     authority = trustme.CA()

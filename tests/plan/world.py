@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -163,6 +164,21 @@ def make(client: Callable[[str], Any]) -> World:
                     **{"healthy_threshold": 2, "unhealthy_threshold": 2},
                 },
                 "attributes": {"deregistration_delay.timeout_seconds": 30},
+                "tags": tagged("service"),
+            },
+            "launch_template": {
+                "name": "service",
+                "image_id": "ami-00000001",
+                "instance_type": "c5.large",
+                "iam_instance_profile": f"arn:aws:iam::{ACCOUNT}:instance-profile/service",
+                "security_group_ids": ["sg-00000001"],
+                "block_device_mappings": [
+                    {"device_name": "/dev/xvda", "ebs": {"volume_type": "gp3", "volume_size": 50, "encrypted": True}}
+                ],
+                "metadata_options": {"http_tokens": "required", "http_put_response_hop_limit": 1},
+                "monitoring": {"enabled": True},
+                "user_data": base64.b64encode(b"#!/bin/sh").decode(),
+                "tag_specifications": [{"resource_type": "instance", "tags": tagged("service")}],
                 "tags": tagged("service"),
             },
         },

@@ -102,11 +102,15 @@ def test_no_difference_is_an_empty_plan() -> None:
 
 def test_what_no_task_names_is_unmanaged_unless_others_own_its_kind() -> None:
     claimed = claims_of({"results": [{"managed": {"bucket": ["models"]}}]}, "s3_buckets")
-    template = {"launch_templates": [{"launch_template_id": "lt-1"}]}
-    claimed |= claims_of(template, "amazon.aws.ec2_launch_template_info")
-    owned = {"bucket": ["models", "secrets"], "launch template": ["lt-1", "lt-2"], "instance": ["i-1"], "role": ["r"]}
+    claimed |= claims_of({"invocation": {"module_args": {"name": "service"}}}, "scaling_group")
+    owned = {
+        "bucket": ["models", "secrets"],
+        "Auto Scaling group": ["service", "old"],
+        "instance": ["i-1"],
+        "role": ["r"],
+    }
     left = unmanaged(owned, claimed)
-    assert left == {"bucket": ["secrets"], "launch template": ["lt-2"], "role": ["r"]}
+    assert left == {"Auto Scaling group": ["old"], "bucket": ["secrets"], "role": ["r"]}
     assert "bucket secrets" in text_of(Plan("dev", unmanaged=left))
     assert "`secrets`" in markdown(Plan("dev", unmanaged=left), "Drift")
 

@@ -21,7 +21,7 @@ YAML_FILES = sorted(
     path for folder in ("roles", "playbooks", "inventories", "molecule") for path in (ROOT / folder).rglob("*.yml")
 )
 # Modules that start instances or describe how, and therefore decide about their metadata service.
-LAUNCHERS = ("amazon.aws.ec2_launch_template", "amazon.aws.ec2_instance")
+LAUNCHERS = ("launch_template", "amazon.aws.ec2_instance")
 
 
 def read(path: Path) -> Any:
@@ -129,7 +129,7 @@ def test_whatever_launches_instances_requires_imdsv2() -> None:
         for path in YAML_FILES
         for mapping in mappings(read(path))
         for module in LAUNCHERS
-        if module in mapping and mapping[module].get("state", "present") in ("present", "running", "started")
+        if module in mapping and "image_id" in mapping[module]
     ]
     assert launching
     for path, arguments in launching:

@@ -1,0 +1,90 @@
+"""What `make plan` and `make drift` run: the callback in a real run of Ansible, and the exit status of the script."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+PLAY = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Say what is made
+      announce:
+        resource: image pettracker-dev
+        fields: {content: digest-to-be-made}
+    - name: Write a file
+      ansible.builtin.copy: {content: x, dest: "{{ playbook_dir }}/made", mode: "0644"}
+    - name: Look for what need not be there
+      ansible.builtin.fail: {msg: not there}
+      ignore_errors: true
+    - name: Look for the network
+      ansible.builtin.fail: {msg: there is no network}
+"""
+
+
+def test_a_run_in_check_mode_becomes_text_json_and_markdown(tmp_path: Path) -> None:
+    (tmp_path / "play.yml").write_text(PLAY)
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"localhost": local}}}))
+    environment = os.environ | {
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_STDOUT_CALLBACK": "plan",
+        "ANSIBLE_CALLBACKS_ENABLED": "plan",
+        "PLAN_DIRECTORY": str(tmp_path / "reports"),
+        "PLAN_ENVIRONMENT": "dev",
+    }
+    command = [BIN / "ansible-playbook", "--check", "-i", "hosts.yml", "play.yml"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "+ image pettracker-dev" in done.stdout
+    assert "Look for the network: there is no network" in done.stdout
+    assert "not there" not in done.stdout
+    report = json.loads((tmp_path / "reports/plan.json").read_text())
+    assert (report["changes"][0]["kind"], report["changes"][0]["name"]) == ("image", "pettracker-dev")
+    assert [field["unknown"] for field in report["changes"][0]["fields"]] == [True]
+    assert len(report["changes"]) == 2
+    assert (report["complete"], len(report["problems"])) == (False, 1)
+    assert "image pettracker-dev" in (tmp_path / "reports/plan.md").read_text()
+
+
+CHANGE: dict[str, Any] = {"changes": [{}], "unmanaged": {}}
+
+
+@pytest.mark.parametrize(
+    ("command", "report", "failed", "status"),
+    [
+        pytest.param("drift", {"changes": [], "unmanaged": {}}, 0, 0, id="no drift"),
+        pytest.param("drift", CHANGE, 0, 2, id="drift"),
+        pytest.param("drift", {"changes": [], "unmanaged": {"bucket": ["b"]}}, 0, 2, id="unmanaged"),
+        pytest.param("drift", CHANGE, 2, 1, id="it could not look everywhere"),
+        pytest.param("plan", CHANGE, 0, 0, id="a plan"),
+        pytest.param("plan DETAILED", CHANGE, 0, 2, id="a plan, and its exit status is asked for"),
+        pytest.param("plan DETAILED", {"changes": [], "unmanaged": {}}, 0, 0, id="an empty plan"),
+    ],
+)
+def test_the_exit_status_tells_differences_from_failures(
+    tmp_path: Path, command: str, report: dict[str, Any], failed: int, status: int
+) -> None:
+    playbook = tmp_path / "ansible-playbook"
+    playbook.write_text(
+        f"#!/bin/sh\necho '{json.dumps(report)}' > \"$PLAN_DIRECTORY/$PLAN_NAME.json\"\nexit {failed}\n"
+    )
+    playbook.chmod(0o755)
+    environment = os.environ | {
+        "PATH": f"{tmp_path}:{BIN}:{os.environ['PATH']}",
+        "PLAN_DIRECTORY": str(tmp_path),
+        "DETAILED": "1" if "DETAILED" in command else "",
+    }
+    done = subprocess.run(
+        [ROOT / "scripts/plan", "dev", command.split(maxsplit=1)[0]], env=environment, capture_output=True, check=False
+    )
+    assert done.returncode == status, done.stderr
