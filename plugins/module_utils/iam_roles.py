@@ -19,7 +19,7 @@ from ansible.module_utils.state import (
     tags_to_list,
 )
 
-# How long a session may last, in seconds, where nobody says more.
+# How long a session may last, in seconds, where IAM says nothing.
 SESSION_SECONDS = 3600
 # A new role takes a few seconds until every part of IAM knows it.
 PATIENCE = {"Delay": 1, "MaxAttempts": 60}
@@ -32,8 +32,8 @@ def wanted_role(role: Mapping[str, Any]) -> dict[str, Any]:
         "trust": canonical_policy(role["trust"]),
         "managed_policies": sorted(role["managed_policies"]),
         "inline_policies": {name: canonical_policy(document) for name, document in role["inline_policies"].items()},
-        "session_seconds": SESSION_SECONDS,
-        "permissions_boundary": None,
+        "session_seconds": role.get("session_seconds", SESSION_SECONDS),
+        "permissions_boundary": role.get("permissions_boundary") or None,
         "tags": dict(role["tags"]),
     }
 
@@ -71,6 +71,7 @@ def apply_role(
 ) -> None:
     """Makes the calls that make or correct a role."""
     name = role["name"]
+    boundary = {"PermissionsBoundary": wanted["permissions_boundary"]} if wanted["permissions_boundary"] else {}
     if found is None:
         client.create_role(
             RoleName=name,
@@ -78,6 +79,7 @@ def apply_role(
             AssumeRolePolicyDocument=json.dumps(role["trust"]),
             MaxSessionDuration=wanted["session_seconds"],
             Tags=tags_to_list(wanted["tags"]),
+            **boundary,
         )
         client.get_waiter("role_exists").wait(RoleName=name, WaiterConfig=PATIENCE)
         found = dict(wanted) | {"managed_policies": [], "inline_policies": {}}
@@ -89,7 +91,10 @@ def apply_role(
     if "trust" in fields:
         client.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(role["trust"]))
     if "permissions_boundary" in fields:
-        client.delete_role_permissions_boundary(RoleName=name)
+        if boundary:
+            client.put_role_permissions_boundary(RoleName=name, **boundary)
+        else:
+            client.delete_role_permissions_boundary(RoleName=name)
     for arn in sorted(set(wanted["managed_policies"]) - set(found["managed_policies"])):
         client.attach_role_policy(RoleName=name, PolicyArn=arn)
     for arn in sorted(set(found["managed_policies"]) - set(wanted["managed_policies"])):

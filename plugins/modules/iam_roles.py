@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.module_utils.iam_roles import (
+    SESSION_SECONDS,
     apply_profile,
     apply_role,
     found_profile,
@@ -52,6 +53,14 @@ options:
         description: All inline policies, by their names.
         type: dict
         default: {}
+      permissions_boundary:
+        description: ARN of the policy beyond which no policy of the role goes; none where empty.
+        type: str
+        default: ""
+      session_seconds:
+        description: How long a session may last at most, in seconds.
+        type: int
+        default: 3600
       instance_profile:
         description: Whether there is an instance profile for it.
         type: bool
@@ -88,7 +97,7 @@ managed:
 """
 
 LOSES = "Hosts that have the role lose or gain permissions at once."
-INTERRUPTS = {"trust": LOSES, "inline_policies": LOSES, "managed_policies": LOSES}
+INTERRUPTS = {"trust": LOSES, "inline_policies": LOSES, "managed_policies": LOSES, "permissions_boundary": LOSES}
 
 
 def run(module: AnsibleAWSModule) -> dict[str, Any]:
@@ -124,6 +133,8 @@ def main() -> None:
         "trust": {"type": "dict", "required": True},
         "managed_policies": {"type": "list", "elements": "str", "default": []},
         "inline_policies": {"type": "dict", "default": {}},
+        "permissions_boundary": {"type": "str", "default": ""},
+        "session_seconds": {"type": "int", "default": SESSION_SECONDS},
         "instance_profile": {"type": "bool", "default": False},
         "tags": {"type": "dict", "default": {}},
     }

@@ -144,6 +144,8 @@ def test_no_policy_template_allows_every_action_or_more_than_it_must() -> None:
     # IAM takes no narrower resource than * for these.
     only_star = {"cloudwatch:PutMetricData", "ec2:DescribeTags"}
     for path in (ROOT / "roles").glob("*/templates/*policy*.j2"):
+        if path.name.startswith("ci_"):
+            continue  # of the workflows, which also list: tests/workflows/test_ci_roles.py
         text = re.sub(r"{%.*?%}|{#.*?#}", "", path.read_text(), flags=re.DOTALL)
         for statement in yaml.safe_load(re.sub(r"{{.*?}}", "x", text))["Statement"]:
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]

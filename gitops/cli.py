@@ -1,0 +1,178 @@
+"""Command line of the gitops package; `make` and the workflows call it.
+
+Exit status: 0 done; 1 refused, with the reason; 2 wrong usage, or drift was found; 3 (`decide`) there is nothing to apply.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gitops.errors import GitOpsError
+
+EXIT_REFUSED = 1
+EXIT_DRIFT = 2
+EXIT_NOTHING = 3
+
+_environment = click.option("--env", "environment", required=True, help="Environment: a folder of inventories/.")
+_repository = click.option("--repository", envvar="GITHUB_REPOSITORY", default="", help="On GitHub: owner/name.")
+
+
+@click.group(epilog="Exit status: 0 done; 1 refused; 2 wrong usage, or drift; 3 nothing to apply.")
+def main() -> None:
+    """Show plans to reviewers, and apply what they have seen."""
+
+
+def _reports_errors(command: Callable[..., None]) -> Callable[..., None]:
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        from release.errors import ReleaseError
+
+        try:
+            command(*args, **kwargs)
+        except (GitOpsError, ReleaseError) as error:
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(EXIT_REFUSED)
+        except (BotoCoreError, ClientError) as error:
+            click.echo(f"Error: AWS refused: {error}", err=True)
+            sys.exit(EXIT_REFUSED)
+
+    return run
+
+
+def _written(environment: str, name: str) -> tuple[dict[str, Any], str]:
+    """Return the report of `make plan` or `make drift`, as data and as Markdown."""
+    directory = Path(".cache/plan") / environment
+    try:
+        report = json.loads((directory / f"{name}.json").read_text())
+        return report, (directory / f"{name}.md").read_text()
+    except FileNotFoundError:
+        raise GitOpsError(f"there is no {name} of {environment} yet: make {name} ENV={environment}") from None
+
+
+@main.command()
+@_environment
+@_repository
+@click.option("--pull-request", envvar="PULL_REQUEST", type=int, help="Number; without it, nothing is sent.")
+@click.option("--revision", envvar="REVISION", default="the work tree", help="Commit that the plan is of.")
+@_reports_errors
+def comment(environment: str, repository: str, pull_request: int | None, revision: str) -> None:
+    """Show the plan that `make plan` wrote: as a comment of the pull request, the same one each time."""
+    from gitops.comments import body
+    from gitops.github import Repository
+
+    plan, markdown = _written(environment, "plan")
+    text = body(plan, markdown, revision)
+    saved = Path(".cache/plan") / environment / "comment.md"
+    saved.write_text(text)
+    click.echo(Repository(repository).show(pull_request, environment, text) if pull_request else saved)
+
+
+@main.command()
+@_environment
+@_repository
+@click.option("--revision", envvar="GITHUB_SHA", help="Commit of the main branch that is deployed.")
+@click.option(
+    "--reviewed", envvar="REVIEWED", type=click.Path(path_type=Path), help="A comment's text, instead of GitHub."
+)
+@_reports_errors
+def decide(environment: str, repository: str, revision: str | None, reviewed: Path | None) -> None:
+    """Compare the plan that `make plan` wrote with the one that was reviewed."""
+    from gitops.comments import carried
+    from gitops.github import Repository
+    from gitops.plans import decide as decision_of
+
+    fresh, _ = _written(environment, "plan")
+    if reviewed:
+        found = carried(reviewed.read_text(), environment)
+        if found is None:
+            raise GitOpsError(f"{reviewed} is no comment with a plan of {environment}")
+    elif revision:
+        found = Repository(repository).reviewed(revision, environment)
+    else:
+        raise GitOpsError(
+            f"name the plan that was reviewed: REVIEWED=.cache/plan/{environment}/comment.md, which make plan-comment "
+            "writes, or GITHUB_SHA, a commit whose pull request shows it. make apply asks for no review"
+        )
+    decision = decision_of(found.plan if found else None, fresh)
+    for resource in decision.done:
+        click.echo(f"done already: {resource}")
+    if not decision.go:
+        reasons = "\n".join(f"  {reason}" for reason in decision.reasons)
+        raise GitOpsError(
+            f"{environment} is not as it was when the plan was reviewed, so nothing is applied:\n{reasons}\n"
+            "Open a pull request, an empty commit will do: its plan shows what is to be done now"
+        )
+    if not fresh["changes"] and found is None:
+        click.echo(f"{environment}: nothing to apply")
+        sys.exit(EXIT_NOTHING)
+    click.echo(f"{environment}: {len(fresh['changes'])} changes, all as they were reviewed")
+
+
+@main.command()
+@_environment
+@_repository
+@_reports_errors
+def drift(environment: str, repository: str) -> None:
+    """Keep the issue that says what `make drift` found; exit status 2 when it found something."""
+    from gitops.drift import body, drifted
+    from gitops.github import Repository
+
+    report, markdown = _written(environment, "drift")
+    text = body(report, markdown)
+    if repository:
+        step = Repository(repository).report(environment, report, text)
+        click.echo(f"issue of {environment}: {step.action}" + (f" #{step.number}" if step.number else ""))
+    elif drifted(report):
+        click.echo(text)
+    if drifted(report):
+        sys.exit(EXIT_DRIFT)
+
+
+@main.command()
+@_environment
+@click.option("--seconds", default=300.0, help="Patience until the first answer.")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_reports_errors
+def smoke(environment: str, seconds: float, file: Path) -> None:
+    """Ask the balancer about FILE, and see that the model answers that was rolled out last."""
+    from gitops.smoke import ANSWERS, ask, expected_digest, find_balancer
+    from gitops.smoke import smoke as until_right
+    from release.environment import read_environment
+
+    known = read_environment(environment)
+    balancer, digest = find_balancer(known), expected_digest(known)
+    answer = until_right(lambda: ask(balancer, file), digest, seconds)
+    best = answer["predictions"][0]
+    click.echo(
+        f"{environment}: {best['class']}, {best['confidence']:.0%}; {ANSWERS} answers of {answer['model']['name']} "
+        f"{answer['model']['version']} ({digest[:19]}…)"
+    )
+
+
+@main.command()
+@_environment
+@_reports_errors
+def connect(environment: str) -> None:
+    """Tell the repository on GitHub the roles that `make bootstrap` made, through `gh`; what it knows is left alone."""
+    from gitops.connect import Roles
+    from gitops.connect import connect as tell
+
+    written = Path(".cache/bootstrap") / f"{environment}.json"
+    made = json.loads(written.read_text())
+    roles = Roles(**made["roles"])
+    try:
+        for sentence in tell(made["repository"], environment, roles):
+            click.echo(sentence)
+    except GitOpsError as error:
+        raise GitOpsError(
+            f"{error}\nAWS is ready, and GitHub does not know it yet: gh auth login, as somebody who administers "
+            f"{made['repository']}, and run the same again; or set by hand what docs/start-on-aws.md lists. The roles are in "
+            f"{written}"
+        ) from None

@@ -1,0 +1,80 @@
+"""Roles inside a boundary, and the provider whose tokens they trust."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.plugins.loading import FakeModule, load
+
+ROLE = {
+    "name": "service",
+    "description": "Service hosts",
+    "trust": {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+    },
+    "managed_policies": [],
+    "inline_policies": {},
+    "instance_profile": False,
+    "tags": {},
+}
+BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
+ISSUER = "https://token.actions.githubusercontent.com"
+
+
+@pytest.fixture
+def iam(account: Callable[[str], Any]) -> Any:
+    return account("iam")
+
+
+def roles(check_mode: bool = False, **more: Any) -> dict[str, Any]:
+    result: dict[str, Any] = load("modules", "iam_roles").run(FakeModule({"roles": [ROLE | more]}, check_mode))
+    return result
+
+
+def provider(*audiences: str, check_mode: bool = False) -> dict[str, Any]:
+    parameters = {"url": ISSUER, "audiences": list(audiences)}
+    result: dict[str, Any] = load("modules", "iam_oidc_provider").run(FakeModule(parameters, check_mode))
+    return result
+
+
+def test_a_role_is_made_inside_its_boundary_and_kept_there(iam: Any) -> None:
+    assert roles(permissions_boundary=BOUNDARY)["changed"]
+    assert not roles(permissions_boundary=BOUNDARY)["changed"]
+    iam.delete_role_permissions_boundary(RoleName="service")
+    (diff,) = roles(check_mode=True, permissions_boundary=BOUNDARY)["diff"]
+    assert diff["after"] == {"permissions_boundary": BOUNDARY}
+    roles(permissions_boundary=BOUNDARY)
+    role = iam.get_role(RoleName="service")["Role"]
+    assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == BOUNDARY
+
+
+def test_a_role_without_a_boundary_loses_the_one_that_somebody_set(iam: Any) -> None:
+    roles(permissions_boundary=BOUNDARY)
+    assert roles(permissions_boundary="")["changed"]
+    assert "PermissionsBoundary" not in iam.get_role(RoleName="service")["Role"]
+
+
+def test_how_long_a_session_lasts_is_kept(iam: Any) -> None:
+    roles(session_seconds=7200)
+    assert not roles(session_seconds=7200)["changed"]
+    assert roles(session_seconds=3600)["changed"]
+    assert iam.get_role(RoleName="service")["Role"]["MaxSessionDuration"] == 3600
+
+
+def test_a_provider_is_made_once(iam: Any) -> None:
+    assert provider("sts.amazonaws.com", check_mode=True)["changed"]
+    assert iam.list_open_id_connect_providers()["OpenIDConnectProviderList"] == []
+    arn = provider("sts.amazonaws.com")["arn"]
+    assert iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)["ClientIDList"] == ["sts.amazonaws.com"]
+    assert not provider("sts.amazonaws.com")["changed"]
+
+
+def test_a_provider_that_others_use_keeps_their_audiences(iam: Any) -> None:
+    iam.create_open_id_connect_provider(Url=ISSUER, ClientIDList=["others"])
+    (diff,) = provider("others", "sts.amazonaws.com", check_mode=True)["diff"]
+    assert diff["after"] == {"audiences": ["others", "sts.amazonaws.com"]}
+    assert not provider("others")["changed"]

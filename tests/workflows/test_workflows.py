@@ -1,0 +1,211 @@
+"""The workflows: each command exists, each permission is needed, and each job takes the role that trusts it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+NAMES = {"ci", "plan", "deploy", "model-release", "rollback", "drift", "image-refresh", "destroy"}
+LEVELS = ("none", "read", "write")
+Job = dict[str, Any]
+
+# What an action or a make target asks of GitHub with the job's token.
+NEEDS_OF_ACTIONS = {
+    "actions/checkout": {"contents": "read"},
+    "aws-actions/configure-aws-credentials": {"id-token": "write"},
+}
+NEEDS_OF_TARGETS = {
+    "plan-comment": {"pull-requests": "write"},  # writes the comment
+    "deploy": {"pull-requests": "read"},  # reads the reviewed plan, and who approved
+    "drift-issue": {"issues": "write"},
+}
+# `make release` of a model proposes it; without one, it records what is merged.
+NEEDS_OF_A_PROPOSAL = {"contents": "write", "pull-requests": "write"}
+NEEDS_OF_A_RECORD = {"pull-requests": "read"}
+
+
+def content(path: Path) -> dict[Any, Any]:
+    loaded: dict[Any, Any] = yaml.safe_load(path.read_text())
+    return loaded
+
+
+def triggers(path: Path) -> dict[str, Any]:
+    events: dict[str, Any] = content(path)[True]  # YAML reads `on` as a boolean
+    return events
+
+
+def jobs() -> Iterator[tuple[Path, str, Job]]:
+    for path in WORKFLOWS:
+        for name, job in content(path)["jobs"].items():
+            yield path, name, job
+
+
+JOBS = [pytest.param(path, job, id=f"{path.stem}-{name}") for path, name, job in jobs()]
+AWS_JOBS = [item for item in JOBS if any("configure-aws" in step.get("uses", "") for step in item.values[1]["steps"])]
+
+
+def targets(job: Job) -> list[str]:
+    return [word for step in job["steps"] for word in step.get("run", "").split() if word not in ("sudo", "-E", "make")]
+
+
+def recipe_of(target: str) -> str:
+    """The recipe of a make target, and those of the targets that it stands on, as the shell gets them."""
+    # Not from `make --dry-run`, which runs every recipe that calls make.
+    found = re.search(
+        rf"^{target}:(?P<before>.*?)## .*\n(?P<recipe>(?:\t.*\n)*)", (ROOT / "Makefile").read_text(), re.M
+    )
+    assert found, target
+    own = [line.removeprefix("\t").removeprefix("@") for line in found["recipe"].splitlines()]
+    own += [f"make {called}" for called in re.findall(r"\$\(MAKE\) (\S+)", found["recipe"])]
+    text = "\n".join(own).replace("$$", "$").replace("$(PLAYBOOK)", "scripts/with-environment ansible-playbook")
+    return "\n".join([*map(recipe_of, found["before"].split()), text])
+
+
+def needs(job: Job) -> dict[str, str]:
+    """The permissions that the steps of a job need."""
+    asked = [NEEDS_OF_ACTIONS[step["uses"].partition("@")[0]] for step in job["steps"] if "uses" in step]
+    for target in targets(job):
+        if target == "release":
+            asked.append(NEEDS_OF_A_PROPOSAL if job["env"]["MODEL"] else NEEDS_OF_A_RECORD)
+        asked.append(NEEDS_OF_TARGETS.get(target, {}))
+    most: dict[str, str] = {}
+    for scopes in asked:
+        for scope, level in scopes.items():
+            most[scope] = max(most.get(scope, "none"), level, key=LEVELS.index)
+    return most
+
+
+def test_all_workflows_are_there() -> None:
+    assert {content(path)["name"] for path in WORKFLOWS} == NAMES
+    assert {path.stem for path in WORKFLOWS} == NAMES
+
+
+@pytest.mark.parametrize(("path", "job"), JOBS)
+def test_a_job_has_the_permissions_that_its_steps_need_and_no_other(path: Path, job: Job) -> None:
+    assert job["permissions"] == needs(job)
+
+
+@pytest.mark.parametrize(("path", "job"), JOBS)
+def test_only_steps_that_ask_github_get_its_token(path: Path, job: Job) -> None:
+    asks = set(needs(job)) - {"id-token"} != {"contents"} or needs(job).get("contents") == "write"
+    given = "GH_TOKEN" in job.get("env", {}) or any("GH_TOKEN" in step.get("env", {}) for step in job["steps"])
+    assert given == asks
+
+
+@pytest.mark.parametrize(("path", "job"), JOBS)
+def test_the_signing_key_is_where_records_are_signed(path: Path, job: Job) -> None:
+    used = set(re.findall(r"secrets\.(\w+)", yaml.safe_dump(job)))
+    signs = "deploy" in targets(job) or ("release" in targets(job) and not job["env"]["MODEL"])
+    assert used == ({"RELEASE_SIGNING_KEY"} if signs else set())
+
+
+@pytest.mark.parametrize("target", sorted({target for _, _, job in jobs() for target in targets(job)}))
+def test_what_a_target_runs_exists(target: str) -> None:
+    shown = recipe_of(target)
+    named = re.findall(r"\b(?:scripts|playbooks)/[\w./-]+", shown)
+    assert named, shown
+    for path in named:
+        assert (ROOT / path).is_file(), path
+        assert path.endswith((".yml", ".mjs")) or os.access(ROOT / path, os.X_OK), path
+    for package in re.findall(r"python -m (\w+)", shown):
+        assert (ROOT / package / "__main__.py").is_file(), package
+
+
+@pytest.mark.parametrize(("path", "job"), AWS_JOBS)
+def test_a_job_takes_the_role_that_trusts_its_token(path: Path, job: Job) -> None:
+    variables = yaml.safe_load((ROOT / "roles/identity/vars/main.yml").read_text())
+    subjects, seconds = variables["__identity_ci_subjects"], variables["__identity_ci_session_seconds"]
+    (taken,) = (step["with"] for step in job["steps"] if "configure-aws" in step.get("uses", ""))
+    if "environment" not in job:
+        kind, role = "plan", "${{ matrix.plan_role }}"
+        # Without an environment, the subject of a token names the event, or the branch.
+        assert set(triggers(path)) == {"pull_request"} or "github.ref == 'refs/heads/main'" in job["if"]
+        assert subjects[kind] == ["pull_request", "ref:refs/heads/main"]
+    else:
+        kind, role = ("destroy" if path.stem == "destroy" else "deploy"), "${{ vars.AWS_ROLE_ARN }}"
+        (subject,) = subjects[kind]
+        assert job["environment"].endswith("-destroy") == subject.endswith("-destroy")
+        assert job["environment"].removesuffix("-destroy") == job["env"]["ENV"]
+    assert taken["role-to-assume"] == role
+    assert taken.get("role-duration-seconds", 3600) <= seconds[kind]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_code_from_a_fork_meets_no_credentials(path: Path) -> None:
+    assert not {"pull_request_target", "workflow_run"} & set(triggers(path))
+    if "pull_request" not in triggers(path):
+        return
+    for job in content(path)["jobs"].values():
+        if "id-token" in job["permissions"] or "secrets." in yaml.safe_dump(job):
+            own = "github.event.pull_request.head.repo.full_name == github.repository"
+            assert own in job["if"] or "github.event_name != 'pull_request'" in job["if"]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_what_changes_something_is_never_cut_short(path: Path) -> None:
+    concurrency = content(path)["concurrency"]
+    assert concurrency["cancel-in-progress"] is (path.stem in ("ci", "plan"))
+
+
+def test_one_thing_at_a_time_is_done_to_the_environments() -> None:
+    groups = {path.stem: content(path)["concurrency"]["group"] for path in WORKFLOWS}
+    assert groups["deploy"] == groups["image-refresh"] == groups["destroy"] == "deploy"
+    # It may have to take back what a deployment is doing.
+    assert groups["rollback"] != "deploy"
+
+
+@pytest.mark.parametrize("name", ["deploy", "image-refresh"])
+def test_production_comes_after_staging_and_its_smoke_test_and_an_approval(name: str) -> None:
+    staging, production = content(ROOT / f".github/workflows/{name}.yml")["jobs"].values()
+    assert production["needs"] == "staging"
+    assert (staging["environment"], production["environment"]) == ("staging", "production")
+    for job in (staging, production):
+        assert targets(job)[-1] == "smoke"
+        assert job["env"]["ENV"] == job["environment"]
+    # Staging may be missing, but not have failed.
+    assert "!failure() && !cancelled()" in production["if"]
+
+
+def test_a_merge_runs_nothing_but_what_compares_with_the_review() -> None:
+    for job in content(ROOT / ".github/workflows/deploy.yml")["jobs"].values():
+        assert targets(job) == ["deploy", "smoke"]
+
+
+def test_an_environment_is_removed_only_by_its_typed_name() -> None:
+    (job,) = content(ROOT / ".github/workflows/destroy.yml")["jobs"].values()
+    assert "inputs.confirm == inputs.env" in job["if"]
+    assert job["env"]["CONFIRM"] == "${{ inputs.confirm }}"
+
+
+@pytest.mark.parametrize(("target", "variable"), [("rollback", "TO"), ("destroy", "CONFIRM")])
+def test_what_a_person_types_is_no_part_of_a_command(target: str, variable: str, tmp_path: Path) -> None:
+    typed = f"x; touch {tmp_path}/done"
+    recipe = [line for line in recipe_of(target).splitlines() if not line.startswith("scripts/setup")]
+    done = subprocess.run(
+        ["bash", "-euc", "\n".join(recipe).replace("scripts/with-environment", "echo")],
+        cwd=tmp_path,
+        env=os.environ | {variable: typed},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert f"{variable}={typed} is no " in done.stderr
+    assert not (tmp_path / "done").exists()
+
+
+def test_the_rehearsal_plays_what_a_merge_and_the_schedules_run() -> None:
+    played = set(re.findall(r"^(?:refused )?make ([^#\n]+)", (ROOT / "scripts/play-merge").read_text(), re.M))
+    words = {word for line in played for word in line.split()}
+    names = ("plan", "deploy", "drift", "image-refresh", "rollback")
+    run = {target for path, _, job in jobs() if path.stem in names for target in targets(job)}
+    assert run <= words
