@@ -52,7 +52,7 @@ def rows(group: Group, targets: Targets) -> list[dict[str, str]]:
                 "instance_id": item["InstanceId"],
                 "zone": item["AvailabilityZone"],
                 "state": item["LifecycleState"],
-                "target": ", ".join(sorted({state["State"] for state in states})) or "none",
+                "target": ", ".join(sorted({state["State"] for state in states})),
                 "reason": "; ".join(filter(None, (state.get("Description", "") for state in states))),
                 "version": (item.get("LaunchTemplate") or {}).get("Version", ""),
             }

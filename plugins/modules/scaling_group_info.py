@@ -45,7 +45,7 @@ size:
   returned: always
   type: dict
 members:
-  description: For each member its instance_id, zone, state, target (what the balancer says), reason and template version.
+  description: For each member its instance_id, zone, state, target (what the balancer says, if anything), reason and version.
   returned: always
   type: list
   elements: dict
