@@ -118,6 +118,21 @@ release-show: setup ## Show and verify the current release of ENV
 play-merge: setup ## Play a merge on the running rehearsal: plan, review, deploy, smoke, drift, a new image, rollback
 	@scripts/play-merge
 
+# What a person may say to an operation; only what is said is passed on.
+OPERATION = HOST ON COMMAND LOG LINES DESIRED MIN MAX SERIAL SPARE TIMEOUT CONFIRM CHECK
+
+.PHONY: operate
+operate: setup ## DO=status|logs|restart|drain|return|detach|attach|replace|scale|run|... to HOST or ON of ENV (docs/operate.md; CHECK=yes only looks)
+	@scripts/operate "$(ENV)" "$(DO)" $(foreach name,$(OPERATION),$(if $(filter command,$(origin $(name))),"$(name)=$$$(name)"))
+
+.PHONY: shell
+shell: setup ## Open a shell on HOST of ENV (Session Manager on AWS, podman in the rehearsal)
+	@scripts/session "$(ENV)" shell "$(HOST)"
+
+.PHONY: forward
+forward: setup ## Bring PORT of HOST of ENV to this machine (LOCAL_PORT: another number here)
+	@scripts/session "$(ENV)" forward "$(HOST)" "$(PORT)" $(LOCAL_PORT)
+
 .PHONY: lint
 lint: ## Run every linter
 	@scripts/setup test

@@ -73,7 +73,7 @@ def create_application(
 
     acm.apply()
     autoscaling.apply(fleet)
-    autoscaling_members.apply()
+    autoscaling_members.apply(fleet)
     cloudwatch.apply(alarms)
     ec2_images.apply(reconciler)
     ec2_instances.apply(reconciler)

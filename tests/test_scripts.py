@@ -1,6 +1,7 @@
 """The commands behind the make targets refuse what cannot work, and say what to do."""
 
 import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -74,3 +75,84 @@ def test_a_second_rehearsal_at_the_same_time_is_refused(clone):
         done = run(clone, "scripts/rehearse")
     assert done.returncode == 1
     assert "Another rehearsal is running in this clone" in done.stderr
+
+
+def stand_in(clone, name, body):
+    """A command that takes the place of a real one, in a folder of the clone."""
+    path = clone / "bin" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return {"PATH": f"{path.parent}:{os.environ['PATH']}"}
+
+
+@pytest.fixture
+def operations(clone):
+    """The clone with an environment on AWS and the operations there are."""
+    (clone / "inventories/dev").mkdir()
+    shutil.copytree(ROOT / "playbooks/operate", clone / "playbooks/operate", symlinks=True)
+    return clone
+
+
+def test_an_unknown_operation_is_refused_with_the_known_ones(operations):
+    done = run(operations, "scripts/operate", "dev", "restrat")
+    assert done.returncode == 2
+    assert "'restrat'" in done.stderr
+    assert {"restart", "drain", "terminate"} <= set(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("intent", "playbook", "state"),
+    [("run", "run", None), ("stop", "power", "stopped"), ("release-address", "address", "absent")],
+)
+def test_an_operation_reaches_its_playbook_with_what_was_said_unchanged(operations, intent, playbook, state):
+    path = stand_in(operations, "ansible-playbook", 'printf "%s\\0" "$@"')
+    command = """echo "a b" | tr a-z 'A-Z'; x=$HOME"""
+    done = run(operations, "scripts/operate", "dev", intent, f"COMMAND={command}", "CHECK=yes", "--", "-v", **path)
+    arguments = done.stdout.split("\0")[:-1]
+    assert arguments[:4] == ["-i", "inventories/dev", f"playbooks/operate/{playbook}.yml", "--extra-vars"]
+    expected = {"operate_command": command} | ({"operate_state": state} if state else {})
+    assert json.loads(arguments[4]) == expected
+    assert arguments[5:] == ["--check", "--diff", "-v"]
+
+
+def test_make_hands_an_operation_only_what_was_typed():
+    said = subprocess.run(
+        ["make", "--dry-run", "operate", "DO=run", "COMMAND=echo 'a b'"],
+        cwd=ROOT,
+        env=os.environ | {"HOST": "my-laptop"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert said.splitlines()[-1].split() == ["scripts/operate", '"local"', '"run"', '"COMMAND=$COMMAND"']
+
+
+SESSION_INVENTORY = {"_meta": {"hostvars": {"i-0a": {"ec2_placement": {"region": "eu-west-1"}}, "localhost": {}}}}
+
+
+@pytest.fixture
+def session(clone):
+    """Run scripts/session with an AWS inventory of one host, and an AWS client that says how it was called."""
+    (clone / "inventories/dev").mkdir()
+    (clone / "inventory.json").write_text(json.dumps(SESSION_INVENTORY))
+    stand_in(clone, "aws", 'echo "$@"')
+    path = stand_in(clone, "ansible-inventory", f"cat {clone}/inventory.json")
+    return lambda *arguments: run(clone, "scripts/session", "dev", *arguments, **path)
+
+
+def test_a_shell_on_aws_is_a_session_in_the_hosts_region(session):
+    assert session("shell", "i-0a").stdout == "ssm start-session --region eu-west-1 --target i-0a\n"
+
+
+def test_a_port_on_aws_comes_through_a_session(session):
+    assert session("forward", "i-0a", "8080", "9000").stdout.endswith(
+        "--document-name AWS-StartPortForwardingSession --parameters portNumber=8080,localPortNumber=9000\n"
+    )
+    assert "PORT=" in session("forward", "i-0a").stderr
+
+
+def test_a_session_with_a_host_that_is_not_there_names_those_that_are(session):
+    done = session("shell", "i-0b")
+    assert done.returncode != 0
+    assert "There is no host i-0b. There are: i-0a." in done.stderr

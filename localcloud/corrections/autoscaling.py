@@ -14,7 +14,6 @@ from localcloud.corrections.lifecycle_hooks import drop_hooks, put_hook
 from localcloud.corrections.patching import addition, correction
 from localcloud.corrections.scaling_policies import forget_policies
 from localcloud.corrections.scheduled_actions import forget_schedules
-from localcloud.fleet.registration import deregister
 
 if TYPE_CHECKING:
     from localcloud.fleet.groups import Fleet
@@ -141,20 +140,6 @@ def _correct_members(fleet: Fleet) -> None:
     def leave_replacement_to_fleet(self: Any, instance_ids: list[str]) -> None:
         # A terminated member is noticed by the group's health check, as on AWS.
         fleet.wake()
-
-    @correction(AutoScalingBackend, "attach_instances")
-    def remember_when_attached(original: Any, self: Any, group_name: str, instance_ids: list[str]) -> None:
-        original(self, group_name, instance_ids)
-        for member in self.autoscaling_groups[group_name].instance_states:
-            if member.instance.id in instance_ids:
-                member.in_service_since = fleet.clock()
-
-    @correction(AutoScalingBackend, "detach_instances")
-    def deregister_detached(original: Any, self: Any, group_name: str, instance_ids: list[str], decrement: bool) -> Any:
-        # https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-detach-attach-instances.html
-        activities = original(self, group_name, instance_ids, decrement)
-        deregister(self.autoscaling_groups[group_name].target_group_arns, instance_ids)
-        return activities
 
     @addition(AutoScalingBackend, "terminate_instance")
     def terminate_instance(self: Any, instance_id: str, should_decrement: bool) -> Any:

@@ -1,8 +1,8 @@
-"""EC2 Auto Scaling: members that a user takes aside, into Standby or under scale-in protection."""
+"""EC2 Auto Scaling: members that a user takes aside or back, out of the group or into it, or protects from scaling in."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto.autoscaling.exceptions import ValidationError
 from moto.autoscaling.models import AutoScalingBackend
@@ -10,10 +10,17 @@ from moto.autoscaling.models import AutoScalingBackend
 from localcloud.corrections.patching import correction
 from localcloud.fleet.registration import deregister
 
+if TYPE_CHECKING:
+    from localcloud.fleet.groups import Fleet
 
-def apply() -> None:
-    """Correct Standby and scale-in protection."""
 
+def apply(fleet: Fleet) -> None:
+    """Correct Standby, detaching, attaching and scale-in protection."""
+    _correct_standby(fleet)
+    _correct_membership(fleet)
+
+
+def _correct_standby(fleet: Fleet) -> None:
     @correction(AutoScalingBackend, "set_instance_protection")
     def refuse_strangers(original: Any, self: Any, group_name: str, instance_ids: list[str], protected: Any) -> None:
         # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_SetInstanceProtection.html; moto ignores what it
@@ -37,9 +44,78 @@ def apply() -> None:
                 f"AutoScalingGroup {group_name} has min-size={group.min_size}, and desired-size={group.desired_capacity}. "
                 f"To place into standby {len(instance_ids)} instances, please update the AutoScalingGroup sizes appropriately."
             )
-        activities = original(self, group_name, instance_ids, should_decrement)
+        with fleet.held():
+            activities = original(self, group_name, instance_ids, should_decrement)
         deregister(group.target_group_arns, instance_ids)
         return activities
+
+    @correction(AutoScalingBackend, "exit_standby_instances")
+    def begin_anew(original: Any, self: Any, group_name: str, instance_ids: list[str]) -> Any:
+        # The same page: the desired capacity grows, and not above the maximum; moto changes both before it looks.
+        group = self.autoscaling_groups[group_name]
+        _check_members(group, instance_ids)
+        returning = [member for member in group.instance_states if member.instance.id in instance_ids]
+        for member in returning:
+            if member.lifecycle_state != "Standby":
+                raise ValidationError(f"The instance {member.instance.id} is not in Standby.")
+        _check_room(group, len(instance_ids))
+        with fleet.held():
+            for member in returning:
+                # https://docs.aws.amazon.com/autoscaling/ec2/userguide/health-check-grace-period.html: it has one again.
+                member.in_service_since = fleet.clock()
+            return original(self, group_name, instance_ids)
+
+
+def _correct_membership(fleet: Fleet) -> None:
+    @correction(AutoScalingBackend, "attach_instances")
+    def join(original: Any, self: Any, group_name: str, instance_ids: list[str]) -> None:
+        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_AttachInstances.html: the desired capacity grows by as
+        # many as are attached; moto sets it to the number of all members, those in Standby and on their way out included.
+        group = self.autoscaling_groups[group_name]
+        members = {one.instance.id for each in self.autoscaling_groups.values() for one in each.instance_states}
+        for instance_id in instance_ids:
+            if instance_id in members:
+                raise ValidationError(f"Instance {instance_id} is already part of an Auto Scaling group.")
+            if self.ec2_backend.get_instance(instance_id).state != "running":
+                message = f"Instance {instance_id} is not in correct state. Instance must be in running state."
+                raise ValidationError(message)
+        _check_room(group, len(instance_ids))
+        desired, most = group.desired_capacity, group.max_size
+        with fleet.held():
+            # Moto's own limit counts all members as well.
+            group.max_size = len(group.instance_states) + len(instance_ids)
+            try:
+                original(self, group_name, instance_ids)
+            finally:
+                group.desired_capacity, group.max_size = desired, most
+            for member in group.instance_states:
+                if member.instance.id in instance_ids:
+                    member.in_service_since = fleet.clock()
+            group.set_desired_capacity(desired + len(instance_ids))
+
+    @correction(AutoScalingBackend, "detach_instances")
+    def leave(original: Any, self: Any, group_name: str, instance_ids: list[str], should_decrement: bool) -> Any:
+        # https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-detach-attach-instances.html: it leaves the
+        # balancer too, and keeps running. Moto ignores strangers, and changes the capacity before it looks at the minimum.
+        group = self.autoscaling_groups[group_name]
+        _check_members(group, instance_ids)
+        if should_decrement and group.desired_capacity - len(instance_ids) < group.min_size:
+            raise ValidationError(
+                f"AutoScalingGroup {group_name} has min-size={group.min_size}, and desired-size={group.desired_capacity}. "
+                f"To detach {len(instance_ids)} instances, please update the AutoScalingGroup sizes appropriately."
+            )
+        with fleet.held():
+            activities = original(self, group_name, instance_ids, should_decrement)
+        deregister(group.target_group_arns, instance_ids)
+        return activities
+
+
+def _check_room(group: Any, count: int) -> None:
+    if group.desired_capacity + count > group.max_size:
+        raise ValidationError(
+            f"AutoScalingGroup {group.name} has max-size={group.max_size}, and desired-size={group.desired_capacity}. "
+            f"To add {count} instances, please update the AutoScalingGroup sizes appropriately."
+        )
 
 
 def _check_members(group: Any, instance_ids: list[str]) -> None:

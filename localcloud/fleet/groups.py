@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -59,6 +60,10 @@ class Fleet:
     def wake(self) -> None:
         """Look at the groups now."""
         self._wake.set()
+
+    def held(self) -> AbstractContextManager[Any]:
+        """Keep the groups as they are while a block changes members and capacity in more than one step."""
+        return self._lock
 
     def change_capacity(self, group: Any, wanted: int, reason: str) -> None:
         """Set a group's desired capacity; the activities that follow say `reason`, a sentence without its time."""

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from ansible.module_utils.scaling_group import calls, found_state, missing, wanted_state
+from ansible.module_utils.scaling_group_client import describe, wait_until
 from ansible.module_utils.scaling_rules import resource_label, wanted_hooks
 from ansible.module_utils.state import as_diff, differences
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -224,18 +224,8 @@ SCHEDULES: dict[str, Any] = {
     "max_size": {"type": "int"},
     "desired_capacity": {"type": "int"},
 }
-# Seconds between two looks at a group that is not yet in service.
-PAUSE = 2.0
 # More scheduled actions than a group has by default: API reference, DescribeScheduledActions.
 MOST_ACTIONS = 100
-# How many of the latest scaling activities a failure quotes.
-ACTIVITIES = 4
-
-
-def describe(client: Any, name: str) -> dict[str, Any] | None:
-    """Returns the group as Auto Scaling describes it; None if there is none or it is being deleted."""
-    groups = client.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
-    return next((group for group in groups if not group.get("Status")), None)
 
 
 def describe_rules(client: Any, name: str) -> dict[str, Any]:
@@ -264,32 +254,6 @@ def label_of(module: AnsibleAWSModule) -> str:
     return next(iter(sorted(labels)), "")
 
 
-def wait_until_in_service(module: AnsibleAWSModule, name: str) -> tuple[list[str], float]:
-    """Waits until nothing is missing; returns the instances and the seconds that it took, or fails saying what is."""
-    autoscaling, elb = module.client("autoscaling"), module.client("elbv2")
-    begin = time.monotonic()
-    while True:
-        group = describe(autoscaling, name) or {"DesiredCapacity": 1}
-        arns = group.get("TargetGroupARNs", [])
-        targets = {arn: elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"] for arn in arns}
-        sentences = missing(group, targets)
-        waited = round(time.monotonic() - begin, 1)
-        if not sentences or not module.params["wait_timeout"]:
-            return [instance["InstanceId"] for instance in group.get("Instances", [])], waited
-        if waited >= module.params["wait_timeout"]:
-            activities = autoscaling.describe_scaling_activities(AutoScalingGroupName=name, MaxRecords=ACTIVITIES)
-            recent = [
-                f"{item['StatusCode']}: {item['Description']} {item.get('StatusMessage', '')}".strip()
-                for item in activities["Activities"]
-            ]
-            module.fail_json(
-                msg=f"The group {name} is not in service after {waited:.0f} seconds. {' '.join(sentences)} Latest "
-                f"activities: {'; '.join(recent) or 'none'}. A host that does not become healthy says why in its journal: "
-                "look at the unit pettracker-inference.service and at cloud-init's output."
-            )
-        time.sleep(PAUSE)
-
-
 def run(module: AnsibleAWSModule) -> dict[str, Any]:
     """Compares, acts on a difference unless in check mode, and waits."""
     client = module.client("autoscaling")
@@ -306,7 +270,8 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
         return result
     for method, arguments in calls(name, wanted, found):
         getattr(client, method)(**arguments)
-    instances, waited = wait_until_in_service(module, name)
+    group, waited = wait_until(module, name, missing, f"The group {name} is not in service")
+    instances = [instance["InstanceId"] for instance in group.get("Instances", [])]
     return result | {"instances": instances, "waited": waited}
 
 

@@ -1,0 +1,45 @@
+"""What a person does to the fleet with playbooks/operate. More in molecule/rollout/tests/test_operations.py."""
+
+import json
+import urllib.request
+
+import testinfra
+from operations import does, forwarded, is_refused
+from traffic import load
+
+
+def started_at(name: str) -> str:
+    host = testinfra.get_host(f"podman://{name}")
+    return host.check_output("systemctl show --property=ExecMainStartTimestampMonotonic --value pettracker-inference")
+
+
+def test_services_restart_one_by_one_and_no_request_fails(healthy_targets):
+    before = {name: started_at(name) for name in healthy_targets()}
+    with load() as traffic:
+        does("restart")
+    assert healthy_targets() == set(before)
+    assert all(started_at(name) != moment for name, moment in before.items())
+    assert len(traffic.requests) > 50
+    assert traffic.failed == [], traffic.messages
+    assert traffic.wrong == []
+
+
+def test_a_detached_host_is_replaced_and_runs_on_without_requests_until_it_is_ended(client, group, healthy_targets):
+    before = healthy_targets()
+    out = min(before)
+    refusal = is_refused("detach", host="i-0123456789abcdef0")
+    assert all(f"{name} InService" in refusal for name in before)
+    does("detach", host=out)
+    serving = {member["InstanceId"] for member in group()["Instances"]}
+    assert serving == healthy_targets()
+    assert (len(serving), out in serving) == (2, False)
+    with forwarded(out, 8080) as port, urllib.request.urlopen(f"http://127.0.0.1:{port}/version", timeout=30) as answer:
+        assert json.load(answer)["model"]["digest"]
+    said = does("run", command="uptime | wc -l")
+    assert all(f"[{name}]" in said for name in serving)
+    assert f"[{out}]" not in said
+    assert f"leaves {out} terminated" in is_refused("terminate", host=out)
+    does("terminate", host=out, confirm="local")
+    instances = client("ec2").describe_instances(InstanceIds=[out])["Reservations"][0]["Instances"]
+    assert [instance["State"]["Name"] for instance in instances] == ["terminated"]
+    assert healthy_targets() == serving

@@ -1,0 +1,238 @@
+"""The operations of playbooks/operate on a group of the account, whose hosts are this machine under other names."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localcloud import settings as constants
+from tests.localcloud.conftest import Cloud
+from tests.localcloud.scaling_group import Group
+
+ROOT = Path(__file__).parents[2]
+TAGS = {"Project": "pettracker", "Environment": "local", "Role": "service"}
+# The module asks `show` before it restarts.
+SYSTEMCTL = """#!/bin/sh
+case "$*" in
+  *show*) printf 'LoadState=loaded\\nActiveState=active\\n' ;;
+  *restart*) echo "$*" >>"{log}" ;;
+esac
+"""
+
+
+class Service(BaseHTTPRequestHandler):
+    """Every host's service: always ready."""
+
+    def answer(self) -> None:
+        self.server.asked.append(f"{self.command} {self.path}")  # type: ignore[attr-defined]
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    do_GET = do_PUT = answer
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+class Operator:
+    """A person at the controller, with inventories/local as it is but for how a host is entered."""
+
+    def __init__(self, cloud: Cloud, directory: Path, service: ThreadingHTTPServer) -> None:
+        self.restarts = directory / "restarts"
+        self.asked: list[str] = service.asked  # type: ignore[attr-defined]
+        inventory = directory / "inventory"
+        shutil.copytree(ROOT / "inventories/local", inventory)
+        entered = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+        (inventory / "group_vars/instances.yml").write_text(json.dumps(entered))
+        systemctl = directory / "bin/systemctl"
+        systemctl.parent.mkdir()
+        systemctl.write_text(SYSTEMCTL.format(log=self.restarts))
+        systemctl.chmod(0o755)
+        self.inventory = inventory
+        self.variables = {"service_group_name": "service", "service_port": service.server_address[1]}
+        path = f"{systemctl.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        self.environment = os.environ | {
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "AWS_ENDPOINT_URL": cloud.url,
+            "AWS_ACCESS_KEY_ID": constants.ACCESS_KEY_ID,
+            "AWS_SECRET_ACCESS_KEY": constants.SECRET_ACCESS_KEY,
+            "AWS_DEFAULT_REGION": constants.REGION,
+            "PATH": path,
+        }
+
+    def does(self, intent: str, *options: str, **settings: Any) -> str:
+        """Run a playbook that goes well, and return what it says, on one line."""
+        status, said = self.tries(intent, *options, **settings)
+        assert status == 0, said
+        return said
+
+    def is_refused(self, intent: str, **settings: Any) -> str:
+        """Run a playbook that fails before it has changed anything, and return what it says."""
+        status, said = self.tries(intent, **settings)
+        assert status != 0, said
+        assert "changed=0" in said
+        return said
+
+    def tries(self, intent: str, *options: str, **settings: Any) -> tuple[int, str]:
+        variables = self.variables | {f"operate_{name}": value for name, value in settings.items()}
+        command = ["ansible-playbook", "-i", str(self.inventory), "-e", json.dumps(variables)]
+        run = subprocess.run(
+            [*command, *options, str(ROOT / f"playbooks/operate/{intent}.yml")],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        return run.returncode, " ".join((run.stdout + run.stderr).split())
+
+
+@pytest.fixture
+def group(cloud: Cloud) -> Group:
+    there = Group(cloud)
+    tags = [{"Key": key, "Value": value} for key, value in TAGS.items()]
+    there.asg.create_or_update_tags(
+        Tags=[
+            tag | {"ResourceId": "service", "ResourceType": "auto-scaling-group", "PropagateAtLaunch": True}
+            for tag in tags
+        ]
+    )
+    there.asg.update_auto_scaling_group(AutoScalingGroupName="service", MinSize=2)
+    there.ec2.create_tags(Resources=there.settled(2), Tags=tags)
+    return there
+
+
+@pytest.fixture
+def operator(cloud: Cloud, tmp_path: Path) -> Iterator[Operator]:
+    service = ThreadingHTTPServer(("127.0.0.1", 0), Service)
+    service.asked = []  # type: ignore[attr-defined]
+    threading.Thread(target=service.serve_forever, daemon=True).start()
+    yield Operator(cloud, tmp_path, service)
+    service.shutdown()
+    service.server_close()
+
+
+@pytest.fixture
+def workbench(cloud: Cloud) -> str:
+    """A host that belongs to no group."""
+    tags = [{"Key": key, "Value": value} for key, value in (TAGS | {"Role": "workbench"}).items()]
+    started = cloud.client("ec2").run_instances(
+        ImageId=cloud.base_image,
+        InstanceType="t3.large",
+        MinCount=1,
+        MaxCount=1,
+        TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+    )
+    return str(started["Instances"][0]["InstanceId"])
+
+
+def desired(group: Group) -> int:
+    return int(group.asg.describe_auto_scaling_groups()["AutoScalingGroups"][0]["DesiredCapacity"])
+
+
+def states(group: Group) -> dict[str, str]:
+    return {member["InstanceId"]: member["LifecycleState"] for member in group.members()}
+
+
+def test_a_host_that_is_not_there_is_refused_with_those_that_are(operator: Operator, group: Group) -> None:
+    said = operator.is_refused("drain", host="i-0123456789abcdef0")
+    assert "there is no i-0123456789abcdef0" in said
+    for instance_id in group.settled(2):
+        assert f"{instance_id} InService" in said
+
+
+def test_a_look_at_a_restart_changes_nothing(operator: Operator, group: Group) -> None:
+    before = states(group)
+    said = operator.does("restart", "--check")
+    assert states(group) == before
+    assert desired(group) == 2
+    assert not operator.restarts.exists()
+    assert [asked for asked in operator.asked if asked.startswith("PUT")] == []
+    for instance_id in before:
+        assert f"changed: [{instance_id} -> localhost]" in said  # each host would have been taken aside
+
+
+@pytest.mark.slow
+def test_a_restart_leaves_the_same_hosts_and_no_spare(operator: Operator, group: Group, cloud: Cloud) -> None:
+    before = group.settled(2)
+    operator.does("restart")
+    assert sorted(group.settled(2)) == sorted(before)
+    assert len(operator.restarts.read_text().splitlines()) == 2
+    (spare,) = {spec.instance_id for spec in cloud.hosts.specs} - set(before)
+    assert ("terminate", spare) in cloud.hosts.calls
+
+
+@pytest.mark.slow
+def test_a_drained_host_is_replaced_and_returns_and_the_group_is_scaled_back(operator: Operator, group: Group) -> None:
+    aside, other = group.settled(2)
+    operator.does("drain", host=aside)
+    assert states(group)[aside] == "Standby"
+    assert len(group.in_service()) == desired(group) == 2
+    assert "changed=0" in operator.does("drain", host=aside)
+    said = operator.does("status")
+    assert f"{aside}: Standby, no target" in said
+    assert "1 more than before" in operator.does("return", host=aside)
+    assert "PUT /health/ready" in operator.asked
+    assert {aside, other} < set(group.settled(3))
+    assert "ends 1 of 3 hosts in local" in operator.is_refused("scale", desired=2)
+    assert desired(group) == 3
+    operator.does("scale", desired=2, confirm="local")
+    group.settled(2)
+    assert "may have 2 to 4 hosts, not 5" in operator.is_refused("scale", desired=5)
+
+
+@pytest.mark.slow
+def test_a_detached_host_is_left_running_until_it_is_attached_or_ended(operator: Operator, group: Group) -> None:
+    out, other = group.settled(2)
+    operator.does("detach", host=out)
+    assert out not in states(group)
+    assert len(group.settled(2)) == 2
+    operator.does("attach", "--check", host=out)
+    assert out not in states(group)
+    assert f"In local no running host is called {other}x" in operator.is_refused(
+        "run", command="true", host=f"{other}x"
+    )
+    ran = operator.does("run", command="echo one | tr o O; echo '2 2'")  # not on the one that is detached
+    assert (ran.count("One"), f"[{out}]" in ran) == (2, False)
+    assert "belongs to a group" in operator.is_refused("power", host=other, state="stopped", confirm="local")
+    operator.does("attach", host=out)
+    assert {out, other} < set(group.settled(3))
+    operator.does("replace", host=out, confirm="local")
+    assert out not in group.settled(3)
+
+
+@pytest.mark.slow
+def test_a_host_of_its_own_gets_an_address_and_is_stopped_started_and_ended(
+    operator: Operator, cloud: Cloud, workbench: str
+) -> None:
+    ec2 = cloud.client("ec2")
+
+    def addresses() -> list[str]:
+        return [address.get("InstanceId", "") for address in ec2.describe_addresses()["Addresses"]]
+
+    operator.does("address", host=workbench)
+    assert addresses() == [workbench]
+    assert "changed=0" in operator.does("address", host=workbench)
+    assert "gives back the address" in operator.is_refused("address", host=workbench, state="absent")
+    operator.does("address", host=workbench, state="absent", confirm="local")
+    assert addresses() == []
+    assert "changed=0" in operator.does("address", host=workbench, state="absent", confirm="local")
+    operator.does("power", host=workbench, state="stopped", confirm="local")
+    operator.does("power", host=workbench, state="running")
+    operator.does("power", host=workbench, state="rebooted")
+    assert f"leaves {workbench} terminated" in operator.is_refused("power", host=workbench, state="terminated")
+    operator.does("power", host=workbench, state="terminated", confirm="local")
+    assert [call for call, _ in cloud.hosts.calls] == ["launch", "stop", "start", "reboot", "terminate"]
