@@ -53,6 +53,7 @@ class Fleet:
             "weight": self.weight,
             "exists": self.found is not None,
             "mark": self.mark,
+            "launch_template_id": (template_of(self.found)[0] if self.found else "") or "",
             "version": (template_of(self.found)[1] if self.found else "") or "",
             "desired": self.found["DesiredCapacity"] if self.found else 0,
         }

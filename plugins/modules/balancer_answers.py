@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+import mimetypes
 import ssl
 import urllib.error
 import urllib.request
@@ -35,6 +36,10 @@ options:
     description: Headers of the requests.
     type: dict
     default: {}
+  filename:
+    description: Name of a file of the kind that is sent.
+    type: str
+    required: true
   content:
     description: What is sent, in base64.
     type: str
@@ -54,7 +59,8 @@ EXAMPLES = r"""
 - name: Ask twenty times
   balancer_answers:
     url: https://pets.example.com
-    headers: {Content-Type: image/jpeg, X-Rollout: 0f3c5a}
+    headers: {X-Rollout: 0f3c5a}
+    filename: cat.jpg
     content: "{{ photo.content }}"
 """
 
@@ -94,9 +100,11 @@ def run(parameters: dict[str, Any]) -> dict[str, Any]:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     address = parameters["url"].rstrip("/") + PREDICT
     content = base64.b64decode(parameters["content"])
+    kind = mimetypes.guess_type(parameters["filename"])[0] or "application/octet-stream"
+    headers = {"Content-Type": kind} | parameters["headers"]
     errors, digests = [], set()
     for _ in range(parameters["count"]):
-        request = urllib.request.Request(address, content, parameters["headers"])  # noqa: S310 - the role gives it
+        request = urllib.request.Request(address, content, headers)  # noqa: S310 - the role gives it
         status, body = ask(request, context, parameters["timeout"])
         try:
             digests.add(str(json.loads(body)["model"]["digest"]))
@@ -113,6 +121,7 @@ def main() -> None:
             "ca": {"type": "str", "default": ""},
             "verify": {"type": "bool", "default": True},
             "headers": {"type": "dict", "default": {}},
+            "filename": {"type": "str", "required": True},
             "content": {"type": "str", "required": True},
             "count": {"type": "int", "default": 20},
             "timeout": {"type": "float", "default": 10},

@@ -61,6 +61,10 @@ exists:
   description: Whether there is such a group.
   returned: always
   type: bool
+desired:
+  description: How many instances the group wants.
+  returned: with O(state=held) and O(state=emptied)
+  type: int
 """
 
 # Instances that SetInstanceProtection takes at once.
@@ -106,7 +110,8 @@ def resize(module: AnsibleAWSModule, client: Any, group: dict[str, Any]) -> dict
         more = {"DesiredCapacity": 0} if emptied else {}
         client.update_auto_scaling_group(AutoScalingGroupName=module.params["group"], **wanted, **more)
     diff = as_diff(f"size of {module.params['group']}", wanted, found)
-    return {"changed": wanted != found, "exists": True, "diff": diff}
+    desired = 0 if emptied else max(group["DesiredCapacity"], wanted["MinSize"])
+    return {"changed": wanted != found, "exists": True, "desired": desired, "diff": diff}
 
 
 def mark(module: AnsibleAWSModule, client: Any, group: dict[str, Any]) -> dict[str, Any]:

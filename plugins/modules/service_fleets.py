@@ -70,7 +70,7 @@ RETURN = r"""
 live:
   description: >-
     The fleet that the service is, with C(group), C(target_group), C(target_group_arn), C(weight) (null where the listener
-    does not name it), C(exists), C(mark), C(version) and C(desired).
+    does not name it), C(exists), C(mark), C(launch_template_id), C(version) and C(desired).
   returned: always
   type: dict
 other:

@@ -254,6 +254,7 @@ def test_requests_through_the_balancer_are_counted_and_errors_told(cloud: Cloud)
         "ca": "",
         "verify": False,
         "headers": {},
+        "filename": "a.json",
         "content": "e30=",
         "count": 2,
         "timeout": 5,
