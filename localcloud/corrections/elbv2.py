@@ -36,6 +36,23 @@ BALANCER_DEFAULTS = {
 }
 
 
+def note_use(state: Any) -> None:
+    """Note in each target group which balancers forward to it."""
+    users: dict[str, list[str]] = {arn: [] for arn in state.target_groups}
+    for balancer in state.load_balancers.values():
+        actions = [
+            action
+            for listener in balancer.listeners.values()
+            for rule in listener.rules.values()
+            for action in rule.actions
+        ]
+        named = {arn for action in actions for arn in state._get_target_group_arns_from(action_data=action.data)}
+        for arn in named & users.keys():
+            users[arn].append(balancer.arn)
+    for arn, group in state.target_groups.items():
+        group.load_balancer_arns = users[arn]
+
+
 def apply() -> None:
     """Correct balancers and target groups."""
 
@@ -55,6 +72,7 @@ def apply() -> None:
                 f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled",
             )
         original(self, arn)
+        note_use(self)
 
     @correction(FakeTargetGroup, "__init__")
     def start_without_health(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
@@ -106,6 +124,17 @@ def apply() -> None:
         port = known.get("Port", self.port)
         check_port = str(port) if self.health_check_port == "traffic-port" else self.health_check_port
         return FakeHealthStatus(target["Id"], port, check_port, *health_of(self, target, ec2_backend))
+
+    # A target group is used by the balancers whose listeners and rules name it, with whatever weight. Moto notes that when a
+    # listener or a rule is made, and neither when it is changed nor when it is gone.
+    for operation in ("modify_listener", "modify_rule", "delete_rule", "delete_listener"):
+
+        @correction(ELBv2Backend, operation)
+        def know_who_uses_target_groups(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return original(self, *args, **kwargs)
+            finally:
+                note_use(self)
 
     @correction(ELBv2Backend, "describe_target_health")
     def name_draining_targets_too(original: Any, self: Any, target_group_arn: str, targets: Any) -> Any:

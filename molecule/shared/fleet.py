@@ -1,4 +1,4 @@
-"""The service's fleet in the rehearsal, as the API tells it."""
+"""The service's fleet in the rehearsal, as the API tells it; of two fleets, the live one."""
 
 from __future__ import annotations
 
@@ -11,18 +11,39 @@ GROUP = "pettracker-local-service"
 REFRESHING = ("Pending", "InProgress", "Baking", "Cancelling", "RollbackInProgress")
 
 
+def groups() -> list[dict[str, Any]]:
+    """Return the Auto Scaling groups of the service: one, or two while a blue/green rollout goes on."""
+    found = boto3.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP, f"{GROUP}-g"])
+    return [one for one in found["AutoScalingGroups"] if not one.get("Status")]
+
+
+def is_marked(group: dict[str, Any]) -> bool:
+    """Say whether a blue/green rollout brings this group, or has brought it and taken it back."""
+    return any(tag["Key"] == "Rollout" for tag in group["Tags"])
+
+
+def weights() -> dict[str, int]:
+    """Return the weights of the HTTPS listener by the name of the target group, which is that of its fleet's group."""
+    balancing = boto3.client("elbv2")
+    balancer = balancing.describe_load_balancers(Names=[GROUP])["LoadBalancers"][0]["LoadBalancerArn"]
+    listeners = balancing.describe_listeners(LoadBalancerArn=balancer)["Listeners"]
+    (action,) = next(one["DefaultActions"] for one in listeners if one["Port"] == 443)
+    named = action.get("ForwardConfig", {}).get("TargetGroups") or [{"TargetGroupArn": action["TargetGroupArn"]}]
+    return {one["TargetGroupArn"].split("/")[1]: one.get("Weight", 1) for one in named}
+
+
 def group() -> dict[str, Any]:
-    """Return the Auto Scaling group."""
-    groups = boto3.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])
-    found: dict[str, Any] = groups["AutoScalingGroups"][0]
-    return found
+    """Return the group of the live fleet."""
+    every = groups()
+    live = [one for one in every if not is_marked(one)] or every
+    shares = weights() if len(live) > 1 else {}
+    return max(live, key=lambda one: shares.get(one["AutoScalingGroupName"], 0))
 
 
 def healthy_targets() -> set[str]:
-    """Return the ids of the instances that the balancer's target group calls healthy."""
-    balancing = boto3.client("elbv2")
-    arn = balancing.describe_target_groups(Names=[GROUP])["TargetGroups"][0]["TargetGroupArn"]
-    states = balancing.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
+    """Return the ids of the instances that the balancer calls healthy in the live fleet's target group."""
+    (arn,) = group()["TargetGroupARNs"]
+    states = boto3.client("elbv2").describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
     return {s["Target"]["Id"] for s in states if s["TargetHealth"]["State"] == "healthy"}
 
 
@@ -57,7 +78,9 @@ def is_whole() -> bool:
 
 def refreshes() -> list[dict[str, Any]]:
     """Return the group's instance refreshes, the latest one first."""
-    answer = boto3.client("autoscaling").describe_instance_refreshes(AutoScalingGroupName=GROUP)
+    answer = boto3.client("autoscaling").describe_instance_refreshes(
+        AutoScalingGroupName=group()["AutoScalingGroupName"]
+    )
     every: list[dict[str, Any]] = answer["InstanceRefreshes"]
     return every
 

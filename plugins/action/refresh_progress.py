@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 ansible.module_utils.__path__.extend(C.config.get_config_value("DEFAULT_MODULE_UTILS_PATH"))
 
 from ansible.module_utils.instance_refreshes import GOING_BACK, GOING_ON, progress, split  # noqa: E402
+from ansible.module_utils.looking import PATIENCE, look_on  # noqa: E402
 from ansible.module_utils.rollout_lock import Lock, LockLostError  # noqa: E402
 
-# Seconds for which AWS may be out of reach. Without heartbeats AWS has gone back by then.
-PATIENCE = 600.0
+# What AWS does while it cannot be reached.
+MEANWHILE = "without heartbeats it takes the rollout back by itself"
 
 display = Display()
 
@@ -108,30 +109,6 @@ class Watch:
         return new, old
 
 
-def look_on(look: Callable[[], str | None], say: Callable[[str], None], interval: float, seconds: float) -> str | None:
-    """Looks until that gives something, which is returned; None after so many seconds.
-
-    A look that fails is repeated for ten minutes.
-
-    Raises:
-        BotoCoreError, ClientError: of the last look.
-    """
-    begin = reached = time.monotonic()
-    while True:
-        try:
-            found = look()
-            reached = time.monotonic()
-            if found:
-                return found
-        except (BotoCoreError, ClientError) as error:
-            if time.monotonic() - reached > PATIENCE:
-                raise
-            say(f"AWS does not answer; without heartbeats it takes the rollout back by itself: {error}")
-        if time.monotonic() - begin >= seconds:
-            return None
-        time.sleep(interval)
-
-
 class ActionModule(ActionBase):
     """Runs on the controller.
 
@@ -177,7 +154,7 @@ class ActionModule(ActionBase):
             return "OK" if watch.is_vouched_for(alarm) else None
 
         self._say(f"waiting until the alarm {alarm} hears the heartbeats")
-        if look_on(look, self._say, interval, goal.seconds) is None:
+        if look_on(look, self._say, interval, goal.seconds, MEANWHILE) is None:
             raise AnsibleActionFail(
                 f"The alarm {alarm} is not silent after {goal.seconds:.0f} seconds of heartbeats. Without CloudWatch there is "
                 "no rollout: see whether the alarm is there and whether this controller may write metrics. Nothing was changed."
@@ -199,7 +176,7 @@ class ActionModule(ActionBase):
 
         # A bake ends by its own goal; the refresh may be going back by then.
         patience = PATIENCE + goal.seconds if goal.until == "time" else goal.seconds
-        if look_on(look, self._say, interval, patience) is None:
+        if look_on(look, self._say, interval, patience, MEANWHILE) is None:
             raise AnsibleActionFail(
                 f"The instance refresh {identity} has not come so far within {patience:.0f} seconds ({progress(seen)}). The "
                 "group's latest activities and the hosts' logs say what it waits for."

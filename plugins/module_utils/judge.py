@@ -17,6 +17,8 @@ from scipy.stats import fisher_exact, mannwhitneyu
 PROMOTE, HOLD, REJECT = "promote", "hold", "reject"
 # A latency above this share of the old hosts' live answers is a slow answer.
 SLOW_QUANTILE = 0.99
+# How the module balancer_answers begins what it says of a request that nobody answered.
+NO_ANSWER = "no answer"
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ def judge(
     *,
     limits: Limits,
     must_compare: bool = True,
+    through: Mapping[str, Any] | None = None,
 ) -> tuple[str, list[str]]:
     """Returns the verdict and its reasons.
 
@@ -89,6 +92,7 @@ def judge(
             `exposition.counters` and their `started`), `probes` (`latencies` and `errors`).
         digest: of the model that new hosts have to serve.
         must_compare: hold if there is no old host; false where new hosts were compared before.
+        through: what came of requests that only new hosts should have got, through the balancer: `sent`, `errors`, `digests`.
     """
     found = Findings()
     found.add(_alarms(alarms, required))
@@ -97,6 +101,8 @@ def judge(
     if not new:
         found.holds.append("There is no new host to judge.")
     seen = [host for host in new if not host["problem"]]
+    if through:
+        found.add(_through_the_balancer(through, traffic(seen).live, digest))
     compared = [host for host in old if not host["problem"]]
     if compared:
         found.add(_compare(traffic(seen), traffic(compared), limits))
@@ -157,6 +163,26 @@ def _host(host: Mapping[str, Any], digest: str) -> Findings:
     if not found.rejects:
         found.facts.append(f"{name} is ready, serves the wanted model and gives the golden answers.")
     return found
+
+
+def _through_the_balancer(through: Mapping[str, Any], counted: int, digest: str) -> Findings:
+    """Compares what was sent through the balancer with what new hosts have counted: an answer alone may be an old host's.
+
+    Requests without any answer may have been lost on this side of the balancer, and are no reason to reject.
+    """
+    sent, errors = through["sent"], through["errors"]
+    strangers = sorted(set(through["digests"]) - {digest})
+    if strangers:
+        return Findings(rejects=[f"Through the balancer, new hosts answer with {', '.join(strangers)}, not {digest}."])
+    if errors:
+        said = [f"{len(errors)} of {sent} requests to new hosts through the balancer failed; the last: {errors[-1]}."]
+        answered = any(not error.startswith(NO_ANSWER) for error in errors)
+        return Findings(rejects=said) if answered else Findings(holds=said)
+    if counted < sent:
+        return Findings(
+            holds=[f"New hosts counted {counted} of {sent} requests that the balancer should send to them."]
+        )
+    return Findings(facts=[f"{sent} requests through the balancer reached new hosts and were answered."])
 
 
 def _compare(new: Traffic, old: Traffic, limits: Limits) -> Findings:

@@ -42,6 +42,12 @@ options:
     description: Whether there is no promotion without an old host to compare with.
     type: bool
     default: true
+  through:
+    description: >-
+      What came of requests that only new hosts should have got, as M(balancer_answers) returns it; empty where nothing was
+      sent.
+    type: dict
+    default: {}
   alpha:
     description: Probability at which chance is no explanation any more.
     type: float
@@ -117,6 +123,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
         parameters["digest"],
         limits=Limits(**{name: parameters[name] for name in ("alpha", "minimum_requests", "slowdown", "slow_share")}),
         must_compare=parameters["must_compare"],
+        through=parameters["through"],
     )
     return {"changed": False, "verdict": verdict, "reasons": reasons, "alarms": states}
 
@@ -131,6 +138,7 @@ def main() -> None:
             "old": {"type": "list", "elements": "dict", "required": True},
             "digest": {"type": "str", "required": True},
             "must_compare": {"type": "bool", "default": True},
+            "through": {"type": "dict", "default": {}},
             "alpha": {"type": "float", "default": 0.01},
             "minimum_requests": {"type": "int", "default": 20},
             "slowdown": {"type": "float", "default": 1.2},

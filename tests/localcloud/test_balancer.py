@@ -176,11 +176,11 @@ class Served:
         self.balancer = LoadBalancer(self.settings)
         self.balancer.start()
 
-    def get(self, path: str) -> tuple[int, str]:
+    def get(self, path: str, **headers: str) -> tuple[int, str]:
         context = ssl.create_default_context()
         self.authority.configure_trust(context)
         connection = http.client.HTTPSConnection("localhost", self.settings.https_port, context=context, timeout=10)
-        connection.request("GET", path)
+        connection.request("GET", path, headers=headers)
         reply = connection.getresponse()
         return reply.status, reply.read().decode()
 
@@ -379,6 +379,63 @@ def test_every_request_is_measured_also_those_that_a_process_finishes_after_a_re
     assert total("HTTPCode_Target_2XX_Count") == 6
     assert total("HTTPCode_ELB_5XX_Count") >= 1
     assert total("TargetResponseTime") > 0
+
+
+@needs_haproxy
+def test_weights_move_requests_from_one_group_to_another_and_finish_those_in_flight(served: Served) -> None:
+    asked: list[str] = []
+
+    class New(Echo):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            super().do_GET()
+
+    upstream = ThreadingHTTPServer(("127.0.0.1", 0), New)
+    threading.Thread(target=upstream.serve_forever, daemon=True).start()
+    vpc = served.elb.describe_target_groups()["TargetGroups"][0]["VpcId"]
+    made = served.elb.create_target_group(Name="new", Protocol="HTTP", Port=upstream.server_port, VpcId=vpc)
+    new = made["TargetGroups"][0]["TargetGroupArn"]
+    (listener,) = (
+        one["ListenerArn"]
+        for balancer in served.elb.describe_load_balancers()["LoadBalancers"]
+        for one in served.elb.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
+        if one["Port"] == 443
+    )
+
+    def weigh(old_weight: int, new_weight: int) -> None:
+        weights = [
+            {"TargetGroupArn": served.group, "Weight": old_weight},
+            {"TargetGroupArn": new, "Weight": new_weight},
+        ]
+        action = {"Type": "forward", "ForwardConfig": {"TargetGroups": weights}}
+        served.elb.modify_listener(ListenerArn=listener, DefaultActions=[action])
+        served.balancer.update()
+
+    try:
+        served.elb.register_targets(TargetGroupArn=served.group, Targets=[{"Id": "i-0123456789abcdef0"}])
+        served.elb.register_targets(TargetGroupArn=new, Targets=[{"Id": "i-0123456789abcdef1"}])
+        weigh(100, 0)
+        condition = {"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "X-Proof", "Values": ["secret"]}}
+        to_new = [{"Type": "forward", "TargetGroupArn": new}]
+        served.elb.create_rule(ListenerArn=listener, Priority=1, Conditions=[condition], Actions=to_new)
+        served.balancer.update()
+        eventually(lambda: served.get("/proof", **{"X-Proof": "secret"})[0] == 200 and "/proof" in asked)
+        for _ in range(10):
+            assert served.get("/old")[0] == 200
+        assert set(asked) == {"/proof"}
+        answers: list[tuple[int, str]] = []
+        slow = threading.Thread(target=lambda: answers.append(served.get("/slow")))
+        slow.start()
+        eventually(lambda: served.balancer.in_flight("i-0123456789abcdef0") == 1)
+        weigh(0, 100)
+        eventually(lambda: served.get("/new")[0] == 200 and "/new" in asked)
+        Echo.go.set()
+        slow.join()
+        assert answers[0][0] == 200
+        assert "/slow" not in asked
+    finally:
+        upstream.shutdown()
+        upstream.server_close()
 
 
 def test_only_healthy_targets_get_requests_or_all_when_none_is_healthy(monkeypatch: pytest.MonkeyPatch) -> None:

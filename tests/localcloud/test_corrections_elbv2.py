@@ -74,3 +74,38 @@ def test_a_balancer_has_all_attributes_and_heeds_deletion_protection(cloud: Clou
     elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=[protection])
     with pytest.raises(ClientError, match="deletion protection"):
         elb.delete_load_balancer(LoadBalancerArn=arn)
+
+
+def test_a_target_group_is_checked_while_a_listener_or_a_rule_names_it_with_any_weight(cloud: Cloud) -> None:
+    ec2, elb = cloud.client("ec2"), cloud.client("elbv2")
+    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    subnets = [one["SubnetId"] for one in ec2.describe_subnets()["Subnets"][:2]]
+    old, new = (
+        elb.create_target_group(Name=name, Protocol="HTTP", Port=80, VpcId=vpc)["TargetGroups"][0]["TargetGroupArn"]
+        for name in ("old", "new")
+    )
+    balancer = elb.create_load_balancer(Name="service", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
+    only_old = [{"Type": "forward", "TargetGroupArn": old}]
+    listener = elb.create_listener(LoadBalancerArn=balancer, Protocol="HTTP", Port=80, DefaultActions=only_old)
+    arn = listener["Listeners"][0]["ListenerArn"]
+
+    def used() -> list[str]:
+        groups = elb.describe_target_groups()["TargetGroups"]
+        return [group["TargetGroupName"] for group in groups if group["LoadBalancerArns"] == [balancer]]
+
+    assert used() == ["old"]
+    weights = [{"TargetGroupArn": old, "Weight": 100}, {"TargetGroupArn": new, "Weight": 0}]
+    both = [{"Type": "forward", "ForwardConfig": {"TargetGroups": weights}}]
+    elb.modify_listener(ListenerArn=arn, DefaultActions=both)
+    assert used() == ["new", "old"]
+    with pytest.raises(ClientError, match="in use"):
+        elb.delete_target_group(TargetGroupArn=new)
+    elb.modify_listener(ListenerArn=arn, DefaultActions=only_old)
+    assert used() == ["old"]
+    condition = {"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "X-Proof", "Values": ["1"]}}
+    to_new = [{"Type": "forward", "TargetGroupArn": new}]
+    rule = elb.create_rule(ListenerArn=arn, Priority=1, Conditions=[condition], Actions=to_new)["Rules"][0]["RuleArn"]
+    assert used() == ["new", "old"]
+    elb.delete_rule(RuleArn=rule)
+    assert used() == ["old"]
+    elb.delete_target_group(TargetGroupArn=new)

@@ -89,6 +89,25 @@ def test_alarms_decide(alarms: dict[str, str], expected: str, told: str) -> None
     assert told in reasons
 
 
+@pytest.mark.parametrize(
+    ("through", "live", "expected", "told"),
+    [
+        ({}, 20, PROMOTE, "20 requests through the balancer reached new hosts"),
+        ({}, 19, HOLD, "New hosts counted 19 of 20 requests"),
+        ({"digests": ["sha256:old"]}, 20, REJECT, "new hosts answer with sha256:old"),
+        ({"errors": ["502: bad gateway"]}, 20, REJECT, "the last: 502: bad gateway"),
+        ({"errors": ["no answer: timed out"]}, 20, HOLD, "1 of 20 requests to new hosts through the balancer failed"),
+    ],
+)
+def test_what_was_sent_through_the_balancer_has_to_arrive_at_new_hosts(
+    through: dict[str, Any], live: int, expected: str, told: str
+) -> None:
+    new = host("i-new", before=counted(1, 0), after=counted(1, live))
+    found, reasons = verdict([new], [host("i-1")], through={"sent": 20, "errors": [], "digests": [DIGEST]} | through)
+    assert found == expected
+    assert told in reasons
+
+
 def test_slower_by_a_third_is_rejected_and_noise_is_not() -> None:
     old = [host("i-1"), host("i-2")]
     found, reasons = verdict([host("i-new", seconds=0.02 * 4 / 3)], old)
@@ -218,6 +237,7 @@ def test_the_module_judges_by_the_alarms_that_there_are(account: Any) -> None:
         **{
             "digest": DIGEST,
             "must_compare": True,
+            "through": {},
             "alpha": 0.01,
             "minimum_requests": 20,
             "slowdown": 1.2,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from ansible.module_utils import looking
 from ansible.module_utils.rollout_lock import Lock, LockLostError, body
 from botocore.exceptions import EndpointConnectionError
 
@@ -145,9 +146,9 @@ def test_aws_may_be_out_of_reach_for_a_while(monkeypatch: pytest.MonkeyPatch) ->
             raise failures.pop()
         return "reached"
 
-    assert progress.look_on(look, said.append, 0.0, 10.0) == "reached"
-    assert len(said) == 2
+    assert looking.look_on(look, said.append, 0.0, 10.0, "it goes back") == "reached"
+    assert [text.split(":")[0] for text in said] == ["AWS does not answer; it goes back"] * 2
     failures.append(EndpointConnectionError(endpoint_url="https://autoscaling"))
-    monkeypatch.setattr(progress, "PATIENCE", -1.0)
+    monkeypatch.setattr(looking, "PATIENCE", -1.0)
     with pytest.raises(EndpointConnectionError):
-        progress.look_on(look, said.append, 0.0, 10.0)
+        looking.look_on(look, said.append, 0.0, 10.0, "it goes back")

@@ -34,6 +34,12 @@ TAKEN_OVER: dict[str, Any] = {
     "rollout_abandoned_periods": 9,
     "rollout_checkpoint_delay": 125,
 }
+# Two fleets instead of one; a canary, then all.
+BLUE_GREEN: dict[str, Any] = {
+    "rollout_strategy": "blue_green",
+    "rollout_weights": [10, 100],
+    "rollout_keep_warm_seconds": 15,
+}
 # What Molecule sets for its own output would break sentences apart.
 PLAIN = {"ANSIBLE_FORCE_COLOR": "false", "ANSIBLE_NOCOLOR": "true", "PYTHONUNBUFFERED": "1"}
 RECAP = re.compile(r"^localhost +: .*\bchanged=(\d+)", re.MULTILINE)
