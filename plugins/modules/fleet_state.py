@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible.module_utils.scaling_group_client import describe
 from ansible.module_utils.state import as_diff, error_code
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -69,12 +70,6 @@ desired:
 
 # Instances that SetInstanceProtection takes at once.
 AT_ONCE = 50
-
-
-def describe(client: Any, name: str) -> dict[str, Any] | None:
-    """Returns the group as Auto Scaling describes it; None if there is none or it is being deleted."""
-    groups = client.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
-    return next((group for group in groups if not group.get("Status")), None)
 
 
 def held(group: dict[str, Any], at_least: int) -> dict[str, int]:
