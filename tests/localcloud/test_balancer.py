@@ -240,7 +240,7 @@ class Split(Served):
     def workers(self) -> set[str]:
         try:
             return set(self.balancer._workers())
-        except ConnectionRefusedError:  # in the middle of a reload
+        except OSError:  # in the middle of a reload
             return set()
 
     def ask(self, cookie: str = "", path: str = "/predict") -> tuple[str, list[str]]:
