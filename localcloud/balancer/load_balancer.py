@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 INTERVAL = 0.5
 # Seconds within which a reload has taken effect in every HAProxy process.
 RELOAD_TIME = 1.0
+# Seconds after which a reload that is asked for again and again is given up.
+RELOAD_TIMEOUT = 10.0
 
 
 class LoadBalancer:
@@ -44,6 +46,7 @@ class LoadBalancer:
         self._changed_at = 0.0
         self._wake = threading.Event()
         self._closing = False
+        self._updating = threading.Lock()
 
     def start(self) -> None:
         """Start HAProxy with what the API says now. Raises LocalCloudError if it does not start."""
@@ -69,19 +72,20 @@ class LoadBalancer:
 
     def update(self) -> None:
         """Write HAProxy's configuration and reload it, if it changed and HAProxy accepts it."""
-        text = render(describe(self._settings))
-        if text == self._text:
-            return
-        candidate = self._configuration.with_suffix(".new")
-        candidate.write_text(text)
-        check_configuration(candidate)
-        candidate.rename(self._configuration)
-        self._text = text
-        if self._process is None or self._process.poll() is not None:
-            self._spawn()
-        else:
-            self._process.send_signal(signal.SIGUSR2)
-        self._changed_at = time.monotonic()
+        with self._updating:  # an older state must not be written over a newer one
+            text = render(describe(self._settings))
+            if text == self._text:
+                return
+            candidate = self._configuration.with_suffix(".new")
+            candidate.write_text(text)
+            check_configuration(candidate)
+            candidate.rename(self._configuration)
+            self._text = text
+            if self._process is None or self._process.poll() is not None:
+                self._spawn()
+            else:
+                self._reload()
+            self._changed_at = time.monotonic()
 
     def in_flight(self, target_name: str) -> int:
         """Return the number of requests that a target answers now, also those taken before the last reload.
@@ -129,6 +133,27 @@ class LoadBalancer:
         deadline = time.monotonic() + 10
         while not self._master_socket.exists() and self._process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
+
+    def _reload(self) -> None:
+        """Let HAProxy read its configuration, and see that it has: a signal that comes in the middle of a reload is lost."""
+        before = self._running()
+        deadline = time.monotonic() + RELOAD_TIMEOUT
+        while self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGUSR2)
+            again = time.monotonic() + RELOAD_TIME
+            while time.monotonic() < again:
+                if self._running() - before:
+                    return
+                time.sleep(0.02)
+            if time.monotonic() > deadline:
+                raise LocalCloudError(f"HAProxy does not reload; see {self.log_file}.")
+
+    def _running(self) -> set[str]:
+        """Return the process ids of all workers; none while the master does not answer, as in the middle of a reload."""
+        try:
+            return set(self._workers())
+        except OSError:
+            return set()
 
     def _workers(self) -> Iterator[str]:
         """Yield the process ids of current and old workers: management guide, "show proc"."""
