@@ -169,6 +169,17 @@ def plan(
     return Plan("start", checkpoints=checkpoints(0, steps))
 
 
+def tied(rules: Iterable[Mapping[str, Any]], target_group_arn: str) -> str:
+    """Returns why a target group cannot be left by moving weights: a rule of the listener names it too; "" if none does."""
+    for rule in rules:
+        if not rule.get("IsDefault") and target_group_arn in weights_of(rule["Actions"]):
+            return (
+                f"Rule {rule['Priority']} of the listener sends requests to the live fleet by itself, as an A/B experiment "
+                "does, and would go on when the fleet is gone. End the experiment first (make experiment-end), or remove the rule."
+            )
+    return ""
+
+
 def under_way(found: Roles) -> str:
     """Returns a sentence about an incoming fleet that is in the way."""
     return (

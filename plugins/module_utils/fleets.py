@@ -56,6 +56,11 @@ class Fleets:
         actions: list[dict[str, Any]] = found[0]["DefaultActions"]
         return actions
 
+    def rules(self, listener_arn: str) -> list[dict[str, Any]]:
+        """Returns a listener's rules."""
+        pages = self._balancing.get_paginator("describe_rules").paginate(ListenerArn=listener_arn)
+        return [rule for page in pages for rule in page["Rules"]]
+
     def read(self, actions: Iterable[Mapping[str, Any]]) -> list[Fleet]:
         """Returns the fleets in the order of their colours, with the weights that these default actions give them."""
         weights = weights_of(actions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.module_utils.blue_green import Plan, plan, roles, weights_of
+from ansible.module_utils.blue_green import Plan, plan, roles, tied, weights_of
 from ansible.module_utils.fleets import Fleets
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -157,6 +157,9 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     version = str(parameters["launch_template_version"])
     refreshes = fleets.refreshes(found.live)
     next_step = plan(found, refreshes, parameters["launch_template_id"], version, parameters["steps"])
+    if next_step.action == "start":
+        tie = tied(fleets.rules(entrance.listener_arn), found.live.target_group_arn)
+        next_step = Plan("refuse", tie) if tie else next_step
     return result | planned(module, next_step, found.share(), result["live"]["version"])
 
 

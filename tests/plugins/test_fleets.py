@@ -110,6 +110,20 @@ def test_nothing_is_live_in_an_empty_account(world: World) -> None:
     assert not found["forwards"]
 
 
+def test_no_rollout_begins_while_a_rule_of_its_own_names_the_live_fleet(world: World) -> None:
+    rule = world.elb.create_rule(
+        ListenerArn=world.fleets()["listener_arn"],
+        Priority=10,
+        Conditions=[{"Field": "path-pattern", "Values": ["/predict"]}],
+        Actions=[{"Type": "forward", "TargetGroupArn": world.blue.target_group}],
+    )["Rules"][0]["RuleArn"]
+    with pytest.raises(ModuleFailed, match=r"^Rule 10 of the listener .*make experiment-end"):
+        world.fleets(2)
+    assert world.fleets(1)["action"] == "none"
+    world.elb.delete_rule(RuleArn=rule)
+    assert world.fleets(2)["action"] == "start"
+
+
 def test_a_fleet_comes_takes_over_and_the_old_one_is_removed(world: World, lock: Lock) -> None:
     assert world.fleets(2) | {"action": "start", "checkpoints": [0, 10, 100], "changed": True} == world.fleets(2)
     world.bring_green()
