@@ -175,7 +175,8 @@ def tied(rules: Iterable[Mapping[str, Any]], target_group_arn: str) -> str:
         if not rule.get("IsDefault") and target_group_arn in weights_of(rule["Actions"]):
             return (
                 f"Rule {rule['Priority']} of the listener sends requests to the live fleet by itself, as an A/B experiment "
-                "does, and would go on when the fleet is gone. End the experiment first (make experiment-end), or remove the rule."
+                "does, and would go on when the fleet is gone. End the experiment first (make experiment-end), or remove "
+                "the rule."
             )
     return ""
 

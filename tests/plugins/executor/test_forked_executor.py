@@ -65,6 +65,7 @@ def _run(directory: Path, switch: dict[str, str]) -> dict[str, Any]:
         "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
         "ANSIBLE_CALLBACKS_ENABLED": "preload",
         "ANSIBLE_DEPRECATION_WARNINGS": "false",
+        "ANSIBLE_ASYNC_DIR": str(directory / "async"),
         "ANSIBLE_VAULT_PASSWORD_FILE": str(directory / "password"),
         "AWS_ENDPOINT_URL": f"http://{host}:{port}",
         "AWS_ACCESS_KEY_ID": "testing-key",
