@@ -269,13 +269,13 @@ def test_the_balancers_role_leaves_weights_alone(controller: Controller) -> None
     role = {"ansible.builtin.include_role": {"name": "load_balancer"}}
     shift = {
         "listener_weights": {
-            "listener_arn": "{{ (__load_balancer_balancer.listeners | selectattr('port', 'eq', 443) | first).listener_arn }}",
+            "listener_arn": "{{ found.listener_arn }}",
             "weights": "{{ {load_balancer_result.target_group_arn: 90, other: 10} }}",
         }
     }
     found = {"service_fleets": {"balancer": "service", "colours": COLOURS}, "register": "found"}
     kept = role | {"vars": {"load_balancer_keep_forward": "{{ found.forwards }}"}}
-    controller.play("balancer.yml", [role, shift, found, kept])
+    controller.play("balancer.yml", [role, found, shift, found | {"name": "Look again"}, kept])
     run = controller.apply(
         "balancer.yml",
         other=controller.target_group(),
@@ -286,4 +286,4 @@ def test_the_balancers_role_leaves_weights_alone(controller: Controller) -> None
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert controller.weights() == {"service": 90, "service-g": 10}
-    assert "changed:" not in run.stdout.partition("TASK [service_fleets]")[2], run.stdout
+    assert "changed:" not in run.stdout.partition("TASK [Look again]")[2], run.stdout

@@ -27,6 +27,7 @@ IDENTITY = {
     "identity_kms_key_arn": "",
     "identity_region": "us-east-1",
     "identity_account_id": "123456789012",
+    "identity_autoscaling_groups": [],
     "identity_log_group": "/pettracker/ml-server",
     "identity_metric_namespace": "PetTracker/ML",
     "identity_training_log_group": "/pettracker/training",

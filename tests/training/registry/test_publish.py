@@ -168,7 +168,8 @@ def test_an_interrupted_publish_is_incomplete_and_finished_by_the_next(s3: Any, 
 
 def test_a_publish_that_is_killed_is_finished_by_the_same_command(tmp_path: Path) -> None:
     made = trained(tmp_path)
-    for number in range(80):
+    many = 300  # or a busy machine has sent all of them before it gets round to the kill
+    for number in range(many):
         (made.run.evaluation / f"mistake-{number:03}.svg").write_text(f"<svg>{number}</svg>")
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -194,14 +195,15 @@ def test_a_publish_that_is_killed_is_finished_by_the_same_command(tmp_path: Path
             killed.send_signal(signal.SIGKILL)
         assert killed.returncode == -signal.SIGKILL
         present = client.list_objects_v2(Bucket=BUCKET)["KeyCount"]
-        assert 8 <= present < 90
+        assert 8 <= present < many
         assert Experiments(Store(BUCKET, client)).list("iris")[0].status == "incomplete"
 
         finished = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, check=True)
 
         sent = json.loads(finished.stdout)["uploaded"]
         files = len(Experiments(Store(BUCKET, client)).index("iris", RUN_ID).files)
-        assert sent == files + 1 - present
+        # What was on its way when the command was killed may have arrived since.
+        assert 0 < sent <= files + 1 - present
     finally:
         server.stop()
 
