@@ -14,7 +14,16 @@ from ansible.plugins.callback import CallbackBase
 # Inside a module the project's module_utils are part of this package; on the controller they are not.
 ansible.module_utils.__path__.extend(C.config.get_config_value("DEFAULT_MODULE_UTILS_PATH"))
 
-from ansible.module_utils.plan import Change, Plan, as_json, changes_of, claims_of, unmanaged  # noqa: E402
+from ansible.module_utils.plan import (  # noqa: E402
+    Change,
+    Plan,
+    Resource,
+    as_json,
+    changes_of,
+    claims_of,
+    resources_of,
+    unmanaged,
+)
 from ansible.module_utils.plan_text import markdown, terminal  # noqa: E402
 
 DOCUMENTATION = r"""
@@ -55,6 +64,7 @@ class CallbackModule(CallbackBase):
     def __init__(self) -> None:
         super().__init__()
         self._changes: list[Change] = []
+        self._resources: dict[tuple[str, str], Resource] = {}
         self._problems: list[str] = []
         self._claimed: dict[str, set[str]] = {}
         self._owned: dict[str, list[str]] = {}
@@ -66,6 +76,7 @@ class CallbackModule(CallbackBase):
         self._display_warnings(result)
         module = result.task.resolved_action or result.task.action
         self._changes += changes_of(result.result, result.task.get_name())
+        self._resources |= {(found.kind, found.name): found for found in resources_of(result.result)}
         for kind, identities in claims_of(result.result, module).items():
             self._claimed.setdefault(kind, set()).update(identities)
         if module == "owned_resources":
@@ -85,6 +96,7 @@ class CallbackModule(CallbackBase):
         plan = Plan(
             environment=self.get_option("environment"),
             changes=tuple(self._changes),
+            resources=tuple(self._resources.values()),
             problems=tuple(self._problems),
             unmanaged=unmanaged(self._owned, self._claimed) if self._owned else {},
         )

@@ -15,7 +15,7 @@ from typing import Any
 from ansible.module_utils.ownership import CLAIMS, FOREIGN_FIELDS, FOREIGN_KINDS
 from ansible.module_utils.state import is_unknown
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # `unknown`: a task would change something, and its module does not say what.
 ACTIONS = ("create", "update", "replace", "delete", "unknown")
 # Keys by which the entries of a list are told apart, so that a changed one is named instead of the whole list.
@@ -56,11 +56,22 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Resource:
+    """The fields of one resource that are managed, all of them, changed or not (None: there is no such resource)."""
+
+    kind: str
+    name: str
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
 class Plan:
-    """All changes of one run, what kept it from being complete, and, for drift, what nobody manages."""
+    """All changes of one run, what kept it from being complete, every resource seen, and, for drift, what nobody manages."""
 
     environment: str
     changes: tuple[Change, ...] = ()
+    resources: tuple[Resource, ...] = ()
     problems: tuple[str, ...] = ()
     unmanaged: Mapping[str, list[str]] = field(default_factory=dict)
 
@@ -150,6 +161,20 @@ def changes_of(result: Mapping[str, Any], task: str) -> list[Change]:
     return changes or [Change("task", task, "unknown", task=task)]
 
 
+def resources_of(result: Mapping[str, Any]) -> Iterator[Resource]:
+    """Yields the resources that a task's result describes as a whole, those that do not change as well."""
+    if isinstance(result.get("results"), list):
+        for item in result["results"]:
+            if isinstance(item, Mapping):
+                yield from resources_of(item)
+        return
+    diffs = result.get("diff") or []
+    for diff in diffs if isinstance(diffs, list) else [diffs]:
+        if "state" in diff:
+            kind, _, name = str(diff["before_header"]).rpartition(" ")
+            yield Resource(kind, name, diff["state"]["before"], diff["state"]["after"])
+
+
 def _label(task: str, item: Mapping[str, Any]) -> str:
     label = item.get("_ansible_item_label", item.get("item", ""))
     return f"{task} ({label})" if isinstance(label, str | int) and label != "" else task
@@ -200,6 +225,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
             asdict(change) | {"fields": [asdict(item) for item in change.fields], "interrupts": list(change.interrupts)}
             for change in plan.changes
         ],
+        "resources": [asdict(resource) for resource in plan.resources],
         "unmanaged": {kind: list(identities) for kind, identities in plan.unmanaged.items()},
         "not_compared": FOREIGN_FIELDS,
     }

@@ -94,6 +94,7 @@ def as_diff(
     return {
         "before_header": name,
         "after_header": name,
+        "state": {"before": None if found is None else dict(found), "after": dict(wanted)},
         "before": {field: found.get(field) for field in fields} if found is not None else {},
         "after": {field: wanted[field] for field in fields},
         "action": action_of(wanted, found, replacing),
@@ -106,11 +107,17 @@ def removal(name: str, found: Mapping[str, Any], interrupts: str = "") -> dict[s
     return {
         "before_header": name,
         "after_header": name,
+        "state": {"before": dict(found), "after": None},
         "before": dict(found),
         "after": {},
         "action": "delete",
         "interrupts": [interrupts] if interrupts else [],
     }
+
+
+def any_differ(diffs: Iterable[Mapping[str, Any]]) -> bool:
+    """Tells whether one of the differences is none in name only. Modules return all, so that a plan knows what stays, too."""
+    return any(diff["action"] != "none" for diff in diffs)
 
 
 def tag_changes(wanted: Mapping[str, str], found: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:

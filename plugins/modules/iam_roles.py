@@ -14,7 +14,7 @@ from ansible.module_utils.iam_roles import (
     wanted_profile,
     wanted_role,
 )
-from ansible.module_utils.state import as_diff, differences
+from ansible.module_utils.state import any_differ, as_diff, differences
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 DOCUMENTATION = r"""
@@ -107,22 +107,20 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     for role in module.params["roles"]:
         name = role["name"]
         wanted, found = wanted_role(role), found_role(client, name)
-        if differences(wanted, found):
-            diffs.append(as_diff(f"role {name}", wanted, found, interrupts=INTERRUPTS))
-            if not module.check_mode:
-                apply_role(client, role, wanted, found)
+        diffs.append(as_diff(f"role {name}", wanted, found, interrupts=INTERRUPTS))
+        if differences(wanted, found) and not module.check_mode:
+            apply_role(client, role, wanted, found)
         if not role["instance_profile"]:
             continue
         wanted, found = wanted_profile(role), found_profile(client, name)
-        if differences(wanted, found):
-            diffs.append(as_diff(f"instance profile {name}", wanted, found, interrupts={"role": LOSES}))
-            if not module.check_mode:
-                apply_profile(client, name, wanted, found)
+        diffs.append(as_diff(f"instance profile {name}", wanted, found, interrupts={"role": LOSES}))
+        if differences(wanted, found) and not module.check_mode:
+            apply_profile(client, name, wanted, found)
     managed = {
         "role": [role["name"] for role in module.params["roles"]],
         "instance profile": [role["name"] for role in module.params["roles"] if role["instance_profile"]],
     }
-    return {"changed": bool(diffs), "diff": diffs, "managed": managed}
+    return {"changed": any_differ(diffs), "diff": diffs, "managed": managed}
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.module_utils.balancer import found_balancer, listener_state, wanted_balancer
-from ansible.module_utils.state import as_diff, differences, error_code, removal, tag_changes, tags_to_list
+from ansible.module_utils.state import any_differ, as_diff, differences, error_code, removal, tag_changes, tags_to_list
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 DOCUMENTATION = r"""
@@ -157,8 +157,7 @@ def listener_diffs(
             diffs.append(removal(f"listener {name}:{port}", present or {}, "Clients of that port are refused."))
             continue
         state = listener_state(wanted[port])
-        if differences(state, present):
-            diffs.append(as_diff(f"listener {name}:{port}", state, present, interrupts=dict.fromkeys(state, LISTENS)))
+        diffs.append(as_diff(f"listener {name}:{port}", state, present, interrupts=dict.fromkeys(state, LISTENS)))
     return diffs
 
 
@@ -189,18 +188,16 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
             msg=f"The balancer {name} is {found['scheme']} and should be {wanted['scheme']}, which AWS cannot change: give the "
             "new one another name, or remove this one."
         )
-    diffs = (
-        [as_diff(f"load balancer {name}", wanted, found, interrupts=INTERRUPTS)] if differences(wanted, found) else []
-    )
+    diffs = [as_diff(f"load balancer {name}", wanted, found, interrupts=INTERRUPTS)]
     diffs += listener_diffs(name, listeners, present)
-    if diffs and not module.check_mode:
+    if any_differ(diffs) and not module.check_mode:
         if balancer is None:
             balancer = create(client, name, wanted)
             arn = balancer["LoadBalancerArn"]
             found = wanted | {"attributes": {}}
         correct(client, arn, wanted, found or wanted)
         apply_listeners(client, arn, listeners, present)
-    result: dict[str, Any] = {"changed": bool(diffs), "diff": diffs}
+    result: dict[str, Any] = {"changed": any_differ(diffs), "diff": diffs}
     if balancer:
         result |= {"load_balancer_arn": arn, "dns_name": balancer["DNSName"], "managed": {"load balancer": [arn]}}
     return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.module_utils.state import as_diff, differences, tag_changes
+from ansible.module_utils.state import any_differ, as_diff, differences, tag_changes
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 DOCUMENTATION = r"""
@@ -110,13 +110,11 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     for group in module.params["groups"]:
         wanted = wanted_state(group)
         found, arn = found_state(client, group["name"])
-        if not differences(wanted, found):
-            continue
         diffs.append(as_diff(f"log group {group['name']}", wanted, found))
-        if not module.check_mode:
+        if differences(wanted, found) and not module.check_mode:
             apply(client, group["name"], wanted, found, arn)
     names = [group["name"] for group in module.params["groups"]]
-    return {"changed": bool(diffs), "diff": diffs, "managed": {"log group": names}}
+    return {"changed": any_differ(diffs), "diff": diffs, "managed": {"log group": names}}
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.module_utils.state import as_diff, differences, tags_to_dict, tags_to_list
+from ansible.module_utils.state import any_differ, as_diff, differences, tags_to_dict, tags_to_list
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 DOCUMENTATION = r"""
@@ -177,10 +177,8 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
         arn = described[name]["AlarmArn"] if name in described else None
         found = found_state(described[name], client.list_tags_for_resource(ResourceARN=arn)["Tags"]) if arn else None
         fields = differences(wanted, found)
-        if not fields:
-            continue
         diffs.append(as_diff(f"alarm {name}", wanted, found))
-        if module.check_mode:
+        if not fields or module.check_mode:
             continue
         if found is None:
             # PutMetricAlarm takes tags for a new alarm and ignores them for an existing one.
@@ -193,7 +191,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
             gone = sorted(set(found["tags"]) - set(wanted["tags"]))
             if gone:
                 client.untag_resource(ResourceARN=arn, TagKeys=gone)
-    return {"changed": bool(diffs), "diff": diffs, "alarms": names, "managed": {"alarm": names}}
+    return {"changed": any_differ(diffs), "diff": diffs, "alarms": names, "managed": {"alarm": names}}
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from ansible.module_utils.buckets import apply, found_state, wanted_state
-from ansible.module_utils.state import as_diff, differences
+from ansible.module_utils.state import any_differ, as_diff, differences
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 DOCUMENTATION = r"""
@@ -92,10 +92,8 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
         name = bucket["name"]
         wanted = wanted_state(bucket)
         found = found_state(client, name)
-        if not differences(wanted, found):
-            continue
         diffs.append(as_diff(f"bucket {name}", wanted, found))
-        if module.check_mode:
+        if not differences(wanted, found) or module.check_mode:
             continue
         if found is None:
             location = {} if module.region in (None, DEFAULT_LOCATION) else {"LocationConstraint": module.region}
@@ -105,7 +103,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
             found = found_state(client, name)
         apply(client, bucket, differences(wanted, found), json.dumps(bucket["policy"]))
     names = [bucket["name"] for bucket in module.params["buckets"]]
-    return {"changed": bool(diffs), "diff": diffs, "buckets": names, "managed": {"bucket": names}}
+    return {"changed": any_differ(diffs), "diff": diffs, "buckets": names, "managed": {"bucket": names}}
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from ansible.module_utils.security_groups import (
     single_rules,
     wanted_state,
 )
-from ansible.module_utils.state import as_diff, differences, is_unknown, tag_changes, tags_to_list
+from ansible.module_utils.state import any_differ, as_diff, differences, is_unknown, tag_changes, tags_to_list
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 DOCUMENTATION = r"""
@@ -166,11 +166,11 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
                 msg=f"The security group {name} is described as '{found['description']}', and EC2 cannot change that to "
                 f"'{state['description']}': give the new one another name, or remove this one."
             )
+        label = state["tags"].get("Name", name)
+        closes = name in described and found and _closes(state, found)
+        interrupts = {"ingress": CUT_OFF, "egress": CUT_OFF} if closes else {}
+        diffs.append(as_diff(f"security group {label}", state, found, interrupts=interrupts))
         if fields:
-            label = state["tags"].get("Name", name)
-            closes = name in described and found and _closes(state, found)
-            interrupts = {"ingress": CUT_OFF, "egress": CUT_OFF} if closes else {}
-            diffs.append(as_diff(f"security group {label}", state, found, interrupts=interrupts))
             differing.append(name)
     if not module.check_mode and differing:
         for name in differing:
@@ -181,7 +181,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
         for name in differing:
             correct(ec2, described[name], wanted[name], ids)
     managed = [described[name]["GroupId"] for name in wanted if name in described]
-    return {"changed": bool(diffs), "diff": diffs, "managed": {"security group": managed}}
+    return {"changed": any_differ(diffs), "diff": diffs, "managed": {"security group": managed}}
 
 
 def _closes(wanted: dict[str, Any], found: dict[str, Any]) -> bool:

@@ -17,7 +17,7 @@ from ansible.module_utils.network import (
     own_routes,
     wanted,
 )
-from ansible.module_utils.state import as_diff, differences, tag_changes, tags_to_list
+from ansible.module_utils.state import any_differ, as_diff, differences, tag_changes, tags_to_list
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 DOCUMENTATION = r"""
@@ -360,14 +360,13 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
                     msg=f"The {label(part)} has the {field} {present[field]} and should have {state[field]}, which AWS cannot "
                     "change: give the new one another name or range, or take the environment down with playbooks/destroy.yml."
                 )
-        if fields:
-            diffs.append(as_diff(label(part), state, present, interrupts=INTERRUPTS.get(part[0])))
-    if diffs and not module.check_mode:
+        diffs.append(as_diff(label(part), state, present, interrupts=INTERRUPTS.get(part[0])))
+    if any_differ(diffs) and not module.check_mode:
         network.apply()
     managed: dict[str, list[str]] = {}
     for (kind, _), identity in network.ids.items():
         managed.setdefault(kind, []).append(identity)
-    result: dict[str, Any] = {"changed": bool(diffs), "diff": diffs, "managed": managed}
+    result: dict[str, Any] = {"changed": any_differ(diffs), "diff": diffs, "managed": managed}
     return result | ({"vpc_id": network.vpc_id} if network.ids else {})
 
 

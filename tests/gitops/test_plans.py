@@ -24,7 +24,7 @@ def change(name: str, *fields: dict[str, Any], action: str = "update", kind: str
 
 def plan(*changes: dict[str, Any], environment: str = "staging", problems: tuple[str, ...] = ()) -> Plan:
     return {
-        **{"schema_version": 1, "environment": environment, "complete": not problems, "problems": list(problems)},
+        **{"schema_version": 2, "environment": environment, "complete": not problems, "problems": list(problems)},
         **{"summary": {}, "changes": list(changes), "unmanaged": {}, "not_compared": {}},
     }
 
