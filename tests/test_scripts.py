@@ -86,6 +86,16 @@ def stand_in(clone, name, body):
     return {"PATH": f"{path.parent}:{os.environ['PATH']}"}
 
 
+@pytest.mark.parametrize(("failing", "status"), [("", 0), ("--ignore=tests/release", 1), ("tests/release", 1)])
+def test_unit_tests_pass_when_both_lanes_do_and_the_closing_lines_name_what_failed(clone, failing, status):
+    said = 'echo "FAILED tests/test_a.py::test_b"; echo "=== 1 failed in 1.00s ==="; exit 1'
+    path = stand_in(clone, "pytest", f'case " $* " in *" $FAILING "*) {said} ;; esac; echo "=== 1 passed in 1.00s ==="')
+    done = run(clone, "scripts/test-unit", FAILING=failing or "nothing", **path)
+    closing = done.stdout.split("==> Both lanes:")[1]
+    assert (done.returncode, "FAILED tests/test_a.py::test_b" in closing) == (status, bool(status)), done.stdout
+    assert closing.count("===") >= 3
+
+
 @pytest.fixture
 def operations(clone):
     """The clone with an environment on AWS and the operations there are."""
