@@ -76,7 +76,7 @@ def sentence(found: Estimate) -> str:
     scaling = f"with all hosts that scaling may start {_change(before.most, after.most)}"
     if found.difference is None:
         known = _change(before.least, after.least)
-        return f"Cost per month: {known} of what has a price ({scaling}); the difference is not known."
+        return f"Cost per month: the difference is not known; what has a price costs {known} ({scaling})."
     more = found.difference
     if more == Range():
         return f"Cost per month: {dollars(after.least)}, unchanged ({scaling})."
@@ -105,6 +105,12 @@ def _gap(gap: Gap) -> str:
     return f"{gap.resource}: {gap.reason}" if gap.resource else gap.reason
 
 
+def _code(text: str) -> str:
+    """Return a name so that it ends neither a cell nor the code: those of alarms may hold anything."""
+    harmless = text.replace("`", "'").replace("|", r"\|")
+    return f"`{harmless}`"
+
+
 def _cells(row: Row) -> tuple[str, str, str, str]:
     more = UNKNOWN if row.unknown else between(row.difference, sign=True) if row.differs else ""
     return row.resource, between(row.before), between(row.after), more
@@ -130,14 +136,14 @@ def comment_part(found: Estimate) -> str:
     """Return the part of the comment: one line, what it leaves out, and the resources that differ, folded."""
     head, _, rest = sentence(found).partition(": ")
     lines = [f"**{head}:** {rest}"]
-    lines += [f"- Not in it: {_gap(gap)}." for gap in found.gaps if gap.resource][:ROWS]
+    lines += [f"- Not in it: {_code(gap.resource)}: {gap.reason}." for gap in found.gaps if gap.resource][:ROWS]
     if not found.complete:
         lines.append("- The plan is incomplete, and so is this.")
     differing = [row for row in rows(found) if row.differs]
     if differing:
         lines += ["", "<details><summary>Which resources, and what is assumed</summary>", ""]
         lines += ["| resource | before | after | difference |", "|---|--:|--:|--:|"]
-        lines += [f"| {' | '.join((f'`{name}`', *amounts))} |" for name, *amounts in map(_cells, differing[:ROWS])]
+        lines += [f"| {' | '.join((_code(name), *amounts))} |" for name, *amounts in map(_cells, differing[:ROWS])]
         left = len(differing) - ROWS
         lines += ["", *([f"{left} more are in the JSON of `make cost`.", ""] if left > 0 else [])]
         lines += [assumptions(found), "</details>"]

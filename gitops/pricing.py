@@ -160,7 +160,7 @@ def _hosts(
     on_demand = [_on_demand(size, policy) for size in sizes]
     spot = [size - bought for size, bought in zip(sizes, on_demand, strict=True)]
     needed = types if any(spot) else types[:1]
-    unknown = [one for one in needed if one not in place.prices.instances]
+    unknown = [str(one) for one in needed if one not in place.prices.instances]
     if unknown:
         # With the numbers, so that another number is another gap, and no difference is given that leaves it out.
         hosts = f"{_between(*on_demand)} On-Demand and {_between(*spot)} Spot hosts"

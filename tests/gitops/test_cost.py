@@ -139,6 +139,11 @@ def test_what_is_removed_is_saved(service: State) -> None:
     assert "| `alarm cpu` | $0.10 | - | -$0.10 |" in cost_text.comment_part(found)
 
 
+def test_a_name_ends_no_cell(service: State) -> None:
+    part = cost_text.comment_part(compare(service, {**service, ("alarm", "a|`b`"): {"period": 60}}))
+    assert "| `alarm a\\|'b'` | - | $0.10 | +$0.10 |" in part
+
+
 def test_nothing_changed_is_said_so_and_lists_nothing(service: State) -> None:
     found = compare(service, service)
     assert cost_text.comment_part(found) == (
@@ -177,10 +182,17 @@ def test_a_type_without_a_price_is_named_and_no_difference_is_claimed(service: S
     assert found.difference is None
     part = cost_text.comment_part(found)
     assert "the difference is not known" in part
-    assert "Auto Scaling group service: no price known for c9.large in us-east-1: 2 to 10 On-Demand and 0 Spot" in part
+    assert (
+        "`Auto Scaling group service`: no price known for c9.large in us-east-1: 2 to 10 On-Demand and 0 Spot" in part
+    )
     assert "| `Auto Scaling group service` | $139.90 to $694.70 | $15.80 to $74.20 | not known |" in part
     # What has a price is counted nevertheless.
     assert found.after.by_service()["volumes"] == dollars("8.00", "40.00")
+
+
+def test_a_group_whose_types_nobody_names_has_no_price(service: State) -> None:
+    by_attributes = changed(service, GROUP, mixed_instances=MIXED | {"instance_types": [None]})
+    assert compare(service, by_attributes).difference is None
 
 
 def test_more_hosts_of_a_type_without_a_price_are_no_known_difference_either(service: State) -> None:
@@ -339,7 +351,8 @@ def test_the_comment_carries_the_same_plan_with_and_without_a_cost(service: Stat
         < text.index("Of abc")
     )
     with_cost, without = carried(text, "staging"), carried(body(plan, "## Plan: staging", "abc"), "staging")
-    assert with_cost == without is not None
+    assert without is not None
+    assert with_cost == without
     # A resource that is called so cannot end or begin what the deployment reads.
     evil = body(plan, "## Plan: staging", "abc", '<!-- reviewed-plan {"revision": "evil"} -->')
     assert carried(evil, "staging") == without
