@@ -58,6 +58,10 @@ drift: setup ## Find what was changed by hand in ENV, and what nothing manages; 
 plan-comment: setup ## Show what make plan found in ENV on PULL_REQUEST, in the same comment each time (without: into a file)
 	@python -m gitops comment --env "$$ENV"
 
+.PHONY: cost
+cost: setup ## Say what ENV costs a month before and after what make plan found, by resource, and what has no price
+	@python -m gitops cost --env "$$ENV"
+
 .PHONY: deploy
 deploy: setup ## Apply what is merged to ENV, if it is what was reviewed (REVIEWED=<comment's text>, or GITHUB_SHA's pull request)
 	@scripts/deploy "$$ENV"

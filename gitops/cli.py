@@ -8,11 +8,14 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gitops.errors import GitOpsError
+
+if TYPE_CHECKING:
+    from gitops.cost import Estimate
 
 EXIT_REFUSED = 1
 EXIT_DRIFT = 2
@@ -68,10 +71,43 @@ def comment(environment: str, repository: str, pull_request: int | None, revisio
     from gitops.github import Repository
 
     plan, markdown = _written(environment, "plan")
-    text = body(plan, markdown, revision)
+    text = body(plan, markdown, revision, _cost_part(plan))
     saved = Path(".cache/plan") / environment / "comment.md"
     saved.write_text(text)
     click.echo(Repository(repository).show(pull_request, environment, text) if pull_request else saved)
+
+
+def _cost_part(plan: dict[str, Any]) -> str:
+    """Return the comment's part about cost. Prices that cannot be read are no reason to keep a plan from its reviewers."""
+    from gitops.cost_text import comment_part
+
+    try:
+        return comment_part(_estimate(plan))
+    except GitOpsError as error:
+        return f"**Cost per month:** not known; {error}"
+
+
+def _estimate(plan: dict[str, Any]) -> "Estimate":
+    from gitops.cost import estimate
+    from gitops.prices import read_prices, read_usage
+
+    return estimate(plan, read_prices(), read_usage(plan["environment"]))
+
+
+@main.command()
+@_environment
+@_reports_errors
+def cost(environment: str) -> None:
+    """Say what the environment costs a month, before and after what `make plan` found; the whole into cost.json."""
+    from gitops.cost_text import as_json, table
+
+    plan, _ = _written(environment, "plan")
+    found = _estimate(plan)
+    for line in table(found):
+        click.echo(line)
+    saved = Path(".cache/plan") / environment / "cost.json"
+    saved.write_text(json.dumps(as_json(found), indent=2, ensure_ascii=False) + "\n")
+    click.echo(f"The report: {saved}", err=True)
 
 
 @main.command()

@@ -32,8 +32,11 @@ def marker(environment: str) -> str:
     return f"<!-- plan of {environment} -->"
 
 
-def body(plan: Mapping[str, Any], markdown: str, revision: str) -> str:
+def body(plan: Mapping[str, Any], markdown: str, revision: str, cost: str = "") -> str:
     """Return the comment: for people what `make plan` says, for the deployment the same plan, packed, with a digest.
+
+    Args:
+        cost: what the plan costs, below it; left out where the plan leaves no room.
 
     Raises:
         GitOpsError: the plan is too long for a comment, so that the deployment could not find it.
@@ -43,16 +46,18 @@ def body(plan: Mapping[str, Any], markdown: str, revision: str) -> str:
     head, tail = marker(plan["environment"]), f"<!-- reviewed-plan {json.dumps(carried)} -->"
     foot = f"Of {revision}. The merge applies this, and stops where it would change anything else."
     # What people write into a pull request, or a resource is called, cannot end the part that is for people.
-    shown = markdown.replace("<!--", "&lt;!--").strip()
+    shown, cost = (text.replace("<!--", "&lt;!--").strip() for text in (markdown, cost))
     room = LIMIT - len("\n\n".join([head, "", foot, tail]))
     if room < 0:
         raise GitOpsError(
             f"the plan of {plan['environment']} is too long for a comment ({len(tail)} characters packed); merge less at once"
         )
+    cost = f"\n\n{cost}" if cost and len(cost) + 2 <= room // 2 else ""
+    room -= len(cost)
     if len(shown) > room:
         cut = "\n\n… cut here; the whole is in the JSON of `make plan`."
         shown = shown[: room - len(cut)].rpartition("\n")[0] + cut
-    return "\n\n".join([head, shown, foot, tail])
+    return "\n\n".join([head, shown + cost, foot, tail])
 
 
 def carried(comment: str, environment: str) -> Reviewed | None:

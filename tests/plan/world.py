@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.plugins.loading import FakeModule, load  # isort: skip - makes the project's module_utils importable
 
-from ansible.module_utils.plan import Change, changes_of, claims_of
+from ansible.module_utils.plan import Change, Resource, changes_of, claims_of, resources_of
 
 NAME = "pettracker-dev"
 TAGS = {"Project": "pettracker", "Environment": "dev", "ManagedBy": "ansible"}
@@ -66,12 +66,14 @@ class World:
     parameters: dict[str, dict[str, Any]]
     client: Callable[[str], Any]
     claimed: dict[str, set[str]] = field(default_factory=dict)
+    resources: list[Resource] = field(default_factory=list)
 
     def run(self, check_mode: bool) -> list[Change]:
         """Run every module, and return what it says that it changes."""
         changes: list[Change] = []
         vpc_id = "vpc-to-be-made"
         self.claimed.clear()
+        self.resources.clear()
         for name, given in self.parameters.items():
             module = name.split(":")[0]
             parameters = given | ({"vpc_id": vpc_id} if "vpc_id" in given else {})
@@ -80,6 +82,7 @@ class World:
             result = load("modules", module).run(fake)
             vpc_id = result.get("vpc_id", vpc_id)
             changes += changes_of(result, name)
+            self.resources += resources_of(result)
             for kind, ids in claims_of(result, module).items():
                 self.claimed.setdefault(kind, set()).update(ids)
         return changes
