@@ -243,6 +243,9 @@ def render(balancer: Balancer) -> str:
         f"  timeout server {balancer.idle_timeout}s",
         "  retries 3",
         "  option redispatch 1",
+        # A client that sends its next request while its idle connection is closed for a reload would lose it: the process that
+        # goes answers the request, and closes then.
+        "  option idle-close-on-response",
         "",
         # Without any listener HAProxy would refuse to start.
         "frontend idle",

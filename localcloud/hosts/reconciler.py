@@ -206,7 +206,8 @@ class Reconciler:
         try:
             self._hosts.launch(spec)
         except Exception:
-            # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/troubleshooting-launch.html
+            # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/troubleshooting-launch.html; its volumes go with it.
+            instance.teardown_defaults()
             set_state(instance, "terminated", "Server.InternalError", "Server.InternalError: Internal error on launch")
             raise
         if instance.state == "pending":

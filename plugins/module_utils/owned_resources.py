@@ -29,6 +29,8 @@ BUSY = (
     "ResourceInUseException",
     "ScalingActivityInProgress",
     "InvalidIPAddress.InUse",
+    "InvalidSnapshot.InUse",
+    "VolumeInUse",
 )
 
 

@@ -341,6 +341,35 @@ def test_a_target_that_leaves_finishes_its_requests_and_gets_no_new_ones(served:
 
 
 @needs_haproxy
+def test_a_client_that_keeps_its_connection_is_answered_after_a_reload(served: Served) -> None:
+    served.elb.register_targets(TargetGroupArn=served.group, Targets=[{"Id": "i-0123456789abcdef0"}])
+    served.balancer.update()
+    eventually(lambda: served.get("/")[0] == 200)
+    context = ssl.create_default_context()
+    served.authority.configure_trust(context)
+    connection = http.client.HTTPSConnection("localhost", served.settings.https_port, context=context, timeout=10)
+
+    def ask() -> int:
+        connection.request("GET", "/")
+        reply = connection.getresponse()
+        reply.read()
+        return reply.status
+
+    assert ask() == 200
+    kept = connection.sock
+    served.elb.modify_target_group_attributes(
+        TargetGroupArn=served.group,
+        Attributes=[{"Key": "load_balancing.algorithm.type", "Value": "least_outstanding_requests"}],
+    )
+    before = served.balancer._running()
+    served.balancer.update()
+    eventually(lambda: served.balancer._running() - before)
+    time.sleep(0.5)  # in which the process that goes would close what is idle
+    assert connection.sock is kept
+    assert ask() == 200
+
+
+@needs_haproxy
 def test_every_request_is_measured_also_those_that_a_process_finishes_after_a_reload(served: Served) -> None:
     metrics = BalancerMetrics(BalancerLog(served.balancer.log_file))
 

@@ -57,6 +57,12 @@ def test_an_instance_whose_host_does_not_come_up_is_terminated_with_a_reason(clo
     assert instance(cloud, instance_id)["StateReason"]["Code"] == "Server.InternalError"
 
 
+def test_nothing_is_left_of_an_instance_whose_host_does_not_come_up(cloud: Cloud) -> None:
+    cloud.hosts.broken["launch"] = HostError("no space left")
+    eventually(lambda: state(cloud, launch(cloud)) == "terminated")
+    assert cloud.client("ec2").describe_volumes()["Volumes"] == []
+
+
 def test_a_question_waits_for_a_host_that_is_about_to_run(cloud: Cloud) -> None:
     cloud.hosts.delay = 0.5
     instance_id = launch(cloud)
