@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.plugins.loading import FakeModule, load  # isort: skip - makes the project's module_utils importable
 
-from ansible.module_utils.plan import Change, changes_of, claims_of
+from ansible.module_utils.plan import Change, Plan, as_json, changes_of, claims_of, resources_of
 
 NAME = "pettracker-dev"
 TAGS = {"Project": "pettracker", "Environment": "dev", "ManagedBy": "ansible"}
@@ -66,10 +66,12 @@ class World:
     parameters: dict[str, dict[str, Any]]
     client: Callable[[str], Any]
     claimed: dict[str, set[str]] = field(default_factory=dict)
+    report: dict[str, Any] = field(default_factory=dict)
 
     def run(self, check_mode: bool) -> list[Change]:
-        """Run every module, and return what it says that it changes."""
+        """Run every module, and return what it says that it changes. All of it is in `report`, as `make plan` writes it."""
         changes: list[Change] = []
+        resources = []
         vpc_id = "vpc-to-be-made"
         self.claimed.clear()
         for name, given in self.parameters.items():
@@ -80,8 +82,10 @@ class World:
             result = load("modules", module).run(fake)
             vpc_id = result.get("vpc_id", vpc_id)
             changes += changes_of(result, name)
+            resources += resources_of(result)
             for kind, ids in claims_of(result, module).items():
                 self.claimed.setdefault(kind, set()).update(ids)
+        self.report = as_json(Plan("dev", tuple(changes), tuple(resources)))
         return changes
 
     def plan(self) -> list[Change]:
