@@ -57,6 +57,11 @@ SOUND: dict[tuple[str, str], Fields] = {
         "actions_enabled": True,
         "tags": TAGS,
     },
+    ("budget", "monthly"): {
+        "limit": {"amount": 100.0, "unit": "USD"},
+        "notifications": {"ACTUAL GREATER_THAN 80 PERCENTAGE": ["ann@example.com"]},
+        "tags": TAGS,
+    },
     ("role", "shop"): {
         "trust": document(
             {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -113,6 +118,9 @@ VIOLATIONS: list[tuple[str, tuple[str, str], Fields, list[str]]] = [
     ("no-memory-alarm", ("alarm", "memory"), {"metric": "CPUUtilization"}, [""]),
     ("no-memory-alarm", ("alarm", "memory"), {"actions_enabled": False}, [""]),
     ("no-memory-alarm", ("alarm", "memory"), {"dimensions": {"AutoScalingGroupName": "another"}}, [""]),
+    ("no-budget", ("budget", "monthly"), {"limit": {"amount": 0.0}}, [""]),
+    ("no-budget", ("budget", "monthly"), {"notifications": {}}, [""]),
+    ("no-budget", ("budget", "monthly"), {"notifications": {"ACTUAL GREATER_THAN 80 PERCENTAGE": []}}, [""]),
     ("unencrypted-volume", TEMPLATE, {"volumes": {"/dev/sdb": {"encrypted": False}}}, ["/dev/sdb encrypted: false"]),
     ("unencrypted-volume", TEMPLATE, {"volumes": {"/dev/sdb": {}}}, ["/dev/sdb encrypted: null"]),
     ("unencrypted-volume", TEMPLATE, {"volumes": {}}, ["the volumes are whatever the image says"]),
@@ -200,7 +208,8 @@ def test_a_rule_finds_what_it_is_for_and_no_other_rule_does(
         (rule, value) for value in found
     ]
     assert {finding.rule.id for finding in judgement.findings} == {rule}
-    named = "Auto Scaling group shop" if rule == "no-memory-alarm" else " ".join(resource)
+    for_each = {"no-memory-alarm": "Auto Scaling group shop", "no-budget": "environment production"}
+    named = for_each.get(rule, " ".join(resource))
     assert {finding.resource for finding in judgement.findings} == {named}
 
 

@@ -56,13 +56,17 @@ def test_a_run_in_check_mode_becomes_text_json_and_markdown(tmp_path: Path) -> N
     assert "image pettracker-dev" in (tmp_path / "reports/plan.md").read_text()
 
 
-EMPTY: dict[str, Any] = {"environment": "dev", "complete": True, "changes": [], "resources": [], "unmanaged": {}}
+BUDGET = {
+    **{"kind": "budget", "name": "monthly", "before": None},
+    "after": {"limit": {"amount": 100}, "notifications": {"at 80 %": ["ann@example.com"]}},
+}
+EMPTY: dict[str, Any] = {"environment": "dev", "complete": True, "changes": [], "resources": [BUDGET], "unmanaged": {}}
 CHANGE = EMPTY | {"changes": [{}]}
 OPEN = {
     **{"kind": "security group", "name": "service", "before": None},
     "after": {"ingress": {"tcp/22 from 0.0.0.0/0": ""}},
 }
-VIOLATION = EMPTY | {"resources": [OPEN]}
+VIOLATION = EMPTY | {"resources": [OPEN, BUDGET]}
 
 
 @pytest.mark.parametrize(

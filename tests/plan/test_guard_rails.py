@@ -68,6 +68,7 @@ VIOLATIONS: list[tuple[str, str, Callable[[World], None]]] = [
         # base64 of `DB_PASSWORD=hunter2secretX`
         lambda world: template(world, user_data="REJfUEFTU1dPUkQ9aHVudGVyMnNlY3JldFg="),
     ),
+    ("no-budget", "environment dev", lambda world: world.parameters["cost_budget"].update(subscribers=[])),
     (
         *("wildcard-action", "role service"),
         lambda world: world.parameters["iam_roles"]["roles"][0]["inline_policies"].update(

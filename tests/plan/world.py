@@ -158,6 +158,12 @@ def make(client: Callable[[str], Any]) -> World:
                 ],
             },
             "s3_buckets": {"buckets": [bucket("models"), bucket("transfer", versioning=False)]},
+            "cost_budget": {
+                **{"account_id": ACCOUNT, "name": f"{NAME}-monthly", "limit": 150.0, "tags": tagged(f"{NAME}-monthly")},
+                "cost_tags": {"Project": "pettracker", "Environment": "dev"},
+                "notifications": [{"type": "actual", "percent": 80.0}, {"type": "forecasted", "percent": 80.0}],
+                "subscribers": ["ann@example.com"],
+            },
             "metric_alarms": {"alarms": [alarm("cpu"), alarm("memory")], "topic_arns": [], "tags": TAGS},
             "target_group": {
                 "name": "service",
