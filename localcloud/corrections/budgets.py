@@ -49,7 +49,7 @@ def _add_tags() -> None:
         # API_budgets_CreateBudget.html: ResourceTags.
         answer: str = original(self)
         budget = _named(self, self._get_param("AccountId"), self._get_param("Budget")["BudgetName"])
-        budget.resource_tags = _as_dict(self._get_param("ResourceTags", []))
+        _tags(budget).update(_as_dict(self._get_param("ResourceTags", [])))
         return answer
 
     @addition(BudgetsResponse, "list_tags_for_resource")
