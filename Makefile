@@ -47,8 +47,12 @@ apply: setup ## Converge ENV to what the inventory says
 	@$(PLAYBOOK) playbooks/site.yml
 
 .PHONY: plan
-plan: setup ## Say what apply would change in ENV, field by field (DETAILED=1: exit status 2 when there is something)
+plan: setup ## Say what apply would change in ENV, field by field, and which guard rails it violates (DETAILED=1: status 2 if anything)
 	@DETAILED=$(DETAILED) scripts/plan $(ENV) plan
+
+.PHONY: policy
+policy: setup ## Judge the last plan of ENV by the guard rails of gitops/rules.yml; make plan does it as well
+	@python -m gitops policy --env "$$ENV"
 
 .PHONY: drift
 drift: setup ## Find what was changed by hand in ENV, and what nothing manages; exit status 2 when there is something

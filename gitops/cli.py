@@ -1,11 +1,14 @@
 """Command line of the gitops package; `make` and the workflows call it.
 
-Exit status: 0 done; 1 refused, with the reason; 2 wrong usage, or drift was found; 3 (`decide`) there is nothing to apply.
+Exit status: 0 done; 1 refused, with the reason; 2 wrong usage, or drift was found; 3 (`decide`) there is nothing to apply;
+4 (`policy`) an error of the guard rails stands.
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,16 +19,18 @@ from gitops.errors import GitOpsError
 
 if TYPE_CHECKING:
     from gitops.cost import Estimate
+    from gitops.policy import Judgement
 
 EXIT_REFUSED = 1
 EXIT_DRIFT = 2
 EXIT_NOTHING = 3
+EXIT_VIOLATED = 4
 
 _environment = click.option("--env", "environment", required=True, help="Environment: a folder of inventories/.")
 _repository = click.option("--repository", envvar="GITHUB_REPOSITORY", default="", help="On GitHub: owner/name.")
 
 
-@click.group(epilog="Exit status: 0 done; 1 refused; 2 wrong usage, or drift; 3 nothing to apply.")
+@click.group(epilog="Exit status: 0 done; 1 refused; 2 wrong usage, or drift; 3 nothing to apply; 4 guard rails.")
 def main() -> None:
     """Show plans to reviewers, and apply what they have seen."""
 
@@ -49,14 +54,46 @@ def _reports_errors(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def _reports(environment: str) -> Path:
+    """Return the directory of the reports, as scripts/plan knows it."""
+    return Path(os.environ.get("PLAN_DIRECTORY") or Path(".cache/plan") / environment)
+
+
 def _written(environment: str, name: str) -> tuple[dict[str, Any], str]:
     """Return the report of `make plan` or `make drift`, as data and as Markdown."""
-    directory = Path(".cache/plan") / environment
+    directory = _reports(environment)
     try:
         report = json.loads((directory / f"{name}.json").read_text())
         return report, (directory / f"{name}.md").read_text()
     except FileNotFoundError:
         raise GitOpsError(f"there is no {name} of {environment} yet: make {name} ENV={environment}") from None
+
+
+def _judged(environment: str, plan: dict[str, Any]) -> "Judgement":
+    """Return what the guard rails say of a plan, today."""
+    from gitops.policy import judge
+    from gitops.policy_files import described, read_rules, read_waivers
+    from gitops.secret_scan import secrets_of
+
+    today = datetime.now(UTC).date()
+    more, rules, waivers = [*described(environment)], read_rules(), read_waivers(environment)
+    return judge(plan, more, rules, waivers, today=today, secrets_of=secrets_of)
+
+
+@main.command()
+@_environment
+@_reports_errors
+def policy(environment: str) -> None:
+    """Judge the plan that `make plan` wrote by the guard rails; exit status 4 when an error stands."""
+    from gitops.policy_text import terminal
+
+    plan, _ = _written(environment, "plan")
+    judgement = _judged(environment, plan)
+    for line, colour in terminal(judgement):
+        style: dict[str, Any] = {"bold": True} if colour == "bold" else {"fg": colour}
+        click.echo(click.style(line, **style))
+    if judgement.of("error"):
+        sys.exit(EXIT_VIOLATED)
 
 
 @main.command()
@@ -69,10 +106,15 @@ def comment(environment: str, repository: str, pull_request: int | None, revisio
     """Show the plan that `make plan` wrote: as a comment of the pull request, the same one each time."""
     from gitops.comments import body
     from gitops.github import Repository
+    from gitops.policy_text import markdown as policy_text
 
     plan, markdown = _written(environment, "plan")
-    text = body(plan, markdown, revision, _cost_part(plan))
-    saved = Path(".cache/plan") / environment / "comment.md"
+    try:
+        rails = policy_text(_judged(environment, plan))
+    except GitOpsError as error:
+        rails = f"> [!CAUTION]\n> The guard rails could not judge this: {' '.join(str(error).split())}"
+    text = body(plan, f"{rails}\n\n{markdown}", revision, _cost_part(plan))
+    saved = _reports(environment) / "comment.md"
     saved.write_text(text)
     click.echo(Repository(repository).show(pull_request, environment, text) if pull_request else saved)
 
@@ -105,7 +147,7 @@ def cost(environment: str) -> None:
     found = _estimate(plan)
     for line in table(found):
         click.echo(line)
-    saved = Path(".cache/plan") / environment / "cost.json"
+    saved = _reports(environment) / "cost.json"
     saved.write_text(json.dumps(as_json(found), indent=2, ensure_ascii=False) + "\n")
     click.echo(f"The report: {saved}", err=True)
 

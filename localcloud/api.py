@@ -17,6 +17,7 @@ from localcloud.corrections import (
     acm,
     autoscaling,
     autoscaling_members,
+    budgets,
     cloudwatch,
     ec2_images,
     ec2_instances,
@@ -74,6 +75,7 @@ def create_application(
     acm.apply()
     autoscaling.apply(fleet)
     autoscaling_members.apply(fleet)
+    budgets.apply()
     cloudwatch.apply(alarms)
     ec2_images.apply(reconciler)
     ec2_instances.apply(reconciler)

@@ -107,6 +107,11 @@ def _named(names: Mapping[str, str], options: Mapping[str, Any]) -> dict[str, An
     return {name: options[key] for name, key in names.items() if options.get(key) is not None}
 
 
+def text_of(user_data: str) -> str:
+    """Returns user data as a text."""
+    return base64.b64decode(user_data or "").decode(errors="replace")
+
+
 def _digest(user_data: str) -> str:
     """Returns a digest of user data: enough to see that it is another, and no secret where there is one in it."""
     return hashlib.sha256(base64.b64decode(user_data or "")).hexdigest()

@@ -44,6 +44,20 @@ class Kind:
     remove: Callable[[Client, str], None]
 
 
+@dataclass(frozen=True)
+class OfAccount:
+    """A client of Budgets, which asks for the account in each call as no other service does."""
+
+    budgets: Client
+    account: str
+
+
+def _client(clients: Clients, service: str) -> Client:
+    if service != "budgets":
+        return clients(service)
+    return OfAccount(clients(service), clients("sts").get_caller_identity()["Account"])
+
+
 def carries(tags: list[dict[str, str]], wanted: Tags) -> bool:
     """Tells whether a resource with these tags belongs to the environment."""
     return wanted.items() <= tags_to_dict(tags).items()
@@ -141,6 +155,19 @@ def _buckets(client: Client, tags: Tags) -> Iterator[str]:
             raise
         if carries(found, tags):
             yield bucket["Name"]
+
+
+def _budgets(client: OfAccount, tags: Tags) -> Iterator[str]:
+    for page in client.budgets.get_paginator("describe_budgets").paginate(AccountId=client.account):
+        for budget in page.get("Budgets", []):
+            name = budget["BudgetName"]
+            arn = f"arn:aws:budgets::{client.account}:budget/{name}"
+            if carries(client.budgets.list_tags_for_resource(ResourceARN=arn).get("ResourceTags", []), tags):
+                yield name
+
+
+def _remove_budget(client: OfAccount, name: str) -> None:
+    client.budgets.delete_budget(AccountId=client.account, BudgetName=name)
 
 
 def _profiles(client: Client, tags: Tags) -> Iterator[str]:
@@ -312,12 +339,16 @@ KINDS = (
     Kind("log group", "logs", _log_groups, _by("delete_log_group", "logGroupName")),
     Kind("parameter", "ssm", _parameters, _by("delete_parameter", "Name")),
     Kind("bucket", "s3", _buckets, _remove_bucket),
+    # Last: it tells costs as long as there is something that costs.
+    Kind("budget", "budgets", _budgets, _remove_budget),
 )
 
 
 def listed(clients: Clients, tags: Tags, kept: frozenset[str] = frozenset()) -> dict[str, list[str]]:
     """Returns the ids of everything with these tags by kind, without the kinds that are `kept` and those with nothing."""
-    found = {kind.name: sorted(kind.found(clients(kind.service), tags)) for kind in KINDS if kind.name not in kept}
+    found = {
+        kind.name: sorted(kind.found(_client(clients, kind.service), tags)) for kind in KINDS if kind.name not in kept
+    }
     return {name: identities for name, identities in found.items() if identities}
 
 
@@ -333,7 +364,7 @@ def remove(
     for kind in KINDS:
         if kind.name in kept:
             continue
-        client = clients(kind.service)
+        client = _client(clients, kind.service)
         asked: set[str] = set()
         while identities := list(kind.found(client, tags)):
             for identity in identities:

@@ -56,6 +56,7 @@ options:
       - log group
       - parameter
       - bucket
+      - budget
   wait_timeout:
     description: Seconds after which the removal is given up; a NAT gateway takes minutes.
     type: int

@@ -56,28 +56,39 @@ def test_a_run_in_check_mode_becomes_text_json_and_markdown(tmp_path: Path) -> N
     assert "image pettracker-dev" in (tmp_path / "reports/plan.md").read_text()
 
 
-CHANGE: dict[str, Any] = {"changes": [{}], "unmanaged": {}}
+BUDGET = {
+    **{"kind": "budget", "name": "monthly", "before": None},
+    "after": {"limit": {"amount": 100}, "notifications": {"at 80 %": ["ann@example.com"]}},
+}
+EMPTY: dict[str, Any] = {"environment": "dev", "complete": True, "changes": [], "resources": [BUDGET], "unmanaged": {}}
+CHANGE = EMPTY | {"changes": [{}]}
+OPEN = {
+    **{"kind": "security group", "name": "service", "before": None},
+    "after": {"ingress": {"tcp/22 from 0.0.0.0/0": ""}},
+}
+VIOLATION = EMPTY | {"resources": [OPEN, BUDGET]}
 
 
 @pytest.mark.parametrize(
     ("command", "report", "failed", "status"),
     [
-        pytest.param("drift", {"changes": [], "unmanaged": {}}, 0, 0, id="no drift"),
+        pytest.param("drift", EMPTY, 0, 0, id="no drift"),
         pytest.param("drift", CHANGE, 0, 2, id="drift"),
-        pytest.param("drift", {"changes": [], "unmanaged": {"bucket": ["b"]}}, 0, 2, id="unmanaged"),
+        pytest.param("drift", EMPTY | {"unmanaged": {"bucket": ["b"]}}, 0, 2, id="unmanaged"),
         pytest.param("drift", CHANGE, 2, 1, id="it could not look everywhere"),
         pytest.param("plan", CHANGE, 0, 0, id="a plan"),
         pytest.param("plan DETAILED", CHANGE, 0, 2, id="a plan, and its exit status is asked for"),
-        pytest.param("plan DETAILED", {"changes": [], "unmanaged": {}}, 0, 0, id="an empty plan"),
+        pytest.param("plan DETAILED", EMPTY, 0, 0, id="an empty plan"),
+        pytest.param("plan", VIOLATION, 0, 4, id="a plan that violates a guard rail"),
+        pytest.param("drift", VIOLATION, 0, 0, id="no drift, and what is violated was so before"),
     ],
 )
 def test_the_exit_status_tells_differences_from_failures(
     tmp_path: Path, command: str, report: dict[str, Any], failed: int, status: int
 ) -> None:
     playbook = tmp_path / "ansible-playbook"
-    playbook.write_text(
-        f"#!/bin/sh\necho '{json.dumps(report)}' > \"$PLAN_DIRECTORY/$PLAN_NAME.json\"\nexit {failed}\n"
-    )
+    written = f"echo '{json.dumps(report)}' > \"$PLAN_DIRECTORY/$PLAN_NAME.json\""
+    playbook.write_text(f'#!/bin/sh\n{written}\ntouch "$PLAN_DIRECTORY/$PLAN_NAME.md"\nexit {failed}\n')
     playbook.chmod(0o755)
     environment = os.environ | {
         "PATH": f"{tmp_path}:{BIN}:{os.environ['PATH']}",
@@ -88,3 +99,22 @@ def test_the_exit_status_tells_differences_from_failures(
         [ROOT / "scripts/plan", "dev", command.split(maxsplit=1)[0]], env=environment, capture_output=True, check=False
     )
     assert done.returncode == status, done.stderr
+
+
+def test_a_deployment_stops_at_a_plan_that_violates_a_guard_rail(tmp_path: Path) -> None:
+    scripts, done = tmp_path / "scripts", tmp_path / "done"
+    for path, text in {
+        scripts / "plan": "exit 4",
+        scripts / "release": f"touch {done}",
+        scripts / "with-environment": f"touch {done}",
+        tmp_path / ".venv/bin/python": "exit 0",  # the plan is as it was reviewed
+    }.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+    (scripts / "deploy").write_text((ROOT / "scripts/deploy").read_text())
+    assert subprocess.run(["bash", scripts / "deploy", "dev"], check=False).returncode == 4
+    assert not done.exists()
+    (scripts / "plan").write_text("#!/bin/sh\n")
+    assert subprocess.run(["bash", scripts / "deploy", "dev"], check=False).returncode == 0
+    assert done.exists()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
@@ -23,7 +22,7 @@ HOURS = 730
 def cost(world: World) -> Estimate:
     """Plan, and return what it costs."""
     world.plan()
-    plan = {"environment": "dev", "complete": True, "resources": [asdict(resource) for resource in world.resources]}
+    plan = {"environment": "dev", "complete": True, "resources": world.report["resources"]}
     return estimate(plan, read_prices(), read_usage("none"))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.plugins.loading import FakeModule, load  # isort: skip - makes the project's module_utils importable
 
-from ansible.module_utils.plan import Change, Resource, changes_of, claims_of, resources_of
+from ansible.module_utils.plan import Change, Plan, as_json, changes_of, claims_of, resources_of
 
 NAME = "pettracker-dev"
 TAGS = {"Project": "pettracker", "Environment": "dev", "ManagedBy": "ansible"}
@@ -66,14 +66,14 @@ class World:
     parameters: dict[str, dict[str, Any]]
     client: Callable[[str], Any]
     claimed: dict[str, set[str]] = field(default_factory=dict)
-    resources: list[Resource] = field(default_factory=list)
+    report: dict[str, Any] = field(default_factory=dict)
 
     def run(self, check_mode: bool) -> list[Change]:
-        """Run every module, and return what it says that it changes."""
+        """Run every module, and return what it says that it changes. All of it is in `report`, as `make plan` writes it."""
         changes: list[Change] = []
+        resources = []
         vpc_id = "vpc-to-be-made"
         self.claimed.clear()
-        self.resources.clear()
         for name, given in self.parameters.items():
             module = name.split(":")[0]
             parameters = given | ({"vpc_id": vpc_id} if "vpc_id" in given else {})
@@ -82,9 +82,10 @@ class World:
             result = load("modules", module).run(fake)
             vpc_id = result.get("vpc_id", vpc_id)
             changes += changes_of(result, name)
-            self.resources += resources_of(result)
+            resources += resources_of(result)
             for kind, ids in claims_of(result, module).items():
                 self.claimed.setdefault(kind, set()).update(ids)
+        self.report = as_json(Plan("dev", tuple(changes), tuple(resources)))
         return changes
 
     def plan(self) -> list[Change]:
@@ -157,6 +158,12 @@ def make(client: Callable[[str], Any]) -> World:
                 ],
             },
             "s3_buckets": {"buckets": [bucket("models"), bucket("transfer", versioning=False)]},
+            "cost_budget": {
+                **{"account_id": ACCOUNT, "name": f"{NAME}-monthly", "limit": 150.0, "tags": tagged(f"{NAME}-monthly")},
+                "cost_tags": {"Project": "pettracker", "Environment": "dev"},
+                "notifications": [{"type": "actual", "percent": 80.0}, {"type": "forecasted", "percent": 80.0}],
+                "subscribers": ["ann@example.com"],
+            },
             "metric_alarms": {"alarms": [alarm("cpu"), alarm("memory")], "topic_arns": [], "tags": TAGS},
             "target_group": {
                 "name": "service",

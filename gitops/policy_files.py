@@ -1,0 +1,89 @@
+"""What the guard rails read: the rules, the waivers of an environment, and its variables."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from gitops.errors import GitOpsError
+from gitops.policy import Resource, Rule, Waiver
+
+RULES = Path("gitops/rules.yml")
+# What no role takes from an inventory, because playbooks know it for all of them.
+_COMMON = ("playbooks/group_vars/*.yml", "playbooks/vars/*.yml")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as Ansible writes it: with vaulted values, which nobody has to know here."""
+
+
+_Loader.add_constructor("!vault", lambda *_: "(vaulted)")
+_Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
+
+
+def _load(path: Path) -> Any:
+    try:
+        return yaml.load(path.read_text(), _Loader)  # noqa: S506 - a SafeLoader
+    except OSError as error:
+        raise GitOpsError(f"{path} cannot be read: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise GitOpsError(f"{path} is no YAML: {error}") from None
+
+
+def _entries(path: Path, kind: type[Rule] | type[Waiver]) -> list[Any]:
+    """Return the entries of a file. Raises GitOpsError that names the entry and its field."""
+    content = _load(path)
+    try:
+        return TypeAdapter(list[kind]).validate_python([] if content is None else content)  # type: ignore[valid-type]
+    except ValidationError as error:
+        reasons = []
+        for problem in error.errors():
+            number, *inside = problem["loc"] or ("",)
+            entry = content[number] if isinstance(number, int) else {}
+            name = entry.get("id") or entry.get("rule") if isinstance(entry, dict) else None
+            where = f"entry {number + 1} ({name or 'unnamed'})" if isinstance(number, int) else "the file"
+            reasons.append(f"  {': '.join([where, *map(str, inside)])}: {problem['msg']}")
+        raise GitOpsError(f"{path} is not what it should be:\n" + "\n".join(reasons)) from None
+
+
+def read_rules(path: Path = RULES) -> list[Rule]:
+    """Return the guard rails. Raises GitOpsError where one is wrong."""
+    rules: list[Rule] = _entries(path, Rule)
+    twice = sorted({rule.id for rule in rules if sum(other.id == rule.id for other in rules) > 1})
+    if twice or not rules:
+        raise GitOpsError(f"{path} has {'several rules called ' + ', '.join(twice) if twice else 'no rule'}")
+    return rules
+
+
+def waivers_file(environment: str, root: Path = Path()) -> Path:
+    """Return where an environment's waivers are; ansible.cfg keeps Ansible from taking the file for an inventory."""
+    return root / "inventories" / environment / "waivers.yml"
+
+
+def read_waivers(environment: str, root: Path = Path()) -> list[Waiver]:
+    """Return the waivers of an environment, none where it has no file. Raises GitOpsError where one is wrong."""
+    path = waivers_file(environment, root)
+    return _entries(path, Waiver) if path.exists() else []
+
+
+def described(environment: str, root: Path = Path()) -> Iterator[Resource]:
+    """Yield what a plan does not show, in the form of its resources: the environment, its variables, and their files.
+
+    Variables are as they are written, templates among them.
+    """
+    inventory = root / "inventories" / environment
+    common = [path for pattern in _COMMON for path in sorted(root.glob(pattern))]
+    defaults, own = sorted(root.glob("roles/*/defaults/main.yml")), sorted(inventory.glob("group_vars/all/*"))
+    variables: dict[str, Any] = {}
+    for path in [*defaults, *own, *common]:
+        variables |= _load(path) or {}
+    yield _resource("environment", environment, {})
+    yield _resource("variables", environment, variables)
+    for path in [*sorted(path for path in inventory.rglob("*") if path.is_file()), *common]:
+        yield _resource("file", str(path.relative_to(root)), {"text": path.read_text()})
+
+
+def _resource(kind: str, name: str, fields: dict[str, Any]) -> Resource:
+    return {"kind": kind, "name": name, "before": fields, "after": fields}

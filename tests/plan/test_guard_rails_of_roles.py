@@ -1,0 +1,126 @@
+"""The guard rails over the plans that the roles themselves make of each environment, on an empty account."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+
+from gitops.policy import Judgement, judge
+from gitops.policy_files import described, read_rules, read_waivers, waivers_file
+from gitops.secret_scan import secrets_of
+from localcloud import settings as constants
+from tests.plan.world import TAGS, alarm
+
+ROOT = Path(__file__).parents[2]
+RULES = read_rules(ROOT / "gitops/rules.yml")
+ENVIRONMENTS = sorted(path.name for path in (ROOT / "inventories").iterdir())
+TODAY = date(2026, 11, 26)
+# What a plan needs to be complete, and no environment has before its certificate and its first release.
+RELEASED = {
+    "load_balancer_certificate_arn": f"arn:aws:acm:us-east-1:{constants.ACCOUNT_ID}:certificate/1",
+    **{"model_name": "m", "model_version": "1.0.0", "model_digest": f"sha256:{'a' * 64}", "model_public_key": ""},
+}
+# All of site.yml that describes resources; what makes a model's image and rolls it out only announces.
+PLAYBOOKS = ("network", "storage", "identity", "observability", "service")
+Plan = dict[str, Any]
+Planned = Callable[..., Plan]
+
+
+@pytest.fixture(scope="module")
+def planned(served: tuple[str, Callable[[str], Any]], tmp_path_factory: pytest.TempPathFactory) -> Planned:
+    """Called with an environment and variables as a commit would set them, plans it."""
+    endpoint, _ = served
+    urllib3.request("POST", f"{endpoint}/moto-api/reset", timeout=30)
+    directory = tmp_path_factory.mktemp("plan")
+    process_environment = os.environ | {
+        **{"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "AWS_ENDPOINT_URL": endpoint},
+        **{"AWS_ACCESS_KEY_ID": constants.ACCESS_KEY_ID, "AWS_SECRET_ACCESS_KEY": constants.SECRET_ACCESS_KEY},
+        **{"ANSIBLE_STDOUT_CALLBACK": "plan", "ANSIBLE_CALLBACKS_ENABLED": "plan", "PLAN_DIRECTORY": str(directory)},
+    }
+    ansible = str(Path(sys.executable).with_name("ansible-playbook"))
+
+    @functools.cache
+    def plan(environment: str, variables: str = "{}") -> Plan:
+        given = json.dumps(RELEASED | json.loads(variables))
+        playbooks = [f"playbooks/{name}.yml" for name in PLAYBOOKS]
+        done = subprocess.run(
+            [ansible, "--check", "-i", f"inventories/{environment}", "-e", given, *playbooks],
+            cwd=ROOT,
+            env=process_environment | {"PLAN_ENVIRONMENT": environment},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        report: Plan = json.loads((directory / "plan.json").read_text())
+        assert report["complete"]
+        return report
+
+    return lambda environment, **variables: plan(environment, json.dumps(variables))
+
+
+def judged(plan: Plan) -> Judgement:
+    more, waivers = [*described(plan["environment"], ROOT)], read_waivers(plan["environment"], ROOT)
+    return judge(plan, more, RULES, waivers, today=TODAY, secrets_of=secrets_of)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_an_environment_as_it_is_in_git_has_no_error(planned: Planned, environment: str) -> None:
+    judgement = judged(planned(environment))
+    assert judgement.of("error") == []
+    assert judgement.remarks == ()
+
+
+def test_what_a_commit_to_production_could_do_wrong_is_found(planned: Planned) -> None:
+    plan = planned(
+        "production",
+        service_instance_type="t3.large",
+        alarms_list=[alarm("pettracker-production-cpu")],
+        alarms_tags={},
+        autoscaling_group_more_instance_types=["g5.xlarge"],
+        autoscaling_group_user_data="#!/bin/sh\nexport DB_PASSWORD=hunter2secretX\n",
+    )
+    group = "pettracker-production-service"
+    found = {(finding.rule.id, finding.resource, finding.value) for finding in judged(plan).of("error")}
+    assert found == {("missing-tag", "alarm pettracker-production-cpu", name) for name in TAGS} | {
+        ("burstable", f"launch template {group}", "t3.large"),
+        ("burstable", f"Auto Scaling group {group}", "t3.large"),
+        ("gpu-fleet-without-end", f"Auto Scaling group {group}", "g5.xlarge"),
+        ("no-memory-alarm", f"Auto Scaling group {group}", ""),
+        ("secret", f"launch template {group}", "Secret Keyword in line 2"),
+    }
+    assert "hunter2secretX" not in json.dumps(plan["changes"])
+
+
+def test_rules_are_about_kinds_and_environments_that_there_are(planned: Planned) -> None:
+    plans = [planned("production"), planned("local")]  # one has an address for a budget, and the other has none yet
+    kinds = {item["kind"] for plan in plans for item in plan["resources"]} | {"*"}
+    kinds |= {item["kind"] for item in described("production", ROOT)}
+    for rule in RULES:
+        assert {*rule.kinds, *([rule.requires.kind] if rule.requires else [])} <= kinds, rule.id
+        assert set(rule.environments) <= set(ENVIRONMENTS), rule.id
+
+
+def test_a_file_of_waivers_is_no_inventory(tmp_path: Path) -> None:
+    (tmp_path / "hosts.yml").write_text("all: {hosts: {localhost: {}}}")
+    (tmp_path / waivers_file("dev").name).write_text("- {rule: ssh}")
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-inventory"), "-i", tmp_path, "--list"],
+        env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "localhost" in done.stdout
