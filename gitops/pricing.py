@@ -23,7 +23,8 @@ GP3_IOPS, GP3_THROUGHPUT = 3000, 125
 FAST_SECONDS = 60
 
 # What AWS does not charge for, or charges for as a part of something else: a launch template's hosts are the group's, a flow
-# log's lines the log group's, a model and a wheelhouse the bucket's. The only VPC endpoint is S3's, a gateway; budgets have no actions.
+# log's lines the log group's, a model and a wheelhouse the bucket's. The only VPC endpoint is S3's, a gateway, and the budget
+# has no actions.
 FREE = {
     *("VPC", "subnet", "internet gateway", "route table", "VPC endpoint", "security group", "flow log"),
     *("role", "instance profile", "identity provider", "certificate", "target group", "listener", "launch template"),
