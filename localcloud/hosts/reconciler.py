@@ -20,6 +20,8 @@ STATE_CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 4
 # Seconds that a question about instances or images waits for work that has just been asked for. A host starts or ends in
 # one or two; AWS's waiters, which expect a minute, would ask again only after fifteen.
 SETTLE_TIME = 3.0
+# Seconds that a new host waits for its address: the API gives it away when an instance is terminated, and the host ends later.
+ADDRESS_TIME = 60.0
 
 
 class HostDriver(Protocol):
@@ -95,6 +97,8 @@ class Reconciler:
         # Work in hand -> when it was asked for (monotonic seconds).
         self._asked: dict[object, float] = {}
         self._listeners: list[Callable[[], None]] = []
+        # (VPC id, address) -> the instance whose host has it
+        self._addresses: dict[tuple[str, str], str] = {}
         # AMI id -> the driver's name of the image
         self.images: dict[str, str] = {}
         self._retired: dict[str, str] = {}
@@ -204,14 +208,28 @@ class Reconciler:
             mac=instance.nics[0].mac_address,
         )
         try:
+            self._take_address(instance)
             self._hosts.launch(spec)
         except Exception:
+            self._give_address_back(instance)
             # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/troubleshooting-launch.html; its volumes go with it.
             instance.teardown_defaults()
             set_state(instance, "terminated", "Server.InternalError", "Server.InternalError: Internal error on launch")
             raise
         if instance.state == "pending":
             set_state(instance, "running")
+
+    def _take_address(self, instance: Any) -> None:
+        address = (instance.vpc_id, instance.private_ip)
+        with self._done:
+            if not self._done.wait_for(lambda: address not in self._addresses, ADDRESS_TIME):
+                raise HostError(f"the address {instance.private_ip} is still that of {self._addresses[address]}")
+            self._addresses[address] = instance.id
+
+    def _give_address_back(self, instance: Any) -> None:
+        with self._done:
+            self._addresses = {address: owner for address, owner in self._addresses.items() if owner != instance.id}
+            self._done.notify_all()
 
     def _mark_dead(self, instance: Any) -> None:
         if instance.state == "running":
@@ -245,6 +263,7 @@ class Reconciler:
         try:
             self._hosts.terminate(instance.id)
         finally:
+            self._give_address_back(instance)
             set_state(instance, "terminated", instance.state_reason.code, instance.state_reason.message)
             with self._lock:
                 lane = self._lanes.pop(instance.id, None)

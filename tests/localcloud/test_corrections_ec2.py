@@ -57,6 +57,25 @@ def test_an_instance_whose_host_does_not_come_up_is_terminated_with_a_reason(clo
     assert instance(cloud, instance_id)["StateReason"]["Code"] == "Server.InternalError"
 
 
+def test_a_host_waits_for_its_address_until_the_one_that_had_it_is_gone(cloud: Cloud) -> None:
+    ec2, first = cloud.client("ec2"), running(cloud)
+    address = instance(cloud, first)["PrivateIpAddress"]
+    cloud.hosts.delay = 0.5
+    ec2.terminate_instances(InstanceIds=[first])
+    (second,) = (
+        one["InstanceId"]
+        for one in ec2.run_instances(
+            ImageId=cloud.base_image, InstanceType="c5.large", MinCount=1, MaxCount=1, PrivateIpAddress=address
+        )["Instances"]
+    )
+    eventually(lambda: state(cloud, second) == "running")
+    assert [(operation, who) for operation, who in cloud.hosts.calls if operation != "stop"] == [
+        ("launch", first),
+        ("terminate", first),
+        ("launch", second),
+    ]
+
+
 def test_nothing_is_left_of_an_instance_whose_host_does_not_come_up(cloud: Cloud) -> None:
     cloud.hosts.broken["launch"] = HostError("no space left")
     eventually(lambda: state(cloud, launch(cloud)) == "terminated")
@@ -268,6 +287,23 @@ def test_tags_of_a_template_stay_out_of_its_versions(cloud: Cloud) -> None:
     (version,) = ec2.describe_launch_template_versions(LaunchTemplateName="tagged")["LaunchTemplateVersions"]
     assert "TagSpecifications" not in version["LaunchTemplateData"]
     assert ec2.describe_launch_templates()["LaunchTemplates"][0]["Tags"] == [{"Key": "Project", "Value": "pettracker"}]
+
+
+def test_nat_gateways_are_found_by_all_of_their_tags(cloud: Cloud) -> None:
+    ec2 = cloud.client("ec2")
+    subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    tags = [{"Key": "Project", "Value": "pets"}, {"Key": "Environment", "Value": "dev"}]
+    gateway = ec2.create_nat_gateway(
+        SubnetId=subnet, AllocationId=address, TagSpecifications=[{"ResourceType": "natgateway", "Tags": tags}]
+    )["NatGateway"]["NatGatewayId"]
+
+    def found(**wanted: str) -> list[str]:
+        filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in wanted.items()]
+        return [one["NatGatewayId"] for one in ec2.describe_nat_gateways(Filter=filters)["NatGateways"]]
+
+    assert found(Project="pets", Environment="dev") == [gateway]
+    assert found(Project="pets", Environment="production") == found(Project="pets", Experiment="candidate") == []
 
 
 @pytest.mark.parametrize("kind", ["natgateway", "elastic-ip"])
