@@ -151,8 +151,8 @@ template:
   returned: when it exists
   type: dict
 latest_version:
-  description: Number of its latest version.
-  returned: when it exists
+  description: Number of its latest version, in check mode of the one that would be made.
+  returned: always
   type: int
 managed:
   description: Ids by kind, as M(owned_resources) calls them; `make drift` asks about those that no task names.
@@ -160,6 +160,8 @@ managed:
   type: dict
 """
 
+# Fields that are of the template and not of its latest version.
+OF_THE_TEMPLATE = {"tags", "default_version"}
 REPLACED = "Hosts are replaced one after the other by the rollout that follows."
 
 
@@ -175,7 +177,7 @@ def correct(
 ) -> None:
     """Makes a new version where the data differ, the latest one the default, and the tags right."""
     identity = template["LaunchTemplateId"]
-    if set(fields) - {"tags", "default_version"}:
+    if set(fields) - OF_THE_TEMPLATE:
         ec2.create_launch_template_version(LaunchTemplateId=identity, LaunchTemplateData=data_request(parameters))
     if set(fields) - {"tags"}:
         latest = ec2.describe_launch_templates(LaunchTemplateIds=[identity])["LaunchTemplates"][0][
@@ -202,7 +204,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
         )["LaunchTemplateVersions"]
         found = found_state(template, versions[0]["LaunchTemplateData"])
     fields = differences(wanted, found)
-    interrupts = dict.fromkeys(set(wanted) - {"tags", "default_version"}, REPLACED)
+    interrupts = dict.fromkeys(set(wanted) - OF_THE_TEMPLATE, REPLACED)
     diff = as_diff(f"launch template {name}", wanted, found, interrupts=interrupts)
     # For the guard rails, which look for secrets in it; no difference shows it.
     diff["state"]["after"]["user_data"] = text_of(module.params["user_data"])
@@ -216,14 +218,13 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
                 TagSpecifications=[{"ResourceType": "launch-template", "Tags": tags_to_list(wanted["tags"])}],
             )
         template = describe(ec2, name)
-    result: dict[str, Any] = {"changed": bool(fields), "diff": diff}
+    latest = template["LatestVersionNumber"] if template else 0
+    if module.check_mode and set(fields) - OF_THE_TEMPLATE:
+        latest += 1
+    result: dict[str, Any] = {"changed": bool(fields), "diff": diff, "latest_version": latest}
     if template:
         identity = template["LaunchTemplateId"]
-        result |= {
-            "template": {"launch_template_id": identity},
-            "latest_version": template["LatestVersionNumber"],
-            "managed": {"launch template": [identity]},
-        }
+        result |= {"template": {"launch_template_id": identity}, "managed": {"launch template": [identity]}}
     return result
 
 

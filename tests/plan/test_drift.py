@@ -10,7 +10,7 @@ from typing import Any
 from ansible.module_utils.owned_resources import listed
 from ansible.module_utils.plan import Change, unmanaged
 
-from tests.plan.world import NAME, TAGS, World
+from tests.plan.world import NAME, TAGS, World, tagged
 
 Client = Callable[[str], Any]
 
@@ -48,6 +48,21 @@ def test_another_image_is_the_template_and_whose_hosts_are_replaced(world: World
     (change,) = world.plan()
     assert [(item.path, item.before, item.unknown) for item in change.fields] == [("image", "ami-00000001", True)]
     assert change.interrupts == ("Hosts are replaced one after the other by the rollout that follows.",)
+
+
+def test_a_plan_says_which_version_of_the_template_hosts_will_have(world: World) -> None:
+    def version() -> int:
+        world.plan()
+        latest: int = world.results["launch_template"]["latest_version"]
+        return latest
+
+    assert version() == 1
+    world.apply()
+    assert version() == 1
+    world.parameters["launch_template"]["tags"] = tagged("service") | {"Owner": "ann"}
+    assert version() == 1
+    world.parameters["launch_template"]["instance_type"] = "c5.xlarge"
+    assert version() == 2
 
 
 class Hand:

@@ -67,6 +67,7 @@ class World:
     client: Callable[[str], Any]
     claimed: dict[str, set[str]] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def run(self, check_mode: bool) -> list[Change]:
         """Run every module, and return what it says that it changes. All of it is in `report`, as `make plan` writes it."""
@@ -80,6 +81,7 @@ class World:
             fake = FakeModule(parameters, check_mode)
             fake.client = lambda service, _=None: self.client(service)  # type: ignore[method-assign]
             result = load("modules", module).run(fake)
+            self.results[name] = result
             vpc_id = result.get("vpc_id", vpc_id)
             changes += changes_of(result, name)
             resources += resources_of(result)

@@ -143,7 +143,7 @@ class Hand:
         yield f"load balancer {SERVICE}", "tags.Owner"
         listeners = {one["Port"]: one for one in self.elb.describe_listeners(LoadBalancerArn=arn)["Listeners"]}
         self.elb.modify_listener(ListenerArn=listeners[443]["ListenerArn"], SslPolicy="ELBSecurityPolicy-2016-08")
-        yield f"listener {SERVICE}:443", "ssl_policy"
+        yield f"listener {SERVICE}:443", "tls_policy"
         group = {"AutoScalingGroupName": SERVICE}
         self.scaling.update_auto_scaling_group(**group, MaxSize=20, HealthCheckGracePeriod=61)
         yield f"Auto Scaling group {SERVICE}", "max_size"
