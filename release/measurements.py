@@ -31,8 +31,14 @@ class Window:
 
     @classmethod
     def until(cls, begin: datetime, end: datetime, period: int) -> "Window":
-        """Return the last day from `begin` to `end`, from a whole minute on, in no more periods than _POINTS."""
-        begin = max(begin, end - LONGEST).replace(second=0, microsecond=0)
+        """Return the last day from `begin` to `end`, in no more periods than _POINTS.
+
+        CloudWatch wants a whole minute to begin with. It is the next one: what came before `begin` may be of another.
+        """
+        begin = max(begin, end - LONGEST)
+        whole = begin.replace(second=0, microsecond=0)
+        begin = whole if whole == begin else whole + timedelta(seconds=_MINUTE)
+        end = max(end, begin + timedelta(seconds=_MINUTE))
         fewest = (end - begin).total_seconds() / _POINTS
         return cls(begin, end, period if period >= fewest else _minutes(fewest))
 

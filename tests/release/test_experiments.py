@@ -41,11 +41,11 @@ DOCUMENT: dict[str, Any] = {
 
 
 class Account:
-    """An account with an experiment that has gone on for two minutes, and what is measured meanwhile."""
+    """An account with an experiment that has gone on for two minutes and a half, and what is measured meanwhile."""
 
     def __init__(self) -> None:
         self.now = datetime.now(UTC).replace(second=30, microsecond=0)
-        self.begin = self.now - timedelta(minutes=2)
+        self.begin = self.now - timedelta(minutes=2, seconds=30)  # a whole minute
         self.s3, self.cloudwatch = boto3.client("s3"), boto3.client("cloudwatch")
         self.s3.create_bucket(Bucket=BUCKET)
         named = dict.fromkeys(("project", "region", "account", "models_bucket", "public_key"), "x")
@@ -189,7 +189,14 @@ def test_the_command_shows_the_report_and_where_it_is_kept(world: World, monkeyp
 
 def test_a_long_experiment_is_looked_at_for_its_last_day_in_periods_that_one_page_can_hold() -> None:
     now = datetime(2026, 1, 9, 12, 0, 30, tzinfo=UTC)
-    week = Window.until(now - timedelta(days=7), now, 60)
-    assert (week.begin, week.seconds, week.period) == (now.replace(second=0) - LONGEST, 86400, 120)
+    week = Window.until(now - timedelta(days=7), now, 50)
+    assert (week.begin, week.seconds, week.period) == (now.replace(second=0, minute=1) - LONGEST, 86400, 60)
     hour = Window.until(now - timedelta(hours=1), now, 10)
-    assert (hour.seconds, hour.period) == (3660, 10)
+    assert (hour.seconds, hour.period) == (3600, 10)
+
+
+def test_nothing_from_before_an_experiment_counts() -> None:
+    begin = datetime(2026, 1, 9, 12, 0, 30, tzinfo=UTC)
+    window = Window.until(begin, begin + timedelta(seconds=10), 10)
+    assert (window.begin - begin, window.end - begin) == (timedelta(seconds=30), timedelta(seconds=90))
+    assert Window.until(begin.replace(second=0), begin, 10).begin == begin.replace(second=0)
