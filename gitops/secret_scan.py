@@ -22,10 +22,9 @@ _LONGEST = 1 << 20
 
 def secrets_of(text: str) -> Iterator[str]:
     """Yield what kind of secret is in which line of a text: variables in YAML, or a script."""
-    # It takes a quarter of a second to import, and most commands do not need it.
-    from detect_secrets.core.scan import scan_file  # noqa: PLC0415
-    from detect_secrets.plugins.private_key import PrivateKeyDetector  # noqa: PLC0415
-    from detect_secrets.settings import transient_settings  # noqa: PLC0415
+    from detect_secrets.core.scan import scan_file  # noqa: PLC0415 - a quarter of a second, and most commands do without
+    from detect_secrets.plugins.private_key import PrivateKeyDetector  # noqa: PLC0415 - the same
+    from detect_secrets.settings import transient_settings  # noqa: PLC0415 - the same
 
     PrivateKeyDetector.MAX_FILE_SIZE = _LONGEST
     settings = {
