@@ -171,13 +171,18 @@ test-long: ## Long scenarios: a training job that is interrupted as Spot does, a
 	@scripts/setup test
 	@scripts/with-local-cloud scripts/test-on-hosts $(LONG_SCENARIOS)
 
+.PHONY: test-stock-executor
+test-stock-executor: ## The rehearsal as a test once more, with Ansible's own executor in place of the project's (docs/decisions/0020)
+	@scripts/setup test
+	@ANSIBLE_ACTION_PLUGINS=$(CURDIR)/plugins/action scripts/with-local-cloud scripts/test-on-hosts rehearsal
+
 .PHONY: test
 test: lint test-unit test-hosts test-rehearsal ## All checks and tests, cheapest first
 
 .PHONY: test-all
 test-all: test ## The same and the tests that take minutes each
 	@pytest -m slow
-	@$(MAKE) test-long
+	@$(MAKE) test-long test-stock-executor
 
 .PHONY: bench
 bench: ## Measure decoding, batching, and this server against its peers; BENCH="--quick" for a first look

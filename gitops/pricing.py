@@ -26,9 +26,9 @@ FAST_SECONDS = 60
 # log's lines the log group's, a model and a wheelhouse the bucket's. The only VPC endpoint is S3's, a gateway, and the budget
 # has no actions.
 FREE = {
-    *("VPC", "subnet", "internet gateway", "route table", "VPC endpoint", "security group", "flow log"),
+    *("VPC", "subnet", "internet gateway", "route table", "VPC endpoint", "network ACL", "security group"),
     *("role", "instance profile", "identity provider", "certificate", "target group", "listener", "launch template"),
-    *("wheelhouse", "model", "budget"),
+    *("flow log", "wheelhouse", "model", "budget"),
 }
 # A resource of such a kind ("weights of …", "hosts of …") is something about another one.
 ABOUT_ANOTHER = " of"

@@ -1,8 +1,9 @@
-"""A VPC with its subnets, gateways, routes and S3 endpoint: as wanted, and as EC2 describes it. Pure functions only.
+"""A VPC with subnets, gateways, routes, network ACL and S3 endpoint: as wanted, and as EC2 describes it. Pure functions only.
 
 A part is known by its kind and name, and parts refer to each other by name, never by id, so that a network that does not exist
 yet compares like any other. The documents: https://docs.aws.amazon.com/vpc/latest/userguide/configure-your-vpc.html,
-VPC_Route_Tables.html, vpc-nat-gateway.html and https://docs.aws.amazon.com/vpc/latest/privatelink/gateway-endpoints.html.
+VPC_Route_Tables.html, vpc-nat-gateway.html, vpc-network-acls.html and
+https://docs.aws.amazon.com/vpc/latest/privatelink/gateway-endpoints.html.
 """
 
 from __future__ import annotations
@@ -21,10 +22,17 @@ OPEN_POLICY = {
     "Version": "2008-10-17",
     "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}],
 }
+# An entry of a network ACL that lets all through.
+EVERYTHING = f"allow all from or to {WORLD}"
+# The entries that nobody can change: they refuse what no other has allowed.
+LAST_ENTRY = 32767
 CUT_OFF = "Hosts in private subnets cannot reach AWS until it is done."
 INTERRUPTS = {
     "route table": {"routes": CUT_OFF, "subnets": CUT_OFF},
     "internet gateway": {"vpc": "Nothing reaches the balancer until it is done."},
+    "network ACL": dict.fromkeys(
+        ("entries", "subnets"), "Until it is done, subnets may be cut off, or open to what was to be kept out."
+    ),
 }
 # Fields that AWS cannot change.
 FIXED = {"VPC": ("cidr",), "subnet": ("zone",)}
@@ -84,6 +92,11 @@ def wanted(parameters: Mapping[str, Any]) -> Parts:
         "policy": canonical_policy(OPEN_POLICY),
         "tags": tags(f"{name}-s3"),
     }
+    parts["network ACL", f"{name}-default"] = {
+        "entries": dict.fromkeys(("egress 100", "ingress 100"), EVERYTHING),
+        "subnets": sorted(own for kind, own in parts if kind == "subnet"),
+        "tags": tags(f"{name}-default"),
+    }
     return parts
 
 
@@ -113,6 +126,8 @@ def identities(parts: Parts, described: Mapping[str, Any]) -> dict[Part, str]:
             found = _route_table(name, state, ids, described)
         elif kind == "VPC endpoint":
             found = next((item["VpcEndpointId"] for item in described["endpoints"]), None)
+        elif kind == "network ACL":
+            found = next((item["NetworkAclId"] for item in described["acls"] if item["IsDefault"]), None)
         if found:
             ids[part] = found
     return ids
@@ -225,6 +240,31 @@ def _endpoint(resource: Mapping[str, Any], names: Mapping[str, Part], _: Mapping
     }
 
 
+def _acl(resource: Mapping[str, Any], names: Mapping[str, Part], _: Mapping[str, Any]) -> dict[str, Any]:
+    associated = [item["SubnetId"] for item in resource["Associations"]]
+    # A subnet of somebody else's in the VPC cannot do without it either.
+    return {
+        "entries": acl_entries(resource),
+        "subnets": sorted(names[subnet][1] for subnet in associated if subnet in names),
+    }
+
+
+def acl_entries(acl: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the entries of a network ACL, a text each, by direction and number, without the last ones."""
+    return {
+        f"{'egress' if entry['Egress'] else 'ingress'} {entry['RuleNumber']}": _acl_entry(entry)
+        for entry in acl["Entries"]
+        if entry["RuleNumber"] < LAST_ENTRY
+    }
+
+
+def _acl_entry(entry: Mapping[str, Any]) -> str:
+    protocol = "all" if entry["Protocol"] == "-1" else f"protocol {entry['Protocol']}"
+    ports = entry.get("PortRange")
+    range_ = f" ports {ports['From']}-{ports['To']}" if ports else ""
+    return f"{entry['RuleAction']} {protocol}{range_} from or to {entry.get('CidrBlock') or entry.get('Ipv6CidrBlock')}"
+
+
 READERS = {
     "VPC": _vpc,
     "subnet": _subnet,
@@ -233,4 +273,5 @@ READERS = {
     "NAT gateway": _nat,
     "route table": _table,
     "VPC endpoint": _endpoint,
+    "network ACL": _acl,
 }

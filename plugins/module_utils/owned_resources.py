@@ -327,6 +327,13 @@ KINDS = (
     ),
     Kind("route table", "ec2", _ec2("describe_route_tables", "RouteTables", "RouteTableId"), _remove_route_table),
     Kind("subnet", "ec2", _ec2("describe_subnets", "Subnets", "SubnetId"), _by("delete_subnet", "SubnetId")),
+    # The project makes none beside the VPC's own; somebody may have, with its tags.
+    Kind(
+        "network ACL",
+        "ec2",
+        _ec2("describe_network_acls", "NetworkAcls", "NetworkAclId"),
+        _by("delete_network_acl", "NetworkAclId"),
+    ),
     Kind(
         "internet gateway",
         "ec2",

@@ -49,6 +49,7 @@ options:
       - security group
       - route table
       - subnet
+      - network ACL
       - internet gateway
       - VPC
       - instance profile

@@ -104,6 +104,19 @@ class Hand:
         self.ec2.modify_vpc_endpoint(
             VpcEndpointId=endpoint["VpcEndpointId"], RemoveRouteTableIds=[public["RouteTableId"]]
         )
+        (acl,) = self.ec2.describe_network_acls(Filters=by_name(f"{NAME}-default"))["NetworkAcls"]
+        refused = {
+            "Protocol": "6",
+            "RuleAction": "deny",
+            "CidrBlock": "10.9.0.0/16",
+            "PortRange": {"From": 443, "To": 443},
+        }
+        self.ec2.create_network_acl_entry(NetworkAclId=acl["NetworkAclId"], RuleNumber=90, Egress=False, **refused)
+        self.ec2.replace_network_acl_entry(NetworkAclId=acl["NetworkAclId"], RuleNumber=100, Egress=True, **refused)
+        other = self.ec2.create_network_acl(VpcId=acl["VpcId"])["NetworkAcl"]["NetworkAclId"]
+        self.ec2.replace_network_acl_association(
+            AssociationId=acl["Associations"][0]["NetworkAclAssociationId"], NetworkAclId=other
+        )
         (flow_log,) = self.ec2.describe_flow_logs()["FlowLogs"]
         self.ec2.create_tags(Resources=[flow_log["FlowLogId"]], Tags=[{"Key": "Project", "Value": "other"}])
         name = {"Key": "Name", "Value": f"{NAME}-us-east-1a"}
@@ -121,6 +134,9 @@ class Hand:
             (f"route table {NAME}-private-us-east-1b", "routes.0.0.0.0/0"),
             (f"route table {NAME}-private-us-east-1b", "subnets"),
             (f"VPC endpoint {NAME}-s3", "route_tables"),
+            (f"network ACL {NAME}-default", "entries.ingress 90"),
+            (f"network ACL {NAME}-default", "entries.egress 100"),
+            (f"network ACL {NAME}-default", "subnets"),
             (f"flow log {NAME}", "tags.Project"),
             (f"NAT gateway {NAME}-us-east-1a", "tags.Why"),
             (f"address {NAME}-us-east-1b", "tags.ManagedBy"),

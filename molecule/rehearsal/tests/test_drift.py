@@ -56,6 +56,11 @@ class Hand:
         endpoint = self.ec2.describe_vpc_endpoints()["VpcEndpoints"][0]["VpcEndpointId"]
         self.ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, RemoveRouteTableIds=[public])
         yield f"VPC endpoint {PREFIX}-s3", "route_tables"
+        acl = self.one("describe_network_acls", f"{PREFIX}-default")["NetworkAclId"]
+        self.ec2.create_network_acl_entry(
+            NetworkAclId=acl, RuleNumber=90, Egress=False, Protocol="-1", RuleAction="deny", CidrBlock="203.0.113.0/24"
+        )
+        yield f"network ACL {PREFIX}-default", "entries.ingress 90"
         flow_log = self.ec2.describe_flow_logs()["FlowLogs"][0]["FlowLogId"]
         self.tag(flow_log)
         yield f"flow log {PREFIX}", "tags.Owner"
