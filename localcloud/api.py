@@ -25,6 +25,7 @@ from localcloud.corrections import (
     ec2_security_groups,
     ec2_tags,
     ec2_volumes,
+    ec2_vpcs,
     elbv2,
     fis,
     instance_refresh,
@@ -83,6 +84,7 @@ def create_application(
     ec2_security_groups.apply()
     ec2_tags.apply()
     ec2_volumes.apply()
+    ec2_vpcs.apply(reconciler)
     elbv2.apply()
     fis.apply()
     instance_refresh.apply(fleet)

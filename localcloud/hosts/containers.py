@@ -135,6 +135,10 @@ class Hosts:
         if self.podman.run("image", "rm", image, check=False).returncode:
             self.podman.run("untag", image, check=False)
 
+    def remove_network(self, vpc_id: str) -> None:
+        """Remove the network of a VPC whose hosts have all been removed. Safe to repeat."""
+        self.network.remove(vpc_id)
+
     def teardown(self) -> None:
         """Remove every host, every image made by request, every network and rule. Safe to repeat and after a crash."""
         self.watcher.close()

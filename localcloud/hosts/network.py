@@ -105,21 +105,23 @@ class Network:
         self.settings = settings
         self.on_network: Callable[[str, str], None] | None = None
         self._directory = settings.run_dir / "networks"
-        self._ready: set[str] = set()
+        # VPC id -> its block
+        self._ready: dict[str, Taken] = {}
         self._lock = threading.Lock()
 
     def ensure(self, vpc_id: str, cidr: str) -> None:
         """Make the VPC's bridge unless it is there.
 
-        Raises LocalCloudError when the machine itself uses addresses in `cidr`.
+        Raises LocalCloudError when this machine already uses addresses in `cidr`, itself or for another VPC.
         """
         with self._lock:
             if vpc_id in self._ready:
                 return
-            other = collision(cidr, machine_networks(_ip("-json", "-4", "route", "show").stdout, _name_servers()))
+            of_machine = machine_networks(_ip("-json", "-4", "route", "show").stdout, _name_servers())
+            other = collision(cidr, [*of_machine, *self._ready.values()])
             if other:
                 raise LocalCloudError(
-                    f"{vpc_id} has the block {cidr}, but this machine itself uses {other.network} ({other.where}): "
+                    f"{vpc_id} has the block {cidr}, but this machine already uses {other.network} ({other.where}): "
                     "traffic could not be told apart. Give the VPC another block, or leave that network meanwhile."
                 )
             self._directory.mkdir(parents=True, exist_ok=True)
@@ -131,7 +133,14 @@ class Network:
                     raise LocalCloudError(f"the bridge of {vpc_id} could not be made: {done.stderr.strip()}")
             if self.on_network:
                 self.on_network(vpc_id, gateway(cidr))
-            self._ready.add(vpc_id)
+            self._ready[vpc_id] = Taken(ipaddress.IPv4Network(cidr), f"for {vpc_id}")
+
+    def remove(self, vpc_id: str) -> None:
+        """Remove the bridge of a VPC that has been deleted: its route would take another VPC's packets. Safe to repeat."""
+        with self._lock:
+            self._delete_links(bridge_name(vpc_id))
+            Path(self._directory, f"{vpc_id}.json").unlink(missing_ok=True)
+            self._ready.pop(vpc_id, None)
 
     def blocks(self) -> set[str]:
         """Return the address blocks of the VPCs that have a network, also of a cloud that has crashed."""

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from localcloud import backends
-from localcloud.errors import HostError
+from localcloud.errors import HostError, LocalCloudError
 from localcloud.hosts.containers import IMAGE_REPOSITORY, HostSpec
 
 logger = logging.getLogger(__name__)
@@ -48,6 +48,9 @@ class HostDriver(Protocol):
     def remove_image(self, image: str) -> None:
         """Delete an image."""
 
+    def remove_network(self, vpc_id: str) -> None:
+        """Delete the network of a VPC that has no hosts any more."""
+
 
 class NoHosts:
     """A driver without hosts: instances exist in the API only. For tests and for `up --api-only`."""
@@ -71,6 +74,9 @@ class NoHosts:
         """Do nothing."""
 
     def remove_image(self, image: str) -> None:
+        """Do nothing."""
+
+    def remove_network(self, vpc_id: str) -> None:
         """Do nothing."""
 
 
@@ -145,6 +151,10 @@ class Reconciler:
             self._retired[image_id] = name
         threading.Thread(target=self._remove_retired, name=f"deregister-{image_id}", daemon=True).start()
 
+    def vpc_deleted(self, vpc_id: str) -> None:
+        """Delete the network of a VPC that the API has just deleted, so that another VPC can have its block."""
+        self._hosts.remove_network(vpc_id)
+
     def settle(self) -> None:
         """Wait for the work that was asked for within the last `SETTLE_TIME` seconds, at most until it is that old."""
         with self._done:
@@ -186,7 +196,7 @@ class Reconciler:
     def _run(self, instance: Any, work: Callable[[Any], None], order: object) -> None:
         try:
             work(instance)
-        except HostError as error:
+        except LocalCloudError as error:
             logger.error("%s: %s", instance.id, error.message)
         except Exception:
             logger.exception("%s: unexpected failure", instance.id)

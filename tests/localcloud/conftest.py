@@ -57,6 +57,9 @@ class RecordingHosts(NoHosts):
     def remove_image(self, image: str) -> None:
         self._note("remove_image", image)
 
+    def remove_network(self, vpc_id: str) -> None:
+        self._note("remove_network", vpc_id)
+
 
 class Clock:
     """Monotonic seconds that a test can move on."""

@@ -57,6 +57,18 @@ def test_an_instance_whose_host_does_not_come_up_is_terminated_with_a_reason(clo
     assert instance(cloud, instance_id)["StateReason"]["Code"] == "Server.InternalError"
 
 
+def test_the_network_of_a_vpc_goes_with_it_and_not_before(cloud: Cloud) -> None:
+    ec2 = cloud.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.1.0/24")["Subnet"]["SubnetId"]
+    with pytest.raises(ClientError, match="DependencyViolation"):
+        ec2.delete_vpc(VpcId=vpc)
+    assert ("remove_network", vpc) not in cloud.hosts.calls
+    ec2.delete_subnet(SubnetId=subnet)
+    ec2.delete_vpc(VpcId=vpc)
+    assert ("remove_network", vpc) in cloud.hosts.calls
+
+
 def test_a_host_waits_for_its_address_until_the_one_that_had_it_is_gone(cloud: Cloud) -> None:
     ec2, first = cloud.client("ec2"), running(cloud)
     address = instance(cloud, first)["PrivateIpAddress"]

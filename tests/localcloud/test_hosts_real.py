@@ -16,6 +16,7 @@ from moto.server import ThreadedMotoServer
 
 from localcloud.agent import build_agent_package
 from localcloud.cleanup import remove_state
+from localcloud.errors import LocalCloudError
 from localcloud.hosts.cgroups import cpu_seconds
 from localcloud.hosts.containers import IMAGE_REPOSITORY, Hosts, HostSpec
 from localcloud.hosts.firewall import BRIDGE_PREFIX, TABLE
@@ -50,7 +51,7 @@ class World:
     ended: list[str] = field(default_factory=list)
     switched_off: list[str] = field(default_factory=list)
 
-    def launch(self, name: str, image: str) -> float:
+    def launch(self, name: str, image: str, vpc: str = VPC) -> float:
         """Start a host and return after how many seconds its user data ran."""
         address = f"10.213.1.{10 + len(self.views)}"
         mac = f"02:00:00:00:01:{len(self.views):02x}"
@@ -67,7 +68,7 @@ class World:
             role_name="role",
         )
         started = time.time()
-        self.hosts.launch(HostSpec(name, image, address, VPC, BLOCK, mac))
+        self.hosts.launch(HostSpec(name, image, address, vpc, BLOCK, mac))
         wait_for(lambda: bool(self.run(name, "cat", "/var/log/user-data")), 60)
         self.run(name, "cloud-init", "status", "--wait")
         return float(self.run(name, "tail", "-n1", "/var/log/user-data")) - started
@@ -106,8 +107,9 @@ def world() -> Iterator[World]:
 
     def serve(_vpc_id: str, gateway: str) -> None:
         metadata.listen(gateway)
-        servers.append(ThreadedMotoServer(gateway, settings.api_port, verbose=False))
-        servers[-1].start()
+        if not servers:
+            servers.append(ThreadedMotoServer(gateway, settings.api_port, verbose=False))
+            servers[-1].start()
 
     hosts.network.on_network = serve
     hosts.on_exit = world.ended.append
@@ -253,3 +255,14 @@ def test_the_firewall_is_there_before_a_network_and_goes_with_the_last(world: Wo
     assert BRIDGE_PREFIX in rules
     world.hosts.prepare()
     assert world.ready("i-c")
+
+
+def test_a_block_is_another_vpcs_only_after_its_own_has_been_deleted(world: World) -> None:
+    with pytest.raises(LocalCloudError, match=f"already uses {BLOCK} \\(for {VPC}\\)"):
+        world.hosts.network.ensure("vpc-2", BLOCK)
+    for name in ("i-a", "i-c"):
+        world.hosts.terminate(name)
+    world.hosts.remove_network(VPC)
+    world.hosts.remove_network(VPC)
+    # Its user data runs only if the way to the metadata goes over the bridge that is left.
+    assert world.launch("i-d", world.base, "vpc-2") > 0

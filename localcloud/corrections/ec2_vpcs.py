@@ -1,0 +1,24 @@
+"""EC2 VPCs: they end on this machine as they do in the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from moto.ec2.models.vpcs import VPCBackend
+
+from localcloud.corrections.patching import correction
+
+if TYPE_CHECKING:
+    from localcloud.hosts.reconciler import Reconciler
+
+
+def apply(reconciler: Reconciler) -> None:
+    """Hand the end of a VPC to `reconciler`."""
+
+    @correction(VPCBackend, "delete_vpc")
+    def end_its_network(original: Any, self: Any, vpc_id: str) -> Any:
+        # AWS refuses as long as something is in the VPC, so that there are no hosts left.
+        # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteVpc.html
+        deleted = original(self, vpc_id)
+        reconciler.vpc_deleted(vpc_id)
+        return deleted
