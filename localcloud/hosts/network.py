@@ -15,6 +15,9 @@ from localcloud.errors import LocalCloudError
 from localcloud.hosts.firewall import BRIDGE_PREFIX
 from localcloud.settings import Settings
 
+# The suffix of the definition of a network that has been removed.
+GONE = ".gone"
+
 
 @dataclass(frozen=True)
 class Taken:
@@ -139,21 +142,27 @@ class Network:
         """Remove the bridge of a VPC that has been deleted: its route would take another VPC's packets. Safe to repeat."""
         with self._lock:
             self._delete_links(bridge_name(vpc_id))
-            Path(self._directory, f"{vpc_id}.json").unlink(missing_ok=True)
+            definition = Path(self._directory, f"{vpc_id}.json")
+            if definition.exists():
+                # Podman reads only *.json; netavark's rules for the block stay until the teardown, which asks for `blocks`.
+                definition.rename(definition.with_suffix(GONE))
             self._ready.pop(vpc_id, None)
 
     def blocks(self) -> set[str]:
-        """Return the address blocks of the VPCs that have a network, also of a cloud that has crashed."""
-        definitions = [json.loads(path.read_text()) for path in self._directory.glob("*.json")]
+        """Return the address blocks of the VPCs that have or had a network, also of a cloud that has crashed."""
+        definitions = [json.loads(path.read_text()) for path in self._definitions()]
         return {subnet["subnet"] for definition in definitions for subnet in definition["subnets"]}
 
     def teardown(self) -> None:
         """Remove every bridge of the local cloud and its definition. Safe to repeat."""
         with self._lock:
             self._delete_links(BRIDGE_PREFIX)
-            for definition in self._directory.glob("*.json"):
+            for definition in self._definitions():
                 definition.unlink()
             self._ready.clear()
+
+    def _definitions(self) -> list[Path]:
+        return [path for path in self._directory.glob("*") if path.suffix in (".json", GONE)]
 
     def _delete_links(self, prefix: str) -> None:
         for link in json.loads(_ip("-json", "link", "show").stdout or "[]"):

@@ -266,3 +266,6 @@ def test_a_block_is_another_vpcs_only_after_its_own_has_been_deleted(world: Worl
     world.hosts.remove_network(VPC)
     # Its user data runs only if the way to the metadata goes over the bridge that is left.
     assert world.launch("i-d", world.base, "vpc-2") > 0
+    # That nothing of it is left is the fixture's last question.
+    world.hosts.terminate("i-d")
+    world.hosts.remove_network("vpc-2")
