@@ -110,8 +110,10 @@ class Place:
         self._put("state.json", json.dumps(state, indent=1).encode() + b"\n")
 
     def progress(self) -> None:
-        """Write the history, if it has grown."""
-        if self.history().exists():
+        """Write the history, if it has grown, and that the job runs, if that could not be said when it began."""
+        if "state.json" not in self._sent:
+            self.tell("running")
+        elif self.history().exists():
             self._put("history.jsonl", self.history().read_bytes())
 
     def results(self) -> None:

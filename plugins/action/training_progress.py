@@ -35,7 +35,8 @@ class Host:
 def outcome(recorded: Mapping[str, Any], instance_id: str, host: Host) -> str | None:
     """Returns what came of the job, None while it goes on.
 
-    `finished`, `interrupted` and `failed` are the host's own words; `lost` is an instance that ended without any.
+    `finished`, `interrupted` and `failed` are the host's own words; `lost` is an instance that ended without any. Of one that
+    goes on, `follow` finds `silent` and `overdue`.
     """
     if recorded.get("instance_id") == instance_id and recorded.get("outcome") != "running":
         return str(recorded["outcome"])
@@ -108,6 +109,7 @@ class Follower:
     def __init__(self, job: Job, instance_id: str, say: Callable[[str], None], known: int = 0) -> None:
         """`known` epochs have been said: an instance that goes on begins with the history of those before."""
         self._job, self._instance_id, self._say = job, instance_id, say
+        self._heard = False
         self.known = known
 
     def look(self) -> str | None:
@@ -116,28 +118,31 @@ class Follower:
         host = self._job.host(self._instance_id)
         recorded = self._job.recorded()
         if recorded.get("instance_id") == self._instance_id:
+            self._heard = True
             lines = new_lines(self._job.read("history.jsonl"), self.known)
             self.known += len(lines)
             for each in lines:
                 self._say(each)
         return outcome(recorded, self._instance_id, host)
 
-    def follow(self, interval: float, seconds: float) -> str:
-        """Returns the outcome; `overdue` after so many seconds without one.
+    def follow(self, interval: float, seconds: float, setup_seconds: float = float("inf")) -> str:
+        """Returns the outcome; `overdue` after so many seconds without one, `silent` after `setup_seconds` without a word.
 
         A look that fails is repeated for ten minutes: a host needs nobody to look at it.
 
         Raises:
             BotoCoreError, ClientError: of the last look.
         """
-        deadline = time.monotonic() + seconds
-        reached = time.monotonic()
+        began = reached = time.monotonic()
+        deadline = began + seconds
         while time.monotonic() < deadline:
             try:
                 found = self.look()
                 reached = time.monotonic()
                 if found:
                     return found
+                if not self._heard and reached - began > setup_seconds:
+                    return "silent"
             except (BotoCoreError, ClientError) as error:
                 if time.monotonic() - reached > PATIENCE:
                     raise
@@ -149,11 +154,14 @@ class Follower:
 class ActionModule(ActionBase):
     """Runs on the controller, for as long as the job does.
 
-    Arguments: bucket, prefix, region; with instance_id also interval, seconds and known. Without an instance_id it only reads
-    what is recorded. Returns `outcome`, `instance_id`, `epochs` and, where the job did not finish, `reason` and `log`.
+    Arguments: bucket, prefix, region; with instance_id also interval, seconds, setup_seconds and known. Without an instance_id
+    it only reads what is recorded. Returns `outcome`, `instance_id`, `epochs` and, where the job did not finish, `reason` and
+    `log`.
     """
 
-    _VALID_ARGS = frozenset({"bucket", "prefix", "region", "instance_id", "interval", "seconds", "known"})
+    _VALID_ARGS = frozenset(
+        {"bucket", "prefix", "region", "instance_id", "interval", "seconds", "setup_seconds", "known"}
+    )
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
@@ -170,7 +178,11 @@ class ActionModule(ActionBase):
                 }
             known = int(arguments.get("known", 0))
             follower = Follower(job, instance_id, lambda text: display.display(f"    {text}"), known)
-            found = follower.follow(float(arguments.get("interval", 10)), float(arguments.get("seconds", 86400)))
+            found = follower.follow(
+                float(arguments.get("interval", 10)),
+                float(arguments.get("seconds", 86400)),
+                float(arguments.get("setup_seconds", "inf")),
+            )
             reason = job.recorded().get("reason", "") if found == "failed" else ""
             log = "" if found == "finished" else job.last_lines(instance_id)
         except (BotoCoreError, ClientError) as error:

@@ -83,6 +83,16 @@ def test_a_lost_instance_and_a_forgotten_one_end_the_waiting(account: Account, i
     assert progress.Follower(job, "i-0123456789abcdef0", print).look() == "lost"
 
 
+def test_a_host_that_never_says_a_word_is_not_waited_for(instance_id: str, write: Callable[[str, str], None]) -> None:
+    job = progress.Job("models", "job", REGION)
+    record(write, "i-earlier", "interrupted")
+    silent = progress.Follower(job, instance_id, print)
+    assert silent.follow(interval=0.01, seconds=10, setup_seconds=0.05) == "silent"
+    record(write, instance_id, "running")
+    heard = progress.Follower(job, instance_id, print)
+    assert heard.follow(interval=0.01, seconds=0.5, setup_seconds=0.05) == "overdue"
+
+
 def test_a_network_that_fails_for_a_while_is_sat_out(
     instance_id: str, write: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -146,6 +146,15 @@ def test_the_history_is_there_while_the_job_goes_on(cloud: Any, plans: Path, tmp
     assert failures() == [1.0]
 
 
+def test_a_job_that_could_not_say_that_it_began_says_so_later(cloud: Any, tmp_path: Path) -> None:
+    place = job_module.Place(JOB, tmp_path, "i-1")
+    place.progress()
+    began = content(cloud, "state.json")
+    assert json.loads(began)["outcome"] == "running"
+    place.progress()
+    assert content(cloud, "state.json") == began
+
+
 @pytest.mark.parametrize("plan", ["sys.exit(75)", "os.kill(os.getpid(), signal.SIGTERM)"])
 def test_an_interrupted_job_is_no_failure_and_is_not_evaluated(
     cloud: Any, plans: Path, tmp_path: Path, plan: str
