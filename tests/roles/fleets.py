@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from moto.autoscaling.exceptions import ValidationError
 from moto.core.responses import ActionResult
 
 METRICS = """process_start_time_seconds 1.0
@@ -69,6 +70,7 @@ class Fleet:
 
     Attributes:
         alarm_at: percentage at which an alarm lets AWS take the refresh back.
+        refuses: why no refresh can begin; empty when one can.
     """
 
     def __init__(self, services: Services) -> None:
@@ -77,6 +79,7 @@ class Fleet:
         self.hosts = {"i-1": "1", "i-2": "1"}
         self.refresh: dict[str, Any] | None = None
         self.alarm_at: int | None = None
+        self.refuses = ""
         self._looks = self._asked = 0
 
     def actions(self) -> dict[str, Any]:
@@ -90,6 +93,8 @@ class Fleet:
 
     def start(self, request: dict[str, Any]) -> ActionResult:
         """Start a refresh, as StartInstanceRefresh with these parameters does."""
+        if self.refuses:
+            raise ValidationError(self.refuses)
         self.new = request["DesiredConfiguration"]["LaunchTemplate"]["Version"]
         self.refresh = {
             **{key: request[key] for key in ("AutoScalingGroupName", "DesiredConfiguration", "Preferences")},

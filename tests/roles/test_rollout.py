@@ -250,6 +250,16 @@ def test_what_aws_takes_back_is_followed_and_reported(controller: Controller, fl
     assert controller.lock() is None
 
 
+def test_what_aws_refuses_to_begin_is_told_with_its_reason(controller: Controller, fleet: Fleet) -> None:
+    fleet.refuses = "AlarmSpecification names alarms that do not exist: errors."
+    run = controller.apply()
+    assert run.returncode != 0
+    assert "names alarms that do not exist: errors. Nothing was changed." in said(run), run.stdout
+    (report,) = controller.reports()
+    assert (report["outcome"], report["from_version"]) == ("not begun", "")
+    assert (set(fleet.hosts.values()), controller.lock()) == ({"1"}, None)
+
+
 def test_a_second_controller_is_told_who_is_first_and_touches_nothing(controller: Controller, fleet: Fleet) -> None:
     lock = {"id": "other", "holder": "bob@desk", "purpose": "the rollout to cats-1", "since": "2026-05-04", "beats": 0}
     stopping = threading.Event()
