@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
 
 # How alike (0 to 1, difflib's ratio) a name must be to a documented one to be taken for a slip of the keyboard. At 0.92
@@ -21,7 +21,7 @@ def documented_variables(roles: Path) -> dict[str, set[str]]:
     """Returns, for each role below `roles`, the variables of every entry point of its `meta/argument_specs.yml`."""
     documented: dict[str, set[str]] = {}
     for specification in sorted(roles.glob("*/meta/argument_specs.yml")):
-        entry_points = yaml.safe_load(specification.read_text())["argument_specs"].values()
+        entry_points = yaml_load(specification.read_text())["argument_specs"].values()
         documented[specification.parent.parent.name] = {
             option for entry_point in entry_points for option in entry_point.get("options", {})
         }

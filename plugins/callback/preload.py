@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import importlib
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
 from ansible import constants as C
 from ansible.plugins.callback import CallbackBase
-from ansible.plugins.loader import action_loader, module_loader
+from ansible.plugins.loader import (
+    action_loader,
+    connection_loader,
+    filter_loader,
+    module_loader,
+    shell_loader,
+    test_loader,
+)
 
 DOCUMENTATION = r"""
 name: preload
@@ -43,26 +52,45 @@ class CallbackModule(CallbackBase):
         found = action_loader.find_plugin("ansible.legacy.normal")
         return found is not None and Path(found) == EXECUTOR
 
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        """Reads the plugins that most tasks need, of which Ansible reads each in the worker that needs it."""
+        if not self._wanted:
+            return
+        for loader in (filter_loader, test_loader):
+            for _ in loader.all():
+                pass
+        connection_loader.get("ansible.builtin.local", class_only=True)
+        shell_loader.get("sh", class_only=True)
+
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         name = task.resolved_action or task.action
-        if name in self._imported or not self._wanted:
-            return
-        self._imported.add(name)
+        if name not in self._imported and self._wanted:
+            self._imported.add(name)
+            action_loader.get(name if action_loader.has_plugin(name) else "ansible.legacy.normal", class_only=True)
+            self._import(name)
+        # Garbage collection in a fork would otherwise write to, and so copy, every page of what is here.
+        gc.freeze()
+
+    def _import(self, name: str) -> None:
         if name.startswith(COLLECTIONS):
             share_descriptions()
             collection, _, module = name.rpartition(".")
             # What cannot be imported is the task's to report.
             with contextlib.suppress(Exception):
                 importlib.import_module(f"ansible_collections.{collection}.plugins.modules.{module}")
-        elif _is_of_this_project(name):
+        elif path := _of_this_project(name):
             share_descriptions()
             with contextlib.suppress(Exception):
-                importlib.import_module("ansible_collections.amazon.aws.plugins.module_utils.modules")
+                SourceFileLoader(
+                    name, path
+                ).load_module()  # imports what it needs and does no more: it is no script here
 
 
-def _is_of_this_project(name: str) -> bool:
+def _of_this_project(name: str) -> str | None:
+    """Returns the path of a module of this project, None for others."""
     found = module_loader.find_plugin(name.removeprefix("ansible.legacy."), ".py")
-    return found is not None and any(Path(found).is_relative_to(path) for path in C.DEFAULT_MODULE_PATH)
+    ours = found is not None and any(Path(found).is_relative_to(path) for path in C.DEFAULT_MODULE_PATH)
+    return found if ours else None
 
 
 @functools.cache

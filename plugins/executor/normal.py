@@ -35,7 +35,7 @@ _specification.loader.exec_module(_stock)
 
 # How modules without metadata of their own, as all of these are, exchange values with the controller.
 PROFILE = "legacy"
-COLLECTIONS = ("ansible_collections.amazon.aws.", "ansible_collections.community.aws.")
+FORKED = ("ansible_collections.amazon.aws.", "ansible_collections.community.aws.", "ansible.modules.")
 
 
 class ActionModule(_stock.ActionModule):
@@ -84,4 +84,4 @@ class ActionModule(_stock.ActionModule):
             name = _get_ansible_module_fqn(path)
         except ValueError:  # not of Ansible and not of a collection: of this project
             return Module(module_name, path)
-        return Module(name, path) if name.startswith(COLLECTIONS) else None
+        return Module(name, path) if name.startswith(FORKED) else None

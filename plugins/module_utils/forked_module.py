@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import atexit
 import os
-import runpy
 import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import ModuleType
 from typing import IO, Any, NoReturn
 
 from ansible.module_utils import _internal, basic
@@ -96,10 +97,10 @@ def _exit_code(module: Module, arguments: bytes, profile: str) -> int:
     own = {"_module_fqn": module.name, "_modlib_path": None}
     try:
         try:
-            if "." in module.name:
-                runpy.run_module(module.name, init_globals=own, run_name="__main__", alter_sys=True)
-            else:
-                runpy.run_path(module.path, init_globals=own, run_name="__main__")
+            code = SourceFileLoader(module.name, module.path).get_code(module.name)
+            main = sys.modules["__main__"] = ModuleType("__main__")
+            vars(main).update(own, __file__=module.path, __package__=module.name.rpartition(".")[0])
+            exec(code, vars(main))  # noqa: S102 - what runpy does with a script, but for compiling it each time
             raise RuntimeError("New-style module did not handle its own exit.")
         except Exception as problem:
             _handle_exception(problem, profile)

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+from botocore.exceptions import ClientError
 
 from tests.plugins.loading import FakeModule, ModuleFailed, load
 
@@ -134,6 +135,27 @@ class TestFingerprint:
         account("s3").create_bucket(Bucket="datasets")
         with pytest.raises(ModuleFailed, match=told):
             run("s3_fingerprint", {"url": url})
+
+
+class TestTexts:
+    def test_what_is_there_is_read_and_what_is_not_is_left_out(self, account: Account) -> None:
+        account("s3").create_bucket(Bucket="models")
+        account("s3").put_object(Bucket="models", Key="a/manifest.json", Body='{"name": "Mïa"}\n'.encode())
+        result = run("s3_texts", {"bucket": "models", "keys": ["a/manifest.json", "a/model.sig"]})
+        assert result == {"changed": False, "texts": {"a/manifest.json": '{"name": "Mïa"}\n'}}
+
+    def test_a_bucket_that_is_not_there_is_empty_in_a_plan_only(self, account: Account) -> None:
+        parameters = {"bucket": "models", "keys": ["a"]}
+        assert run("s3_texts", parameters, check_mode=True)["texts"] == {}
+        with pytest.raises(ClientError, match="NoSuchBucket"):
+            run("s3_texts", parameters)
+
+    @pytest.mark.parametrize(("content", "told"), [(b"\xff\xfe", "is no text"), (b"a" * (2**20 + 1), "too many")])
+    def test_what_is_no_short_text_is_refused(self, account: Account, content: bytes, told: str) -> None:
+        account("s3").create_bucket(Bucket="models")
+        account("s3").put_object(Bucket="models", Key="a", Body=content)
+        with pytest.raises(ModuleFailed, match=told):
+            run("s3_texts", {"bucket": "models", "keys": ["a"]})
 
 
 class TestMetricValue:
