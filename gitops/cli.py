@@ -7,7 +7,7 @@ Exit status: 0 done; 1 refused, with the reason; 2 wrong usage, or drift was fou
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
@@ -80,6 +80,27 @@ def _judged(environment: str, plan: dict[str, Any]) -> "Judgement":
     return judge(plan, more, rules, waivers, today=today, secrets_of=secrets_of)
 
 
+def _show(lines: Iterable[tuple[str, str | None]]) -> None:
+    for line, colour in lines:
+        style: dict[str, Any] = {"bold": True} if colour == "bold" else {"fg": colour}
+        click.echo(click.style(line, **style))
+
+
+@main.command()
+@_environment
+@click.argument("names", nargs=-1, required=True)
+@_reports_errors
+def join(environment: str, names: tuple[str, ...]) -> None:
+    """Make one plan of its parts NAMES, which scripts/plan lets Ansible make side by side, and show it."""
+    from gitops.joining import join as joined
+
+    directory = _reports(environment)
+    reports, lines = joined([directory / "parts" / f"{name}.json" for name in names])
+    for file, text in reports.items():
+        (directory / file).write_text(text)
+    _show(lines)
+
+
 @main.command()
 @_environment
 @_reports_errors
@@ -89,9 +110,7 @@ def policy(environment: str) -> None:
 
     plan, _ = _written(environment, "plan")
     judgement = _judged(environment, plan)
-    for line, colour in terminal(judgement):
-        style: dict[str, Any] = {"bold": True} if colour == "bold" else {"fg": colour}
-        click.echo(click.style(line, **style))
+    _show(terminal(judgement))
     if judgement.of("error"):
         sys.exit(EXIT_VIOLATED)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,12 @@ from ansible.module_utils.plan import (  # noqa: E402
     Change,
     Plan,
     Resource,
-    as_json,
     changes_of,
     claims_of,
     resources_of,
     unmanaged,
 )
-from ansible.module_utils.plan_text import markdown, terminal  # noqa: E402
+from ansible.module_utils.plan_text import reports, terminal  # noqa: E402
 
 DOCUMENTATION = r"""
 name: plan
@@ -45,6 +43,11 @@ options:
     type: str
     default: plan
     env: [{name: PLAN_NAME}]
+  part:
+    description: Whether this is a part of a plan, which C(python -m gitops join) shows when all are there.
+    type: bool
+    default: false
+    env: [{name: PLAN_PART}]
   environment:
     description: The environment, for the headings.
     type: str
@@ -102,8 +105,10 @@ class CallbackModule(CallbackBase):
         )
         directory, name = Path(self.get_option("directory")), self.get_option("name")
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / f"{name}.json").write_text(json.dumps(as_json(plan), indent=2, default=str) + "\n")
-        (directory / f"{name}.md").write_text(markdown(plan, name.capitalize()))
+        for file, text in reports(plan, name).items():
+            (directory / file).write_text(text)
+        if self.get_option("part"):
+            return
         for line, colour in terminal(plan):
             self._display.display(line, color=C.COLOR_HIGHLIGHT if colour == "bold" else colour)
 

@@ -12,14 +12,7 @@ from typing import Any
 
 from ansible import constants as C
 from ansible.plugins.callback import CallbackBase
-from ansible.plugins.loader import (
-    action_loader,
-    connection_loader,
-    filter_loader,
-    module_loader,
-    shell_loader,
-    test_loader,
-)
+from ansible.plugins.loader import action_loader, filter_loader, module_loader, test_loader
 
 DOCUMENTATION = r"""
 name: preload
@@ -53,20 +46,17 @@ class CallbackModule(CallbackBase):
         return found is not None and Path(found) == EXECUTOR
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
-        """Reads the plugins that most tasks need, of which Ansible reads each in the worker that needs it."""
+        """Reads filters and tests, which each worker would read anew: all of them, as soon as a template names one."""
         if not self._wanted:
             return
         for loader in (filter_loader, test_loader):
             for _ in loader.all():
                 pass
-        connection_loader.get("ansible.builtin.local", class_only=True)
-        shell_loader.get("sh", class_only=True)
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         name = task.resolved_action or task.action
         if name not in self._imported and self._wanted:
             self._imported.add(name)
-            action_loader.get(name if action_loader.has_plugin(name) else "ansible.legacy.normal", class_only=True)
             self._import(name)
         # Garbage collection in a fork would otherwise write to, and so copy, every page of what is here.
         gc.freeze()

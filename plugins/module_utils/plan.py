@@ -8,7 +8,7 @@ and a task that would change something without saying what is part of the plan a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -211,6 +211,33 @@ def unmanaged(owned: Mapping[str, Iterable[str]], claimed: Mapping[str, set[str]
         if kind not in FOREIGN_KINDS
     }
     return {kind: identities for kind, identities in sorted(left.items()) if identities}
+
+
+def joined(parts: Sequence[Plan]) -> Plan:
+    """Returns the parts of one environment's plan, which were made side by side, as one; no part knows what is unmanaged."""
+    return Plan(
+        environment=parts[0].environment,
+        changes=tuple(change for part in parts for change in part.changes),
+        resources=tuple({(found.kind, found.name): found for part in parts for found in part.resources}.values()),
+        problems=tuple(problem for part in parts for problem in part.problems),
+    )
+
+
+def from_json(document: Mapping[str, Any]) -> Plan:
+    """Returns the plan of which `as_json` has made a document."""
+    changes = [
+        Change(
+            **one | {"fields": tuple(Field(**item) for item in one["fields"]), "interrupts": tuple(one["interrupts"])}
+        )
+        for one in document["changes"]
+    ]
+    return Plan(
+        environment=document["environment"],
+        changes=tuple(changes),
+        resources=tuple(Resource(**resource) for resource in document["resources"]),
+        problems=tuple(document["problems"]),
+        unmanaged=document["unmanaged"],
+    )
 
 
 def as_json(plan: Plan) -> dict[str, Any]:

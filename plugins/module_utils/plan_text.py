@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from ansible.module_utils.plan import ACTIONS, Change, Field, Plan
+from ansible.module_utils.plan import ACTIONS, Change, Field, Plan, as_json
 
 SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-", "unknown": "?"}
 COLOURS = {"create": "green", "update": "yellow", "replace": "purple", "delete": "red", "unknown": "cyan"}
@@ -67,6 +67,14 @@ def terminal(plan: Plan) -> Iterator[tuple[str, str | None]]:
     for problem in plan.problems:
         yield f"  ✗ {problem}", "red"
     yield f"{plan.environment}: {summary(plan)}" + (" The plan is incomplete." if plan.problems else ""), "bold"
+
+
+def reports(plan: Plan, name: str) -> dict[str, str]:
+    """Returns the reports on a plan, by the names of their files."""
+    return {
+        f"{name}.json": json.dumps(as_json(plan), indent=2, default=str) + "\n",
+        f"{name}.md": markdown(plan, name.capitalize()),
+    }
 
 
 def markdown(plan: Plan, title: str) -> str:

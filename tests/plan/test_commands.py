@@ -60,8 +60,18 @@ BUDGET = {
     **{"kind": "budget", "name": "monthly", "before": None},
     "after": {"limit": {"amount": 100}, "notifications": {"at 80 %": ["ann@example.com"]}},
 }
-EMPTY: dict[str, Any] = {"environment": "dev", "complete": True, "changes": [], "resources": [BUDGET], "unmanaged": {}}
-CHANGE = EMPTY | {"changes": [{}]}
+EMPTY: dict[str, Any] = {
+    **{"environment": "dev", "complete": True, "problems": []},
+    **{"changes": [], "resources": [BUDGET], "unmanaged": {}},
+}
+CHANGE = EMPTY | {
+    "changes": [
+        {
+            **{"kind": "log group", "name": "/dev", "action": "update", "interrupts": [], "task": "Keep it"},
+            "fields": [{"path": "retention_days", "before": 7, "after": 30, "unknown": False}],
+        }
+    ]
+}
 OPEN = {
     **{"kind": "security group", "name": "service", "before": None},
     "after": {"ingress": {"tcp/22 from 0.0.0.0/0": ""}},
@@ -88,7 +98,7 @@ def test_the_exit_status_tells_differences_from_failures(
 ) -> None:
     playbook = tmp_path / "ansible-playbook"
     written = f"echo '{json.dumps(report)}' > \"$PLAN_DIRECTORY/$PLAN_NAME.json\""
-    playbook.write_text(f'#!/bin/sh\n{written}\ntouch "$PLAN_DIRECTORY/$PLAN_NAME.md"\nexit {failed}\n')
+    playbook.write_text(f'#!/bin/sh\nmkdir -p "$PLAN_DIRECTORY"\n{written}\nexit {failed}\n')
     playbook.chmod(0o755)
     environment = os.environ | {
         "PATH": f"{tmp_path}:{BIN}:{os.environ['PATH']}",
@@ -99,6 +109,48 @@ def test_the_exit_status_tells_differences_from_failures(
         [ROOT / "scripts/plan", "dev", command.split(maxsplit=1)[0]], env=environment, capture_output=True, check=False
     )
     assert done.returncode == status, done.stderr
+
+
+def plan_of_parts(tmp_path: Path, program: str) -> subprocess.CompletedProcess[str]:
+    """Run `scripts/plan dev plan` with a program in Ansible's place."""
+    playbook = tmp_path / "ansible-playbook"
+    playbook.write_text(f"#!/bin/sh\n{program}\n")
+    playbook.chmod(0o755)
+    return subprocess.run(
+        [ROOT / "scripts/plan", "dev", "plan"],
+        env=os.environ | {"PATH": f"{tmp_path}:{BIN}:{os.environ['PATH']}", "PLAN_DIRECTORY": str(tmp_path / "plan")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_plan_is_both_its_parts_in_their_order(tmp_path: Path) -> None:
+    # The first part waits for the second one, which shows that they run side by side.
+    (tmp_path / "foundation").write_text(json.dumps(CHANGE))
+    change = CHANGE["changes"][0] | {"kind": "load balancer", "name": "dev"}
+    (tmp_path / "delivery").write_text(json.dumps(CHANGE | {"changes": [change], "resources": []}))
+    other = '[ "$PLAN_NAME" = delivery ] || until [ -e "$PLAN_DIRECTORY/delivery.json" ]; do sleep 0.1; done'
+    program = f'mkdir -p "$PLAN_DIRECTORY"; {other}; cp "{tmp_path}/$PLAN_NAME" "$PLAN_DIRECTORY/$PLAN_NAME.json"'
+    done = plan_of_parts(tmp_path, program)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "plan/plan.json").read_text())
+    assert [one["kind"] for one in report["changes"]] == ["log group", "load balancer"]
+    assert (report["summary"]["update"], report["complete"], len(report["resources"])) == (2, True, 1)
+    assert done.stdout.index("~ log group /dev") < done.stdout.index("~ load balancer dev")
+    assert "load balancer dev" in (tmp_path / "plan/plan.md").read_text()
+
+
+def test_a_part_that_fails_leaves_an_incomplete_plan_and_one_that_is_killed_none(tmp_path: Path) -> None:
+    (tmp_path / "failed").write_text(json.dumps(EMPTY | {"complete": False, "problems": ["there is no network"]}))
+    write = f'mkdir -p "$PLAN_DIRECTORY"; cp "{tmp_path}/failed" "$PLAN_DIRECTORY/$PLAN_NAME.json"'
+    done = plan_of_parts(tmp_path, f'{write}; [ "$PLAN_NAME" = delivery ]')
+    assert (done.returncode, "✗ there is no network" in done.stdout) == (1, True), done.stderr
+    assert not json.loads((tmp_path / "plan/plan.json").read_text())["complete"]
+    killed = plan_of_parts(tmp_path, f'[ "$PLAN_NAME" = delivery ] || kill -9 $$; {write}')
+    assert killed.returncode == 1
+    assert "the plan of foundation ended before it was written" in killed.stderr
+    assert not (tmp_path / "plan/plan.json").exists()
 
 
 def test_a_deployment_stops_at_a_plan_that_violates_a_guard_rail(tmp_path: Path) -> None:

@@ -31,14 +31,14 @@ RELEASED = {
     **{"model_name": "m", "model_version": "1.0.0", "model_digest": f"sha256:{'a' * 64}", "model_public_key": ""},
 }
 # All of site.yml that describes resources; what makes a model's image and rolls it out only announces.
-PLAYBOOKS = ("network", "storage", "identity", "observability", "service")
+FOUNDATION, DELIVERY = ("network", "storage", "identity", "observability"), ("service",)
 Plan = dict[str, Any]
 Planned = Callable[..., Plan]
 
 
 @pytest.fixture(scope="module")
 def planned(served: tuple[str, Callable[[str], Any]], tmp_path_factory: pytest.TempPathFactory) -> Planned:
-    """Called with an environment and variables as a commit would set them, plans it."""
+    """Called with an environment, playbooks and variables as a commit would set them, plans it."""
     endpoint, _ = served
     urllib3.request("POST", f"{endpoint}/moto-api/reset", timeout=30)
     directory = tmp_path_factory.mktemp("plan")
@@ -50,9 +50,9 @@ def planned(served: tuple[str, Callable[[str], Any]], tmp_path_factory: pytest.T
     ansible = str(Path(sys.executable).with_name("ansible-playbook"))
 
     @functools.cache
-    def plan(environment: str, variables: str = "{}") -> Plan:
+    def plan(environment: str, variables: str, names: tuple[str, ...]) -> Plan:
         given = json.dumps(RELEASED | json.loads(variables))
-        playbooks = [f"playbooks/{name}.yml" for name in PLAYBOOKS]
+        playbooks = [f"playbooks/{name}.yml" for name in names]
         done = subprocess.run(
             [ansible, "--check", "-i", f"inventories/{environment}", "-e", given, *playbooks],
             cwd=ROOT,
@@ -67,7 +67,9 @@ def planned(served: tuple[str, Callable[[str], Any]], tmp_path_factory: pytest.T
         assert report["complete"]
         return report
 
-    return lambda environment, **variables: plan(environment, json.dumps(variables))
+    return lambda environment, playbooks=FOUNDATION + DELIVERY, **variables: plan(
+        environment, json.dumps(variables), playbooks
+    )
 
 
 def judged(plan: Plan) -> Judgement:
@@ -124,3 +126,9 @@ def test_a_file_of_waivers_is_no_inventory(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "localhost" in done.stdout
+
+
+def test_the_halves_of_site_yml_see_side_by_side_what_they_see_in_a_row(planned: Planned) -> None:
+    whole, *halves = (planned("dev", playbooks) for playbooks in (FOUNDATION + DELIVERY, FOUNDATION, DELIVERY))
+    for part in ("changes", "resources"):
+        assert [item for half in halves for item in half[part]] == whole[part]
