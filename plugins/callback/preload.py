@@ -54,8 +54,10 @@ class CallbackModule(CallbackBase):
                 pass
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        if not self._wanted:
+            return
         name = task.resolved_action or task.action
-        if name not in self._imported and self._wanted:
+        if name not in self._imported:
             self._imported.add(name)
             self._import(name)
         # Garbage collection in a fork would otherwise write to, and so copy, every page of what is here.
