@@ -10,6 +10,7 @@ from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, EmptyResult
 
+from localcloud.corrections.autoscaling_request import named_group
 from localcloud.corrections.lifecycle_hooks import drop_hooks, put_hook
 from localcloud.corrections.patching import addition, correction
 from localcloud.corrections.scaling_policies import forget_policies
@@ -70,6 +71,11 @@ def _correct_capacity(fleet: Fleet) -> None:
         self.desired_capacity = wanted
         self.capacity_reason = ""
         fleet.wake()
+
+    @correction(AutoScalingResponse, "set_desired_capacity")
+    def refuse_a_stranger(original: Any, self: Any) -> Any:
+        named_group(self)  # moto ends with a KeyError
+        return original(self)
 
     @correction(FakeAutoScalingGroup, "update")
     def keep_within_limits(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
@@ -164,10 +170,8 @@ def _correct_deletion(fleet: Fleet) -> None:
         # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DeleteAutoScalingGroup.html: a group with
         # instances needs ForceDelete, and stays until they are terminated.
         backend = self.autoscaling_backend
-        name = self._get_param("AutoScalingGroupName")
-        group = backend.autoscaling_groups.get(name)
-        if group is None:
-            raise ValidationError(f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")
+        group = named_group(self)
+        name = group.name
         if group.instance_states and not self._get_bool_param("ForceDelete", False):
             raise AutoscalingClientError(
                 "ResourceInUse", "You cannot delete an AutoScalingGroup while there are instances still in the group."

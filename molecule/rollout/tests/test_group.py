@@ -53,7 +53,8 @@ def test_a_schedule_makes_the_fleet_grow_and_a_run_meanwhile_leaves_it_so(roll_o
         assert rollouts.changes(again.output) == 0
     finally:
         assert roll_out("service").status == 0
-        boto3.client("autoscaling").set_desired_capacity(AutoScalingGroupName=fleet.GROUP, DesiredCapacity=2)
+        live = fleet.group()["AutoScalingGroupName"]
+        boto3.client("autoscaling").set_desired_capacity(AutoScalingGroupName=live, DesiredCapacity=2)
     assert fleet.group()["MinSize"] == 2
     rehearsal.eventually(
         lambda: (len(fleet.in_service()), fleet.is_whole()), lambda seen: seen == (2, True), within=180
