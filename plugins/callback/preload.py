@@ -6,7 +6,7 @@ import contextlib
 import functools
 import gc
 import importlib
-from importlib.machinery import SourceFileLoader
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +73,9 @@ class CallbackModule(CallbackBase):
         elif path := _of_this_project(name):
             share_descriptions()
             with contextlib.suppress(Exception):
-                SourceFileLoader(
-                    name, path
-                ).load_module()  # imports what it needs and does no more: it is no script here
+                specification = importlib.util.spec_from_file_location(f"preloaded_{name}", path)
+                # As it is no script here, it imports what it needs and does no more.
+                specification.loader.exec_module(importlib.util.module_from_spec(specification))
 
 
 def _of_this_project(name: str) -> str | None:

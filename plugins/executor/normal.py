@@ -1,4 +1,4 @@
-"""Runs modules that talk to AWS in a fork of Ansible's own worker, and all others as Ansible does.
+"""Runs this project's modules, those for AWS and those of ansible.builtin in a fork of Ansible's own worker.
 
 For a module on the controller the stock executor starts an interpreter, sends it an archive, and imports boto3 there. The
 worker has all of that in memory already. Ansible looks for an action plugin named `normal` before its own one; this is it,

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -151,6 +155,29 @@ def test_a_part_that_fails_leaves_an_incomplete_plan_and_one_that_is_killed_none
     assert killed.returncode == 1
     assert "the plan of foundation ended before it was written" in killed.stderr
     assert not (tmp_path / "plan/plan.json").exists()
+
+
+def test_whoever_interrupts_a_plan_leaves_no_ansible_behind(tmp_path: Path) -> None:
+    playbook = tmp_path / "ansible-playbook"
+    playbook.write_text(f'#!/bin/sh\necho $$ >"{tmp_path}/$PLAN_NAME.pid"\nexec sleep 300\n')
+    playbook.chmod(0o755)
+    environment = os.environ | {
+        "PATH": f"{tmp_path}:{BIN}:{os.environ['PATH']}",
+        "PLAN_DIRECTORY": str(tmp_path / "plan"),
+    }
+    plan = subprocess.Popen([ROOT / "scripts/plan", "dev", "plan"], env=environment, start_new_session=True)
+    pids = [tmp_path / f"{part}.pid" for part in ("foundation", "delivery")]
+    assert eventually(lambda: all(path.exists() and path.read_text().strip() for path in pids))
+    os.killpg(plan.pid, signal.SIGINT)
+    assert plan.wait(timeout=30) != 0
+    assert eventually(lambda: not any(psutil.pid_exists(int(path.read_text())) for path in pids))
+
+
+def eventually(seen: Callable[[], bool], within: float = 30) -> bool:
+    deadline = time.monotonic() + within
+    while not seen() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return seen()
 
 
 def test_a_deployment_stops_at_a_plan_that_violates_a_guard_rail(tmp_path: Path) -> None:
