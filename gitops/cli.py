@@ -86,11 +86,22 @@ def _show(lines: Iterable[tuple[str, str | None]]) -> None:
         click.echo(click.style(line, **style))
 
 
+def _judge(environment: str, plan: dict[str, Any]) -> None:
+    """Say what the guard rails say of a plan, and leave with status 4 when an error stands."""
+    from gitops.policy_text import terminal
+
+    judgement = _judged(environment, plan)
+    _show(terminal(judgement))
+    if judgement.of("error"):
+        sys.exit(EXIT_VIOLATED)
+
+
 @main.command()
 @_environment
+@click.option("--judge", is_flag=True, help="Judge it as `policy` does.")
 @click.argument("names", nargs=-1, required=True)
 @_reports_errors
-def join(environment: str, names: tuple[str, ...]) -> None:
+def join(environment: str, judge: bool, names: tuple[str, ...]) -> None:
     """Make one plan of its parts NAMES, which scripts/plan lets Ansible make side by side, and show it."""
     from gitops.joining import join as joined
 
@@ -99,6 +110,8 @@ def join(environment: str, names: tuple[str, ...]) -> None:
     for file, text in reports.items():
         (directory / file).write_text(text)
     _show(lines)
+    if judge:
+        _judge(environment, json.loads(reports["plan.json"]))
 
 
 @main.command()
@@ -106,13 +119,8 @@ def join(environment: str, names: tuple[str, ...]) -> None:
 @_reports_errors
 def policy(environment: str) -> None:
     """Judge the plan that `make plan` wrote by the guard rails; exit status 4 when an error stands."""
-    from gitops.policy_text import terminal
-
     plan, _ = _written(environment, "plan")
-    judgement = _judged(environment, plan)
-    _show(terminal(judgement))
-    if judgement.of("error"):
-        sys.exit(EXIT_VIOLATED)
+    _judge(environment, plan)
 
 
 @main.command()

@@ -1,4 +1,8 @@
-"""Load on the rehearsal's balancer while a test does something to the fleet, with every single request written down."""
+"""Load on the rehearsal's balancer while something is done to the fleet, with every single request written down.
+
+`python molecule/shared/traffic.py COMMAND...` keeps users asking while a command runs, for an hour at most; exit status: the
+command's, or 1 when a request was not answered as it has to be.
+"""
 
 from __future__ import annotations
 
@@ -94,3 +98,16 @@ def load(users: int = USERS, pause: float = 0.05, seconds: int = 300) -> Iterato
                 process.kill()
                 traffic.messages = messages.read_text()[-3000:]
                 traffic.requests = read_requests(records) if records.exists() else []
+
+
+def main(command: list[str]) -> int:
+    """Run a command under load, and say how the requests went."""
+    with load(seconds=3600) as traffic:
+        status = subprocess.run(command, check=False).returncode
+    bad = [*traffic.failed, *traffic.wrong]
+    print(f"{len(traffic.requests)} requests meanwhile, {len(bad)} of them not answered as they have to be", *bad[:5], sep="\n")
+    return status or bool(bad)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
