@@ -1,0 +1,105 @@
+"""Which image the service is made of: the newest verified one of the pinned model, or the one that is pinned."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.ec2.models import ec2_backends
+from moto.server import ThreadedMotoServer
+
+ROOT = Path(__file__).parents[2]
+DIGEST = "sha256:" + "a" * 64
+PLAY = [
+    {
+        **{"hosts": "localhost", "connection": "local", "gather_facts": False},
+        "vars_files": [str(ROOT / "playbooks/group_vars/all.yml")],
+        "vars": {
+            **{"env_name": "dev", "aws_region": "us-east-1", "service_fleets": {}},
+            **{"model_name": "pets", "model_version": "1.0.0", "model_digest": DIGEST},
+            "ansible_python_interpreter": sys.executable,
+        },
+        "tasks": [
+            {"ansible.builtin.import_tasks": str(ROOT / "playbooks/tasks/find_service_parts.yml")},
+            {"ansible.builtin.debug": {"msg": "the service is made of {{ autoscaling_group_image_id }}"}},
+        ],
+    }
+]
+
+
+class Account:
+    """An emulated account with images, and `playbooks/tasks/find_service_parts.yml` to look at it."""
+
+    def __init__(self, endpoint: str, directory: Path) -> None:
+        self._environment = os.environ | {
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+        self._ec2 = boto3.client(
+            "ec2",
+            endpoint_url=endpoint,
+            region_name="us-east-1",
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+        )
+        self._directory = directory
+        (directory / "play.yml").write_text(json.dumps(PLAY))
+        (directory / "hosts.yml").write_text("all: {hosts: {localhost: {}}}")
+
+    def image(self, day: int, verified: str = "true", digest: str = DIGEST) -> str:
+        """Return the identity of an image that was made on a day."""
+        identity: str = self._ec2.register_image(Name=f"pettracker-dev-{day}")["ImageId"]
+        tags = {"Project": "pettracker", "Environment": "dev", "ModelDigest": digest, "Verified": verified}
+        self._ec2.create_tags(Resources=[identity], Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+        (backend,) = (
+            regions["us-east-1"] for regions in ec2_backends.values() if identity in regions["us-east-1"].amis
+        )
+        backend.amis[identity].creation_date = datetime(2026, 11, day, tzinfo=UTC)
+        return identity
+
+    def look(self, pinned: str = "") -> subprocess.CompletedProcess[str]:
+        pin = json.dumps({"service_image_id": pinned})
+        return subprocess.run(
+            [Path(sys.executable).with_name("ansible-playbook"), "--check", "-i", "hosts.yml", "-e", pin, "play.yml"],
+            cwd=self._directory,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Iterator[Account]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        _, port = server.get_host_and_port()
+        yield Account(f"http://127.0.0.1:{port}", tmp_path)
+    finally:
+        ec2_backends.reset()
+        server.stop()
+
+
+def test_the_newest_verified_image_serves_unless_another_one_is_pinned(account: Account) -> None:
+    newest, older = account.image(2), account.image(1)
+    account.image(3, verified="false")
+    of_another_model = account.image(4, digest="sha256:" + "b" * 64)
+    assert f"the service is made of {newest}" in account.look().stdout
+    assert f"the service is made of {older}" in account.look(pinned=older).stdout
+    refused = account.look(pinned=of_another_model)
+    assert (refused.returncode, "which is no verified image of pets 1.0.0" in refused.stdout + refused.stderr) == (
+        2,
+        True,
+    )
