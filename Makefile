@@ -22,7 +22,7 @@ PLAYBOOK = scripts/with-environment $(ENV) ansible-playbook -i inventories/$(ENV
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-17s\033[0m %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-19s\033[0m %s\n", $$1, $$2}'
 	@echo "  ENV=local|dev|staging|production selects the inventory (default: local, the rehearsal)"
 
 .PHONY: setup
@@ -171,6 +171,11 @@ test-long: ## Long scenarios: a training job that is interrupted as Spot does, a
 	@scripts/setup test
 	@scripts/with-local-cloud scripts/test-on-hosts $(LONG_SCENARIOS)
 
+.PHONY: test-merge
+test-merge: ## The rehearsal, and a merge that is played on it from its plan to its rollback
+	@scripts/setup test
+	@scripts/with-local-cloud $(MAKE) rehearse play-merge
+
 .PHONY: test-stock-executor
 test-stock-executor: ## The rehearsal as a test once more, with Ansible's own executor in place of the project's (docs/decisions/0020)
 	@scripts/setup test
@@ -182,7 +187,7 @@ test: lint test-unit test-hosts test-rehearsal ## All checks and tests, cheapest
 .PHONY: test-all
 test-all: test ## The same and the tests that take minutes each
 	@pytest -m slow
-	@$(MAKE) test-long test-stock-executor
+	@$(MAKE) test-long test-merge test-stock-executor
 
 .PHONY: bench
 bench: ## Measure decoding, batching, and this server against its peers; BENCH="--quick" for a first look

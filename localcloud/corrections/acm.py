@@ -14,7 +14,7 @@ VALIDATION_WAIT = 1
 
 
 def apply() -> None:
-    """Correct what GetCertificate says of an imported certificate, and what importing it anew leaves."""
+    """Correct what is said of an imported certificate, what importing it anew leaves, and which ones are listed."""
     settings.ACM_VALIDATION_WAIT = VALIDATION_WAIT
 
     @correction(CertBundle, "__init__")
@@ -25,6 +25,12 @@ def apply() -> None:
         original(self, *args, **kwargs)
         if self.type == "IMPORTED":
             self.chain = self.chain.removesuffix(AWS_ROOT_CA + b"\n").removesuffix(b"\n") or self.cert
+
+    @correction(AWSCertificateManagerBackend, "list_certificates")
+    def leave_out_other_keys(original: Any, self: Any, statuses: Any, includes: dict[str, Any] | None) -> Any:
+        # Without key types AWS lists certificates with RSA keys of 1024 and 2048 bits only, moto all.
+        # https://docs.aws.amazon.com/acm/latest/APIReference/API_Filters.html
+        return original(self, statuses, {"keyTypes": ["RSA_1024", "RSA_2048"]} | (includes or {}))
 
     @correction(AWSCertificateManagerBackend, "import_certificate")
     def keep_tags(original: Any, self: Any, *pems: Any, arn: str | None, **more: Any) -> str:

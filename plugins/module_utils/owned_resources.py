@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible.module_utils.certificates import every_certificate
 from ansible.module_utils.state import error_code, tags_to_dict
 
 Client = Any
@@ -120,9 +121,8 @@ def _elb(operation: str, key: str, identity: str) -> Callable[[Client, Tags], It
 
 
 def _certificates(client: Client, tags: Tags) -> Iterator[str]:
-    for certificate in _pages(client, "list_certificates", "CertificateSummaryList"):
-        arn = certificate["CertificateArn"]
-        if carries(client.list_tags_for_certificate(CertificateArn=arn)["Tags"], tags):
+    for arn, its_tags in every_certificate(client):
+        if tags.items() <= its_tags.items():
             yield arn
 
 

@@ -7,7 +7,8 @@ import hashlib
 import ssl
 from typing import Any
 
-from ansible.module_utils.state import as_diff, differences, tag_changes, tags_to_dict, tags_to_list
+from ansible.module_utils.certificates import every_certificate
+from ansible.module_utils.state import as_diff, differences, tag_changes, tags_to_list
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 DOCUMENTATION = r"""
@@ -65,9 +66,6 @@ managed:
   type: dict
 """
 
-# ListCertificates leaves out everything but RSA keys of 1024 and 2048 bits unless it is asked.
-# https://docs.aws.amazon.com/acm/latest/APIReference/API_Filters.html
-KEY_TYPES = ["RSA_1024", "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1"]
 BEGIN, END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
 
@@ -90,13 +88,7 @@ def wanted_state(parameters: dict[str, Any]) -> dict[str, Any]:
 
 def find(client: Any, name: str) -> tuple[str, dict[str, str]] | None:
     """Returns the ARN and the tags of the certificate that has the name, None if there is none."""
-    pages = client.get_paginator("list_certificates").paginate(Includes={"keyTypes": KEY_TYPES})
-    for summary in (summary for page in pages for summary in page["CertificateSummaryList"]):
-        arn = summary["CertificateArn"]
-        tags = tags_to_dict(client.list_tags_for_certificate(CertificateArn=arn)["Tags"])
-        if tags.get("Name") == name:
-            return arn, tags
-    return None
+    return next(((arn, tags) for arn, tags in every_certificate(client) if tags.get("Name") == name), None)
 
 
 def run(module: AnsibleAWSModule) -> dict[str, Any]:

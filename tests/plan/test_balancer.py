@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import trustme
 from ansible.module_utils.balancer import action_state
+from ansible.module_utils.owned_resources import listed
 from ansible.module_utils.plan import changes_of
 
 from tests.plugins.loading import FakeModule, ModuleFailed, load
@@ -54,9 +55,9 @@ def balancer(client: Client) -> dict[str, Any]:
     }
 
 
-def certificate() -> dict[str, Any]:
-    authority = trustme.CA()
-    issued = authority.issue_cert("localhost")
+def certificate(key_type: trustme.KeyType = trustme.KeyType.ECDSA) -> dict[str, Any]:
+    authority = trustme.CA(key_type=key_type)
+    issued = authority.issue_cert("localhost", key_type=key_type)
     return {
         "name": "service",
         "certificate": issued.cert_chain_pems[0].bytes().decode(),
@@ -143,6 +144,13 @@ def test_a_certificate_is_imported_anew_under_its_arn_and_no_key_is_told(client:
     client("acm").remove_tags_from_certificate(CertificateArn=arn, Tags=[{"Key": "Project"}])
     assert fields(run(client, "imported_certificate", second)) == {("certificate service", "update"): {"tags.Project"}}
     assert not run(client, "imported_certificate", second)["changed"]
+
+
+def test_a_certificate_is_found_whatever_its_key(client: Client) -> None:
+    wanted = [certificate(kind) | {"name": kind.name} for kind in (trustme.KeyType.RSA, trustme.KeyType.ECDSA)]
+    arns = [run(client, "imported_certificate", one)["certificate_arn"] for one in wanted]
+    assert [one["CertificateArn"] for one in client("acm").list_certificates()["CertificateSummaryList"]] == arns[:1]
+    assert sorted(listed(client, {"Project": "pettracker"})["certificate"]) == sorted(arns)
 
 
 def test_what_is_no_certificate_is_refused(client: Client) -> None:

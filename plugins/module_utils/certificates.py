@@ -1,0 +1,20 @@
+"""The certificates that Certificate Manager holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ansible.module_utils.state import tags_to_dict
+
+# ListCertificates leaves out everything but RSA keys of 1024 and 2048 bits unless it is asked.
+# https://docs.aws.amazon.com/acm/latest/APIReference/API_Filters.html
+KEY_TYPES = ["RSA_1024", "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1"]
+
+
+def every_certificate(client: Any) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yields the ARN and the tags of each certificate, whatever its key."""
+    for page in client.get_paginator("list_certificates").paginate(Includes={"keyTypes": KEY_TYPES}):
+        for summary in page["CertificateSummaryList"]:
+            arn = summary["CertificateArn"]
+            yield arn, tags_to_dict(client.list_tags_for_certificate(CertificateArn=arn)["Tags"])
