@@ -1,4 +1,9 @@
-"""Refuses variables that look like a role's but that no role documents, before anything is touched."""
+"""Refuses variables that would be silently ignored, before anything is touched.
+
+These look like a role's but no role documents them, or an inventory sets what the playbooks' own variables decide: Ansible
+prefers those beside a playbook to those beside an inventory.
+https://docs.ansible.com/ansible/latest/playbook_guide/playbooks_variables.html#understanding-variable-precedence
+"""
 
 from __future__ import annotations
 
@@ -48,6 +53,15 @@ def complaints(names: Iterable[str], documented: Mapping[str, set[str]]) -> list
     return found
 
 
+def overruled(inventory: Mapping[str, Iterable[str]], decided: Iterable[str]) -> list[str]:
+    """Returns one sentence for each variable of an inventory's files, by their names, that the playbooks decide for all."""
+    return [
+        f"{name} in {file} is ignored, for playbooks/group_vars/all.yml decides it: change it there, or give it with -e."
+        for file, names in sorted(inventory.items())
+        for name in sorted(set(names) & set(decided))
+    ]
+
+
 class ActionModule(ActionBase):
     """Runs on the controller without starting a module; takes no arguments."""
 
@@ -59,7 +73,14 @@ class ActionModule(ActionBase):
         documented: dict[str, set[str]] = {}
         for directory in C.config.get_config_value("DEFAULT_ROLES_PATH"):
             documented |= documented_variables(Path(directory))
-        mistakes = complaints(names, documented)
+        mistakes = complaints(names, documented) + overruled(*self._of_all_hosts(task_vars or {}))
         if mistakes:
             raise AnsibleActionFail(" ".join(mistakes))
         return result | {"changed": False}
+
+    def _of_all_hosts(self, task_vars: Mapping[str, Any]) -> tuple[dict[str, set[str]], set[str]]:
+        """Returns the variables of each of the inventory's files for all hosts, and those of the playbooks'."""
+        of_playbooks = Path(task_vars["playbook_dir"]) / "group_vars/all.yml"
+        decided = set(self._loader.load_from_file(str(of_playbooks)) or {}) if of_playbooks.exists() else set()
+        files = sorted((Path(task_vars.get("inventory_dir") or "/nonexistent") / "group_vars").glob("all/*.yml"))
+        return {str(file): set(self._loader.load_from_file(str(file)) or {}) for file in files}, decided

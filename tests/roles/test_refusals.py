@@ -50,6 +50,19 @@ load_balancer_log_bucket: logs
 """
 
 
+def play(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    # No endpoint answers on port 1: a task that got as far as AWS would fail with another message.
+    return subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), *arguments, "play.yml"],
+        cwd=directory,
+        env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
 @pytest.mark.parametrize(
     ("role", "variables", "message"),
     [
@@ -93,16 +106,21 @@ def test_wrong_variables_are_refused(tmp_path: Path, role: str, variables: str, 
     (tmp_path / "play.yml").write_text(PLAY.format(role=role))
     (tmp_path / "variables.yml").write_text(variables)
     (tmp_path / "hosts.yml").write_text("all: {hosts: {localhost: {ansible_connection: local}}}")
-    # No endpoint answers on port 1: a task that got as far as AWS would fail with another message.
-    run = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", "hosts.yml", "-e", "@variables.yml", "play.yml"],
-        cwd=tmp_path,
-        env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    run = play(tmp_path, "-i", "hosts.yml", "-e", "@variables.yml")
     assert run.returncode != 0
     assert message in " ".join(run.stdout.split()), run.stdout
     assert "changed=0" in run.stdout
+
+
+def test_an_inventory_cannot_set_what_the_playbooks_decide(tmp_path: Path) -> None:
+    for file, text in {
+        "play.yml": PLAY.format(role="vpc"),
+        "group_vars/all.yml": "service_port: 8080",
+        "inventory/hosts.yml": "all: {hosts: {localhost: {ansible_connection: local}}}",
+        "inventory/group_vars/all/main.yml": "service_port: 80",
+    }.items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(text)
+    run = play(tmp_path, "-i", "inventory")
+    assert run.returncode != 0
+    assert f"service_port in {tmp_path}/inventory/group_vars/all/main.yml is ignored" in " ".join(run.stdout.split())
