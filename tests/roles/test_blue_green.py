@@ -8,7 +8,6 @@ through is run every time.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,7 +21,8 @@ from localcloud import backends
 from tests.localcloud.conftest import Cloud, cloud, eventually, served_cloud
 from tests.localcloud.scaling_group import Group
 from tests.roles.colours import Services
-from tests.roles.test_rollout import CHECK, DEPLOYED, DIGEST, ROOT, TAKE_BACK, said
+from tests.roles.controllers import environment_of
+from tests.roles.test_rollout import CHECK, DEPLOYED, DIGEST, TAKE_BACK, said
 
 __all__ = ["cloud", "served_cloud"]
 
@@ -62,14 +62,7 @@ class Controller:
         (directory / "aws_ec2.yml").write_text(
             json.dumps({"plugin": "amazon.aws.aws_ec2", "regions": ["us-east-1"], "hostnames": ["instance-id"]})
         )
-        self._environment = os.environ | {
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "AWS_ENDPOINT_URL": account.url,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_REGION": "us-east-1",
-        }
+        self._environment = environment_of(account.url)
         self._variables = self._of_the_role(check) | self._of_other_roles()
 
     def _of_the_role(self, check: Path) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import Any
 import boto3
 import pytest
 
-from localcloud import settings as constants
 from release.experiments import Experiment
 from tests.localcloud.conftest import Cloud, cloud, served_cloud
+from tests.roles.controllers import environment_of
 
 __all__ = ["cloud", "served_cloud"]
 
@@ -101,14 +100,7 @@ class Environment:
     def apply(self, tasks_from: str = "main", **changes: Any) -> subprocess.CompletedProcess[str]:
         variables = self._variables | {f"experiment_{name}": value for name, value in changes.items()}
         (self._directory / "play.yml").write_text(json.dumps(play(tasks_from)))
-        environment = os.environ | {
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "AWS_ENDPOINT_URL": self._cloud.url,
-            "AWS_ACCESS_KEY_ID": constants.ACCESS_KEY_ID,
-            "AWS_SECRET_ACCESS_KEY": constants.SECRET_ACCESS_KEY,
-            "AWS_DEFAULT_REGION": constants.REGION,
-            "AWS_REGION": constants.REGION,
-        }
+        environment = environment_of(self._cloud.url)
         local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
         (self._directory / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"localhost": local | LIVE}}}))
         ansible = Path(sys.executable).with_name("ansible-playbook")

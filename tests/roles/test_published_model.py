@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from moto.server import ThreadedMotoServer
 
 from bundle import load
 from tests.bundle.small import signed_bundle, write_keys
+from tests.roles.controllers import environment_of
 
 ROOT = Path(__file__).parents[2]
 BUCKET = "models"
@@ -43,13 +43,7 @@ class Controller:
 
     def __init__(self, directory: Path, endpoint: str) -> None:
         self._directory = directory
-        self._environment = os.environ | {
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }
+        self._environment = environment_of(endpoint)
         self._s3: Any = boto3.client(
             "s3", endpoint_url=endpoint, aws_access_key_id="testing", aws_secret_access_key="testing"
         )

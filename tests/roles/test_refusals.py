@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.roles.controllers import environment_of
 
 ROOT = Path(__file__).parents[2]
 PLAY = """
@@ -55,7 +56,7 @@ def play(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [Path(sys.executable).with_name("ansible-playbook"), *arguments, "play.yml"],
         cwd=directory,
-        env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
+        env=environment_of("http://127.0.0.1:1"),
         capture_output=True,
         text=True,
         check=False,

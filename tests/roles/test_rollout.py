@@ -6,7 +6,6 @@ molecule/release rolls out on real hosts.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -21,6 +20,7 @@ from moto.autoscaling.responses import AutoScalingResponse
 from moto.server import ThreadedMotoServer
 
 from release.rollouts import Rollout
+from tests.roles.controllers import environment_of
 from tests.roles.fleets import Fleet, Services
 
 ROOT = Path(__file__).parents[2]
@@ -62,14 +62,7 @@ class Controller:
         golden.mkdir(parents=True)
         (golden / "answers.json").write_text(json.dumps({"cases": [{"input": "row.json"}]}))
         (golden / "row.json").write_text("{}")
-        self._environment = os.environ | {
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_REGION": "us-east-1",
-        }
+        self._environment = environment_of(endpoint)
         variables: dict[str, Any] = {
             "environment": "dev",
             "region": "us-east-1",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ import boto3
 import pytest
 from moto.ec2.models import ec2_backends
 from moto.server import ThreadedMotoServer
+
+from tests.roles.controllers import environment_of
 
 ROOT = Path(__file__).parents[2]
 DIGEST = "sha256:" + "a" * 64
@@ -38,13 +39,7 @@ class Account:
     """An emulated account with images, and `playbooks/tasks/find_service_parts.yml` to look at it."""
 
     def __init__(self, endpoint: str, directory: Path) -> None:
-        self._environment = os.environ | {
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }
+        self._environment = environment_of(endpoint)
         self._ec2 = boto3.client(
             "ec2",
             endpoint_url=endpoint,

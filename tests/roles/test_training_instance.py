@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -22,6 +21,7 @@ import urllib3
 import yaml
 from moto.server import ThreadedMotoServer
 
+from tests.roles.controllers import environment_of
 from training.job import Job
 
 ROOT = Path(__file__).parents[2]
@@ -44,14 +44,7 @@ class Controller:
         self._client("iam").create_instance_profile(InstanceProfileName="training")
         image = self.ec2.register_image(Name="base", RootDeviceName="/dev/xvda")["ImageId"]
         described = self.ec2.describe_images(ImageIds=[image])["Images"][0]
-        self._environment = os.environ | {
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_REGION": "us-east-1",
-        }
+        self._environment = environment_of(endpoint)
         variables = {
             "config": "iris",
             "job": "small",
