@@ -69,15 +69,15 @@ def _written(environment: str, name: str) -> tuple[dict[str, Any], str]:
         raise GitOpsError(f"there is no {name} of {environment} yet: make {name} ENV={environment}") from None
 
 
-def _judged(environment: str, plan: dict[str, Any]) -> "Judgement":
-    """Return what the guard rails say of a plan, today."""
+def _judge_of(environment: str) -> "Callable[[dict[str, Any]], Judgement]":
+    """Return what says what the guard rails say of a plan, today. All that it goes by is read then."""
     from gitops.policy import judge
     from gitops.policy_files import described, read_rules, read_waivers
     from gitops.secret_scan import secrets_of
 
     today = datetime.now(UTC).date()
     more, rules, waivers = [*described(environment)], read_rules(), read_waivers(environment)
-    return judge(plan, more, rules, waivers, today=today, secrets_of=secrets_of)
+    return lambda plan: judge(plan, more, rules, waivers, today=today, secrets_of=secrets_of)
 
 
 def _show(lines: Iterable[tuple[str, str | None]]) -> None:
@@ -86,11 +86,10 @@ def _show(lines: Iterable[tuple[str, str | None]]) -> None:
         click.echo(click.style(line, **style))
 
 
-def _judge(environment: str, plan: dict[str, Any]) -> None:
+def _conclude(judgement: "Judgement") -> None:
     """Say what the guard rails say of a plan, and leave with status 4 when an error stands."""
     from gitops.policy_text import terminal
 
-    judgement = _judged(environment, plan)
     _show(terminal(judgement))
     if judgement.of("error"):
         sys.exit(EXIT_VIOLATED)
@@ -98,20 +97,25 @@ def _judge(environment: str, plan: dict[str, Any]) -> None:
 
 @main.command()
 @_environment
-@click.option("--judge", is_flag=True, help="Judge it as `policy` does.")
 @click.argument("names", nargs=-1, required=True)
 @_reports_errors
-def join(environment: str, judge: bool, names: tuple[str, ...]) -> None:
-    """Make one plan of its parts NAMES, which scripts/plan lets Ansible make side by side, and show it."""
+def join(environment: str, names: tuple[str, ...]) -> None:
+    """Make one plan of its parts NAMES, show it, and judge it as `policy` does if it is complete.
+
+    scripts/plan lets Ansible make the parts side by side. They are there when standard input ends.
+    """
     from gitops.joining import join as joined
 
+    judge = _judge_of(environment)
+    sys.stdin.read()
     directory = _reports(environment)
     reports, lines = joined([directory / "parts" / f"{name}.json" for name in names])
     for file, text in reports.items():
         (directory / file).write_text(text)
     _show(lines)
-    if judge:
-        _judge(environment, json.loads(reports["plan.json"]))
+    plan = json.loads(reports["plan.json"])
+    if plan["complete"]:
+        _conclude(judge(plan))
 
 
 @main.command()
@@ -120,7 +124,7 @@ def join(environment: str, judge: bool, names: tuple[str, ...]) -> None:
 def policy(environment: str) -> None:
     """Judge the plan that `make plan` wrote by the guard rails; exit status 4 when an error stands."""
     plan, _ = _written(environment, "plan")
-    _judge(environment, plan)
+    _conclude(_judge_of(environment)(plan))
 
 
 @main.command()
@@ -137,7 +141,7 @@ def comment(environment: str, repository: str, pull_request: int | None, revisio
 
     plan, markdown = _written(environment, "plan")
     try:
-        rails = policy_text(_judged(environment, plan))
+        rails = policy_text(_judge_of(environment)(plan))
     except GitOpsError as error:
         rails = f"> [!CAUTION]\n> The guard rails could not judge this: {' '.join(str(error).split())}"
     text = body(plan, f"{rails}\n\n{markdown}", revision, _cost_part(plan))
