@@ -94,7 +94,7 @@ def test_the_newest_verified_image_serves_unless_another_one_is_pinned(account: 
     assert f"the service is made of {newest}" in account.look().stdout
     assert f"the service is made of {older}" in account.look(pinned=older).stdout
     refused = account.look(pinned=of_another_model)
-    assert (refused.returncode, "which is no verified image of pets 1.0.0" in refused.stdout + refused.stderr) == (
+    assert (refused.returncode, f"dev has no verified image {of_another_model} of pets 1.0.0" in refused.stdout) == (
         2,
         True,
     )
