@@ -1,10 +1,12 @@
 """The model that is to be released: found, verified, checked and published under production/."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bundle import Bundle, BundleError, RegistryError, digest_of, load
@@ -86,7 +88,16 @@ def _from_registry(model: str, environment: Environment, allow_downgrade: bool, 
         )
     digest = digest_of(data)
     output = environment.root / ".cache" / "releases" / f"{name}-{version}-{digest[7:19]}"
-    return Registry(bucket).fetch(name, version, digest, output, environment.public_key_file())
+    kept = output.exists()
+    fetched = partial(Registry(bucket).fetch, name, version, digest, output, environment.public_key_file())
+    try:
+        return fetched()
+    except BundleError:
+        if not kept:
+            raise
+    # An earlier release has kept it, and it is damaged, or signed with a key that has been replaced since.
+    shutil.rmtree(output)
+    return fetched()
 
 
 def _promote(name: str, run_id: str, environment: Environment, allow_downgrade: bool, say: Say) -> str:

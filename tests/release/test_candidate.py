@@ -45,6 +45,15 @@ def test_a_signed_bundle_is_published_and_may_be_released_again_by_name(world: W
     assert load(by_name.root, candidate.pin.digest, world.public_key)
 
 
+def test_what_an_earlier_release_has_kept_is_fetched_anew_where_it_is_no_longer_right(world: World) -> None:
+    publish(world, str(world.bundle()))
+    kept = publish(world, "small:1.0.0").root
+    sign(kept, world.other_keys()[0])
+    assert load(publish(world, "small:1.0.0").root, public_key=world.public_key)
+    (kept / "openvino/model.bin").write_text("damaged")
+    assert load(publish(world, "small:1.0.0").root, public_key=world.public_key)
+
+
 def test_a_wrong_signature_is_refused(world: World) -> None:
     root = world.bundle(key=world.other_keys()[0])
     refused(world, str(root), r"the bundle is refused: model\.sig: was not made with the private key")
