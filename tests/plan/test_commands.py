@@ -165,7 +165,12 @@ def test_whoever_interrupts_a_plan_leaves_no_ansible_behind(tmp_path: Path) -> N
         "PATH": f"{tmp_path}:{BIN}:{os.environ['PATH']}",
         "PLAN_DIRECTORY": str(tmp_path / "plan"),
     }
-    plan = subprocess.Popen([ROOT / "scripts/plan", "dev", "plan"], env=environment, start_new_session=True)
+    plan = subprocess.Popen(
+        # A test run in the background has SIGINT ignored, which its children would inherit.
+        ["env", "--default-signal=INT", ROOT / "scripts/plan", "dev", "plan"],
+        env=environment,
+        start_new_session=True,
+    )
     pids = [tmp_path / f"{part}.pid" for part in ("foundation", "delivery")]
     assert eventually(lambda: all(path.exists() and path.read_text().strip() for path in pids))
     os.killpg(plan.pid, signal.SIGINT)
