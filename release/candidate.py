@@ -89,15 +89,15 @@ def _from_registry(model: str, environment: Environment, allow_downgrade: bool, 
     digest = digest_of(data)
     output = environment.root / ".cache" / "releases" / f"{name}-{version}-{digest[7:19]}"
     kept = output.exists()
-    fetched = partial(Registry(bucket).fetch, name, version, digest, output, environment.public_key_file())
+    fetch = partial(Registry(bucket).fetch, name, version, digest, output, environment.public_key_file())
     try:
-        return fetched()
+        return fetch()
     except BundleError:
         if not kept:
             raise
     # An earlier release has kept it, and it is damaged, or signed with a key that has been replaced since.
     shutil.rmtree(output)
-    return fetched()
+    return fetch()
 
 
 def _promote(name: str, run_id: str, environment: Environment, allow_downgrade: bool, say: Say) -> str:
