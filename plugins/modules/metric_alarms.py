@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ansible.module_utils.state import any_differ, as_diff, differences, tags_to_dict, tags_to_list
@@ -12,7 +13,7 @@ DOCUMENTATION = r"""
 module: metric_alarms
 short_description: Keeps a list of CloudWatch alarms as they should be
 description:
-  - Sets and corrects alarms on single metrics, all of them in one task.
+  - Sets and corrects alarms on single metrics, or on one expression of metric math over a metric, all of them in one task.
   - Unlike M(amazon.aws.cloudwatch_metric_alarm) it tags them and returns a difference. It deletes nothing.
 options:
   alarms:
@@ -41,6 +42,12 @@ options:
         description: All dimensions of the metric.
         type: dict
         default: {}
+      expression:
+        description:
+          - Metric math over the metric, which is called C(m1), such as C(FILL(m1, 0\)). The alarm watches what comes of it.
+          - The metric itself when it is empty.
+        type: str
+        default: ""
       statistic:
         description: Statistic over a period.
         type: str
@@ -108,23 +115,22 @@ managed:
   type: dict
 """
 
-# The fields of DescribeAlarms and PutMetricAlarm that this module owns, apart from dimensions, actions and tags.
+# The fields of DescribeAlarms and PutMetricAlarm that this module owns, apart from the metric, actions and tags.
 FIELDS = {
     "description": "AlarmDescription",
-    "namespace": "Namespace",
-    "metric": "MetricName",
-    "statistic": "Statistic",
     "comparison": "ComparisonOperator",
     "threshold": "Threshold",
-    "period": "Period",
     "evaluation_periods": "EvaluationPeriods",
     "missing_data": "TreatMissingData",
 }
+METRIC_FIELDS = ("namespace", "metric", "statistic", "period", "expression")
+# How the metric and what is made of it are called in metric math.
+METRIC_ID, EXPRESSION_ID = "m1", "e1"
 
 
 def wanted_state(alarm: dict[str, Any], topic_arns: list[str], tags: dict[str, str]) -> dict[str, Any]:
     """Returns one entry of the module's `alarms` in the fields of `found_state`."""
-    return {field: alarm[field] for field in FIELDS} | {
+    return {field: alarm[field] for field in (*FIELDS, *METRIC_FIELDS)} | {
         "dimensions": {name: str(value) for name, value in alarm["dimensions"].items()},
         "alarm_actions": sorted(topic_arns),
         "ok_actions": sorted(topic_arns),
@@ -139,29 +145,77 @@ def wanted_state(alarm: dict[str, Any], topic_arns: list[str], tags: dict[str, s
 def found_state(alarm: dict[str, Any], tags: list[dict[str, str]]) -> dict[str, Any]:
     """Returns one entry of DescribeAlarms in the fields that this module owns."""
     # DescribeAlarms leaves out TreatMissingData where it is the default.
-    return {field: alarm.get(key) for field, key in FIELDS.items()} | {
-        "missing_data": alarm.get("TreatMissingData", "missing"),
-        "dimensions": {dimension["Name"]: dimension["Value"] for dimension in alarm.get("Dimensions", [])},
-        "alarm_actions": sorted(alarm.get("AlarmActions", [])),
-        "ok_actions": sorted(alarm.get("OKActions", [])),
-        "insufficient_data_actions": sorted(alarm.get("InsufficientDataActions", [])),
-        "actions_enabled": alarm.get("ActionsEnabled", True),
-        # Without a number of its own, every period has to be bad.
-        "datapoints": alarm.get("DatapointsToAlarm") or alarm.get("EvaluationPeriods"),
-        "tags": tags_to_dict(tags),
+    return (
+        {field: alarm.get(key) for field, key in FIELDS.items()}
+        | found_metric(alarm)
+        | {
+            "missing_data": alarm.get("TreatMissingData", "missing"),
+            "alarm_actions": sorted(alarm.get("AlarmActions", [])),
+            "ok_actions": sorted(alarm.get("OKActions", [])),
+            "insufficient_data_actions": sorted(alarm.get("InsufficientDataActions", [])),
+            "actions_enabled": alarm.get("ActionsEnabled", True),
+            # Without a number of its own, every period has to be bad.
+            "datapoints": alarm.get("DatapointsToAlarm") or alarm.get("EvaluationPeriods"),
+            "tags": tags_to_dict(tags),
+        }
+    )
+
+
+def found_metric(alarm: dict[str, Any]) -> dict[str, Any]:
+    """Returns what an entry of DescribeAlarms watches. With an expression all of it is in `Metrics`, in any order.
+
+    Metric math over anything but one metric is not this module's: it is returned as a text, which differs from all that is
+    wanted.
+    """
+    queries = alarm.get("Metrics") or []
+    if not queries:
+        return _metric(alarm, alarm.get("Statistic"), alarm.get("Period"), "")
+    measured = [query["MetricStat"] for query in queries if "MetricStat" in query]
+    made = [query["Expression"] for query in queries if "Expression" in query]
+    if (len(measured), len(made)) != (1, 1):
+        return _metric({}, None, None, json.dumps(queries, sort_keys=True))
+    (stat,), (expression,) = measured, made
+    return _metric(stat["Metric"], stat["Stat"], stat["Period"], expression)
+
+
+def _metric(named: dict[str, Any], statistic: str | None, period: int | None, expression: str) -> dict[str, Any]:
+    return {
+        "namespace": named.get("Namespace"),
+        "metric": named.get("MetricName"),
+        "dimensions": {dimension["Name"]: dimension["Value"] for dimension in named.get("Dimensions", [])},
+        "statistic": statistic,
+        "period": period,
+        "expression": expression,
     }
+
+
+def metric_request(wanted: dict[str, Any]) -> dict[str, Any]:
+    """Returns what PutMetricAlarm is to watch: with an expression all of it is in `Metrics`, without the single fields."""
+    metric = {
+        "Namespace": wanted["namespace"],
+        "MetricName": wanted["metric"],
+        "Dimensions": [{"Name": key, "Value": value} for key, value in sorted(wanted["dimensions"].items())],
+    }
+    if not wanted["expression"]:
+        return metric | {"Statistic": wanted["statistic"], "Period": wanted["period"]}
+    stat = {"Metric": metric, "Period": wanted["period"], "Stat": wanted["statistic"]}
+    made = {"Id": EXPRESSION_ID, "Expression": wanted["expression"], "ReturnData": True}
+    return {"Metrics": [{"Id": METRIC_ID, "MetricStat": stat, "ReturnData": False}, made]}
 
 
 def request(name: str, wanted: dict[str, Any]) -> dict[str, Any]:
     """Returns the parameters of PutMetricAlarm that make an alarm what is wanted, apart from its tags."""
-    return {key: wanted[field] for field, key in FIELDS.items()} | {
-        "AlarmName": name,
-        "Dimensions": [{"Name": key, "Value": value} for key, value in sorted(wanted["dimensions"].items())],
-        "AlarmActions": wanted["alarm_actions"],
-        "OKActions": wanted["ok_actions"],
-        "InsufficientDataActions": wanted["insufficient_data_actions"],
-        "ActionsEnabled": wanted["actions_enabled"],
-    }
+    return (
+        {key: wanted[field] for field, key in FIELDS.items()}
+        | metric_request(wanted)
+        | {
+            "AlarmName": name,
+            "AlarmActions": wanted["alarm_actions"],
+            "OKActions": wanted["ok_actions"],
+            "InsufficientDataActions": wanted["insufficient_data_actions"],
+            "ActionsEnabled": wanted["actions_enabled"],
+        }
+    )
 
 
 def run(module: AnsibleAWSModule) -> dict[str, Any]:
@@ -203,6 +257,7 @@ def main() -> None:
         "namespace": {"type": "str", "required": True},
         "metric": {"type": "str", "required": True},
         "dimensions": {"type": "dict", "default": {}},
+        "expression": {"type": "str", "default": ""},
         "statistic": {
             "type": "str",
             "choices": ["Average", "Maximum", "Minimum", "Sum", "SampleCount"],

@@ -35,6 +35,7 @@ ALARM = {
     "namespace": "AWS/EC2",
     "metric": "CPUUtilization",
     "dimensions": {"AutoScalingGroupName": "service"},
+    "expression": "",
     "statistic": "Average",
     "comparison": "GreaterThanThreshold",
     "threshold": 80.0,
@@ -215,6 +216,56 @@ class TestAlarms:
         topic = account("sns").create_topic(Name="pager")["TopicArn"]
         assert run("metric_alarms", {"alarms": [ALARM], "topic_arns": [topic], "tags": {}})["changed"]
         assert account("cloudwatch").describe_alarms()["MetricAlarms"][0]["AlarmActions"] == [topic]
+
+    def test_metric_math_settles_and_is_put_back(self, account: Account) -> None:
+        filled = {
+            "alarms": [ALARM | {"expression": "FILL(m1, 0)"}],
+            "topic_arns": [],
+            "tags": {"Project": "pettracker"},
+        }
+        settles("metric_alarms", filled)
+        (alarm,) = account("cloudwatch").describe_alarms()["MetricAlarms"]
+        # API reference, PutMetricAlarm: Metrics excludes MetricName, Namespace, Period and the like; one item returns data.
+        assert not {"MetricName", "Namespace", "Statistic", "Period"} & set(alarm)
+        assert [query["Id"] for query in alarm["Metrics"] if query.get("ReturnData", True)] == ["e1"]
+        plain = run("metric_alarms", {"alarms": [ALARM], "topic_arns": [], "tags": {"Project": "pettracker"}})
+        assert (plain["diff"][0]["before"], plain["diff"][0]["after"]) == (
+            {"expression": "FILL(m1, 0)"},
+            {"expression": ""},
+        )
+
+    @pytest.mark.parametrize(
+        "queries",
+        [
+            # As DescribeAlarms may answer: in another order, and without what is the default.
+            lambda stat: [
+                {"Id": "x", "Expression": "FILL(m1, 0)"},
+                {"Id": "m1", "MetricStat": stat, "ReturnData": False},
+            ],
+            lambda stat: [
+                {"Id": "m1", "MetricStat": stat, "ReturnData": False},
+                {"Id": "e1", "Expression": "FILL(m1, 0)", "Label": "beats", "ReturnData": True},
+            ],
+        ],
+        ids=["another order", "a label"],
+    )
+    def test_an_expression_is_read_whatever_form_aws_answers_in(self, queries: Callable[[Any], Any]) -> None:
+        named = {"Namespace": "AWS/EC2", "MetricName": "CPUUtilization"}
+        dimensions = [{"Name": "AutoScalingGroupName", "Value": "service"}]
+        stat = {"Metric": named | {"Dimensions": dimensions}, "Period": 300, "Stat": "Average"}
+        module = load("modules", "metric_alarms")
+        wanted = module.wanted_state(ALARM | {"expression": "FILL(m1, 0)"}, [], {})
+        found = module.found_metric({"Metrics": queries(stat)})
+        assert found == {field: wanted[field] for field in found}
+
+    def test_metric_math_over_more_than_one_metric_is_no_alarm_of_ours(self) -> None:
+        stat = {"Metric": {"Namespace": "a", "MetricName": "b"}, "Period": 60, "Stat": "Sum"}
+        queries = [{"Id": f"m{number}", "MetricStat": stat, "ReturnData": False} for number in (1, 2)]
+        found = load("modules", "metric_alarms").found_metric(
+            {"Metrics": [*queries, {"Id": "e1", "Expression": "m1 + m2"}]}
+        )
+        assert "m1 + m2" in found["expression"]
+        assert found["metric"] is None
 
 
 class TestTargetGroup:
