@@ -80,7 +80,8 @@ class Job(BaseModel):
         return [
             *("train", self.config, f"--output={run}", *data, *settings),
             f"--checkpoints=s3://{self.bucket}/{self.prefix}/checkpoints",
-            *("--metrics=cloudwatch", f"--spot-notices={self.spot_notices}"),
+            *("--metrics=cloudwatch", f"--metric-namespace={self.metric_namespace}"),
+            f"--spot-notices={self.spot_notices}",
         ]
 
     def evaluate(self, run: Path) -> list[str]:

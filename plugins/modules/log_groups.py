@@ -48,7 +48,7 @@ EXAMPLES = r"""
 - name: Keep the service's logs for two weeks
   log_groups:
     groups:
-      - {name: /pettracker/ml-server, retention_days: 14}
+      - {name: /pettracker/dev/ml-server, retention_days: 14}
 """
 
 RETURN = r"""

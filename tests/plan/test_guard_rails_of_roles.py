@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import os
 import subprocess
@@ -132,3 +133,35 @@ def test_the_halves_of_site_yml_see_side_by_side_what_they_see_in_a_row(planned:
     whole, *halves = (planned("dev", playbooks) for playbooks in (FOUNDATION + DELIVERY, FOUNDATION, DELIVERY))
     for part in ("changes", "resources"):
         assert [item for half in halves for item in half[part]] == whole[part]
+
+
+def names(plan: Plan) -> set[tuple[str, str]]:
+    return {(one["kind"], one["name"]) for one in plan["resources"]}
+
+
+def metrics(plan: Plan) -> set[tuple[str, ...]]:
+    """What its alarms look at."""
+    alarms = [one["after"] for one in plan["resources"] if one["kind"] == "alarm"]
+    return {(one["namespace"], one["metric"], *sorted(map(str, one["dimensions"].items()))) for one in alarms}
+
+
+def written(plan: Plan) -> set[str]:
+    """The namespaces of metrics and the log groups that its hosts may write to."""
+    policies = [
+        policy
+        for one in plan["resources"]
+        if one["kind"] == "role"
+        for policy in one["after"]["inline_policies"].values()
+    ]
+    statements = [statement for policy in policies for statement in policy["Statement"]]
+    bounds = [bound for one in statements for bound in one.get("Condition", {}).get("StringEquals", {}).items()]
+    resources = [one["Resource"] if isinstance(one["Resource"], list) else [one["Resource"]] for one in statements]
+    groups = {arn for arns in resources for arn in arns if arn.startswith("arn:aws:logs:")}
+    return groups | {value for key, value in bounds if key == "cloudwatch:namespace"}
+
+
+@pytest.mark.parametrize("of", [names, metrics, written])
+def test_environments_in_one_account_and_region_share_nothing(planned: Planned, of: Callable[[Plan], set[Any]]) -> None:
+    own = [of(planned(environment)) for environment in ENVIRONMENTS if environment != "local"]
+    assert all(len(found) >= 5 for found in own)
+    assert {one for left, right in itertools.combinations(own, 2) for one in left & right} == set()

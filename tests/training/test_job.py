@@ -28,7 +28,7 @@ JOB = Job(
     bucket="models",
     prefix=PREFIX,
     log_group="/pettracker/training",
-    metric_namespace="ML/Training",
+    metric_namespace="ML/Training/dev",
     metric_dimensions={"Environment": "local"},
     spot_notices="http://127.0.0.1:1",
 )
@@ -81,7 +81,7 @@ def failures() -> list[float]:
                 "Id": "a",
                 "MetricStat": {
                     "Metric": {
-                        "Namespace": "ML/Training",
+                        "Namespace": JOB.metric_namespace,
                         "MetricName": "TrainingFailed",
                         "Dimensions": [{"Name": "Environment", "Value": "local"}],
                     },
@@ -105,6 +105,7 @@ def test_a_finished_job_leaves_its_run_without_checkpoints(cloud: Any, plans: Pa
     assert called[0] == "small"
     assert f"--checkpoints=s3://models/{PREFIX}/checkpoints" in called
     assert {"--data=s3://datasets/small", "--metrics=cloudwatch", "--spot-notices=http://127.0.0.1:1"} <= set(called)
+    assert f"--metric-namespace={JOB.metric_namespace}" in called
     assert called[called.index("--set") + 1] == "training.epochs=3"
     assert "--data=s3://datasets/small" in content(cloud, "run/evaluate.txt")
     assert "train speaks\nevaluate speaks\n" in content(cloud, "log.txt")

@@ -209,7 +209,9 @@ def test_wildcards_are_only_for_looking_where_aws_has_no_resource_level(made: Ma
 @pytest.mark.parametrize("kind", ["deploy", "destroy"])
 def test_what_is_changed_belongs_to_the_environment(made: Made, kind: str) -> None:
     # By a name that only this environment uses, by its tags, or by the condition that is named here.
-    own = re.compile(rf"{PREFIX}(-|$)|parameter/pettracker/staging/|log-group:/pettracker/(ml-server|training)$")
+    own = re.compile(
+        rf"{PREFIX}(-|$)|parameter/pettracker/staging/|log-group:/pettracker/staging/(ml-server|training)$"
+    )
     bound_otherwise = {
         "TagWhatIsMade": "ec2:CreateAction",
         "TagImages": "ec2:CreateAction",

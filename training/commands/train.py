@@ -47,6 +47,13 @@ INTERRUPTED = 75  # sysexits.h: EX_TEMPFAIL, try again
     help="Where ModelAccuracy, TrainingDuration and TrainingFailed go at the end.",
 )
 @click.option(
+    "--metric-namespace",
+    metavar="NAME",
+    default="ML/Training",
+    show_default=True,
+    help="Their namespace in CloudWatch.",
+)
+@click.option(
     "--spot-notices",
     metavar="URL",
     default="",
@@ -61,6 +68,7 @@ def command(
     checkpoints: str,
     overrides: tuple[str, ...],
     metrics: str,
+    metric_namespace: str,
     spot_notices: str,
     quiet: bool,
 ) -> None:
@@ -90,7 +98,8 @@ def command(
     logging.getLogger("torch").setLevel(logging.ERROR)
     with joined() as processes:
         reporter = Reporter(quiet, mute=not processes.first)
-        with _told(chosen.name, metrics if processes.first else "none", reporter) as told:
+        tells = metrics == "cloudwatch" and processes.first
+        with _told(chosen.name, metric_namespace if tells else None, reporter) as told:
             options = Options(checkpoints=checkpoints, spot_notices=spot_notices)
             told.append(_train(chosen, Run(output), data, options, processes=processes, reporter=reporter))
     if processes.first:
@@ -136,8 +145,8 @@ def _train(
 
 
 @contextmanager
-def _told(model: str, metrics: str, reporter: "Reporter") -> "Iterator[list[Lineage]]":
-    """Tell CloudWatch how the training ended. An interrupted one has not ended."""
+def _told(model: str, namespace: str | None, reporter: "Reporter") -> "Iterator[list[Lineage]]":
+    """Tell CloudWatch, if there is a namespace for it, how the training ended. An interrupted one has not ended."""
     from training.loop.reporting import put_metrics
 
     ended: list[Lineage] = []
@@ -146,16 +155,16 @@ def _told(model: str, metrics: str, reporter: "Reporter") -> "Iterator[list[Line
     except SystemExit:
         raise
     except BaseException:
-        if metrics == "cloudwatch":
-            put_metrics(model, {"TrainingFailed": (1.0, "Count")}, reporter)
+        if namespace:
+            put_metrics(namespace, model, {"TrainingFailed": (1.0, "Count")}, reporter)
         raise
-    if metrics == "cloudwatch":
+    if namespace:
         figures = {
             "ModelAccuracy": (100 * ended[0].validation_accuracy, "Percent"),
             "TrainingDuration": (ended[0].seconds, "Seconds"),
             "TrainingFailed": (0.0, "Count"),
         }
-        put_metrics(model, figures, reporter)
+        put_metrics(namespace, model, figures, reporter)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
-NAMESPACE = "ML/Training"
 _CURVES = (
     "train_loss",
     "train_accuracy",
@@ -107,7 +106,7 @@ class Curves:
         self._writer.close()
 
 
-def put_metrics(model: str, metrics: dict[str, tuple[float, str]], reporter: Reporter) -> None:
+def put_metrics(namespace: str, model: str, metrics: dict[str, tuple[float, str]], reporter: Reporter) -> None:
     """Tell CloudWatch; where it refuses, training does not end for it.
 
     Args:
@@ -118,6 +117,6 @@ def put_metrics(model: str, metrics: dict[str, tuple[float, str]], reporter: Rep
         for name, (value, unit) in metrics.items()
     ]
     try:
-        boto3.client("cloudwatch").put_metric_data(Namespace=NAMESPACE, MetricData=data)
+        boto3.client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=data)
     except (BotoCoreError, ClientError) as error:
         reporter.warn(f"CloudWatch does not take {', '.join(metrics)}: {error}")

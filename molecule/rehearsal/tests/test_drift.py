@@ -109,10 +109,10 @@ class Hand:
         yield f"role {PREFIX}-builder", "tags.Owner"
 
     def watching(self) -> Iterator[Named]:
-        self.logs.put_retention_policy(logGroupName="/pettracker/ml-server", retentionInDays=1)
-        yield "log group /pettracker/ml-server", "retention_days"
-        self.logs.delete_retention_policy(logGroupName="/pettracker/training")
-        yield "log group /pettracker/training", "retention_days"
+        self.logs.put_retention_policy(logGroupName="/pettracker/local/ml-server", retentionInDays=1)
+        yield "log group /pettracker/local/ml-server", "retention_days"
+        self.logs.delete_retention_policy(logGroupName="/pettracker/local/training")
+        yield "log group /pettracker/local/training", "retention_days"
         self.watch.disable_alarm_actions(AlarmNames=[f"{PREFIX}-memory"])
         yield f"alarm {PREFIX}-memory", "actions_enabled"
         (cpu,) = self.watch.describe_alarms(AlarmNames=[f"{PREFIX}-cpu"])["MetricAlarms"]

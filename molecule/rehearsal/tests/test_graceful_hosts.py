@@ -12,7 +12,7 @@ HOOKS = {
     "ready": "autoscaling:EC2_INSTANCE_LAUNCHING",
     "drained": "autoscaling:EC2_INSTANCE_TERMINATING",
 }
-LOG_GROUP = "/pettracker/ml-server"
+LOG_GROUP = "/pettracker/local/ml-server"
 
 
 def lines_of(host, log):

@@ -81,12 +81,12 @@ def test_user_data_holds_no_secret(client):
 def test_service_logs_arrive_in_cloudwatch(client, host, eventually, trust):
     call("/predict", trust, "POST", CAT)
     streams = eventually(
-        lambda: client("logs").describe_log_streams(logGroupName="/pettracker/ml-server")["logStreams"],
+        lambda: client("logs").describe_log_streams(logGroupName="/pettracker/local/ml-server")["logStreams"],
         lambda found: host.backend.name in {s["logStreamName"] for s in found},
     )
     assert streams
     messages = eventually(
-        lambda: client("logs").filter_log_events(logGroupName="/pettracker/ml-server")["events"],
+        lambda: client("logs").filter_log_events(logGroupName="/pettracker/local/ml-server")["events"],
         lambda events: any("/predict" in e["message"] for e in events),
     )
     assert all(json.loads(e["message"]) for e in messages)

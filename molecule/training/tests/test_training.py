@@ -53,7 +53,7 @@ def test_the_second_instance_finished_what_the_first_had_begun(instances: list[d
     assert len(epochs) == 1500
     # The second host trained only what was left.
     logs = boto3.client("logs").filter_log_events(
-        logGroupName="/pettracker/training", logStreamNames=[f"rehearsed/{instances[1]['InstanceId']}"]
+        logGroupName="/pettracker/local/training", logStreamNames=[f"rehearsed/{instances[1]['InstanceId']}"]
     )
     messages = [event["message"] for event in logs["events"]]
     assert not any(message.startswith("epoch 1/") for message in messages)

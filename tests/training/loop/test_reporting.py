@@ -37,19 +37,19 @@ def _not_a_number(monkeypatch: pytest.MonkeyPatch, at_step: int) -> None:
     monkeypatch.setattr(Learner, "learn", broken)
 
 
-def _told() -> dict[str, tuple[float, str]]:
+def _told(namespace: str = "ML/Training") -> dict[str, tuple[float, str]]:
     data = [
         metric
-        for each in boto3.client("cloudwatch").list_metrics(Namespace="ML/Training")["Metrics"]
+        for each in boto3.client("cloudwatch").list_metrics(Namespace=namespace)["Metrics"]
         for metric in [each]
         if each["Dimensions"] == [{"Name": "Model", "Value": "iris"}]
     ]
-    return {metric["MetricName"]: _value(metric["MetricName"]) for metric in data}
+    return {metric["MetricName"]: _value(namespace, metric["MetricName"]) for metric in data}
 
 
-def _value(name: str) -> tuple[float, str]:
+def _value(namespace: str, name: str) -> tuple[float, str]:
     points = boto3.client("cloudwatch").get_metric_statistics(
-        Namespace="ML/Training",
+        Namespace=namespace,
         MetricName=name,
         Dimensions=[{"Name": "Model", "Value": "iris"}],
         StartTime="2020-01-01",
@@ -78,6 +78,13 @@ def test_cloudwatch_is_told_that_it_failed(tmp_path: Path, monkeypatch: pytest.M
     assert result.exit_code == 1
     assert "the loss is nan at epoch 1, step 2" in result.stderr
     assert _told() == {"TrainingFailed": (1.0, "Count")}
+
+
+@mock_aws
+def test_an_environment_is_told_in_a_namespace_of_its_own(tmp_path: Path) -> None:
+    assert _train(tmp_path, "--metrics", "cloudwatch", "--metric-namespace", "ML/Training/dev").exit_code == 0
+    assert set(_told("ML/Training/dev")) == {"ModelAccuracy", "TrainingDuration", "TrainingFailed"}
+    assert _told() == {}
 
 
 @mock_aws
