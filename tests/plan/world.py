@@ -46,7 +46,7 @@ def alarm(name: str, **more: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {
         **{"description": "busy", "namespace": "AWS/EC2", "metric": "CPUUtilization", "statistic": "Average"},
         **{"comparison": "GreaterThanThreshold", "threshold": 80.0, "period": 300, "evaluation_periods": 2},
-        **{"missing_data": "missing", "dimensions": {"AutoScalingGroupName": "service"}},
+        **{"missing_data": "missing", "dimensions": {"AutoScalingGroupName": "service"}, "expression": ""},
     }
     return settings | {"name": name} | more
 
