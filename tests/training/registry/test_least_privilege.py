@@ -24,7 +24,8 @@ IDENTITY = {
     "identity_models_bucket": BUCKET,
     "identity_datasets_bucket": "datasets",
     "identity_releases_bucket": "releases",
-    "identity_kms_key_arn": "",
+    "__identity_keys": "*",
+    "__identity_keys_condition": {},
     "identity_region": "us-east-1",
     "identity_account_id": "123456789012",
     "identity_autoscaling_groups": [],
@@ -37,7 +38,9 @@ IDENTITY = {
 
 def policy(name: str) -> dict[str, Any]:
     template = (REPOSITORY / "roles/identity/templates" / f"{name}_policy.json.j2").read_text()
-    document: dict[str, Any] = json.loads(jinja2.Template(template, undefined=jinja2.StrictUndefined).render(IDENTITY))
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 - JSON, not HTML
+    environment.filters["to_json"] = json.dumps
+    document: dict[str, Any] = json.loads(environment.from_string(template).render(IDENTITY))
     for statement in document["Statement"]:
         statement.pop("Condition", None)
     return document

@@ -1,0 +1,154 @@
+"""What workflows and hosts of staging get from `make bootstrap` and the plays after it, in an account of the local cloud."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from localcloud import settings as constants
+from localcloud.account import Account
+from localcloud.balancer.targets import CheckResult
+from localcloud.hosts.reconciler import NoHosts
+from localcloud.settings import Settings
+from tests.workflows.iam import Document, as_list
+
+ROOT = Path(__file__).parents[2]
+PREFIX = "pettracker-staging"
+REPOSITORY = "acme/pettracker-ml"
+KINDS = ("plan", "deploy", "destroy")
+HOST_KINDS = ("service", "builder", "training")
+# Names that other tests ask for, as the playbooks' own variables say them.
+NAMES = {
+    "groups": "{{ (service_colours | map(attribute='group')) + [experiment_group] }}",
+    "log_groups": "{{ log_groups_names }}",
+    "user_data": "{{ autoscaling_group_user_data }}",
+}
+PLAY = {
+    "hosts": "localhost",
+    "gather_facts": False,
+    "environment": "{{ aws_environment }}",
+    # What is the same in every environment stands beside the project's own playbooks.
+    "vars_files": [str(ROOT / "playbooks/group_vars/all.yml")],
+}
+CI = PLAY | {"tasks": [{"ansible.builtin.import_role": {"name": "identity", "tasks_from": "ci"}}]}
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the role made.
+
+    Attributes:
+        roles: by kind.
+        policies: all documents of each role of a workflow and of a host, but for those of AWS, and `boundary`.
+        sizes: characters of the inline policies of each role together, and of each managed policy, as AWS counts them.
+        said: what Ansible printed while it made the roles of the workflows, twice.
+        names: NAMES, rendered.
+    """
+
+    roles: dict[str, Document]
+    policies: dict[str, list[Document]]
+    inline_sizes: dict[str, int]
+    managed_sizes: dict[str, int]
+    said: str
+    names: dict[str, Any]
+
+    def statements(self, kind: str) -> Iterator[Document]:
+        """Those that allow something."""
+        statements = (statement for document in self.policies[kind] for statement in document["Statement"])
+        return (statement for statement in statements if statement["Effect"] == "Allow")
+
+    def actions(self, kind: str) -> set[str]:
+        return {action for statement in self.statements(kind) for action in as_list(statement["Action"])}
+
+    def allows(self, kind: str, action: str) -> bool:
+        return any(fnmatchcase(action, pattern) for pattern in self.actions(kind))
+
+
+def size(document: Document) -> int:
+    """Characters without white space, as the quotas count them."""
+    return len(json.dumps(document, separators=(",", ":")))
+
+
+def run_plays(plays: Path, endpoint: str) -> str:
+    environment = os.environ | {
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": constants.ACCESS_KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": constants.SECRET_ACCESS_KEY,
+    }
+    given = json.dumps({"account_id": constants.ACCOUNT_ID, "ci_repository": REPOSITORY})
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    done = subprocess.run(
+        [program, "-i", str(ROOT / "inventories/staging/hosts.yml"), "-e", given, str(plays)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """The roles of staging; the account is closed again, so that other tests find moto as it is."""
+    directory = tmp_path_factory.mktemp("ci")
+    account = Account(Settings(root=Path("/nonexistent"), api_port=0), NoHosts(), lambda _: CheckResult(True))
+    account.telemetry.close()
+    account.schedules.close()
+    try:
+        endpoint = f"http://127.0.0.1:{account.open()}"
+        names = directory / "names.json"
+        write = {"content": "{{ names | to_json }}", "dest": str(names), "mode": "0644"}
+        rest = [{"ansible.builtin.import_role": {"name": "identity"}}, {"ansible.builtin.copy": write}]
+        plays = directory / "plays.yml"
+        # The roles of the workflows twice, for the second time may change nothing.
+        plays.write_text(json.dumps([CI, CI, PLAY | {"vars": {"names": NAMES}, "tasks": rest}]))
+        said = run_plays(plays, endpoint)
+        return _read(endpoint, said, json.loads(names.read_text()))
+    finally:
+        account.close()
+
+
+def _read(endpoint: str, said: str, names: dict[str, Any]) -> Made:
+    iam = boto3.client(
+        "iam",
+        endpoint_url=endpoint,
+        region_name=constants.REGION,
+        aws_access_key_id=constants.ACCESS_KEY_ID,
+        aws_secret_access_key=constants.SECRET_ACCESS_KEY,
+    )
+
+    def managed(arn: str) -> Document:
+        version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        return iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+
+    roles, policies, inline_sizes, managed_sizes = {}, {}, {}, {}
+    for kind in KINDS + HOST_KINDS:
+        name = f"{PREFIX}-ci-{kind}" if kind in KINDS else f"{PREFIX}-{kind}"
+        roles[kind] = iam.get_role(RoleName=name)["Role"]
+        inline = [
+            iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+            for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
+        ]
+        attached = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
+        own = [policy for policy in attached if not policy["PolicyArn"].startswith("arn:aws:iam::aws:")]
+        documents = {policy["PolicyName"]: managed(policy["PolicyArn"]) for policy in own}
+        policies[kind] = [*inline, *documents.values()]
+        inline_sizes[kind] = sum(map(size, inline))
+        managed_sizes |= {policy: size(document) for policy, document in documents.items()}
+    policies["boundary"] = [managed(f"arn:aws:iam::{constants.ACCOUNT_ID}:policy/{PREFIX}-boundary")]
+    managed_sizes["boundary"] = size(policies["boundary"][0])
+    return Made(roles, policies, inline_sizes, managed_sizes, said, names)
