@@ -1,7 +1,8 @@
 """Refuses variables that would be silently ignored, before anything is touched.
 
 These look like a role's but no role documents them, or an inventory sets what the playbooks' own variables decide: Ansible
-prefers those beside a playbook to those beside an inventory.
+prefers those beside a playbook to those beside an inventory. Or an inventory sets a role's variable for some hosts only: a
+plan, which knows no hosts yet, would be made without it.
 https://docs.ansible.com/ansible/latest/playbook_guide/playbooks_variables.html#understanding-variable-precedence
 """
 
@@ -62,6 +63,16 @@ def overruled(inventory: Mapping[str, Iterable[str]], decided: Iterable[str]) ->
     ]
 
 
+def misplaced(inventory: Mapping[str, Iterable[str]], documented: Mapping[str, set[str]]) -> list[str]:
+    """Returns one sentence for each role's variable that an inventory's files, by their names, set for some hosts only."""
+    every = {name for variables in documented.values() for name in variables}
+    return [
+        f"{name} in {file} is seen by those hosts alone, and not by a plan: move it to group_vars/all."
+        for file, names in sorted(inventory.items())
+        for name in sorted(set(names) & every)
+    ]
+
+
 class ActionModule(ActionBase):
     """Runs on the controller without starting a module; takes no arguments."""
 
@@ -73,14 +84,30 @@ class ActionModule(ActionBase):
         documented: dict[str, set[str]] = {}
         for directory in C.config.get_config_value("DEFAULT_ROLES_PATH"):
             documented |= documented_variables(Path(directory))
-        mistakes = complaints(names, documented) + overruled(*self._of_all_hosts(task_vars or {}))
+        for_all, for_some = self._files_of_inventory(task_vars or {})
+        mistakes = (
+            complaints(names, documented)
+            + overruled(for_all, self._decided_by_playbooks(task_vars or {}))
+            + misplaced(for_some, documented)
+        )
         if mistakes:
             raise AnsibleActionFail(" ".join(mistakes))
         return result | {"changed": False}
 
-    def _of_all_hosts(self, task_vars: Mapping[str, Any]) -> tuple[dict[str, set[str]], set[str]]:
-        """Returns the variables of each of the inventory's files for all hosts, and those of the playbooks'."""
+    def _decided_by_playbooks(self, task_vars: Mapping[str, Any]) -> set[str]:
+        """Returns the variables that stand beside the playbooks."""
         of_playbooks = Path(task_vars["playbook_dir"]) / "group_vars/all.yml"
-        decided = set(self._loader.load_from_file(str(of_playbooks)) or {}) if of_playbooks.exists() else set()
-        files = sorted((Path(task_vars.get("inventory_dir") or "/nonexistent") / "group_vars").glob("all/*.yml"))
-        return {str(file): set(self._loader.load_from_file(str(file)) or {}) for file in files}, decided
+        return self._names_in(of_playbooks) if of_playbooks.exists() else set()
+
+    def _files_of_inventory(self, task_vars: Mapping[str, Any]) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+        """Returns the variables of each of the inventory's files for all hosts, and of each of those for some."""
+        directory = Path(task_vars.get("inventory_dir") or "/nonexistent")
+        for_all = set(directory.glob("group_vars/all/*.yml"))
+        for_some = {*directory.glob("group_vars/**/*.yml"), *directory.glob("host_vars/**/*.yml")} - for_all
+        for_some.discard(directory / "group_vars/all.yml")
+        return {str(file): self._names_in(file) for file in for_all}, {
+            str(file): self._names_in(file) for file in for_some
+        }
+
+    def _names_in(self, file: Path) -> set[str]:
+        return set(self._loader.load_from_file(str(file)) or {})

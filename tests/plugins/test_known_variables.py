@@ -8,6 +8,7 @@ from tests.plugins.loading import PLUGINS, load
 
 complaints = load("action", "known_variables").complaints
 overruled = load("action", "known_variables").overruled
+misplaced = load("action", "known_variables").misplaced
 documented_variables = load("action", "known_variables").documented_variables
 
 DOCUMENTED = {
@@ -44,3 +45,10 @@ def test_every_role_is_read() -> None:
 def test_what_the_playbooks_decide_is_not_the_inventorys() -> None:
     (sentence,) = overruled({"dev/main.yml": {"service_port", "aws_region"}}, {"service_port", "vpc_cidr"})
     assert sentence.startswith("service_port in dev/main.yml is ignored")
+
+
+def test_a_roles_variable_for_some_hosts_only_is_refused() -> None:
+    files = {"dev/instances.yml": {"inference_service_port", "ansible_connection"}}
+    (sentence,) = misplaced(files, DOCUMENTED)
+    assert sentence.startswith("inference_service_port in dev/instances.yml")
+    assert "group_vars/all" in sentence
