@@ -41,7 +41,7 @@ class Account:
         self.reconciler = Reconciler(hosts)
         self.fleet = Fleet(clock, settings.refresh_patience)
         self.scaling = Scaling(self.fleet, settings.telemetry_period)
-        self.alarms = Alarms(settings.telemetry_period, self.scaling.alarmed)
+        self.alarms = Alarms(settings.telemetry_period, self.scaling.alarmed, settings.alarm_extra_periods)
         self.telemetry = Telemetry(settings.telemetry_period, self.alarms)
         self.schedules = Schedules(self.fleet)
         self.health = HealthChecker(probe, in_flight, self.changed)

@@ -30,6 +30,7 @@ from localcloud.corrections import (
     fis,
     instance_refresh,
     lifecycle_hooks,
+    metric_alarms,
     mixed_instances,
     s3,
     scaling_policies,
@@ -77,7 +78,7 @@ def create_application(
     autoscaling.apply(fleet)
     autoscaling_members.apply(fleet)
     budgets.apply()
-    cloudwatch.apply(alarms)
+    cloudwatch.apply(settings)
     ec2_images.apply(reconciler)
     ec2_instances.apply(reconciler)
     ec2_launch_templates.apply()
@@ -89,6 +90,7 @@ def create_application(
     fis.apply()
     instance_refresh.apply(fleet)
     lifecycle_hooks.apply(fleet)
+    metric_alarms.apply(alarms)
     mixed_instances.apply()
     s3.apply()
     scaling_policies.apply(scaling, settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from localcloud.errors import LocalCloudError
@@ -35,11 +36,11 @@ def _port(environ: Mapping[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-def _count(environ: Mapping[str, str], name: str, default: int) -> int:
-    """Return the number, 1 or more, that environment variable `name` asks for; raise LocalCloudError when it is none."""
+def _count(environ: Mapping[str, str], name: str, default: int, least: int = 1) -> int:
+    """Return the number, `least` or more, that environment variable `name` asks for; raise LocalCloudError when it is none."""
     text = environ.get(name, str(default))
-    if not text.isdecimal() or int(text) < 1:
-        raise LocalCloudError(f"{name}={text!r} is not a number from 1 upwards (default {default}).")
+    if not text.isdecimal() or int(text) < least:
+        raise LocalCloudError(f"{name}={text!r} is not a number from {least} upwards (default {default}).")
     return int(text)
 
 
@@ -69,6 +70,10 @@ class Settings:
     telemetry_period: int = 10
     # Data points below the target before target tracking scales in; AWS's number.
     scale_in_datapoints: int = 15
+    # Data points beyond its evaluation periods that an alarm with periods of up to a minute looks at; AWS's number is unknown.
+    alarm_extra_periods: int = 2
+    # Seconds on AWS until a metric that was put or measured can be read; here in proportion to `telemetry_period`.
+    metric_delay: int = 0
     region: str = REGION
     zones: tuple[str, ...] = ZONES
     account_id: str = ACCOUNT_ID
@@ -77,7 +82,8 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read LOCALCLOUD_{API,HTTPS,HTTP}_PORT, _REFRESH_PATIENCE, _TELEMETRY_PERIOD (seconds) and _SCALE_IN_DATAPOINTS.
+        """Read LOCALCLOUD_{API,HTTPS,HTTP}_PORT, _REFRESH_PATIENCE, _TELEMETRY_PERIOD, _METRIC_DELAY (seconds), and the
+        numbers _SCALE_IN_DATAPOINTS and _ALARM_EXTRA_PERIODS.
 
         The clone is the directory that holds this package.
         """
@@ -90,6 +96,8 @@ class Settings:
             refresh_patience=_count(environ, "LOCALCLOUD_REFRESH_PATIENCE", cls.refresh_patience),
             telemetry_period=_telemetry_period(environ, cls.telemetry_period),
             scale_in_datapoints=_count(environ, "LOCALCLOUD_SCALE_IN_DATAPOINTS", cls.scale_in_datapoints),
+            alarm_extra_periods=_count(environ, "LOCALCLOUD_ALARM_EXTRA_PERIODS", cls.alarm_extra_periods),
+            metric_delay=_count(environ, "LOCALCLOUD_METRIC_DELAY", cls.metric_delay, least=0),
         )
         ports = {
             "LOCALCLOUD_API_PORT": settings.api_port,
@@ -102,6 +110,11 @@ class Settings:
             if twins:
                 raise LocalCloudError(f"{name} and {twins[0]} are both port {port}: give each its own.")
         return settings
+
+    @property
+    def arrival(self) -> timedelta:
+        """How long a metric is on its way here."""
+        return timedelta(seconds=self.metric_delay * self.telemetry_period / 60)
 
     @property
     def state_dir(self) -> Path:

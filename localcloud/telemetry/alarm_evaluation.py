@@ -1,8 +1,8 @@
 """What state a metric alarm is in, from its data points alone.
 
 Source: Amazon CloudWatch user guide, "Alarm evaluation" and "Configuring how CloudWatch alarms treat missing data", whose two
-tables are this module's tests. The guide does not say how many points more than the evaluation periods are looked at, only
-that it is 5 for 3: here it is always two more.
+tables are this module's tests. How many points more than the evaluation periods are looked at "depends on the length of the
+alarm period", and the guide does not say how: see `range_length`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+# Points looked at beyond the evaluation periods where a period lasts longer than a minute: the guide's own example has 5 points
+# for 3 periods, and who stopped the data of an alarm on days has waited as much longer.
 EXTRA_PERIODS = 2
+MINUTE = 60
 
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "GreaterThanThreshold": operator.gt,
@@ -79,8 +82,16 @@ def evaluate(condition: Condition, points: Sequence[Datapoint | None]) -> Verdic
     return Verdict(state, counted, filled)
 
 
-def evaluation_range(now: datetime, period: int, evaluation_periods: int, interval: int) -> list[datetime]:
-    """Return when each period of the evaluation range begins, oldest first.
+def range_length(period: int, evaluation_periods: int, extra: int) -> int:
+    """Return how many periods of `period` seconds the evaluation range has.
+
+    `extra` is how many that are beyond the evaluation periods where one lasts a minute or less: `Settings.alarm_extra_periods`.
+    """
+    return evaluation_periods + (extra if period <= MINUTE else EXTRA_PERIODS)
+
+
+def evaluation_range(now: datetime, period: int, interval: int, length: int) -> list[datetime]:
+    """Return when each of the `length` periods of the evaluation range begins, oldest first.
 
     An alarm is looked at every `interval` seconds or at the end of each of its periods, whichever is more often; its
     periods end then. On AWS the interval is a minute.
@@ -88,4 +99,4 @@ def evaluation_range(now: datetime, period: int, evaluation_periods: int, interv
     step = min(period, interval)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     end = midnight + timedelta(seconds=(now - midnight).total_seconds() // step * step)
-    return [end - timedelta(seconds=period * number) for number in range(evaluation_periods + EXTRA_PERIODS, 0, -1)]
+    return [end - timedelta(seconds=period * number) for number in range(length, 0, -1)]

@@ -12,6 +12,7 @@ from typing import Any
 
 from localcloud import settings
 from localcloud.telemetry.alarm_evaluation import Condition, Datapoint, Verdict
+from localcloud.telemetry.alarm_source import Source
 
 PHRASES = {
     "GreaterThanThreshold": "greater than",
@@ -60,7 +61,7 @@ def reason(condition: Condition, verdict: Verdict) -> str:
     )
 
 
-def reason_data(alarm: Any, counted: tuple[Datapoint, ...], now: datetime) -> str:
+def reason_data(alarm: Any, source: Source, counted: tuple[Datapoint, ...], now: datetime) -> str:
     """Return the figures behind a reason as JSON, the value that counts last at the end of `recentDatapoints`."""
     data: dict[str, Any] = {"version": "1.0", "queryDate": _stamp(now)}
     if counted:
@@ -68,8 +69,8 @@ def reason_data(alarm: Any, counted: tuple[Datapoint, ...], now: datetime) -> st
     return json.dumps(
         data
         | {
-            "statistic": alarm.statistic or alarm.extended_statistic,
-            "period": alarm.period,
+            "statistic": source.statistic,
+            "period": source.period,
             "recentDatapoints": [point.value for point in counted],
             "threshold": alarm.threshold,
             "evaluatedDatapoints": [
@@ -112,11 +113,37 @@ def subject(alarm: Any) -> str:
     return f'{alarm.state_value}: "{alarm.name}" in {REGION_NAME}'[:99]
 
 
-def message(alarm: Any, state_before: str) -> str:
-    """Return an alarm's message to an SNS topic."""
+def _metric(alarm: Any) -> dict[str, Any]:
+    """Return what an alarm on one metric watches, in the words of its message."""
     statistic = {"StatisticType": "Statistic", "Statistic": (alarm.statistic or "").upper()}
     if alarm.extended_statistic:
         statistic = {"StatisticType": "ExtendedStatistic", "ExtendedStatistic": alarm.extended_statistic}
+    return statistic | {
+        "MetricName": alarm.metric_name,
+        "Namespace": alarm.namespace,
+        "Unit": alarm.unit,
+        "Dimensions": _dimensions(alarm),
+        "Period": alarm.period,
+    }
+
+
+def _dimensions(owner: Any) -> list[dict[str, str]]:
+    return [{"value": one.value, "name": one.name} for one in owner.dimensions]
+
+
+def _query(query: Any) -> dict[str, Any]:
+    """Return one element of an alarm's `Metrics`, in the words of its message."""
+    told = {"Id": query.id, "ReturnData": query.return_data is not False}
+    if query.metric_stat is None:
+        return told | {"Expression": query.expression}
+    metric = query.metric_stat.metric
+    named = {"Namespace": metric.namespace, "MetricName": metric.metric_name, "Dimensions": _dimensions(metric)}
+    statistic = {"Metric": named, "Period": query.metric_stat.period, "Stat": query.metric_stat.stat}
+    return told | {"MetricStat": statistic}
+
+
+def message(alarm: Any, state_before: str) -> str:
+    """Return an alarm's message to an SNS topic."""
     return json.dumps(
         {
             "AlarmName": alarm.name,
@@ -132,13 +159,12 @@ def message(alarm: Any, state_before: str) -> str:
             "OKActions": alarm.ok_actions,
             "AlarmActions": alarm.alarm_actions,
             "InsufficientDataActions": alarm.insufficient_data_actions,
-            "Trigger": statistic
+            "Trigger": (
+                {"Metrics": [_query(one) for one in alarm.metric_data_queries]}
+                if alarm.metric_data_queries
+                else _metric(alarm)
+            )
             | {
-                "MetricName": alarm.metric_name,
-                "Namespace": alarm.namespace,
-                "Unit": alarm.unit,
-                "Dimensions": [{"value": one.value, "name": one.name} for one in alarm.dimensions],
-                "Period": alarm.period,
                 "EvaluationPeriods": alarm.evaluation_periods,
                 "DatapointsToAlarm": alarm.datapoints_to_alarm or alarm.evaluation_periods,
                 "ComparisonOperator": alarm.comparison_operator,

@@ -1,7 +1,7 @@
 """CloudWatch's alarms: looks at each one's data, changes its state, and takes the actions of the state that it enters.
 
-Alarms on metric math, anomaly bands and other alarms are not evaluated: they stay in INSUFFICIENT_DATA, and their reason says
-so. Actions are SNS topics and Auto Scaling policies; any other is noted as failed in the alarm's history.
+Alarms on other alarms are not evaluated: they stay in INSUFFICIENT_DATA, and their reason says so; what else is not evaluated
+PutMetricAlarm refuses. Actions are SNS topics and Auto Scaling policies; any other is noted as failed in the alarm's history.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,14 @@ from moto.core.utils import utcnow
 
 from localcloud import backends
 from localcloud.telemetry import alarm_messages
-from localcloud.telemetry.alarm_evaluation import COMPARISONS, Condition, Datapoint, evaluate, evaluation_range
+from localcloud.telemetry.alarm_evaluation import (
+    Condition,
+    Datapoint,
+    evaluate,
+    evaluation_range,
+    range_length,
+)
+from localcloud.telemetry.alarm_source import Source, source_of
 from localcloud.telemetry.metric_store import MetricStore
 
 logger = logging.getLogger(__name__)
@@ -32,13 +39,7 @@ ExecutePolicy = Callable[[str, Any, float], None]
 
 def unevaluated(alarm: Any) -> str | None:
     """Say why an alarm is not evaluated; None if it is."""
-    if alarm.rule is not None:
-        return "Unchecked: the local cloud evaluates no composite alarms."
-    if alarm.metric_data_queries or alarm.comparison_operator not in COMPARISONS:
-        return (
-            "Unchecked: the local cloud evaluates alarms on single metrics only, no metric math and no anomaly bands."
-        )
-    return None
+    return None if alarm.rule is None else "Unchecked: the local cloud evaluates no composite alarms."
 
 
 def condition_of(alarm: Any) -> Condition:
@@ -52,25 +53,30 @@ def condition_of(alarm: Any) -> Condition:
     )
 
 
-def datapoints(alarm: Any, store: MetricStore, now: datetime, interval: int) -> Iterator[Datapoint | None]:
-    """Yield the statistic of each period of an alarm's evaluation range, oldest first; None where there is no data."""
-    statistic = alarm.statistic or alarm.extended_statistic
-    dimensions = [(one.name, one.value) for one in alarm.dimensions]
-    period = timedelta(seconds=int(alarm.period))
-    for begin in evaluation_range(now, int(alarm.period), int(alarm.evaluation_periods), interval):
-        data = store.between(alarm.namespace, alarm.metric_name, dimensions, begin, begin + period)
-        statistics = Statistics([statistic], begin)
-        statistics.metric_data = [one for one in data if alarm.unit in {None, one.unit}]
-        value = statistics.get_statistics_for_type(statistic) if statistics.metric_data else None
+def datapoints(
+    source: Source, store: MetricStore, times: Sequence[datetime], now: datetime
+) -> Iterator[Datapoint | None]:
+    """Yield the statistic of each of the periods that begin at `times`; None where no data has arrived by `now`."""
+    length = timedelta(seconds=source.period)
+    series = (source.namespace, source.metric, source.dimensions)
+    for begin in times:
+        data = store.between(series, begin, begin + length, now)
+        statistics = Statistics([source.statistic], begin)
+        statistics.metric_data = [one for one in data if source.unit in {None, one.unit}]
+        value = statistics.get_statistics_for_type(source.statistic) if statistics.metric_data else None
         yield None if value is None else Datapoint(begin, float(value))
 
 
 class Alarms:
-    """Evaluates the account's alarms; `interval` is what a minute is on AWS, in seconds."""
+    """Evaluates the account's alarms.
 
-    def __init__(self, interval: int, execute_policy: ExecutePolicy) -> None:
+    `interval` is what a minute is on AWS, in seconds; `extra_periods` is what `range_length` calls extra.
+    """
+
+    def __init__(self, interval: int, execute_policy: ExecutePolicy, extra_periods: int) -> None:
         self._interval = interval
         self._execute_policy = execute_policy
+        self._extra_periods = extra_periods
 
     def evaluate(self, now: datetime) -> None:
         """Look at every alarm once; `now` is naive UTC."""
@@ -83,12 +89,15 @@ class Alarms:
                 logger.exception("Alarm %s", alarm.name)
 
     def _evaluate(self, alarm: Any, now: datetime) -> None:
-        condition = condition_of(alarm)
-        points = list(datapoints(alarm, backends.cloudwatch().metric_data, now, self._interval))
-        verdict = evaluate(condition, points)
+        condition, source = condition_of(alarm), source_of(alarm)
+        length = range_length(source.period, condition.evaluation_periods, self._extra_periods)
+        times = evaluation_range(now, source.period, self._interval, length)
+        points = list(datapoints(source, backends.cloudwatch().metric_data, times, now))
+        verdict = evaluate(condition, source.filled(points, times))
         if verdict.state is not None and verdict.state != alarm.state_value:
             reason = alarm_messages.reason(condition, verdict)
-            alarm.update_state(reason, alarm_messages.reason_data(alarm, verdict.counted, now), verdict.state)
+            data = alarm_messages.reason_data(alarm, source, verdict.counted, now)
+            alarm.update_state(reason, data, verdict.state)
         elif verdict.counted:
             # "For Amazon EC2 Auto Scaling, the alarm continues to invoke the action once per minute that the alarm
             # remains in the new state": CloudWatch user guide, "Using Amazon CloudWatch alarms", alarm actions.

@@ -5,17 +5,19 @@ from __future__ import annotations
 import bisect
 import itertools
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from moto.cloudwatch.models import MetricDatumBase
+from moto.core.utils import utcnow
 
 # "Data points with a period of less than 60 seconds are available for 3 hours": CloudWatch user guide, "Metrics
 # retention". Here that goes for all data, because a rehearsal has no use for older ones.
 RETENTION = timedelta(hours=3)
 
-Dimensions = Iterable[tuple[str, str]]
+# Namespace, name and dimensions. A metric is one with exactly these dimensions: CloudWatch user guide, "Dimensions".
+Series = tuple[str, str, Iterable[tuple[str, str]]]
 
 
 class Distribution(MetricDatumBase):
@@ -48,9 +50,14 @@ def _time(datum: Any) -> datetime:
 
 
 class MetricStore:
-    """Stands in for moto's list of all data. Times are naive UTC, as moto's are; any thread may use it."""
+    """Stands in for moto's list of all data. Times are naive UTC, as moto's are; any thread may use it.
 
-    def __init__(self) -> None:
+    What is put in can be read `delay` later, as on AWS, where that is not documented and takes a minute or more.
+    """
+
+    def __init__(self, delay: timedelta = timedelta(0), clock: Callable[[], datetime] = utcnow) -> None:
+        self._delay = delay
+        self._clock = clock
         self._series: dict[tuple[str, str, frozenset[tuple[str, str]]], list[Any]] = {}
         self._lock = threading.Lock()
 
@@ -59,18 +66,21 @@ class MetricStore:
         if datum.timestamp.tzinfo is not None:
             datum.timestamp = datum.timestamp.astimezone(UTC).replace(tzinfo=None)
         datum.dimensions.sort(key=lambda one: str(one.name))
+        datum.arrives = self._clock() + self._delay
         key = (datum.namespace, datum.name, frozenset((one.name, one.value) for one in datum.dimensions))
         with self._lock:
             bisect.insort(self._series.setdefault(key, []), datum, key=_time)
 
-    def between(self, namespace: str, name: str, dimensions: Dimensions, begin: datetime, end: datetime) -> list[Any]:
-        """Return a series' data from `begin` (included) to `end` (not included), oldest first.
-
-        A series is a metric with exactly these dimensions: CloudWatch user guide, "Dimensions".
-        """
+    def between(self, series: Series, begin: datetime, end: datetime, now: datetime | None = None) -> list[Any]:
+        """Return a series' data from `begin` (included) to `end` (not included), oldest first, that have arrived by `now`."""
+        namespace, name, dimensions = series
         with self._lock:
-            series = self._series.get((namespace, name, frozenset(dimensions)), [])
-            return series[bisect.bisect_left(series, begin, key=_time) : bisect.bisect_left(series, end, key=_time)]
+            data = self._series.get((namespace, name, frozenset(dimensions)), [])
+            found = data[bisect.bisect_left(data, begin, key=_time) : bisect.bisect_left(data, end, key=_time)]
+        if not self._delay:
+            return found
+        moment = now or self._clock()
+        return [one for one in found if one.arrives <= moment]
 
     def metrics(self) -> list[Any]:
         """Return the newest datum of each series."""

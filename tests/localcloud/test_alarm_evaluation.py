@@ -74,11 +74,11 @@ def test_every_comparison(comparison: str, states: tuple[str, ...]) -> None:
 
 
 def test_periods_end_at_the_last_full_interval_or_period() -> None:
-    assert evaluation_range(NOW, 300, 1, 10) == [
+    assert evaluation_range(NOW, 300, 10, 3) == [
         datetime(2026, 3, 1, 12) - timedelta(seconds=300 * number) for number in (3, 2, 1)
     ]
-    assert evaluation_range(NOW, 5, 1, 10)[-1] == datetime(2026, 3, 1, 12)
-    assert evaluation_range(NOW, 60, 1, 60)[-1] == datetime(2026, 3, 1, 11, 59)
+    assert evaluation_range(NOW, 5, 10, 3)[-1] == datetime(2026, 3, 1, 12)
+    assert evaluation_range(NOW, 60, 60, 1)[-1] == datetime(2026, 3, 1, 11, 59)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from moto.core.utils import utcnow
 
 from localcloud import backends
+from localcloud.telemetry import alarm_request
 from tests.localcloud.conftest import Cloud, eventually
 
 ALARM = {
@@ -55,6 +57,11 @@ class Watched:
         return found
 
     @property
+    def range(self) -> int:
+        """Periods that the alarm looks at."""
+        return int(ALARM["EvaluationPeriods"]) + self.cloud.account.settings.alarm_extra_periods
+
+    @property
     def state(self) -> str:
         return str(self.described["StateValue"])
 
@@ -76,7 +83,7 @@ def test_a_new_alarm_knows_nothing_rings_when_it_is_bad_and_is_over_when_it_is_g
     assert json.loads(alarm.described["StateReasonData"])["recentDatapoints"] == [150.0, 160.0]
     alarm.say(20)
     assert alarm.state == "OK"
-    alarm.pass_by(5)
+    alarm.pass_by(1 + alarm.range)
     assert alarm.state == "INSUFFICIENT_DATA"
     assert alarm.history("StateUpdate") == [
         "Alarm updated from INSUFFICIENT_DATA to OK",
@@ -86,11 +93,16 @@ def test_a_new_alarm_knows_nothing_rings_when_it_is_bad_and_is_over_when_it_is_g
     ]
 
 
-def test_a_dead_mans_switch_rings_when_nobody_calls(cloud: Cloud) -> None:
+@pytest.mark.parametrize("extra", [2, 5, 9])
+def test_without_data_an_alarm_rings_when_its_whole_range_is_empty(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, extra: int
+) -> None:
+    monkeypatch.setattr(cloud.account.alarms, "_extra_periods", extra)
     alarm = Watched(cloud, TreatMissingData="breaching", ComparisonOperator="LessThanThreshold", Threshold=1.0)
     alarm.say(1, 1)
+    alarm.pass_by(1 + extra)
     assert alarm.state == "OK"
-    alarm.pass_by(4)
+    alarm.pass_by()
     assert alarm.state == "ALARM"
     assert "treated as [Breaching]" in alarm.described["StateReason"]
 
@@ -163,19 +175,91 @@ def test_disabled_actions_are_not_taken(cloud: Cloud) -> None:
     assert not alarm.history("Action")
 
 
-def test_metric_math_says_that_it_is_not_evaluated(cloud: Cloud) -> None:
-    cloudwatch = cloud.client("cloudwatch")
-    cloudwatch.put_metric_alarm(
-        AlarmName="sum",
-        ComparisonOperator="GreaterThanThreshold",
-        EvaluationPeriods=1,
-        Threshold=1.0,
-        Metrics=[{"Id": "e", "Expression": "1+1", "Period": 60}],
-    )
-    cloud.account.alarms.evaluate(utcnow())
-    found = cloudwatch.describe_alarms(AlarmNames=["sum"])["MetricAlarms"][0]
-    assert found["StateValue"] == "INSUFFICIENT_DATA"
-    assert "no metric math" in found["StateReason"]
+FILLED: list[dict[str, Any]] = [
+    {
+        "Id": "m1",
+        "MetricStat": {
+            "Metric": {key: ALARM[key] for key in ("Namespace", "MetricName", "Dimensions")},
+            "Period": 10,
+            "Stat": "Sum",
+        },
+        "ReturnData": False,
+    },
+    {"Id": "e1", "Expression": "FILL(m1, 0)", "ReturnData": True},
+]
+# A condition on the filled metric, in place of the alarm's own on the metric as it is.
+MATH: dict[str, Any] = {
+    "Metrics": FILLED,
+    "ComparisonOperator": "LessThanThreshold",
+    "Threshold": 1.0,
+    **dict.fromkeys(("Namespace", "MetricName", "Dimensions", "Statistic", "Period")),
+}
+
+
+def test_a_filled_metric_takes_a_gap_for_its_value_as_long_as_there_is_any_data(cloud: Cloud) -> None:
+    alarm = Watched(cloud, **MATH, TreatMissingData="ignore")
+    alarm.pass_by(3)
+    assert alarm.state == "INSUFFICIENT_DATA"
+    alarm.say(1)
+    assert alarm.state == "OK"
+    alarm.pass_by()
+    assert alarm.state == "OK"
+    alarm.pass_by()
+    assert alarm.state == "ALARM"
+    assert json.loads(alarm.described["StateReasonData"])["recentDatapoints"] == [0.0, 0.0]
+    alarm.say(1)
+    assert alarm.state == "OK"
+
+
+def test_an_alarm_on_metric_math_is_described_as_it_was_put(cloud: Cloud) -> None:
+    described = Watched(cloud, **MATH).described
+    assert described["Metrics"] == FILLED
+    assert not {"MetricName", "Namespace", "Period", "Statistic"} & set(described)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"Metrics": FILLED}, "either MetricName or Metrics, and not both"),
+        ({"MetricName": None}, "either MetricName or Metrics, and not both"),
+        (MATH | {"Period": 60}, "Period cannot be given beside Metrics"),
+        (MATH | {"Metrics": FILLED[:1]}, "Exactly one element of the metrics list should return data"),
+        (MATH | {"Metrics": [FILLED[0] | {"ReturnData": True}, FILLED[1]]}, "Exactly one element of the metrics list"),
+        (MATH | {"Metrics": [FILLED[0], FILLED[1] | {"Expression": "m1 + 1"}]}, "nothing else, not 'm1 \\+ 1'"),
+        (MATH | {"Metrics": [FILLED[0], FILLED[1] | {"Expression": "FILL(m2, 0)"}]}, "fills m2, which is no metric"),
+        (MATH | {"Metrics": [FILLED[0], FILLED[1] | {"Id": "E1"}]}, "Invalid Id 'E1'"),
+        (MATH | {"Metrics": [FILLED[0], FILLED[1] | {"Id": "m1"}]}, "not unique"),
+        (MATH | {"Metrics": [FILLED[0], FILLED[0] | {"Id": "e1", "Expression": "FILL(m1, 0)"}]}, "not both"),
+        ({"ExtendedStatistic": "p99"}, "either Statistic or ExtendedStatistic, and not both"),
+        ({"Period": 15}, "Period is 15; it must be 10, 20, 30 or a multiple of 60"),
+        ({"Period": None}, "The parameter Period is required"),
+        ({"DatapointsToAlarm": 3}, "from 1 to EvaluationPeriods"),
+        ({"Period": 60, "EvaluationPeriods": 1441}, "must not exceed 86400"),
+        ({"Threshold": None}, "The parameter Threshold is required"),
+        ({"TreatMissingData": "fine"}, "must be one of breaching"),
+        ({"ComparisonOperator": "GreaterThanUpperThreshold"}, "for anomaly bands"),
+        ({"EvaluationWindow": {"WallClockWindow": {}}}, "evaluates no alarms with EvaluationWindow"),
+    ],
+)
+def test_an_alarm_that_cannot_be_evaluated_is_refused(changes: dict[str, Any], message: str) -> None:
+    wanted = {key: value for key, value in (ALARM | changes).items() if value is not None}
+    with pytest.raises(ValueError, match=message):
+        alarm_request.check(wanted)
+
+
+def test_a_refused_change_leaves_an_alarm_as_it_was(cloud: Cloud) -> None:
+    alarm = Watched(cloud)
+    before = alarm.described
+    with pytest.raises(ClientError, match="nothing else, not '1\\+1'") as refused:
+        alarm.cloudwatch.put_metric_alarm(
+            AlarmName="slow",
+            ComparisonOperator="GreaterThanThreshold",
+            EvaluationPeriods=1,
+            Threshold=1.0,
+            Metrics=[{"Id": "e", "Expression": "1+1", "Period": 60}],
+        )
+    assert refused.value.response["Error"]["Code"] == "ValidationError"
+    assert alarm.described == before
 
 
 def test_old_data_are_dropped(cloud: Cloud) -> None:

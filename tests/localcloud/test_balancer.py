@@ -401,7 +401,7 @@ def test_every_request_is_measured_also_those_that_a_process_finishes_after_a_re
         put()
         day = timedelta(days=1)
         store, now = backends.cloudwatch().metric_data, datetime.now(UTC).replace(tzinfo=None)
-        found = store.between("AWS/ApplicationELB", name, [("LoadBalancer", balancer)], now - day, now + day)
+        found = store.between(("AWS/ApplicationELB", name, [("LoadBalancer", balancer)]), now - day, now + day)
         return float(sum(value for datum in found for value in datum.expanded()))
 
     eventually(lambda: total("RequestCount") == 6)

@@ -45,6 +45,19 @@ def test_the_pace_of_telemetry_comes_from_the_environment() -> None:
     assert (settings.telemetry_period, settings.scale_in_datapoints) == (60, 3)
 
 
+def test_what_aws_does_not_tell_of_alarms_comes_from_the_environment() -> None:
+    asked = {
+        "LOCALCLOUD_TELEMETRY_PERIOD": "10",
+        "LOCALCLOUD_METRIC_DELAY": "120",
+        "LOCALCLOUD_ALARM_EXTRA_PERIODS": "9",
+    }
+    settings = Settings.from_environment(asked)
+    assert (settings.arrival.total_seconds(), settings.alarm_extra_periods) == (20, 9)
+    assert not Settings.from_environment({}).arrival
+    with pytest.raises(LocalCloudError, match="LOCALCLOUD_METRIC_DELAY='-1' is not a number from 0 upwards"):
+        Settings.from_environment({"LOCALCLOUD_METRIC_DELAY": "-1"})
+
+
 @pytest.mark.parametrize("text", ["0", "7", "120", "fast"])
 def test_a_period_that_does_not_divide_a_minute_is_refused(text: str) -> None:
     with pytest.raises(LocalCloudError, match="LOCALCLOUD_TELEMETRY_PERIOD"):
