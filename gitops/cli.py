@@ -266,6 +266,16 @@ def smoke(environment: str, seconds: float, file: Path) -> None:
 
 
 @main.command()
+@click.argument("repository")
+@_reports_errors
+def subject(repository: str) -> None:
+    """Say what the subjects of tokens begin with that GitHub gives to the workflows of REPOSITORY (owner/name)."""
+    from gitops.subject import subject as subject_of
+
+    click.echo(subject_of(repository))
+
+
+@main.command()
 @_environment
 @_reports_errors
 def connect(environment: str) -> None:

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gitops.github import Api, gh
+from gitops.github import Api, Refused, gh
 
 MAIN = "main"
 # An environment of these kinds asks a person; who, is changed in the repository's settings.
 APPROVED = ("production",)
+UNPROCESSABLE = 422  # among others: the plan that pays for a private repository does not have such a rule
 
 
 @dataclass(frozen=True)
@@ -22,17 +23,19 @@ class Roles:
 
 
 def connect(repository: str, environment: str, roles: Roles, api: Api = gh) -> Iterator[str]:
-    """Make the GitHub environments and set the variables; yield a sentence for each thing that was changed.
+    """Make the GitHub environments and set the variables; yield a sentence for each thing that was changed or is missing.
 
-    An environment that exists keeps its rules. Raises GitOpsError when GitHub refuses, as it does who may not administer.
+    An environment that exists keeps its rules, and is looked at: AWS lets in the main branch only, whatever GitHub's rules are,
+    but an approval is GitHub's alone. Raises GitOpsError when GitHub refuses, as it does who may not administer.
     """
     path = f"repos/{repository}"
     present = {item["name"] for item in api("GET", f"{path}/environments?per_page=100")["environments"]}
     for name, role in ((environment, roles.deploy), (f"{environment}-destroy", roles.destroy)):
+        asks = name in APPROVED or name != environment
         if name not in present:
-            asks = name in APPROVED or name != environment
             _make_environment(f"{path}/environments/{name}", asks, api)
-            yield f"environment {name}: made, for {MAIN} only" + (", with your approval" if asks else "")
+            yield f"environment {name}: made"
+        yield from _missing_rules(f"{path}/environments/{name}", name, asks, api)
         if _set(f"{path}/environments/{name}/variables", "AWS_ROLE_ARN", role, api):
             yield f"environment {name}: AWS_ROLE_ARN is {role}"
     variables = f"{path}/actions/variables"
@@ -43,10 +46,44 @@ def connect(repository: str, environment: str, roles: Roles, api: Api = gh) -> I
 
 
 def _make_environment(path: str, asks: bool, api: Api) -> None:
-    policy = {"protected_branches": False, "custom_branch_policies": True}
-    reviewers = [{"type": "User", "id": api("GET", "user")["id"]}] if asks else None
-    api("PUT", path, {"deployment_branch_policy": policy, "reviewers": reviewers})
-    api("POST", f"{path}/deployment-branch-policies", {"name": MAIN})
+    """Make an environment with as many of its rules as the repository's plan has."""
+    branches = {"deployment_branch_policy": {"protected_branches": False, "custom_branch_policies": True}}
+    reviewers = {"reviewers": [{"type": "User", "id": api("GET", "user")["id"]}]} if asks else {"reviewers": None}
+    open_to_all: dict[str, Any] = {"deployment_branch_policy": None}
+    unasked: dict[str, Any] = {"reviewers": None}
+    for rules in (branches | reviewers, branches | unasked, open_to_all | reviewers, open_to_all | unasked):
+        try:
+            api("PUT", path, rules)
+        except Refused as error:
+            if error.status != UNPROCESSABLE or rules == open_to_all | unasked:
+                raise
+        else:
+            break
+    if rules["deployment_branch_policy"]:
+        api("POST", f"{path}/deployment-branch-policies", {"name": MAIN})
+
+
+def _missing_rules(path: str, name: str, asks: bool, api: Api) -> Iterator[str]:
+    """Yield a sentence for each rule that GitHub does not say the environment has."""
+    found = api("GET", path)
+    settings = f"environment {name}, in the settings of the repository"
+    if not _only_main(path, found, api):
+        yield (
+            f"environment {name}: open to branches other than {MAIN}, as far as GitHub goes. Its role is for {MAIN} only; "
+            f"what else it holds, RELEASE_SIGNING_KEY for one, any branch can read. Restrict it to {MAIN}: {settings}"
+        )
+    if asks and not any(rule["type"] == "required_reviewers" for rule in found.get("protection_rules", [])):
+        yield (
+            f"environment {name}: nobody is asked. Whatever is merged to {MAIN} may take its role, so protect {MAIN}, or "
+            f"choose reviewers: {settings}. For private repositories, GitHub has them in its plan Enterprise only"
+        )
+
+
+def _only_main(path: str, found: dict[str, Any], api: Api) -> bool:
+    if not (found.get("deployment_branch_policy") or {}).get("custom_branch_policies"):
+        return False
+    policies = api("GET", f"{path}/deployment-branch-policies?per_page=100")["branch_policies"]
+    return [(policy["name"], policy.get("type", "branch")) for policy in policies] == [(MAIN, "branch")]
 
 
 def _read(path: str, api: Api) -> dict[str, Any]:

@@ -14,6 +14,14 @@ from gitops.errors import GitOpsError
 BOT = "github-actions[bot]"
 
 
+class Refused(GitOpsError):
+    """GitHub answered with an error; `status` is that of HTTP, 0 where gh says none."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class Api(Protocol):
     """A call of GitHub's REST API."""
 
@@ -22,7 +30,7 @@ class Api(Protocol):
 
 
 def gh(method: str, path: str, fields: Mapping[str, Any] | None = None) -> Any:
-    """Call the API with the credentials of `gh`. Raises GitOpsError with what it complained of."""
+    """Call the API with the credentials of `gh`. Raises GitOpsError, or Refused with what GitHub complained of."""
     command = ["gh", "api", "--method", method, path]
     if method == "GET":
         command += ["--paginate", "--slurp"]
@@ -37,7 +45,9 @@ def gh(method: str, path: str, fields: Mapping[str, Any] | None = None) -> Any:
     except subprocess.TimeoutExpired:
         raise GitOpsError(f"GitHub did not answer to {method} {path} within two minutes") from None
     if done.returncode:
-        raise GitOpsError(f"GitHub refused {method} {path}: {(done.stderr or done.stdout).strip()}")
+        said = (done.stderr or done.stdout).strip()
+        status = re.search(r"\(HTTP (\d+)\)", said)
+        raise Refused(f"GitHub refused {method} {path}: {said}", int(status[1]) if status else 0)
     answer = json.loads(done.stdout or "null")
     if method != "GET":
         return answer

@@ -1,95 +1,20 @@
-"""One comment for each environment on a pull request, one issue of its drift, and the settings that workflows read."""
+"""One comment for each environment on a pull request, one issue of its drift, and how GitHub is asked."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gitops import comments, drift
-from gitops.connect import Roles, connect
 from gitops.errors import GitOpsError
-from gitops.github import BOT, Repository, gh, joined
+from gitops.github import Refused, Repository, gh, joined
+from tests.gitops.fake_github import FakeGitHub
 from tests.gitops.test_plans import THRESHOLD, plan
 
 MARKDOWN = "## Plan: staging\n\n1 to be updated in place."
-
-
-class FakeGitHub:
-    """The part of GitHub's REST API that is used, for one repository; people other than the bot write with `by`."""
-
-    def __init__(self) -> None:
-        self.comments: dict[int, list[dict[str, Any]]] = {}
-        self.issues: list[dict[str, Any]] = []
-        self.pulls: dict[str, list[dict[str, Any]]] = {}
-        self.environments: dict[str, Any] = {}
-        self.variables: dict[str, dict[str, str]] = {}
-        self.policies: list[tuple[str, str]] = []
-        self.calls: list[tuple[str, str]] = []
-        self.by = BOT
-
-    def __call__(  # noqa: PLR0911, PLR0912 - one line for each route
-        self, method: str, path: str, fields: Mapping[str, Any] | None = None
-    ) -> Any:
-        self.calls.append((method, path))
-        parts = path.partition("?")[0].split("/")[3:]
-        match (method, *parts):
-            case ("GET", "issues", number, "comments"):
-                return self.comments.get(int(number), [])
-            case ("POST", "issues", number, "comments"):
-                return self._add(self.comments.setdefault(int(number), []), fields)
-            case ("PATCH", "issues", "comments", identity):
-                everything = [item for items in self.comments.values() for item in items]
-                return self._change(everything, int(identity), fields)
-            case ("GET", "issues"):
-                return [issue for issue in self.issues if issue.get("state") != "closed"]
-            case ("POST", "issues"):
-                return self._add(self.issues, fields)
-            case ("PATCH", "issues", number):
-                return self._change(self.issues, int(number), fields)
-            case ("GET", "commits", revision, "pulls"):
-                return self.pulls.get(revision, [])
-            case ("GET", "environments"):
-                return {"environments": [{"name": name} for name in self.environments]}
-            case ("PUT", "environments", name):
-                self.environments[name] = fields
-                return {}
-            case ("POST", "environments", name, "deployment-branch-policies"):
-                self.policies.append((name, (fields or {})["name"]))
-                return {}
-            case ("GET", *where, "variables"):
-                known = self.variables.get("/".join(where), {})
-                return {"variables": [{"name": name, "value": value} for name, value in known.items()]}
-            case ("POST", *where, "variables") | ("PATCH", *where, "variables", _):
-                data = fields or {}
-                self.variables.setdefault("/".join(where), {})[data["name"]] = data["value"]
-                return {}
-            case ("GET",):
-                return {"id": 7}
-        raise AssertionError((method, path))
-
-    def _add(self, items: list[dict[str, Any]], fields: Mapping[str, Any] | None) -> dict[str, Any]:
-        number = len(self.calls)
-        item = {"id": number, "number": number, "user": {"login": self.by}, "html_url": f"https://github/{number}"}
-        items.append(item | dict(fields or {}))
-        return items[-1]
-
-    def _change(self, items: list[dict[str, Any]], identity: int, fields: Mapping[str, Any] | None) -> dict[str, Any]:
-        (item,) = (item for item in items if item["id"] == identity)
-        item.update(fields or {})
-        return item
-
-    def merge(self, number: int, head: str, merged: str) -> None:
-        self.pulls[merged] = [
-            {
-                **{"number": number, "merge_commit_sha": merged, "merged_at": "2026-01-01T00:00:00Z"},
-                **{"head": {"sha": head}, "html_url": f"https://github/pull/{number}"},
-            }
-        ]
 
 
 @pytest.fixture
@@ -194,32 +119,6 @@ def test_pull_requests_are_no_issues_of_drift(github: FakeGitHub, repository: Re
     assert repository.report("staging", plan(THRESHOLD), text).action == "open"
 
 
-ROLES = Roles("arn:plan", "arn:deploy", "arn:destroy")
-
-
-def test_connecting_makes_environments_that_only_main_deploys_to(github: FakeGitHub) -> None:
-    assert list(connect("acme/pets", "production", ROLES, github))
-    assert set(github.policies) == {("production", "main"), ("production-destroy", "main")}
-    for name in ("production", "production-destroy"):
-        assert github.environments[name]["reviewers"] == [{"type": "User", "id": 7}]
-    assert github.variables["environments/production"] == {"AWS_ROLE_ARN": "arn:deploy"}
-    assert github.variables["environments/production-destroy"] == {"AWS_ROLE_ARN": "arn:destroy"}
-
-
-def test_staging_needs_no_approval_but_its_teardown_does(github: FakeGitHub) -> None:
-    list(connect("acme/pets", "staging", ROLES, github))
-    assert github.environments["staging"]["reviewers"] is None
-    assert github.environments["staging-destroy"]["reviewers"]
-
-
-def test_connecting_again_changes_nothing_and_another_environment_joins(github: FakeGitHub) -> None:
-    list(connect("acme/pets", "staging", ROLES, github))
-    assert list(connect("acme/pets", "staging", ROLES, github)) == []
-    list(connect("acme/pets", "production", ROLES, github))
-    known = json.loads(github.variables["actions"]["AWS_ENVIRONMENTS"])
-    assert known == [{"env": "production", "plan_role": "arn:plan"}, {"env": "staging", "plan_role": "arn:plan"}]
-
-
 def test_pages_are_one_answer() -> None:
     assert joined([[1, 2], [3]]) == [1, 2, 3]
     assert joined([{"total_count": 2, "variables": [1]}, {"total_count": 2, "variables": [2]}])["variables"] == [1, 2]
@@ -241,9 +140,10 @@ def test_github_is_asked_through_gh(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ]
     gh("POST", "repos/a/b/issues", {"title": "x"})
     assert json.loads((tmp_path / "sent").read_text()) == {"title": "x"}
-    program.write_text("#!/bin/sh\necho 'HTTP 403' >&2\nexit 1\n")
-    with pytest.raises(GitOpsError, match="HTTP 403"):
+    program.write_text("#!/bin/sh\necho 'gh: Forbidden (HTTP 403)' >&2\nexit 1\n")
+    with pytest.raises(Refused, match="HTTP 403") as refusal:
         gh("GET", "repos/a/b/issues")
+    assert refusal.value.status == 403
 
 
 def test_a_name_that_is_no_repository_is_refused() -> None:

@@ -25,6 +25,7 @@ from tests.workflows.iam import Document, as_list
 ROOT = Path(__file__).parents[2]
 PREFIX = "pettracker-staging"
 REPOSITORY = "acme/pettracker-ml"
+SUBJECT = "repo:acme@1234/pettracker-ml@5678"
 KINDS = ("plan", "deploy", "destroy")
 HOST_KINDS = ("service", "builder", "training")
 # Names that other tests ask for, as the playbooks' own variables say them.
@@ -86,7 +87,9 @@ def run_plays(plays: Path, endpoint: str) -> str:
         "AWS_ACCESS_KEY_ID": constants.ACCESS_KEY_ID,
         "AWS_SECRET_ACCESS_KEY": constants.SECRET_ACCESS_KEY,
     }
-    given = json.dumps({"account_id": constants.ACCOUNT_ID, "ci_repository": REPOSITORY})
+    given = json.dumps(
+        {"account_id": constants.ACCOUNT_ID, "ci_repository": REPOSITORY, "identity_ci_subject": SUBJECT}
+    )
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     done = subprocess.run(
         [program, "-i", str(ROOT / "inventories/staging/hosts.yml"), "-e", given, str(plays)],

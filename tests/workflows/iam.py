@@ -44,11 +44,12 @@ def allows(documents: Iterable[Document], request: Request) -> bool:
 
 
 def matches(statement: Document, request: Request) -> bool:
-    assert not {"NotAction", "NotResource", "NotPrincipal"} & set(statement), statement
-    action = any(fnmatchcase(request.action.lower(), pattern.lower()) for pattern in as_list(statement["Action"]))
-    resource = any(_like(request.resource, pattern, request) for pattern in as_list(statement["Resource"]))
-    conditions = statement.get("Condition", {}).items()
-    return action and resource and all(_holds(operator, keys, request) for operator, keys in conditions)
+    assert not {"NotAction", "NotResource"} & set(statement), statement
+    if not any(fnmatchcase(request.action.lower(), pattern.lower()) for pattern in as_list(statement["Action"])):
+        return False
+    if not any(_like(request.resource, pattern, request) for pattern in as_list(statement.get("Resource", "*"))):
+        return False
+    return all(_holds(operator, keys, request) for operator, keys in statement.get("Condition", {}).items())
 
 
 def _holds(operator: str, keys: Mapping[str, Any], request: Request) -> bool:

@@ -1,0 +1,129 @@
+"""What the bootstrap asks GitHub, and the settings that it leaves there for the workflows."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from gitops.connect import Roles, connect
+from gitops.errors import GitOpsError
+from gitops.subject import subject
+from tests.gitops.fake_github import FakeGitHub
+
+ROLES = Roles("arn:plan", "arn:deploy", "arn:destroy")
+
+
+@pytest.fixture
+def github() -> FakeGitHub:
+    return FakeGitHub()
+
+
+def test_connecting_makes_environments_that_only_main_deploys_to(github: FakeGitHub) -> None:
+    assert list(connect("acme/pets", "production", ROLES, github))
+    assert set(github.policies) == {("production", "main"), ("production-destroy", "main")}
+    for name in ("production", "production-destroy"):
+        assert github.environments[name]["reviewers"] == [{"type": "User", "id": 7}]
+    assert github.variables["environments/production"] == {"AWS_ROLE_ARN": "arn:deploy"}
+    assert github.variables["environments/production-destroy"] == {"AWS_ROLE_ARN": "arn:destroy"}
+
+
+def test_staging_needs_no_approval_but_its_teardown_does(github: FakeGitHub) -> None:
+    list(connect("acme/pets", "staging", ROLES, github))
+    assert github.environments["staging"]["reviewers"] is None
+    assert github.environments["staging-destroy"]["reviewers"]
+
+
+def test_connecting_again_changes_nothing_and_another_environment_joins(github: FakeGitHub) -> None:
+    list(connect("acme/pets", "staging", ROLES, github))
+    assert list(connect("acme/pets", "staging", ROLES, github)) == []
+    list(connect("acme/pets", "production", ROLES, github))
+    known = json.loads(github.variables["actions"]["AWS_ENVIRONMENTS"])
+    assert known == [{"env": "production", "plan_role": "arn:plan"}, {"env": "staging", "plan_role": "arn:plan"}]
+
+
+# https://docs.github.com/actions/reference/workflows-and-actions/deployments-and-environments: which plans have which rules.
+@pytest.mark.parametrize(
+    ("rules", "complaints"),
+    [
+        ({"deployment_branch_policy"}, {"production: nobody is asked", "production-destroy: nobody is asked"}),
+        (
+            set(),
+            {
+                "production: nobody is asked",
+                "production: open to branches",
+                "production-destroy: nobody is asked",
+                "production-destroy: open to branches",
+            },
+        ),
+    ],
+)
+def test_rules_that_a_plan_does_not_have_are_left_out_and_named(
+    github: FakeGitHub, rules: set[str], complaints: set[str]
+) -> None:
+    github.rules = rules
+    for _ in range(2):  # as long as they are missing
+        said = list(connect("acme/pets", "production", ROLES, github))
+        found = {sentence for sentence in said if "settings of the repository" in sentence}
+        assert len(found) == len(complaints)
+        assert all(any(complaint in sentence for sentence in found) for complaint in complaints)
+    assert github.variables["environments/production"] == {"AWS_ROLE_ARN": "arn:deploy"}
+
+
+def test_an_environment_that_somebody_made_without_rules_is_named_and_left_alone(github: FakeGitHub) -> None:
+    list(connect("acme/pets", "staging", ROLES, github))
+    github.environments["staging"] = {"deployment_branch_policy": None}
+    (said,) = connect("acme/pets", "staging", ROLES, github)
+    assert "environment staging: open to branches other than main" in said
+    github.environments["staging"] = {"deployment_branch_policy": {"custom_branch_policies": True}}
+    github.policies.append(("staging", "release/*"))
+    assert "open to branches" in "".join(connect("acme/pets", "staging", ROLES, github))
+    assert github.environments["staging"] == {"deployment_branch_policy": {"custom_branch_policies": True}}
+
+
+def test_whoever_may_not_administer_is_told_so(github: FakeGitHub) -> None:
+    def forbidden(method: str, path: str, fields: Any = None) -> Any:
+        if method == "PUT":
+            raise GitOpsError("Must have admin rights to Repository. (HTTP 403)")
+        return github(method, path, fields)
+
+    with pytest.raises(GitOpsError, match="admin rights"):
+        list(connect("acme/pets", "staging", ROLES, forbidden))
+
+
+# The answers of GitHub to a repository made before, and after, 2026-07-15; the flag is of what somebody opted into, not of
+# what is in force. GitHub Enterprise Server knows no prefix.
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({"use_immutable_subject": False, "sub_claim_prefix": "repo:acme/pets"}, "repo:acme/pets"),
+        ({"use_immutable_subject": True, "sub_claim_prefix": "repo:acme@1234/pets@5678"}, "repo:acme@1234/pets@5678"),
+        ({"use_immutable_subject": False, "sub_claim_prefix": "repo:acme@1234/pets@5678"}, "repo:acme@1234/pets@5678"),
+        ({"use_immutable_subject": True}, "repo:acme@1234/pets@5678"),
+        ({}, "repo:acme/pets"),
+    ],
+)
+def test_tokens_are_known_by_the_subject_that_github_gives_them(
+    github: FakeGitHub, answer: dict[str, Any], expected: str
+) -> None:
+    github.subject = {"use_default": True} | answer
+    assert subject("acme/pets", github) == expected
+
+
+@pytest.mark.parametrize("prefix", ["repo:acme@1/pets@5678", "repo:evil/pets", "repo:acme/*", "repo:acme/pets:ref"])
+def test_a_subject_of_another_repository_is_refused(github: FakeGitHub, prefix: str) -> None:
+    github.subject["sub_claim_prefix"] = prefix
+    with pytest.raises(GitOpsError, match="no name of it"):
+        subject("acme/pets", github)
+
+
+def test_a_subject_of_its_own_making_is_refused_with_the_way_back(github: FakeGitHub) -> None:
+    github.subject = {"use_default": False, "include_claim_keys": ["repo", "actor"]}
+    with pytest.raises(GitOpsError, match=r"repo, actor.*use_default=true"):
+        subject("acme/pets", github)
+
+
+def test_a_repository_that_was_renamed_is_refused_by_its_old_name(github: FakeGitHub) -> None:
+    with pytest.raises(GitOpsError, match=r"acme/pets now: write that into ci_repository"):
+        subject("acme/cats", github)
