@@ -1,16 +1,18 @@
-"""CloudWatch: percentiles, data by series."""
+"""CloudWatch: data by series, extended statistics."""
 
 from __future__ import annotations
 
-import math
-import re
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from moto.cloudwatch.exceptions import InvalidParameterCombination, InvalidParameterValue, ValidationError
 from moto.cloudwatch.models import CloudWatchBackend, MetricDatum, Statistics
+from moto.cloudwatch.responses import CloudWatchResponse
+from moto.core.responses import ActionResult
 
 from localcloud.corrections.patching import addition, correction
+from localcloud.telemetry import extended_statistics
 from localcloud.telemetry.metric_store import Distribution, MetricStore
 
 if TYPE_CHECKING:
@@ -58,6 +60,12 @@ def _pairs(dimensions: list[dict[str, str]]) -> list[tuple[str, str]]:
     return [(one["Name"], one["Value"]) for one in dimensions]
 
 
+def _without_gaps(result: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the periods that have data and no such statistic."""
+    known = [pair for pair in zip(result["timestamps"], result["values"], strict=True) if pair[1] is not None]
+    return result | {"timestamps": [time for time, _ in known], "values": [value for _, value in known]}
+
+
 def _correct_look_ups() -> None:
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html#Dimension: a metric is its name,
     # namespace and all of its dimensions. Moto compares dimensions in the order in which they come, takes the metrics of
@@ -73,7 +81,7 @@ def _correct_look_ups() -> None:
         begin, end = asked["start_time"].replace(microsecond=0), asked["end_time"]
         data = [one for series in wanted for one in self.metric_data.between(series, begin, end)]
         view = SimpleNamespace(get_all_metrics=lambda: [*data, *self.aws_metric_data])
-        return original(view, **asked)
+        return [_without_gaps(one) for one in original(view, **asked)]
 
     @correction(CloudWatchBackend, "get_metric_statistics")
     def look_at_one_series(
@@ -107,11 +115,65 @@ def _correct_statistics() -> None:
     addition(Statistics, "metric_single_values_list")(property(single_values))
 
     @correction(Statistics, "get_statistics_for_type")
-    def with_percentiles(original: Any, self: Any, stat: str) -> Any:
+    def with_extended(original: Any, self: Any, stat: str) -> Any:
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Statistics-definitions.html; moto gives None.
-        # Figures that came as a StatisticSet have no percentiles.
-        found = re.fullmatch(r"p(\d{1,2}(?:\.\d+)?|100)", stat)
-        if found is None:
+        extended = extended_statistics.parse(stat)
+        if extended is None:
             return original(self, stat)
-        values = sorted(self.metric_single_values_list)
-        return values[max(0, math.ceil(float(found[1]) / 100 * len(values)) - 1)] if values else None
+        values: list[tuple[float, float]] = []
+        for datum in self.metric_data:
+            known = _weighted(datum)
+            if known is None:
+                return None
+            values += known
+        return extended.of(values)
+
+    @correction(CloudWatchResponse, "get_metric_data")
+    def check_statistics(original: Any, self: Any) -> Any:
+        for number, query in enumerate(self._get_param("MetricDataQueries", []), 1):
+            if "MetricStat" in query and not extended_statistics.is_known(query["MetricStat"]["Stat"]):
+                name = f"MetricDataQueries.member.{number}.MetricStat.Stat"
+                raise ValidationError(f"The value {query['MetricStat']['Stat']} for parameter {name} is not supported.")
+        return original(self)
+
+    @correction(CloudWatchResponse, "get_metric_statistics")
+    def answer_extended(original: Any, self: Any) -> Any:
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricStatistics.html; moto takes
+        # ExtendedStatistics and answers data points without any.
+        asked = self._get_param("ExtendedStatistics") or []
+        if not asked:
+            return original(self)
+        if self._get_param("Statistics"):
+            raise InvalidParameterCombination("Must specify either Statistics or ExtendedStatistics, but not both")
+        for stat in asked:
+            if extended_statistics.parse(stat) is None:
+                raise InvalidParameterValue(f"The value {stat} for parameter ExtendedStatistics is not supported.")
+        series = self._get_param("Namespace"), self._get_param("MetricName")
+        found = self.cloudwatch_backend.get_metric_statistics(
+            *series,
+            self._get_param("StartTime"),
+            self._get_param("EndTime"),
+            self._get_int_param("Period"),
+            asked,
+            unit=self._get_param("Unit"),
+            dimensions=self._get_param("Dimensions", []),
+        )
+        points = []
+        for one in found:
+            values = {stat: one.get_statistics_for_type(stat) for stat in asked}
+            told = {stat: value for stat, value in values.items() if value is not None}
+            if told:
+                points.append({"Timestamp": one.timestamp, "Unit": one.unit or "None", "ExtendedStatistics": told})
+        return ActionResult({"Label": series[1], "Datapoints": points})
+
+
+def _weighted(datum: Any) -> list[tuple[float, float]] | None:
+    """Return a datum's values and how often each came; None where it tells of several different ones together.
+
+    User guide, "Requirements to use percentiles, trimmed mean, and some other statistics".
+    """
+    if isinstance(datum, Distribution):
+        return list(zip(datum.values, map(float, datum.counts), strict=True))
+    if isinstance(datum, MetricDatum):
+        return [(datum.value, 1.0)]
+    return [(datum.min, datum.sample_count)] if datum.min == datum.max else None

@@ -40,8 +40,10 @@ def _correct_states(alarms: Alarms) -> None:
     def keep_state(original: Any, self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html: a new alarm is in
         # INSUFFICIENT_DATA; "when you update an existing alarm, its state is left unchanged". Moto says OK each time.
-        before = self.alarms.get(name)
+        # It knows no extended statistics but percentiles.
+        before, extended = self.alarms.get(name), kwargs.pop("extended_statistic", None)
         alarm = original(self, name, *args, **kwargs)
+        alarm.extended_statistic = extended
         if before is None:
             alarm.state_value = "INSUFFICIENT_DATA"
             alarm.state_reason = unevaluated(alarm) or alarm.state_reason

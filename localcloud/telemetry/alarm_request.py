@@ -10,6 +10,7 @@ from typing import Any
 
 from localcloud.telemetry.alarm_evaluation import COMPARISONS
 from localcloud.telemetry.alarm_source import parse_fill
+from localcloud.telemetry.extended_statistics import is_known
 
 # What belongs to an alarm on one metric, and not beside `Metrics`.
 OF_ONE_METRIC = ("MetricName", "Namespace", "Dimensions", "Period", "Unit", "Statistic", "ExtendedStatistic")
@@ -47,24 +48,32 @@ def _check_metrics(request: dict[str, Any], metrics: list[dict[str, Any]]) -> in
             raise ValueError(f"The element {one['Id']} of Metrics needs either Expression or MetricStat, and not both.")
     if sum(one.get("ReturnData", True) for one in metrics) != 1:
         raise ValueError("Exactly one element of the metrics list should return data.")
-    periods = {one["Id"]: int(one["MetricStat"]["Period"]) for one in metrics if "MetricStat" in one}
+    statistics = {one["Id"]: one["MetricStat"] for one in metrics if "MetricStat" in one}
     for one in metrics:
         if "Expression" in one:
-            parse_fill(one["Expression"], periods)
-    for period in periods.values():
+            parse_fill(one["Expression"], statistics)
+    periods = [int(one["Period"]) for one in statistics.values()]
+    for statistic, period in zip(statistics.values(), periods, strict=True):
+        _check_statistic(statistic["Stat"], "Stat")
         _check_period(period)
-    return max(periods.values())
+    return max(periods)
 
 
 def _check_metric(request: dict[str, Any]) -> int:
     if bool(request.get("Statistic")) == bool(request.get("ExtendedStatistic")):
         raise ValueError("An alarm on a metric needs either Statistic or ExtendedStatistic, and not both.")
+    _check_statistic(str(request.get("ExtendedStatistic") or request["Statistic"]), "ExtendedStatistic")
     for name in ("Namespace", "Period"):
         if not request.get(name):
             raise ValueError(f"The parameter {name} is required.")
     period = int(request["Period"])
     _check_period(period)
     return period
+
+
+def _check_statistic(statistic: str, parameter: str) -> None:
+    if not is_known(statistic):
+        raise ValueError(f"The value {statistic} for parameter {parameter} is not supported.")
 
 
 def _check_period(period: int) -> None:

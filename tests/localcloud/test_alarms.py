@@ -107,8 +107,9 @@ def test_without_data_an_alarm_rings_when_its_whole_range_is_empty(
     assert "treated as [Breaching]" in alarm.described["StateReason"]
 
 
-def test_percentiles_ring_on_single_values(cloud: Cloud) -> None:
-    alarm = Watched(cloud, Statistic=None, ExtendedStatistic="p99", EvaluationPeriods=1)
+@pytest.mark.parametrize("statistic", ["p99", "TM(98%:99%)"])
+def test_extended_statistics_ring_on_single_values(cloud: Cloud, statistic: str) -> None:
+    alarm = Watched(cloud, Statistic=None, ExtendedStatistic=statistic, EvaluationPeriods=1)
     alarm.say(Values=[10.0, 500.0], Counts=[990.0, 10.0])
     assert alarm.state == "OK"
     alarm.say(Values=[10.0, 500.0], Counts=[900.0, 100.0])
@@ -231,6 +232,7 @@ def test_an_alarm_on_metric_math_is_described_as_it_was_put(cloud: Cloud) -> Non
         (MATH | {"Metrics": [FILLED[0], FILLED[1] | {"Id": "m1"}]}, "not unique"),
         (MATH | {"Metrics": [FILLED[0], FILLED[0] | {"Id": "e1", "Expression": "FILL(m1, 0)"}]}, "not both"),
         ({"ExtendedStatistic": "p99"}, "either Statistic or ExtendedStatistic, and not both"),
+        ({"Statistic": None, "ExtendedStatistic": "p101"}, "The value p101 for parameter ExtendedStatistic"),
         ({"Period": 15}, "Period is 15; it must be 10, 20, 30 or a multiple of 60"),
         ({"Period": None}, "The parameter Period is required"),
         ({"DatapointsToAlarm": 3}, "from 1 to EvaluationPeriods"),

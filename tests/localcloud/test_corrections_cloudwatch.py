@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.localcloud.conftest import Cloud
 
@@ -23,6 +25,52 @@ def test_a_percentile_counts_each_value_as_often_as_it_came(cloud: Cloud, stat: 
         MetricDataQueries=[query], StartTime=now - timedelta(minutes=5), EndTime=now + timedelta(minutes=5)
     )
     assert answer["MetricDataResults"][0]["Values"] == [value]
+
+
+SUMMARY = {"SampleCount": 4.0, "Sum": 10.0, "Minimum": 1.0, "Maximum": 4.0}
+EQUAL = {"SampleCount": 4.0, "Sum": 8.0, "Minimum": 2.0, "Maximum": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("datum", "expected"),
+    [
+        ({"Value": 7.0}, {"p50": 7.0, "tm90": 7.0}),
+        ({"Values": [1.0, 9.0], "Counts": [99.0, 1.0]}, {"p50": 1.0, "tm90": 1.0}),
+        # "you can retrieve these types of statistics for this data only if ..." every one of its values is known.
+        ({"StatisticValues": EQUAL}, {"p50": 2.0, "tm90": 2.0}),
+        ({"StatisticValues": SUMMARY}, {}),
+    ],
+    ids=["a value", "values and counts", "a set of equal values", "a set of different values"],
+)
+def test_both_calls_answer_extended_statistics_of_what_they_know_one_by_one(
+    cloud: Cloud, datum: dict[str, Any], expected: dict[str, float]
+) -> None:
+    cloudwatch, now = cloud.client("cloudwatch"), datetime.now(UTC)
+    cloudwatch.put_metric_data(Namespace="Test", MetricData=[{"MetricName": "Latency"} | datum])
+    metric = {"Namespace": "Test", "MetricName": "Latency"}
+    times = {"StartTime": now - timedelta(minutes=5), "EndTime": now + timedelta(minutes=5)}
+    points = cloudwatch.get_metric_statistics(**metric, **times, Period=3600, ExtendedStatistics=["p50", "tm90"])[
+        "Datapoints"
+    ]
+    assert [one["ExtendedStatistics"] for one in points] == ([expected] if expected else [])
+    queries = [{"Id": stat, "MetricStat": {"Metric": metric, "Period": 3600, "Stat": stat}} for stat in ("p50", "tm90")]
+    results = cloudwatch.get_metric_data(MetricDataQueries=queries, **times)["MetricDataResults"]
+    assert {one["Id"]: value for one in results for value in one["Values"]} == expected
+
+
+def test_a_statistic_that_cloudwatch_does_not_know_is_refused(cloud: Cloud) -> None:
+    cloudwatch, now = cloud.client("cloudwatch"), datetime.now(UTC)
+    metric = {"Namespace": "Test", "MetricName": "Latency"}
+    times = {"StartTime": now - timedelta(minutes=5), "EndTime": now}
+    query = {"Id": "m1", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "p101"}}
+    with pytest.raises(
+        ClientError, match=r"The value p101 for parameter MetricDataQueries\.member\.1\.MetricStat\.Stat"
+    ):
+        cloudwatch.get_metric_data(MetricDataQueries=[query], **times)
+    with pytest.raises(ClientError, match="The value median for parameter ExtendedStatistics is not supported"):
+        cloudwatch.get_metric_statistics(**metric, **times, Period=60, ExtendedStatistics=["median"])
+    with pytest.raises(ClientError, match="Statistics or ExtendedStatistics, but not both"):
+        cloudwatch.get_metric_statistics(**metric, **times, Period=60, ExtendedStatistics=["p50"], Statistics=["Sum"])
 
 
 def names(cloud: Cloud, namespace: str) -> list[list[str]]:
