@@ -23,12 +23,13 @@ Datum = dict[str, Any]
 
 @dataclass(frozen=True)
 class TargetGroupView:
-    """A target group as its metrics name it; `healthy` and `unhealthy` count targets."""
+    """A target group as its metrics name it; `healthy` and `unhealthy` count targets, `registered` those of any health."""
 
     dimension: str
     balancer: str
     healthy: int
     unhealthy: int
+    registered: int
 
 
 def _datum(name: str, dimensions: dict[str, str], values: dict[float, int], unit: str) -> Datum:
@@ -88,9 +89,10 @@ def metric_data(
     for pool, group in groups.items():
         dimensions = {"TargetGroup": group.dimension, "LoadBalancer": group.balancer}
         yield from _answers(by_pool[pool], dimensions)
-        if group.healthy:
-            for one in (dimensions, {"TargetGroup": group.dimension}):
-                yield _count("RequestCountPerTarget", one, len(by_pool[pool]) / group.healthy)
+        # "Divided by the number of healthy targets ... If there are no healthy targets in the target group, it is divided by
+        # the total number of registered targets", and "Always reported".
+        for one in (dimensions, {"TargetGroup": group.dimension}):
+            yield _count("RequestCountPerTarget", one, len(by_pool[pool]) / (group.healthy or group.registered or 1))
         if group.healthy + group.unhealthy:
             yield _count("HealthyHostCount", dimensions, group.healthy)
             yield _count("UnHealthyHostCount", dimensions, group.unhealthy)
@@ -122,7 +124,10 @@ def _groups() -> dict[str, TargetGroupView]:
             states = Counter(health.state for health in list(group.health.values()))
             balancer = balancer_dimension(group.load_balancer_arns[0])
             dimension = target_group_dimension(group.arn)
-            views[pool_name(group.arn)] = TargetGroupView(dimension, balancer, states["healthy"], states["unhealthy"])
+            registered = states.total() - states["draining"]
+            views[pool_name(group.arn)] = TargetGroupView(
+                dimension, balancer, states["healthy"], states["unhealthy"], registered
+            )
     return views
 
 

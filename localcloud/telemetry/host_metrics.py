@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -17,6 +17,9 @@ from localcloud.hosts.cgroups import cpu_seconds
 from localcloud.scaling.policies import is_warming_up, warm_up_of
 
 NAMESPACE = "AWS/EC2"
+# Looks at a host that runs before its status checks are told of. "Status check metrics will become available within a few
+# minutes of the instance being in the running state", and a look is a minute of AWS.
+INITIALIZING = 3
 
 Datum = dict[str, Any]
 
@@ -64,6 +67,8 @@ class HostMetrics:
         # (process, CPU seconds, time) of each host when it was last looked at
         self._before: dict[str, tuple[int, float, float]] = {}
         self._absent: set[str] = set()
+        # How often each host was seen running.
+        self._seen: Counter[str] = Counter()
 
     def __call__(self) -> Iterator[tuple[str, list[Datum]]]:
         """Yield each host's figures since the last call; the first call only begins to measure."""
@@ -90,7 +95,8 @@ class HostMetrics:
         # A host that reboots is away for a moment; only one that stays away fails.
         failed = absent & self._absent
         self._absent = absent
-        figures = {one: float(one in failed) for one in sorted(running)}
+        self._seen = Counter({one: self._seen[one] + 1 for one in running})
+        figures = {one: float(one in failed) for one in sorted(running) if self._seen[one] > INITIALIZING}
         yield from self._with_groups("StatusCheckFailed", figures, "Count")
 
     def _with_groups(self, name: str, figures: dict[str, float], unit: str) -> Iterator[Datum]:

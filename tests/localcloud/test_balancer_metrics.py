@@ -64,7 +64,7 @@ def figures(data: Iterable[dict[str, Any]]) -> dict[tuple[str, str], Any]:
 
 def test_answers_of_targets_and_of_the_balancer_are_told_apart() -> None:
     requests = [parse(one) for one in (ANSWERED, ANSWERED, BY_ITSELF, NOBODY_THERE, DIED, WENT_AWAY)]
-    groups = {"blue_1": TargetGroupView("targetgroup/blue/1", "app/service/2", healthy=2, unhealthy=1)}
+    groups = {"blue_1": TargetGroupView("targetgroup/blue/1", "app/service/2", healthy=2, unhealthy=1, registered=3)}
     found = figures(metric_data([one for one in requests if one], {443: "app/service/2", 80: "app/service/2"}, groups))
     assert found == {
         ("RequestCount", "LoadBalancer"): {4: 1},
@@ -84,9 +84,19 @@ def test_answers_of_targets_and_of_the_balancer_are_told_apart() -> None:
 
 
 def test_without_requests_only_counts_are_told() -> None:
-    groups = {"blue_1": TargetGroupView("targetgroup/blue/1", "app/service/2", healthy=1, unhealthy=0)}
+    groups = {"blue_1": TargetGroupView("targetgroup/blue/1", "app/service/2", healthy=1, unhealthy=0, registered=1)}
     names = {name for name, _ in figures(metric_data([], {443: "app/service/2"}, groups))}
     assert names == {"RequestCount", "RequestCountPerTarget", "HealthyHostCount", "UnHealthyHostCount"}
+
+
+@pytest.mark.parametrize(("unhealthy", "registered", "requests"), [(2, 4, 0.5), (0, 0, 2)])
+def test_requests_per_target_are_told_without_any_healthy_target(
+    unhealthy: int, registered: int, requests: float
+) -> None:
+    groups = {"blue_1": TargetGroupView("targetgroup/blue/1", "app/service/2", 0, unhealthy, registered)}
+    answered = [parse(one) for one in (ANSWERED, DIED)]
+    found = figures(metric_data([one for one in answered if one], {443: "app/service/2"}, groups))
+    assert found["RequestCountPerTarget", "TargetGroup"] == {requests: 1}
 
 
 def test_metrics_carry_the_names_that_the_api_knows(cloud: Cloud, tmp_path: Path) -> None:

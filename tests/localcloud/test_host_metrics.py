@@ -11,7 +11,7 @@ import pytest
 
 from localcloud import backends
 from localcloud.hosts.cgroups import cpu_seconds
-from localcloud.telemetry.host_metrics import HostMetrics, utilization
+from localcloud.telemetry.host_metrics import INITIALIZING, HostMetrics, utilization
 from tests.localcloud.conftest import Cloud
 from tests.localcloud.test_fleet import Group
 
@@ -100,7 +100,18 @@ def test_cpu_is_told_of_each_host_and_of_the_group(cloud: Cloud) -> None:
     assert found["CPUUtilization", first] == [20]
     assert found["CPUUtilization", second] == [60]
     assert sorted(found["CPUUtilization", "service"]) == [20, 60]
-    assert found["StatusCheckFailed", "service"] == [0, 0]
+
+
+def test_status_checks_are_told_once_a_host_is_initialized(cloud: Cloud) -> None:
+    measured = Measured(cloud)
+    for _ in range(INITIALIZING):
+        assert not any(name == "StatusCheckFailed" for name, _ in measured.look())
+    assert measured.look()["StatusCheckFailed", "service"] == [0, 0]
+    instance = backends.ec2().get_instance(measured.members[0])
+    instance._state.name = "stopped"
+    measured.look()
+    instance._state.name = "running"
+    assert ("StatusCheckFailed", measured.members[0]) not in measured.look()
 
 
 def test_a_host_that_warms_up_does_not_count_for_its_group(cloud: Cloud) -> None:
@@ -125,6 +136,8 @@ def test_a_host_that_has_rebooted_begins_anew(cloud: Cloud) -> None:
 
 def test_a_host_that_stays_away_fails_its_status_check_and_a_reboot_does_not(cloud: Cloud) -> None:
     measured = Measured(cloud)
+    for _ in range(INITIALIZING):
+        measured.look()
     first = measured.members[0]
     process = measured.processes.pop(first)
     assert measured.look()["StatusCheckFailed", first] == [0]
