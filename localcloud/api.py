@@ -32,6 +32,7 @@ from localcloud.corrections import (
     lifecycle_hooks,
     metric_alarms,
     mixed_instances,
+    quotas,
     s3,
     scaling_policies,
     scheduled_actions,
@@ -80,7 +81,7 @@ def create_application(
     budgets.apply()
     cloudwatch.apply(settings)
     ec2_images.apply(reconciler)
-    ec2_instances.apply(reconciler)
+    ec2_instances.apply(reconciler, settings.vcpu_quota)
     ec2_launch_templates.apply()
     ec2_security_groups.apply()
     ec2_tags.apply()
@@ -92,6 +93,7 @@ def create_application(
     lifecycle_hooks.apply(fleet)
     metric_alarms.apply(alarms)
     mixed_instances.apply()
+    quotas.apply(settings.vcpu_quota)
     s3.apply()
     scaling_policies.apply(scaling, settings)
     scheduled_actions.apply()

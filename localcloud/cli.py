@@ -24,6 +24,7 @@ def main() -> None:
 
     Ports: LOCALCLOUD_API_PORT (4566), LOCALCLOUD_HTTPS_PORT (8443), LOCALCLOUD_HTTP_PORT (8080).
     LOCALCLOUD_REFRESH_PATIENCE (3600): seconds that an instance refresh waits for instances that do not get ready.
+    LOCALCLOUD_VCPU_QUOTA (256): vCPUs that may run at once, on each market.
     """
 
 

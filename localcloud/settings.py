@@ -74,6 +74,8 @@ class Settings:
     alarm_extra_periods: int = 2
     # Seconds on AWS until a metric that was put or measured can be read; here in proportion to `telemetry_period`.
     metric_delay: int = 0
+    # vCPUs that may run at once, On-Demand and on the Spot market each; a new account of AWS has as few as 5.
+    vcpu_quota: int = 256
     region: str = REGION
     zones: tuple[str, ...] = ZONES
     account_id: str = ACCOUNT_ID
@@ -83,7 +85,7 @@ class Settings:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read LOCALCLOUD_{API,HTTPS,HTTP}_PORT, _REFRESH_PATIENCE, _TELEMETRY_PERIOD, _METRIC_DELAY (seconds), and the
-        numbers _SCALE_IN_DATAPOINTS and _ALARM_EXTRA_PERIODS.
+        numbers _SCALE_IN_DATAPOINTS, _ALARM_EXTRA_PERIODS and _VCPU_QUOTA.
 
         The clone is the directory that holds this package.
         """
@@ -94,6 +96,7 @@ class Settings:
             https_port=_port(environ, "LOCALCLOUD_HTTPS_PORT", cls.https_port),
             http_port=_port(environ, "LOCALCLOUD_HTTP_PORT", cls.http_port),
             refresh_patience=_count(environ, "LOCALCLOUD_REFRESH_PATIENCE", cls.refresh_patience),
+            vcpu_quota=_count(environ, "LOCALCLOUD_VCPU_QUOTA", cls.vcpu_quota),
             telemetry_period=_telemetry_period(environ, cls.telemetry_period),
             scale_in_datapoints=_count(environ, "LOCALCLOUD_SCALE_IN_DATAPOINTS", cls.scale_in_datapoints),
             alarm_extra_periods=_count(environ, "LOCALCLOUD_ALARM_EXTRA_PERIODS", cls.alarm_extra_periods),

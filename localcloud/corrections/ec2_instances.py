@@ -10,6 +10,7 @@ from moto.ec2.models.instances import Instance, InstanceBackend
 from moto.ec2.responses.instances import InstanceResponse
 
 from localcloud.corrections.patching import addition, correction
+from localcloud.corrections.quotas import refuse_beyond
 from localcloud.hosts.reconciler import set_state
 
 if TYPE_CHECKING:
@@ -32,13 +33,13 @@ def merged_block_devices(*layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"DeviceName": name, "Ebs": ebs} for name, ebs in devices.items()]
 
 
-def apply(reconciler: Reconciler) -> None:
-    """Correct launches, and hand every change of state to `reconciler`."""
-    _correct_launches(reconciler)
+def apply(reconciler: Reconciler, vcpu_quota: int) -> None:
+    """Correct launches, refuse those beyond `vcpu_quota`, and hand every change of state to `reconciler`."""
+    _correct_launches(reconciler, vcpu_quota)
     _correct_states(reconciler)
 
 
-def _correct_launches(reconciler: Reconciler) -> None:
+def _correct_launches(reconciler: Reconciler, vcpu_quota: int) -> None:
     @correction(InstanceBackend, "run_instances")
     def launch_as_the_template_says(original: Any, self: Any, image_id: str | None, *args: Any, **kwargs: Any) -> Any:
         # Moto takes type, key, user data and security groups from a launch template, AWS everything that it holds.
@@ -74,6 +75,9 @@ def _correct_launches(reconciler: Reconciler) -> None:
             for tag in specification["Tags"]:
                 own.setdefault(tag["Key"], tag["Value"])
         kwargs["tags"] = tags
+        wanted_type = template.get("InstanceType") if kwargs.get("is_instance_type_default") else None
+        spot = bool(kwargs.get("instance_market_options") or template.get("InstanceMarketOptions"))
+        refuse_beyond(vcpu_quota, self, wanted_type or kwargs["instance_type"], args[0], spot)
         reservation = original(self, image_id, *args, **kwargs)
         profile = template.get("IamInstanceProfile") or {}
         for instance in reservation.instances:

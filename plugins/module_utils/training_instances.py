@@ -24,7 +24,6 @@ NOT_GONE = ("pending", "running", "stopping", "stopped")
 NO_CAPACITY = (
     "InsufficientInstanceCapacity",
     "InsufficientCapacityOnHost",
-    "MaxSpotInstanceCountExceeded",
     "SpotMaxPriceTooLow",
     "UnfulfillableCapacity",
     "Unsupported",

@@ -20,6 +20,7 @@ from ansible.module_utils.training_instances import (
     overdue,
     request,
 )
+from ansible.module_utils.vcpu_quotas import ON_DEMAND, SPOT, USED_UP, code_of, page
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 DOCUMENTATION = r"""
@@ -133,6 +134,10 @@ class NoCapacityError(Exception):
     """EC2 has no such instance now; the message says where."""
 
 
+class QuotaError(Exception):
+    """The account may not have such an instance, however long one waits; the message says what EC2 answered, and where."""
+
+
 def found(ec2: Any, wanted: list[dict[str, Any]]) -> list[Instance]:
     """Returns the instances that the filters describe, the oldest first."""
     pages = ec2.get_paginator("describe_instances").paginate(Filters=wanted)
@@ -151,8 +156,8 @@ def places(parameters: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def start(ec2: Any, parameters: dict[str, Any]) -> Instance:
-    """Starts the instance where there is capacity. Raises NoCapacityError."""
-    refused = []
+    """Starts the instance where there is capacity. Raises NoCapacityError, or QuotaError if only the quota is in the way."""
+    refused: dict[str, str] = {}
     earlier = [
         each["InstanceId"] for each in found(ec2, filters(parameters["tags"], parameters["job"], ["terminated"]))
     ]
@@ -160,10 +165,25 @@ def start(ec2: Any, parameters: dict[str, Any]) -> Instance:
         try:
             return start_at(ec2, parameters, market, subnet_id, earlier)
         except Exception as error:
-            if error_code(error) not in NO_CAPACITY:
+            if error_code(error) not in (*NO_CAPACITY, *USED_UP):
                 raise
-            refused.append(f"{market} in {subnet_id}: {error_code(error)}")
-    raise NoCapacityError("; ".join(refused))
+            refused[f"{market} in {subnet_id}"] = error_code(error)
+    said = "; ".join(f"{place}: {code}" for place, code in refused.items())
+    if set(refused.values()) <= set(USED_UP):
+        raise QuotaError(said)
+    raise NoCapacityError(said)
+
+
+def of_quota(parameters: dict[str, Any], region: str, error: Exception) -> str:
+    """Returns what to do when the quota is used up, on each market that was tried."""
+    kind = parameters["instance_type"]
+    tried = [SPOT, ON_DEMAND] if parameters["on_demand_fallback"] else [parameters["market"]]
+    pages = [page(code, region) for code in (code_of(kind, market) for market in tried) if code]
+    return (
+        f"The account's quota of vCPUs does not allow a {kind} for the job {parameters['job']} ({error}), and waiting does not "
+        f"change that. Ask AWS for more ({' or '.join(pages) or 'Service Quotas, Amazon EC2'}), choose a smaller type, or end "
+        f"what else of the account runs in {region}."
+    )
 
 
 def start_at(ec2: Any, parameters: dict[str, Any], market: str, subnet_id: str, earlier: list[str]) -> Instance:
@@ -214,6 +234,8 @@ def run(module: Any) -> dict[str, Any]:
         return {"changed": True, "instance_id": "", "market": parameters["market"], "ended": []}
     try:
         instance = start(ec2, parameters)
+    except QuotaError as error:
+        module.fail_json(msg=of_quota(parameters, module.region, error))
     except NoCapacityError as error:
         module.fail_json(
             msg=f"EC2 has no {parameters['instance_type']} for the job {parameters['job']} now ({error}). Run the same again "

@@ -43,9 +43,13 @@ class FakeModule:
     def __init__(self, parameters: dict[str, Any], check_mode: bool = False) -> None:
         self.params = parameters
         self.check_mode = check_mode
+        self.warnings: list[str] = []
 
     def client(self, service: str, config: dict[str, Any] | None = None) -> Any:
         return boto3.client(service, region_name=REGION, config=Config(**(config or {})))
+
+    def warn(self, warning: str) -> None:
+        self.warnings.append(warning)
 
     def fail_json(self, msg: str, **_: Any) -> NoReturn:
         raise ModuleFailed(msg)

@@ -155,7 +155,7 @@ def test_a_token_of_an_instance_that_is_gone_is_not_used_again(account: Account,
 
 
 def test_the_next_zone_is_tried_and_then_on_demand_if_allowed(account: Account, parameters: dict[str, Any]) -> None:
-    lacking = ["InsufficientInstanceCapacity", "MaxSpotInstanceCountExceeded"]
+    lacking = ["InsufficientInstanceCapacity", "UnfulfillableCapacity"]
     ec2 = Refusing(spot=lacking[:1])
     run(parameters | {"job": "zone"}, ec2=ec2)
     assert [request["NetworkInterfaces"][0]["SubnetId"] for request in ec2.asked] == parameters["subnet_ids"]

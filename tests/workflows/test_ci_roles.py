@@ -183,6 +183,7 @@ SERVICES = {
     "iam": "iam",
     "logs": "logs",
     "s3": "s3",
+    "service-quotas": "servicequotas",
     "ssm": "ssm",
 }
 # Where the action is not named for the call: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
