@@ -19,6 +19,7 @@ from localcloud.corrections import (
     autoscaling_members,
     budgets,
     cloudwatch,
+    constraints,
     ec2_images,
     ec2_instances,
     ec2_launch_templates,
@@ -80,6 +81,7 @@ def create_application(
     autoscaling_members.apply(fleet)
     budgets.apply()
     cloudwatch.apply(settings)
+    constraints.apply()
     ec2_images.apply(reconciler)
     ec2_instances.apply(reconciler, settings.vcpu_quota)
     ec2_launch_templates.apply()

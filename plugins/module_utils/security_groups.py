@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,6 +23,24 @@ NEW_DEFAULT_GROUP: dict[str, Any] = {
     "egress": {"all to 0.0.0.0/0": ""},
     "tags": {},
 }
+
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html, and API_IpRange.html, Description.
+_LETTERS = "a-z, A-Z, 0-9, spaces and ._-:/()#,@[]+=&;{}!$*"
+_USABLE = re.compile(r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}")
+
+
+def unusable_texts(group: Mapping[str, Any]) -> list[str]:
+    """Returns a sentence for each name and description of one entry of the module's `groups` that EC2 does not take."""
+    texts = {"name": group["name"], "description": group["description"]} | {
+        f"description of the {direction} rule for port {rule['port']}": rule["description"]
+        for direction in DIRECTIONS
+        for rule in group[direction]
+    }
+    return [
+        f"The {what} of the security group {group['name']} is '{text}': EC2 takes at most 255 of {_LETTERS}."
+        for what, text in texts.items()
+        if not _USABLE.fullmatch(text)
+    ]
 
 
 def wanted_rules(rules: list[Mapping[str, Any]], direction: str) -> Rules:

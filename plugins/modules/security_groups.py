@@ -11,6 +11,7 @@ from ansible.module_utils.security_groups import (
     permission,
     rule_changes,
     single_rules,
+    unusable_texts,
     wanted_state,
 )
 from ansible.module_utils.state import any_differ, as_diff, differences, is_unknown, tag_changes, tags_to_list
@@ -152,6 +153,9 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     """Compares each group, and corrects those that differ unless in check mode."""
     ec2 = module.client("ec2")
     vpc_id = module.params["vpc_id"]
+    unusable = [text for group in module.params["groups"] for text in unusable_texts(group)]
+    if unusable:
+        module.fail_json(msg=" ".join(unusable))
     described = {} if is_unknown(vpc_id) else describe(ec2, vpc_id)
     names = {group["GroupId"]: name for name, group in described.items()}
     wanted = {group["name"]: wanted_state(group) for group in module.params["groups"]}
