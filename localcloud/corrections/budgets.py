@@ -1,4 +1,4 @@
-"""AWS Budgets: changing a budget, its tags, and who is notified, none of which moto knows.
+"""AWS Budgets: changing a budget, its filter, its tags, and who is notified, none of which moto knows.
 
 The pages that are named are of https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/.
 """
@@ -11,15 +11,42 @@ from typing import Any
 from moto.budgets.exceptions import NotFoundException
 from moto.budgets.models import Budget
 from moto.budgets.responses import BudgetsResponse
+from moto.core.exceptions import JsonRESTError
 from moto.core.utils import unix_time
 
 from localcloud.corrections.patching import addition, correction
 
 
 def apply() -> None:
-    """Add UpdateBudget, DescribeSubscribersForNotification and the calls about tags."""
+    """Add UpdateBudget, DescribeSubscribersForNotification and the calls about tags; show a filter to who asks for it."""
+    _correct_filters()
     _add_updates()
     _add_tags()
+
+
+def _correct_filters() -> None:
+    # API_budgets_DescribeBudget.html and API_budgets_DescribeBudgets.html, ShowFilterExpression.
+    @correction(BudgetsResponse, "describe_budget")
+    def one(original: Any, self: Any) -> str:
+        found = json.loads(original(self))["Budget"]
+        return json.dumps({"Budget": _shown(self, found)})
+
+    @correction(BudgetsResponse, "describe_budgets")
+    def several(original: Any, self: Any) -> str:
+        found = json.loads(original(self))["Budgets"]
+        return json.dumps({"Budgets": [_shown(self, budget) for budget in found]})
+
+
+def _shown(response: Any, budget: dict[str, Any]) -> dict[str, Any]:
+    hidden = set() if response._get_param("ShowFilterExpression") else {"FilterExpression"}
+    return {key: value for key, value in budget.items() if key not in hidden}
+
+
+def _check(budget: dict[str, Any]) -> None:
+    # AWS takes such a budget, and never counts anything for it: Cost Explorer says that "Selected metrics cannot be null"
+    # (hashicorp/terraform-provider-aws#46866). Nobody sees that in a rehearsal, where nothing costs anything: so it is refused.
+    if budget.get("FilterExpression") and not budget.get("Metrics"):
+        raise JsonRESTError("InvalidParameterException", "Selected metrics cannot be null: a filter needs Metrics.")
 
 
 def _add_updates() -> None:
@@ -27,6 +54,7 @@ def _add_updates() -> None:
     def update_budget(self: Any) -> str:
         # API_budgets_UpdateBudget.html: notifications and their subscribers stay; so does what AWS has calculated.
         new = self._get_param("NewBudget")
+        _check(new)
         budget = _named(self, self._get_param("AccountId"), new["BudgetName"])
         kept = {key: budget.budget[key] for key in ("TimePeriod",) if key in budget.budget}
         budget.budget = kept | new | {"LastUpdatedTime": unix_time()}
@@ -47,6 +75,7 @@ def _add_tags() -> None:
     @correction(BudgetsResponse, "create_budget")
     def with_tags(original: Any, self: Any) -> str:
         # API_budgets_CreateBudget.html: ResourceTags.
+        _check(self._get_param("Budget"))
         answer: str = original(self)
         budget = _named(self, self._get_param("AccountId"), self._get_param("Budget")["BudgetName"])
         _tags(budget).update(_as_dict(self._get_param("ResourceTags", [])))

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from ansible.module_utils.state import tags_to_dict
 
 UNIT = "USD"
 PERIOD = "MONTHLY"
+# What is billed, before it is spread over the months of a reservation. A budget with a filter and without a metric is taken and
+# never counts anything ("Selected metrics cannot be null": hashicorp/terraform-provider-aws#46866).
+METRICS = ("UnblendedCost",)
 
 
 def wanted_state(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,6 +30,7 @@ def wanted_state(parameters: Mapping[str, Any]) -> dict[str, Any]:
         "limit": {"amount": float(parameters["limit"]), "unit": UNIT},
         "type": "COST",
         "period": PERIOD,
+        "metrics": list(METRICS),
         "cost_tags": {key: str(value) for key, value in parameters["cost_tags"].items()},
         "notifications": dict.fromkeys(keys, subscribers) if subscribers else {},
         "tags": dict(parameters["tags"]),
@@ -39,6 +44,7 @@ def found_state(budget: Mapping[str, Any], notifications: list[dict[str, Any]]) 
         "limit": {"amount": float(limit.get("Amount", 0)), "unit": limit.get("Unit")},
         "type": budget["BudgetType"],
         "period": budget["TimeUnit"],
+        "metrics": budget.get("Metrics", list(METRICS)),
         "cost_tags": _cost_tags(budget.get("FilterExpression") or {}),
         "notifications": {notification_key(item): sorted(item["Subscribers"]) for item in notifications},
         "tags": tags_to_dict(budget["Tags"]),
@@ -63,9 +69,15 @@ def budget_request(name: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
         "BudgetName": name,
         "BudgetType": wanted["type"],
         "TimeUnit": wanted["period"],
-        "BudgetLimit": {"Amount": f"{wanted['limit']['amount']:g}", "Unit": wanted["limit"]["unit"]},
+        "BudgetLimit": {"Amount": _plain(wanted["limit"]["amount"]), "Unit": wanted["limit"]["unit"]},
+        "Metrics": wanted["metrics"],
         "FilterExpression": {"And": parts} if len(parts) > 1 else parts[0],
     }
+
+
+def _plain(amount: float) -> str:
+    """Returns an amount as Budgets takes it: without an exponent, however large it is."""
+    return f"{Decimal(str(amount)):f}"
 
 
 def identity(notification: Mapping[str, Any]) -> dict[str, Any]:

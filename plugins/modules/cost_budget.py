@@ -100,7 +100,8 @@ def arn_of(of_budget: dict[str, str]) -> str:
 def describe(client: Any, of_budget: dict[str, str]) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
     """Reads a budget, its tags within, and its notifications with their subscribers; None if there is none."""
     try:
-        budget = client.describe_budget(**of_budget)["Budget"]
+        # Without this word AWS answers with everything but the filter.
+        budget = client.describe_budget(**of_budget, ShowFilterExpression=True)["Budget"]
     except Exception as error:
         if error_code(error) == "NotFoundException":
             return None

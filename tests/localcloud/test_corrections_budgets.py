@@ -42,6 +42,26 @@ def test_a_new_limit_leaves_notifications_and_period(budgets: Any) -> None:
     assert found["Subscribers"] == [SUBSCRIBER]
 
 
+FILTER = {"Tags": {"Key": "Project", "Values": ["pettracker"], "MatchOptions": ["EQUALS"]}}
+
+
+def test_a_filter_is_shown_to_who_asks_for_it(budgets: Any) -> None:
+    new = budget("100") | {"FilterExpression": FILTER, "Metrics": ["UnblendedCost"]}
+    budgets.update_budget(AccountId=constants.ACCOUNT_ID, NewBudget=new)
+    assert "FilterExpression" not in budgets.describe_budget(**OWN)["Budget"]
+    (listed,) = budgets.describe_budgets(AccountId=constants.ACCOUNT_ID, ShowFilterExpression=True)["Budgets"]
+    assert listed["FilterExpression"] == FILTER
+    assert budgets.describe_budget(**OWN, ShowFilterExpression=True)["Budget"] == listed
+
+
+@pytest.mark.parametrize("call", ["create_budget", "update_budget"])
+def test_a_filter_without_a_metric_which_aws_takes_and_never_counts_is_refused(budgets: Any, call: str) -> None:
+    name = "Budget" if call == "create_budget" else "NewBudget"
+    without = budget("100") | {"FilterExpression": FILTER}
+    with pytest.raises(ClientError, match="Selected metrics cannot be null"):
+        getattr(budgets, call)(AccountId=constants.ACCOUNT_ID, **{name: without})
+
+
 def test_tags_are_those_that_it_was_made_with_and_those_that_were_added(budgets: Any) -> None:
     budgets.tag_resource(ResourceARN=ARN, ResourceTags=[{"Key": "Owner", "Value": "ann"}])
     budgets.untag_resource(ResourceARN=ARN, ResourceTagKeys=["Project", "Missing"])

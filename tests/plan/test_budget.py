@@ -44,8 +44,9 @@ def test_a_budget_is_announced_made_and_left_alone(client: Client) -> None:
     assert {"limit.amount", "cost_tags.Project", "notifications.ACTUAL GREATER_THAN 80 PERCENTAGE"} <= announced
     assert run(client) == announced
     assert run(client, check_mode=True) == run(client) == set()
-    budget = budgets.describe_budget(**OWN)["Budget"]
-    assert (budget["BudgetLimit"], budget["TimeUnit"]) == ({"Amount": "150", "Unit": "USD"}, "MONTHLY")
+    budget = budgets.describe_budget(**OWN, ShowFilterExpression=True)["Budget"]
+    assert (budget["BudgetLimit"], budget["TimeUnit"]) == ({"Amount": "150.0", "Unit": "USD"}, "MONTHLY")
+    assert budget["Metrics"] == ["UnblendedCost"]
     assert [part["Tags"]["Key"] for part in budget["FilterExpression"]["And"]] == ["Environment", "Project"]
     subscribers = budgets.describe_subscribers_for_notification(**OWN, Notification=AT_80)["Subscribers"]
     assert [item["SubscriptionType"] for item in subscribers] == ["EMAIL", "SNS"]
@@ -55,6 +56,7 @@ def test_a_budget_is_announced_made_and_left_alone(client: Client) -> None:
     ("changed", "fields"),
     [
         ({"limit": 99.5}, {"limit.amount"}),
+        ({"limit": 2_500_000.0}, {"limit.amount"}),
         ({"cost_tags": {"Project": "pettracker"}}, {"cost_tags.Environment"}),
         ({"tags": {"Project": "pettracker", "Owner": "ann"}}, {"tags.Environment", "tags.Owner"}),
         (
@@ -80,10 +82,11 @@ def test_what_is_changed_by_hand_is_named_and_repaired(client: Client) -> None:
     new = {key: budget[key] for key in ("BudgetName", "BudgetType", "TimeUnit")}
     everything = {"Dimensions": {"Key": "REGION", "Values": ["us-east-1"]}}
     limit = {"Amount": "9999", "Unit": "USD"}
-    budgets.update_budget(AccountId=ACCOUNT, NewBudget=new | {"BudgetLimit": limit, "FilterExpression": everything})
+    changed = {"BudgetLimit": limit, "FilterExpression": everything, "Metrics": ["BlendedCost"]}
+    budgets.update_budget(AccountId=ACCOUNT, NewBudget=new | changed)
     budgets.delete_notification(**OWN, Notification=AT_80)
     assert run(client, check_mode=True) == {
-        *("limit.amount", "cost_tags.Project", "cost_tags.Environment", "cost_tags.another filter"),
+        *("limit.amount", "metrics", "cost_tags.Project", "cost_tags.Environment", "cost_tags.another filter"),
         "notifications.ACTUAL GREATER_THAN 80 PERCENTAGE",
     }
     run(client)
