@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,16 @@ def test_the_rehearsal_must_run_before_commands_that_need_it(clone):
     done = run(clone, "scripts/with-environment", "local", "true")
     assert done.returncode == 2
     assert "make rehearse" in done.stderr
+
+
+def test_clients_of_aws_are_patient_when_it_throttles(clone):
+    (clone / "inventories/dev").mkdir()
+    read = "[client.get_config_variable(name) for name in ('retry_mode', 'max_attempts')]"
+    ask = f"import botocore.session; client = botocore.session.get_session(); print(*{read})"
+    told = {"AWS_RETRY_MODE": "", "AWS_MAX_ATTEMPTS": ""}
+    assert run(clone, "scripts/with-environment", "dev", sys.executable, "-c", ask, **told).stdout == "standard 10\n"
+    told = {"AWS_RETRY_MODE": "adaptive", "AWS_MAX_ATTEMPTS": "3"}
+    assert run(clone, "scripts/with-environment", "dev", sys.executable, "-c", ask, **told).stdout == "adaptive 3\n"
 
 
 def test_commands_for_the_rehearsal_get_its_endpoint(clone):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
+from ansible.module_utils.refusals import unless_gone
 from ansible.module_utils.state import tags_to_dict
 
 # ListCertificates leaves out everything but RSA keys of 1024 and 2048 bits unless it is asked.
@@ -17,4 +19,5 @@ def every_certificate(client: Any) -> Iterator[tuple[str, dict[str, str]]]:
     for page in client.get_paginator("list_certificates").paginate(Includes={"keyTypes": KEY_TYPES}):
         for summary in page["CertificateSummaryList"]:
             arn = summary["CertificateArn"]
-            yield arn, tags_to_dict(client.list_tags_for_certificate(CertificateArn=arn)["Tags"])
+            read = functools.partial(client.list_tags_for_certificate, CertificateArn=arn)
+            yield arn, tags_to_dict(unless_gone(read, {"Tags": []})["Tags"])

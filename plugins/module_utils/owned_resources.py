@@ -7,12 +7,14 @@ Tagging API does not know every kind here, and lists resources for a while after
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils.certificates import every_certificate
+from ansible.module_utils.refusals import BUSY, gone, unless_gone
 from ansible.module_utils.state import error_code, tags_to_dict
 
 Client = Any
@@ -22,17 +24,6 @@ Tags = Mapping[str, str]
 # Seconds between two looks at something that is being removed, and how long to keep looking: a NAT gateway takes minutes.
 PAUSE = 2.0
 PATIENCE = 900.0
-
-# A removal that meets one of these has to wait for an earlier one to take effect.
-BUSY = (
-    "DependencyViolation",
-    "ResourceInUse",
-    "ResourceInUseException",
-    "ScalingActivityInProgress",
-    "InvalidIPAddress.InUse",
-    "InvalidSnapshot.InUse",
-    "VolumeInUse",
-)
 
 
 @dataclass(frozen=True)
@@ -113,11 +104,19 @@ def _elb(operation: str, key: str, identity: str) -> Callable[[Client, Tags], It
         arns = [resource[identity] for resource in _pages(client, operation, key)]
         # DescribeTags takes at most twenty ARNs.
         for begin in range(0, len(arns), 20):
-            for answer in client.describe_tags(ResourceArns=arns[begin : begin + 20])["TagDescriptions"]:
+            for answer in _tags_of(client, arns[begin : begin + 20]):
                 if carries(answer["Tags"], tags):
                     yield answer["ResourceArn"]
 
     return found
+
+
+def _tags_of(client: Client, arns: list[str]) -> list[dict[str, Any]]:
+    """Returns DescribeTags of balancers or their groups; it refuses them all if one has gone, and then asks for each."""
+    answers: list[dict[str, Any]] | None = unless_gone(
+        lambda: client.describe_tags(ResourceArns=arns)["TagDescriptions"], None if len(arns) > 1 else []
+    )
+    return answers if answers is not None else [answer for arn in arns for answer in _tags_of(client, [arn])]
 
 
 def _certificates(client: Client, tags: Tags) -> Iterator[str]:
@@ -128,7 +127,8 @@ def _certificates(client: Client, tags: Tags) -> Iterator[str]:
 
 def _alarms(client: Client, tags: Tags) -> Iterator[str]:
     for alarm in _pages(client, "describe_alarms", "MetricAlarms"):
-        if carries(client.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"], tags):
+        read = functools.partial(client.list_tags_for_resource, ResourceARN=alarm["AlarmArn"])
+        if carries(unless_gone(read, {}).get("Tags", []), tags):
             yield alarm["AlarmName"]
 
 
@@ -140,7 +140,8 @@ def _parameters(client: Client, tags: Tags) -> Iterator[str]:
 
 def _log_groups(client: Client, tags: Tags) -> Iterator[str]:
     for group in _pages(client, "describe_log_groups", "logGroups"):
-        found = client.list_tags_for_resource(resourceArn=group["arn"].removesuffix(":*"))["tags"]
+        read = functools.partial(client.list_tags_for_resource, resourceArn=group["arn"].removesuffix(":*"))
+        found = unless_gone(read, {}).get("tags", {})
         if tags.items() <= found.items():
             yield group["logGroupName"]
 
@@ -150,8 +151,8 @@ def _buckets(client: Client, tags: Tags) -> Iterator[str]:
         try:
             found = client.get_bucket_tagging(Bucket=bucket["Name"])["TagSet"]
         except Exception as error:
-            if error_code(error) in ("NoSuchTagSet", "NoSuchBucket", "AccessDenied"):
-                continue  # without tags, or somebody else's
+            if error_code(error) in ("NoSuchTagSet", "AccessDenied") or gone(error):
+                continue  # without tags, somebody else's, or gone
             raise
         if carries(found, tags):
             yield bucket["Name"]
@@ -162,7 +163,8 @@ def _budgets(client: OfAccount, tags: Tags) -> Iterator[str]:
         for budget in page.get("Budgets", []):
             name = budget["BudgetName"]
             arn = f"arn:aws:budgets::{client.account}:budget/{name}"
-            if carries(client.budgets.list_tags_for_resource(ResourceARN=arn).get("ResourceTags", []), tags):
+            read = functools.partial(client.budgets.list_tags_for_resource, ResourceARN=arn)
+            if carries(unless_gone(read, {}).get("ResourceTags", []), tags):
                 yield name
 
 
@@ -173,7 +175,8 @@ def _remove_budget(client: OfAccount, name: str) -> None:
 def _profiles(client: Client, tags: Tags) -> Iterator[str]:
     for profile in _pages(client, "list_instance_profiles", "InstanceProfiles"):
         name = profile["InstanceProfileName"]
-        if carries(client.get_instance_profile(InstanceProfileName=name)["InstanceProfile"].get("Tags", []), tags):
+        read = functools.partial(client.get_instance_profile, InstanceProfileName=name)
+        if carries(unless_gone(read, {}).get("InstanceProfile", {}).get("Tags", []), tags):
             yield name
 
 
@@ -181,7 +184,8 @@ def _roles(client: Client, tags: Tags) -> Iterator[str]:
     for role in _pages(client, "list_roles", "Roles"):
         if role["Path"].startswith("/aws-service-role/"):
             continue
-        if carries(client.list_role_tags(RoleName=role["RoleName"])["Tags"], tags):
+        read = functools.partial(client.list_role_tags, RoleName=role["RoleName"])
+        if carries(unless_gone(read, {}).get("Tags", []), tags):
             yield role["RoleName"]
 
 
@@ -380,10 +384,11 @@ def remove(
                 try:
                     kind.remove(client, identity)
                 except Exception as error:
-                    if error_code(error) not in BUSY:
+                    if error_code(error) in BUSY:
+                        continue
+                    if not gone(error):
                         raise
-                else:
-                    asked.add(identity)
+                asked.add(identity)
             if time.monotonic() > deadline:
                 return listed(clients, tags, kept)
             if any(True for _ in kind.found(client, tags)):

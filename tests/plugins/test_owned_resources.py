@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
+from ansible.module_utils import owned_resources
 from ansible.module_utils.owned_resources import KINDS, listed, remove
+from ansible.module_utils.refusals import gone
+from botocore import xform_name
 from botocore.exceptions import ClientError
 
 Account = Callable[[str], Any]
@@ -97,3 +103,99 @@ def test_what_cannot_be_removed_in_time_is_named(environments: Account, monkeypa
         (type(first)("VPC", "ec2", next(kind for kind in KINDS if kind.name == "VPC").found, stuck),),
     )
     assert list(remove(environments, DEV, patience=0)) == ["VPC"]
+
+
+class Hasty:
+    """A client of an account in which things go away between the listing and the next call about them."""
+
+    def __init__(self, client: Any, remove: Callable[[Any], Any], call: str) -> None:
+        self._client, self._remove, self._call = client, remove, call
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._call:
+            self._call = ""
+            self._remove(self._client)
+        return getattr(self._client, name)
+
+
+OTHERS = "somebody-else"
+
+
+@pytest.mark.parametrize(
+    ("service", "call", "make", "vanish"),
+    [
+        (
+            *("iam", "list_role_tags"),
+            lambda iam: iam.create_role(RoleName=OTHERS, AssumeRolePolicyDocument="{}"),
+            lambda iam: iam.delete_role(RoleName=OTHERS),
+        ),
+        (
+            *("iam", "get_instance_profile"),
+            lambda iam: iam.create_instance_profile(InstanceProfileName=OTHERS),
+            lambda iam: iam.delete_instance_profile(InstanceProfileName=OTHERS),
+        ),
+        (
+            *("logs", "list_tags_for_resource"),
+            lambda logs: logs.create_log_group(logGroupName=OTHERS),
+            lambda logs: logs.delete_log_group(logGroupName=OTHERS),
+        ),
+        (
+            *("logs", "delete_log_group"),
+            lambda logs: logs.create_log_group(logGroupName=OTHERS, tags=DEV),
+            lambda logs: logs.delete_log_group(logGroupName=OTHERS),
+        ),
+        (
+            *("iam", "list_attached_role_policies"),
+            lambda iam: iam.create_role(RoleName=OTHERS, AssumeRolePolicyDocument="{}", Tags=pairs(DEV)),
+            lambda iam: iam.delete_role(RoleName=OTHERS),
+        ),
+    ],
+    ids=["role", "profile", "group", "removed group", "removed role"],
+)
+def test_what_goes_away_meanwhile_stops_nothing(
+    account: Account, service: str, call: str, make: Callable[[Any], Any], vanish: Callable[[Any], Any]
+) -> None:
+    make(account(service))
+    hasty = Hasty(account(service), vanish, call)
+    assert remove(lambda asked: hasty if asked == service else account(asked), DEV) == {}
+    assert hasty._call == "", "it was not asked"
+
+
+def calls_of(service: str) -> set[str]:
+    """The operations of a service that the module may call, by the names in its text."""
+    names = set(re.findall(r"\w+", Path(owned_resources.__file__).read_text()))
+    model = botocore.session.get_session().get_service_model(service)
+    return {operation for operation in model.operation_names if xform_name(operation) in names}
+
+
+@pytest.mark.parametrize("service", sorted({kind.service for kind in KINDS} - {"ec2", "s3", "autoscaling"}))
+def test_each_services_own_word_for_gone_is_known(service: str) -> None:
+    model = botocore.session.get_session().get_service_model(service)
+    said = {
+        error.error_code
+        for operation in calls_of(service)
+        for error in model.operation_model(operation).error_shapes
+        if re.search(r"does ?n[o']t exist|can.t locate|can.t be found|cannot be found", error.documentation)
+        and not re.search(r"policy|topic", error.name, re.IGNORECASE)
+    }
+    assert said
+    for code in said:
+        assert gone(ClientError({"Error": {"Code": code}}, "x")), code
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "expected"),
+    [
+        # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html; its model has no errors.
+        ("InvalidVpcID.NotFound", "", True),
+        ("InvalidAMIID.Unavailable", "", True),
+        ("NatGatewayNotFound", "", True),
+        ("NoSuchBucket", "", True),
+        ("ValidationError", "AutoScalingGroup name not found - AutoScalingGroup 'a' not found", True),
+        ("ValidationError", "1 validation error detected", False),
+        ("DependencyViolation", "", False),
+        ("AccessDenied", "", False),
+    ],
+)
+def test_codes_that_no_model_has(code: str, message: str, expected: bool) -> None:
+    assert gone(ClientError({"Error": {"Code": code, "Message": message}}, "x")) == expected
