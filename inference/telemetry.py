@@ -5,6 +5,7 @@ agent makes dimensions of the tags and adds those of the instance. Our own becau
 PyPI's `statsd` has had no release since 2022.
 """
 
+import asyncio
 import socket
 from contextlib import suppress
 
@@ -12,6 +13,8 @@ from inference import logs
 
 LATENCY = "InferenceLatency"
 ERRORS = "InferenceErrors"
+# Between two counts of no error: within each interval of the agent, which is a minute by default, there are some.
+ZERO_SECONDS = 5.0
 
 
 class Telemetry:
@@ -43,6 +46,16 @@ class Telemetry:
     def error(self, code: str) -> None:
         """Count a prediction that failed for a reason of the server's own; `code` is the error code of the answer."""
         self._send(f"{ERRORS}:1|c|#code:{code}")
+
+    async def count_no_errors(self) -> None:
+        """Count no error again and again, until cancelled.
+
+        An alarm takes a minute without a count for one that it knows nothing of, and judges older ones instead ("Configuring
+        how CloudWatch alarms treat missing data" in the CloudWatch user guide).
+        """
+        while True:
+            self._send(f"{ERRORS}:0|c")
+            await asyncio.sleep(ZERO_SECONDS)
 
     def count(self, name: str, number: int, **tags: str) -> None:
         """Add to a counter; a number of 0 is not sent."""

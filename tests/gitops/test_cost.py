@@ -147,7 +147,7 @@ def test_a_name_ends_no_cell(service: State) -> None:
 def test_nothing_changed_is_said_so_and_lists_nothing(service: State) -> None:
     found = compare(service, service)
     assert cost_text.comment_part(found) == (
-        "**Cost per month:** $219.70, unchanged (with all hosts that scaling may start $774.50)."
+        "**Cost per month:** $220.90, unchanged (with all hosts that scaling may start $775.70)."
     )
 
 
@@ -185,7 +185,7 @@ def test_a_type_without_a_price_is_named_and_no_difference_is_claimed(service: S
     assert (
         "`Auto Scaling group service`: no price known for c9.large in us-east-1: 2 to 10 On-Demand and 0 Spot" in part
     )
-    assert "| `Auto Scaling group service` | $139.90 to $694.70 | $15.80 to $74.20 | not known |" in part
+    assert "| `Auto Scaling group service` | $141.10 to $695.90 | $17.00 to $75.40 | not known |" in part
     # What has a price is counted nevertheless.
     assert found.after.by_service()["volumes"] == dollars("8.00", "40.00")
 
@@ -335,7 +335,7 @@ def test_an_inventory_overrides_single_assumptions(tmp_path: Path) -> None:
 def test_the_report_for_programs_has_everything(service: State) -> None:
     report = cost_text.as_json(compare(service, changed(service, TEMPLATE, instance_type="c9.large")))
     report = json.loads(json.dumps(report))
-    assert report["before"]["total"] == {"least": "219.70", "most": "774.50"}
+    assert report["before"]["total"] == {"least": "220.90", "most": "775.70"}
     assert (report["region"], report["difference"], report["usage"]["hours"]) == ("us-east-1", None, "730")
     assert [gap["resource"] for gap in report["after"]["not_priced"]] == ["Auto Scaling group service"]
     assert {"resource", "service", "part", "least", "most"} == set(report["before"]["lines"][0])
@@ -347,7 +347,7 @@ def test_the_comment_carries_the_same_plan_with_and_without_a_cost(service: Stat
     text = body(plan, "## Plan: staging", "abc", part)
     assert (
         text.index("## Plan")
-        < text.index("**Cost per month:** $219.70 → $289.05 (+$69.35; with all")
+        < text.index("**Cost per month:** $220.90 → $290.25 (+$69.35; with all")
         < text.index("Of abc")
     )
     with_cost, without = carried(text, "staging"), carried(body(plan, "## Plan: staging", "abc"), "staging")
@@ -397,12 +397,12 @@ def test_the_commands_show_it_and_write_it(written: Path) -> None:
     done = CliRunner().invoke(main, ["cost", "--env", "staging"])
     assert done.exit_code == 0, done.output
     assert (
-        "staging: Cost per month: $219.70 → $289.05 (+$69.35; with all hosts that scaling may start $774.50"
+        "staging: Cost per month: $220.90 → $290.25 (+$69.35; with all hosts that scaling may start $775.70"
         in done.output
     )
     assert json.loads((written / "cost.json").read_text())["difference"] == {"least": "69.35", "most": "0.00"}
     assert CliRunner().invoke(main, ["comment", "--env", "staging"]).exit_code == 0
-    assert "**Cost per month:** $219.70 → $289.05" in (written / "comment.md").read_text()
+    assert "**Cost per month:** $220.90 → $290.25" in (written / "comment.md").read_text()
 
 
 def test_a_wrong_assumption_keeps_no_plan_from_its_reviewers(written: Path) -> None:

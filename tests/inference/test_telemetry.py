@@ -1,11 +1,13 @@
 """Figures for CloudWatch, as the agent on the host gets them."""
 
+import asyncio
 import logging
 import socket
 from collections.abc import Iterator
 
 import pytest
 
+from inference import telemetry as module
 from inference.telemetry import Telemetry
 
 
@@ -29,6 +31,20 @@ def test_a_latency_is_a_timing_in_milliseconds(agent: socket.socket) -> None:
 def test_a_failure_is_a_count_under_its_code(agent: socket.socket) -> None:
     telemetry_for(agent).error("deadline_exceeded")
     assert agent.recv(1024) == b"InferenceErrors:1|c|#code:deadline_exceeded"
+
+
+def test_no_error_is_counted_again_and_again_until_the_end(
+    agent: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ZERO_SECONDS", 0.001)
+
+    async def count() -> None:
+        counting = asyncio.ensure_future(telemetry_for(agent).count_no_errors())
+        received = [await asyncio.to_thread(agent.recv, 1024) for _ in range(3)]
+        counting.cancel()
+        assert received == [b"InferenceErrors:0|c"] * 3
+
+    asyncio.run(count())
 
 
 def test_an_agent_that_is_away_and_comes_back_costs_the_figures_between(agent: socket.socket) -> None:

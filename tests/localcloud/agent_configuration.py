@@ -13,7 +13,8 @@ FULL: dict[str, Any] = {
             "AutoScalingGroupName": "${aws:AutoScalingGroupName}",
             "InstanceId": "${aws:InstanceId}",
         },
-        "aggregation_dimensions": [["AutoScalingGroupName"]],
+        "aggregation_dimensions": [["AutoScalingGroupName"], []],
+        "force_flush_interval": 5,
         "metrics_collected": {
             "mem": {"measurement": ["mem_used_percent"]},
             "disk": {"measurement": ["used_percent"], "resources": ["/"], "drop_device": True},
@@ -29,7 +30,7 @@ FULL: dict[str, Any] = {
             "files": {
                 "collect_list": [
                     {
-                        "file_path": "/var/log/pettracker/*.log",
+                        "file_path": "/var/log/pettracker/inference.log",
                         "log_group_name": "/pettracker/ml-server",
                         "log_stream_name": "{instance_id}",
                         "retention_in_days": 30,

@@ -28,10 +28,13 @@ class TestConfiguration:
         parsed = parse(configuration())
         assert (parsed.run_as_user, parsed.region, parsed.namespace) == ("cwagent", "us-east-1", "PetTracker/ML")
         assert parsed.dimensions == ("AutoScalingGroupName", "InstanceId")
-        assert parsed.aggregations == (("AutoScalingGroupName",),)
+        assert parsed.aggregations == (("AutoScalingGroupName",), ())
+        assert parsed.push_seconds == 5
         assert parsed.figures == (Figure("mem", 10), Figure("disk", 10, ("/",), True))
         assert parsed.statsd == Statsd("127.0.0.1:8125", 20)
-        assert parsed.log_files == (LogFile("/var/log/pettracker/*.log", "/pettracker/ml-server", "{instance_id}", 30),)
+        assert parsed.log_files == (
+            LogFile("/var/log/pettracker/inference.log", "/pettracker/ml-server", "{instance_id}", 30),
+        )
 
     @pytest.mark.parametrize(
         ("section", "value", "named"),
@@ -46,9 +49,15 @@ class TestConfiguration:
             ("metrics", {"metrics_collected": {"statsd": {"metrics_aggregation_interval": 60}}}, "must be 0"),
             ("metrics", {"metrics_collected": {"statsd": {"service_address": ":8125"}}}, "statsd.service_address"),
             ("metrics", {"metrics_collected": {"statsd": {"metric_separator": "."}}}, "statsd.metrics_aggregation"),
+            ("metrics", {"namespace": "x"}, "metrics.metrics_collected is missing"),
             ("metrics", {"append_dimensions": {"Host": "x"}}, "metrics.append_dimensions"),
             ("metrics", {"append_dimensions": {"InstanceId": "i-1"}}, "metrics.append_dimensions"),
             ("metrics", {"aggregation_dimensions": [["Host"]]}, "metrics.aggregation_dimensions"),
+            ("metrics", {"aggregation_dimensions": []}, "metrics.aggregation_dimensions"),
+            ("metrics", {"aggregation_dimensions": [[], []]}, "metrics.aggregation_dimensions"),
+            ("metrics", {"aggregation_dimensions": [["InstanceId", "InstanceId"]]}, "metrics.aggregation_dimensions"),
+            ("metrics", {"force_flush_interval": 0}, "metrics.force_flush_interval"),
+            ("metrics", {"force_flush_interval": 200_000}, "metrics.force_flush_interval"),
             ("logs", {"logs_collected": {"windows_events": {}}}, "logs.logs_collected.windows_events"),
             ("logs", [], "logs must be an object"),
         ],
@@ -181,12 +190,18 @@ class TestFollowing:
         lines = self.drain(follower)
         assert (len(lines), "".join(lines[:2]), lines[2]) == (3, "x" * (EVENT_BYTES + 10), "end")
 
-    def test_files_that_come_later_are_followed_too(self, tmp_path: Path) -> None:
-        followers = Followers(f"{tmp_path}/*.log", tmp_path)
+    def test_of_a_pattern_only_the_file_written_last_is_found(self, tmp_path: Path) -> None:
+        followers = Followers(f"{tmp_path}/*.log*", tmp_path / "state")
+        followers.look()
         assert followers.current() == []
-        for name in ("a.log", "b.log", "c.txt"):
+        for second, name in enumerate(("never.log", "last.log", "old.log.gz"), 1):
             (tmp_path / name).write_text("x\n")
-        assert sorted(follower.path.name for follower in followers.current()) == ["a.log", "b.log"]
+            os.utime(tmp_path / name, (second, second))
+        followers.look()
+        assert [follower.path.name for follower in followers.current()] == ["last.log"]
+        (tmp_path / "new.log").write_text("x\n")
+        followers.look()
+        assert [follower.path.name for follower in followers.current()] == ["last.log", "new.log"]
 
 
 def test_batches_keep_to_the_services_limits() -> None:
@@ -209,16 +224,24 @@ def test_disks_are_those_named_or_all_real_ones() -> None:
     assert 0 < figure["value"] <= 100
 
 
-def test_figures_are_published_per_instance_and_per_group() -> None:
+def test_figures_are_published_per_instance_and_per_group_and_of_all() -> None:
     parsed = parse(configuration())
     figure = {"name": "mem_used_percent", "value": 1.0, "dimensions": {}}
-    both = with_dimensions([figure], parsed, {"InstanceId": "i-1", "AutoScalingGroupName": "fleet"})
-    assert [published["dimensions"] for published in both] == [
+    three = with_dimensions([figure], parsed, {"InstanceId": "i-1", "AutoScalingGroupName": "fleet"})
+    assert [published["dimensions"] for published in three] == [
         {"AutoScalingGroupName": "fleet", "InstanceId": "i-1"},
         {"AutoScalingGroupName": "fleet"},
+        {},
     ]
     alone = with_dimensions([figure], parsed, {"InstanceId": "i-1"})
-    assert [published["dimensions"] for published in alone] == [{"InstanceId": "i-1"}]
+    assert [published["dimensions"] for published in alone] == [{"InstanceId": "i-1"}, {}]
+
+
+def test_an_aggregation_has_fewer_dimensions_than_the_figure() -> None:
+    metrics = FULL["metrics"] | {"append_dimensions": {"AutoScalingGroupName": "${aws:AutoScalingGroupName}"}}
+    figure = {"name": "mem_used_percent", "value": 1.0, "dimensions": {}}
+    published = with_dimensions([figure], parse(configuration(metrics=metrics)), {"AutoScalingGroupName": "fleet"})
+    assert [one["dimensions"] for one in published] == [{"AutoScalingGroupName": "fleet"}, {}]
 
 
 def test_requests_are_signed_as_botocore_signs_them() -> None:

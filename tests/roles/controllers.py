@@ -18,3 +18,9 @@ def environment_of(endpoint: str) -> dict[str, str]:
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_REGION": "us-east-1",
     }
+
+
+def like_playbooks(directory: Path) -> None:
+    """Let a playbook in a directory see the variables that the project's own playbooks see."""
+    for folder in ("group_vars", "vars"):
+        (directory / folder).symlink_to(ROOT / "playbooks" / folder)

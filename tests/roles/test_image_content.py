@@ -16,7 +16,7 @@ import yaml
 from moto.ec2.models import ec2_backends
 from moto.server import ThreadedMotoServer
 
-from tests.roles.controllers import environment_of
+from tests.roles.controllers import environment_of, like_playbooks
 
 ROOT = Path(__file__).parents[2]
 RELEASE = {"model_version": "1.0.0", "model_digest": "sha256:" + "a" * 64}
@@ -67,8 +67,7 @@ class Controller:
         )
         self._environment = environment_of(endpoint)
         self._directory = directory
-        for folder in ("group_vars", "vars"):
-            (directory / folder).symlink_to(ROOT / "playbooks" / folder)
+        like_playbooks(directory)
 
     def image(self, name: str, owner: str, **tags: str) -> None:
         """Put an image into the account."""

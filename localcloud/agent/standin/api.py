@@ -117,11 +117,11 @@ class Api:
         self._credentials: Credentials | None = None
 
     def put_metrics(self, namespace: str, data: Iterable[Mapping[str, Any]]) -> None:
-        """Send figures: each with `name`, `dimensions` and `value`, or `values` with their counts; `unit` if it has one."""
+        """Send figures: `name`, `timestamp`, `dimensions` and `value`, or `values` with their counts; `unit` if it has one."""
         fields = {"Action": "PutMetricData", "Version": "2010-08-01", "Namespace": namespace}
         for number, figure in enumerate(data, 1):
             member = f"MetricData.member.{number}"
-            fields |= {f"{member}.MetricName": figure["name"], f"{member}.Timestamp": datetime.now(UTC).isoformat()}
+            fields |= {f"{member}.MetricName": figure["name"], f"{member}.Timestamp": figure["timestamp"].isoformat()}
             if "unit" in figure:
                 fields[f"{member}.Unit"] = figure["unit"]
             if "value" in figure:

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 # CloudWatch Logs accepts these periods only (PutRetentionPolicy); -1 keeps events for ever.
 RETENTIONS = {
@@ -44,6 +44,8 @@ DIMENSIONS = {
     "InstanceType": "${aws:InstanceType}",
 }
 DEFAULT_INTERVAL = 60
+DEFAULT_FLUSH = 60  # seconds, of metrics; translator/translate/metrics/ruleForceFlushInterval.go
+MAXIMUM_SECONDS = 172_800  # translator/config/schema.json, timeIntervalDefinition
 DEFAULT_NAMESPACE = "CWAgent"
 
 
@@ -81,7 +83,11 @@ class Statsd:
 
 @dataclass(frozen=True)
 class Configuration:
-    """A whole configuration. `dimensions` are those to append, `aggregations` further sets to publish under."""
+    """A whole configuration.
+
+    `dimensions` are those to append, `aggregations` further sets to publish under. `push_seconds` is how long metrics are
+    gathered before they are sent, `flush_seconds` how long log lines are.
+    """
 
     run_as_user: str
     region: str | None
@@ -90,8 +96,20 @@ class Configuration:
     aggregations: tuple[tuple[str, ...], ...]
     figures: tuple[Figure, ...]
     statsd: Statsd | None
+    push_seconds: int
     log_files: tuple[LogFile, ...]
     flush_seconds: int
+
+
+class Metrics(NamedTuple):
+    """The section `metrics`."""
+
+    namespace: str = DEFAULT_NAMESPACE
+    dimensions: tuple[str, ...] = ()
+    aggregations: tuple[tuple[str, ...], ...] = ()
+    figures: tuple[Figure, ...] = ()
+    statsd: Statsd | None = None
+    push_seconds: int = DEFAULT_FLUSH
 
 
 class _Section:
@@ -133,7 +151,7 @@ def _texts(value: Any) -> bool:
 
 
 def _seconds(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAXIMUM_SECONDS
 
 
 def _stream(value: Any) -> bool:
@@ -141,7 +159,10 @@ def _stream(value: Any) -> bool:
 
 
 def _dimension_sets(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(names, list) and set(names) <= set(DIMENSIONS) for names in value)
+    if not isinstance(value, list) or not value or not all(isinstance(names, list) for names in value):
+        return False
+    once = all(names.count(name) == 1 for names in (value, *value) for name in names)
+    return once and all(set(names) <= set(DIMENSIONS) for names in value)
 
 
 def parse(text: str) -> Configuration:
@@ -151,14 +172,14 @@ def parse(text: str) -> Configuration:
     except json.JSONDecodeError as error:
         raise ConfigurationError(f"not JSON: {error}") from None
     interval, user, region = _agent(root.section("agent"))
-    namespace, dimensions, aggregations, figures, statsd = _metrics(root.section("metrics"), interval)
+    metrics = _metrics(root.section("metrics"), interval)
     flush, files = _logs(root.section("logs"))
     root.close()
-    if not figures and not files and not statsd:
+    if not metrics.figures and not files and not metrics.statsd:
         raise ConfigurationError(
             "nothing to collect: neither metrics.metrics_collected nor logs.logs_collected is there"
         )
-    return Configuration(user, region, namespace, dimensions, aggregations, figures, statsd, files, flush)
+    return Configuration(user, region, *metrics, files, flush)
 
 
 def _agent(section: _Section | None) -> tuple[int, str, str | None]:
@@ -171,32 +192,34 @@ def _agent(section: _Section | None) -> tuple[int, str, str | None]:
     return interval, user, region
 
 
-def _metrics(
-    section: _Section | None, interval: int
-) -> tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...], tuple[Figure, ...], Statsd | None]:
+def _metrics(section: _Section | None, interval: int) -> Metrics:
     if section is None:
-        return DEFAULT_NAMESPACE, (), (), (), None
+        return Metrics()
     namespace = section.take("namespace", _text, "a namespace", DEFAULT_NAMESPACE)
     appended = section.take("append_dimensions", _appended, f"some of {json.dumps(DIMENSIONS)}", {})
-    sets = section.take("aggregation_dimensions", _dimension_sets, f"lists of names among {', '.join(DIMENSIONS)}", [])
+    wanted = f"lists, each given once, of names among {', '.join(DIMENSIONS)}"
+    sets = section.take("aggregation_dimensions", _dimension_sets, wanted, [])
+    push = section.take("force_flush_interval", _seconds, "a number of seconds", DEFAULT_FLUSH)
     collected = section.section("metrics_collected")
+    if collected is None:
+        raise ConfigurationError(
+            f"{section.name('metrics_collected')} is missing; the agent takes no metrics without it"
+        )
     figures: list[Figure] = []
-    statsd: Statsd | None = None
-    if collected is not None:
-        mem, disk = collected.section("mem"), collected.section("disk")
-        statsd = _statsd(collected.section("statsd"))
-        collected.close()
-        if mem is not None:
-            figures.append(Figure("mem", _measure(mem, {"mem_used_percent", "used_percent"}, interval)))
-            mem.close()
-        if disk is not None:
-            every = _measure(disk, {"disk_used_percent", "used_percent"}, interval)
-            resources = disk.take("resources", _texts, "a list of mount points", ["*"])
-            drop = disk.take("drop_device", lambda value: isinstance(value, bool), "true or false", False)
-            figures.append(Figure("disk", every, tuple(resources), drop))
-            disk.close()
+    mem, disk = collected.section("mem"), collected.section("disk")
+    statsd = _statsd(collected.section("statsd"))
+    collected.close()
+    if mem is not None:
+        figures.append(Figure("mem", _measure(mem, {"mem_used_percent", "used_percent"}, interval)))
+        mem.close()
+    if disk is not None:
+        every = _measure(disk, {"disk_used_percent", "used_percent"}, interval)
+        resources = disk.take("resources", _texts, "a list of mount points", ["*"])
+        drop = disk.take("drop_device", lambda value: isinstance(value, bool), "true or false", False)
+        figures.append(Figure("disk", every, tuple(resources), drop))
+        disk.close()
     section.close()
-    return namespace, tuple(sorted(appended)), tuple(tuple(names) for names in sets), tuple(figures), statsd
+    return Metrics(namespace, tuple(sorted(appended)), tuple(map(tuple, sets)), tuple(figures), statsd, push)
 
 
 def _statsd(section: _Section | None) -> Statsd | None:

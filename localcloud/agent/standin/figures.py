@@ -64,11 +64,19 @@ def collect(figure: Figure, read: Callable[[Path], str] = Path.read_text) -> lis
 def with_dimensions(
     figures: Iterable[dict[str, Any]], configuration: Configuration, known: dict[str, str]
 ) -> list[dict[str, Any]]:
-    """Return figures with the appended dimensions, and once more for each aggregation whose dimensions are `known`."""
+    """Return figures with the appended dimensions, and once more for each aggregation whose dimensions are `known`.
+
+    An aggregation is of fewer dimensions than the figure itself has; the empty one is of none
+    (plugins/outputs/cloudwatch/cloudwatch.go, ProcessRollup).
+    """
     appended = {name: known[name] for name in configuration.dimensions if name in known}
-    sets = [names for names in configuration.aggregations if set(names) <= set(appended)]
     published = []
     for figure in figures:
-        published.append(figure | {"dimensions": figure["dimensions"] | appended})
-        published += [figure | {"dimensions": {name: appended[name] for name in names}} for names in sets]
+        own = figure["dimensions"] | appended
+        published.append(figure | {"dimensions": own})
+        published += [
+            figure | {"dimensions": {name: own[name] for name in names}}
+            for names in configuration.aggregations
+            if set(names) <= set(own) and len(names) < len(own)
+        ]
     return published

@@ -10,12 +10,12 @@ import sys
 import time
 import tomllib
 from pathlib import Path
-from typing import Any
 
 from . import paths
 from .api import Api, ApiError, Metadata, milliseconds
 from .config import Configuration, ConfigurationError, LogFile, parse
-from .figures import collect, with_dimensions
+from .figures import collect
+from .outbox import Outbox
 from .statsd import Listener, to_figures
 from .tail import EVENT_OVERHEAD, Followers, Lines
 
@@ -57,8 +57,8 @@ class Agent:
         self._api = api
         self._metadata = metadata
         self._files = [(entry, Followers(entry.pattern, state)) for entry in configuration.log_files]
-        self._dimensions: dict[str, str] = {}
         self._instance_id = ""
+        self._outbox = Outbox(configuration, self._known_dimensions, api.put_metrics)
         self._due = dict.fromkeys(configuration.figures, 0.0)
         self._statsd = statsd
         self._statsd_due = 0.0
@@ -71,6 +71,8 @@ class Agent:
         """
         if not self._instance_id:
             self._instance_id = self._metadata.get("meta-data/instance-id")
+        for _, followers in self._files:
+            followers.look()
         if flush or now >= self._flush_due:
             self._flush_due = now + self._configuration.flush_seconds
             for entry, followers in self._files:
@@ -78,12 +80,12 @@ class Agent:
                     while (lines := follower.read()) is not None:
                         self._ship(entry, lines)
                         follower.sent(lines)
+        self._outbox.step(now)
         due = [figure for figure, time_due in self._due.items() if now >= time_due]
-        if due:
-            self._publish([measured for figure in due for measured in collect(figure)])
-            self._due |= {figure: now + figure.interval for figure in due}
+        self._outbox.put(measured for figure in due for measured in collect(figure))
+        self._due |= {figure: now + figure.interval for figure in due}
         if self._statsd and self._configuration.statsd and now >= self._statsd_due:
-            self._publish_statsd(self._statsd)
+            self._outbox.put(to_figures(self._statsd.take()))
             self._statsd_due = now + self._configuration.statsd.interval
 
     def _ship(self, entry: LogFile, lines: Lines) -> None:
@@ -91,23 +93,6 @@ class Agent:
         for batch in batches([line for line in lines.lines if line]):
             events = [{"timestamp": milliseconds(), "message": line} for line in batch]
             self._api.put_events(entry.group, stream, events, entry.retention_days)
-
-    def _publish_statsd(self, statsd: Listener) -> None:
-        taken = statsd.take()
-        try:
-            self._publish(to_figures(taken))
-        except ApiError:
-            statsd.put_back(taken)
-            raise
-
-    def _publish(self, figures: list[dict[str, Any]]) -> None:
-        if not figures:
-            return
-        if not self._dimensions:
-            self._dimensions = self._known_dimensions()
-        self._api.put_metrics(
-            self._configuration.namespace, with_dimensions(figures, self._configuration, self._dimensions)
-        )
 
     def _known_dimensions(self) -> dict[str, str]:
         known = {

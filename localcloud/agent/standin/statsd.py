@@ -95,11 +95,6 @@ class Listener:
             taken, self._gathered = self._gathered, Counter()
         return taken
 
-    def put_back(self, taken: Counter[Slot]) -> None:
-        """Keep for the next time what could not be sent."""
-        with self._lock:
-            self._gathered.update(taken)
-
     def close(self) -> None:
         """Listen no more."""
         with suppress(OSError):  # "not connected", but the thread wakes

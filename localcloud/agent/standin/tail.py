@@ -13,6 +13,8 @@ CHUNK = 1024 * 1024  # bytes read at a time
 # CloudWatch Logs takes events of 256 KiB, counting 26 bytes for each beside its text (PutLogEvents).
 EVENT_BYTES = 256 * 1024
 EVENT_OVERHEAD = 26
+# Files with these endings are passed over (plugins/inputs/logfile/logfile.go, isCompressedFile).
+COMPRESSED = {".bz2", ".gz", ".rar", ".tar", ".zip", ".zst"}
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,11 @@ class Follower:
 
 
 class Followers:
-    """All files that match a pattern, as they come."""
+    """What a pattern stands for: at each look the one file that was written last, and those that were it before.
+
+    A file that is never the last one at a look is not followed (plugins/inputs/logfile/logfile.go, getTargetFiles, without
+    publish_multi_logs).
+    """
 
     def __init__(self, pattern: str, state: Path) -> None:
         """`state` is the directory in which positions are kept."""
@@ -100,9 +106,18 @@ class Followers:
         self._directory = state
         self._known: dict[Path, Follower] = {}
 
+    def look(self) -> None:
+        """Begin to follow the file that was written last; the agent looks once a second."""
+        times = {
+            path: path.stat().st_mtime_ns for path in Path("/").glob(self._pattern.lstrip("/")) if self._is_log(path)
+        }
+        newest = max(times, key=times.__getitem__, default=None)
+        if newest is not None and newest not in self._known:
+            self._known[newest] = Follower(newest, self._directory)
+
     def current(self) -> list[Follower]:
-        """Return the followers of every file that matches now or did before."""
-        for path in Path("/").glob(self._pattern.lstrip("/")):
-            if path not in self._known and path.is_file():
-                self._known[path] = Follower(path, self._directory)
+        """Return the followers of the files found so far."""
         return list(self._known.values())
+
+    def _is_log(self, path: Path) -> bool:
+        return path.is_file() and path.suffix not in COMPRESSED and self._directory not in path.parents

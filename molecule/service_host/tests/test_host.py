@@ -109,7 +109,7 @@ def test_the_agent_measures_memory_disk_and_latency_of_the_whole_group(host: Hos
     assert config["metrics"]["metrics_collected"]["mem"]["measurement"] == ["mem_used_percent"]
     assert config["metrics"]["metrics_collected"]["disk"]["resources"] == ["/"]
     assert config["metrics"]["metrics_collected"]["statsd"]["service_address"] == "127.0.0.1:8125"
-    assert config["metrics"]["aggregation_dimensions"] == [["AutoScalingGroupName"]]
+    assert config["metrics"]["aggregation_dimensions"] == [["AutoScalingGroupName"], []]
 
 
 def test_the_services_log_lines_arrive_in_cloudwatch(host: Host) -> None:
