@@ -17,6 +17,7 @@ from typing import Any
 
 import boto3
 import pytest
+import urllib3
 import yaml
 
 from inference.telemetry import Telemetry
@@ -85,6 +86,7 @@ def host(written: dict[str, Any], tmp_path: Path) -> Iterator[Host]:
     account.telemetry.close()
     account.schedules.close()
     endpoint = f"http://127.0.0.1:{account.open()}"
+    urllib3.request("POST", f"{endpoint}/moto-api/reset", timeout=30)  # of what other tests of this process have sent
     keys = {"aws_access_key_id": constants.ACCESS_KEY_ID, "aws_secret_access_key": constants.SECRET_ACCESS_KEY}
     documents = {
         "meta-data/instance-id": "i-0123456789abcdef0",
