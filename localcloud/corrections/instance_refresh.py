@@ -15,6 +15,7 @@ from localcloud.corrections.autoscaling_request import named_group
 from localcloud.corrections.patching import addition, correction
 from localcloud.fleet import mixed
 from localcloud.fleet.configuration import Configuration
+from localcloud.fleet.refresh import guards
 from localcloud.fleet.refresh.engine import Irreversible, NoActiveRefresh, obstacle_to_rollback
 from localcloud.fleet.refresh.preferences import Preferences, parse
 
@@ -135,9 +136,11 @@ def _desired(configuration: dict[str, Any] | None) -> Configuration | None:
 
 
 def _check_guards(group: Any, preferences: Preferences, desired: Configuration | None) -> None:
-    """Refuse an automatic rollback that could not be carried out, and alarms that nobody raises.
+    """Refuse an automatic rollback that could not be carried out, and alarms that are not OK or that nobody raises.
 
-    That AWS takes unknown alarms for an error is not documented; a rehearsal shall not pass with a guard that is misspelt.
+    https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-refresh-rollback.html, "Considerations": "If the alarm state
+    is INSUFFICIENT_DATA or ALARM, you receive an error when you try to start the instance refresh". Its text is not
+    documented; nor is that AWS takes unknown alarms for an error, but no rehearsal shall pass with a guard that is misspelt.
     """
     if preferences.auto_rollback and desired is None:
         raise ValidationError(
@@ -147,6 +150,12 @@ def _check_guards(group: Any, preferences: Preferences, desired: Configuration |
     obstacle = obstacle_to_rollback(group, desired) if preferences.auto_rollback else None
     if obstacle:
         raise ValidationError(f"The AutoRollback parameter cannot be set to true. {obstacle}")
-    unknown = sorted(set(preferences.alarms) - set(backends.cloudwatch().alarms))
+    states = {name: guards.state_of(name) for name in preferences.alarms}
+    unknown = [name for name, state in states.items() if state is None]
     if unknown:
-        raise ValidationError(f"AlarmSpecification names alarms that do not exist: {', '.join(unknown)}.")
+        raise ValidationError(f"AlarmSpecification names alarms that do not exist: {', '.join(sorted(unknown))}.")
+    wrong = [f"{name} is in the {state} state" for name, state in sorted(states.items()) if state != "OK"]
+    if wrong:
+        raise ValidationError(
+            f"All CloudWatch alarms of AlarmSpecification must be in the OK state: {', '.join(wrong)}."
+        )

@@ -90,12 +90,59 @@ def test_an_alarm_rolls_back_what_was_replaced_and_nothing_else(cloud: Cloud) ->
     assert refresh["RollbackDetails"]["InstancesToUpdateOnRollback"] == refresh["InstancesToUpdate"] == 1
 
 
+@pytest.mark.parametrize("state", ["ALARM", "INSUFFICIENT_DATA"])
+def test_no_refresh_starts_while_an_alarm_of_its_own_rings_or_knows_nothing(cloud: Cloud, state: str) -> None:
+    group = Refreshing(cloud)
+    alarm(cloud, state)
+    with pytest.raises(ClientError, match=f"must be in the OK state: errors is in the {state} state") as refused:
+        group.start(AlarmSpecification={"Alarms": ["errors"]})
+    assert refused.value.response["Error"]["Code"] == "ValidationError"
+    assert not group.asg.describe_instance_refreshes(AutoScalingGroupName="service")["InstanceRefreshes"]
+    group.start()
+    group.until("Successful")
+
+
 def test_an_alarm_without_rollback_fails_the_refresh(cloud: Cloud) -> None:
     group = Refreshing(cloud)
+    alarm(cloud, "OK")
+    group.start(AlarmSpecification={"Alarms": ["errors"]}, CheckpointPercentages=[50, 100], **FIRST_NEW)
+    group.waits_for("at a checkpoint")
     alarm(cloud, "ALARM")
-    group.start(AlarmSpecification={"Alarms": ["errors"]})
     assert "errors is in the ALARM state" in group.until("Failed")["StatusReason"]
+    group.settled(2)
+    assert group.versions() == {"1": 1, "2": 1}
+
+
+def without_data(cloud: Cloud) -> Refreshing:
+    """Return a group whose refresh has passed its checkpoint and waits for an alarm that knows nothing any more."""
+    group = Refreshing(cloud)
+    alarm(cloud, "OK")
+    guarded: dict[str, Any] = {"AutoRollback": True, "AlarmSpecification": {"Alarms": ["errors"]}}
+    group.start(CheckpointPercentages=[50, 100], CheckpointDelay=600, **FIRST_NEW, **guarded)
+    group.waits_for("at a checkpoint")
+    group.settled(2)
+    alarm(cloud, "INSUFFICIENT_DATA")
+    cloud.hosts.calls.clear()
+    cloud.clock.advance(601)
+    group.waits_for("Waiting for CloudWatch alarm errors")
+    return group
+
+
+def test_nothing_is_replaced_while_an_alarm_is_without_data(cloud: Cloud) -> None:
+    group = without_data(cloud)
+    cloud.clock.advance(ONE_HOUR / 2)
+    assert group.waits_for("Waiting for CloudWatch alarm errors")["Status"] == "InProgress"
     assert not cloud.hosts.calls
+    alarm(cloud, "OK")
+    group.until("Successful")
+    assert group.versions() == {"2": 2}
+
+
+def test_an_alarm_that_stays_without_data_for_an_hour_fails_the_refresh(cloud: Cloud) -> None:
+    group = without_data(cloud)
+    cloud.clock.advance(ONE_HOUR)
+    refresh = went_back(group)
+    assert "alarm errors" in refresh["RollbackDetails"]["RollbackReason"]
 
 
 def test_alarms_count_until_the_bake_time_is_over(cloud: Cloud) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from localcloud import backends
 from localcloud.fleet.configuration import Configuration
 from localcloud.fleet.members import is_active, is_leaving
+from localcloud.fleet.refresh.guards import blind, raised
 from localcloud.fleet.refresh.plan import Situation, count_of, next_step
 from localcloud.fleet.refresh.preferences import Preferences
 from localcloud.fleet.refresh.record import Refresh, Round, now
@@ -103,7 +103,7 @@ class Refreshes:
             return
         if refresh.status == "Pending":
             refresh.status, refresh.forwards = "InProgress", self._first_round(group, refresh)
-        alarm = _raised(refresh.preferences.alarms) if refresh.status in {"InProgress", "Baking"} else None
+        alarm = raised(refresh.preferences.alarms) if refresh.status in {"InProgress", "Baking"} else None
         if alarm:
             self._fail(group, refresh, f"CloudWatch alarm {alarm} is in the ALARM state.")
         elif refresh.status == "InProgress" and refresh.forwards and self._replace(group, refresh, refresh.forwards):
@@ -148,10 +148,13 @@ class Refreshes:
             return True
         if self._pauses(refresh, current):
             return False
+        unknown = blind(refresh.preferences.alarms) if refresh.status == "InProgress" else None
         refresh.reason = _waiting_for(found)
+        if unknown:
+            refresh.reason = f"Waiting for CloudWatch alarm {unknown}, which is in the INSUFFICIENT_DATA state."
         if self._clock() - current.progressed >= self._patience:
             self._fail(group, refresh, refresh.reason or "Instances could not be replaced in time.")
-        else:
+        elif not unknown:
             self._step(group, refresh.preferences, current, found)
         return False
 
@@ -237,11 +240,6 @@ def obstacle_to_rollback(group: Any, desired: Configuration | None) -> str | Non
         if not str(version).isdecimal():
             return f"A rollback needs a numbered version of the launch template; that of the {owner} is {version}."
     return None
-
-
-def _raised(alarms: tuple[str, ...]) -> str | None:
-    known = backends.cloudwatch().alarms
-    return next((one for one in alarms if one in known and known[one].state_value == "ALARM"), None)
 
 
 def _in_transition(group: Any) -> bool:
