@@ -17,6 +17,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 # Seconds for which AWS may be out of reach while a job is followed.
 PATIENCE = 600.0
 LINES = 30
+# Seconds for which EC2 may not know yet what RunInstances has answered with ("Eventual consistency in the Amazon EC2 API").
+APPEARS = 120.0
+UNKNOWN = "unknown"
 ENDED = ("shutting-down", "terminated", "stopping", "stopped")
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StateReason.html
 SPOT = ("Server.SpotInstanceTermination", "Server.SpotInstanceShutdown")
@@ -86,12 +89,12 @@ class Job:
         return found
 
     def host(self, instance_id: str) -> Host:
-        """Returns what EC2 says; an instance that it has forgotten ended long ago."""
+        """Returns what EC2 says; UNKNOWN of an instance that it does not know, not yet or not any more."""
         try:
             reservations = self._ec2.describe_instances(InstanceIds=[instance_id])["Reservations"]
         except ClientError as error:
             if error.response["Error"]["Code"] == "InvalidInstanceID.NotFound":
-                return Host("terminated", "")
+                return Host(UNKNOWN, "")
             raise
         instance = reservations[0]["Instances"][0]
         return Host(instance["State"]["Name"], instance.get("StateReason", {}).get("Code", ""))
@@ -110,12 +113,13 @@ class Follower:
         """`known` epochs have been said: an instance that goes on begins with the history of those before."""
         self._job, self._instance_id, self._say = job, instance_id, say
         self._heard = False
+        self._appears_until: float = time.monotonic() + APPEARS
         self.known = known
 
     def look(self) -> str | None:
         """Prints what is new and returns the outcome, None while there is none."""
         # In this order: what a host writes before it ends is there when it has ended.
-        host = self._job.host(self._instance_id)
+        host = self._host()
         recorded = self._job.recorded()
         if recorded.get("instance_id") == self._instance_id:
             self._heard = True
@@ -124,6 +128,14 @@ class Follower:
             for each in lines:
                 self._say(each)
         return outcome(recorded, self._instance_id, host)
+
+    def _host(self) -> Host:
+        """Returns what EC2 says. An instance that it does not know is about to appear at first, and has ended later."""
+        host = self._job.host(self._instance_id)
+        if host.state != UNKNOWN:
+            self._appears_until = 0.0
+            return host
+        return Host("pending" if time.monotonic() < self._appears_until else "terminated", "")
 
     def follow(self, interval: float, seconds: float, setup_seconds: float = float("inf")) -> str:
         """Returns the outcome; `overdue` after so many seconds without one, `silent` after `setup_seconds` without a word.

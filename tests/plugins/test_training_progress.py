@@ -80,7 +80,27 @@ def test_a_lost_instance_and_a_forgotten_one_end_the_waiting(account: Account, i
     assert progress.Follower(job, instance_id, print).follow(interval=0, seconds=0.2) == "overdue"
     account("ec2").terminate_instances(InstanceIds=[instance_id])
     assert progress.Follower(job, instance_id, print).look() == "lost"
-    assert progress.Follower(job, "i-0123456789abcdef0", print).look() == "lost"
+
+
+def test_an_instance_that_ec2_does_not_show_yet_is_waited_for_and_one_that_it_has_forgotten_is_not(
+    monkeypatch: pytest.MonkeyPatch, instance_id: str
+) -> None:
+    job = progress.Job("models", "job", REGION)
+    follower = progress.Follower(job, instance_id, print)
+    monkeypatch.setattr(job, "host", lambda _: progress.Host("unknown", ""))
+    assert follower.look() is None
+    monkeypatch.undo()
+    assert follower.look() is None
+    # It was there, and is not any more.
+    monkeypatch.setattr(job, "host", lambda _: progress.Host("unknown", ""))
+    assert follower.look() == "lost"
+    monkeypatch.setattr(progress, "APPEARS", 0.0)
+    assert progress.Follower(job, instance_id, print).look() == "lost"
+
+
+def test_ec2s_word_for_an_unknown_instance_is_understood(instance_id: str) -> None:
+    assert instance_id
+    assert progress.Job("models", "job", REGION).host("i-0123456789abcdef0").state == "unknown"
 
 
 def test_a_host_that_never_says_a_word_is_not_waited_for(instance_id: str, write: Callable[[str, str], None]) -> None:
