@@ -16,7 +16,7 @@ LONG_SCENARIOS = training release rollout
 HOST_SCENARIOS = $(filter-out rehearsal $(LONG_SCENARIOS),$(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml))))
 
 # Scripts read these from their environment, so that no value is ever part of a command line.
-export ENV MODEL FILE REVIEWED TO CONFIRM
+export ENV MODEL FILE REVIEWED TO CONFIRM BUCKETS
 
 PLAYBOOK = scripts/with-environment $(ENV) ansible-playbook -i inventories/$(ENV)
 
@@ -83,9 +83,10 @@ bootstrap: setup ## Take the empty AWS account of ENV to where merges work (an a
 	@scripts/bootstrap "$$ENV"
 
 .PHONY: destroy
-destroy: setup ## Remove everything that the project owns in ENV (CONFIRM=<env> to mean it)
+destroy: setup ## Remove everything that the project owns in ENV (CONFIRM=<env> to mean it; BUCKETS=yes: what is in the buckets as well)
 	@case "$$CONFIRM" in *[!a-z]*) echo "CONFIRM=$$CONFIRM is no environment" >&2; exit 2;; esac
-	$(PLAYBOOK) playbooks/destroy.yml -e "destroy_confirm=$$CONFIRM"
+	case "$$BUCKETS" in ''|no) buckets=;; yes) buckets=with-all-versions;; *) echo "BUCKETS=$$BUCKETS: say yes or no" >&2; exit 2;; esac
+	$(PLAYBOOK) playbooks/destroy.yml -e "destroy_confirm=$$CONFIRM" -e "destroy_buckets=$$buckets"
 
 
 .PHONY: train

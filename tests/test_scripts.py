@@ -38,6 +38,25 @@ def test_the_rehearsal_must_run_before_commands_that_need_it(clone):
     assert "make rehearse" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("said", "passed_on"),
+    [("", "destroy_buckets="), ("no", "destroy_buckets="), ("yes", "destroy_buckets=with-all-versions")],
+)
+def test_a_teardown_takes_the_buckets_only_when_it_is_told_to(said, passed_on):
+    # -o: without the installation of what it needs.
+    told = {"CONFIRM": "dev", "BUCKETS": said}
+    done = run(ROOT, "make", "-s", "-o", "setup", "destroy", "PLAYBOOK=echo", **told)
+    assert (done.returncode, done.stdout.split()[-1]) == (0, passed_on), done.stderr
+    assert "destroy_confirm=dev" in done.stdout
+
+
+def test_a_teardown_does_not_guess_what_is_meant_by_the_buckets():
+    done = run(ROOT, "make", "-s", "-o", "setup", "destroy", "PLAYBOOK=echo", CONFIRM="dev", BUCKETS="true")
+    assert done.returncode != 0
+    assert "say yes or no" in done.stderr
+    assert "destroy_confirm" not in done.stdout
+
+
 def test_clients_of_aws_are_patient_when_it_throttles(clone):
     (clone / "inventories/dev").mkdir()
     read = "[client.get_config_variable(name) for name in ('retry_mode', 'max_attempts')]"
