@@ -169,3 +169,18 @@ def test_a_rollout_names_a_release_as_its_record_does(playbook: str) -> None:
     }
     named = environment.from_string(play["vars"]["rollout_release"]["id"]).render(variables)
     assert named == release_id("pets", "1.2.0", "sha256:0f", "ami-1")
+
+
+def test_balancers_may_write_logs_on_no_condition_that_aws_does_not_name() -> None:
+    # "Enable access logs for your Application Load Balancer", step 2: the policy has none. Where a balancer does not send
+    # the key that a condition asks for, nothing is written. The account is in the path already.
+    template = jinja2.Template((ROOT / "roles/buckets/templates/policy.json.j2").read_text())
+    bucket = {"name": "logs", "balancer_logs": True}
+    logs, *_ = yaml.safe_load(template.render(item=bucket, buckets_account_id="123456789012"))["Statement"]
+    assert logs == {
+        "Sid": "BalancerLogs",
+        "Effect": "Allow",
+        "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+        "Action": "s3:PutObject",
+        "Resource": "arn:aws:s3:::logs/AWSLogs/123456789012/*",
+    }
