@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -24,8 +25,8 @@ from localcloud.telemetry.collector import Telemetry
 class Account:
     """Everything that answers or follows API calls, except the hosts and HAProxy.
 
-    `probe` makes a health check; `in_flight` tells how many requests a target still answers; `clock` is what the fleet's
-    periods go by, in seconds that never go back.
+    `probe` makes a health check, and `first_check` draws where in its interval (0 to 1) a new target's first one falls. Periods
+    and delays of the fleet and its targets go by `clock`, in seconds that never go back.
     """
 
     def __init__(
@@ -33,18 +34,18 @@ class Account:
         settings: Settings,
         hosts: HostDriver,
         probe: Callable[[Probe], CheckResult] = always_healthy,
-        in_flight: Callable[[str], int] = lambda _target: 0,
+        first_check: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Correct moto; nothing is served before `open`."""
         self.settings = settings
-        self.reconciler = Reconciler(hosts)
-        self.fleet = Fleet(clock, settings.refresh_patience)
+        self.reconciler = Reconciler(hosts, settings.boot_delay)
+        self.fleet = Fleet(clock, settings.refresh_patience, settings.telemetry_period)
         self.scaling = Scaling(self.fleet, settings.telemetry_period)
         self.alarms = Alarms(settings.telemetry_period, self.scaling.alarmed, settings.alarm_extra_periods)
         self.telemetry = Telemetry(settings.telemetry_period, self.alarms)
         self.schedules = Schedules(self.fleet)
-        self.health = HealthChecker(probe, in_flight, self.changed)
+        self.health = HealthChecker(probe, self.changed, first_check, clock)
         self._listeners: list[Callable[[], None]] = [self.fleet.wake]
         self.reconciler.on_change(self.changed)
         self.api = ApiServer(

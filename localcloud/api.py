@@ -89,7 +89,7 @@ def create_application(
     ec2_tags.apply()
     ec2_volumes.apply()
     ec2_vpcs.apply(reconciler)
-    elbv2.apply()
+    elbv2.apply(fleet.clock)
     fis.apply()
     instance_refresh.apply(fleet)
     lifecycle_hooks.apply(fleet)

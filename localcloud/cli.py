@@ -25,6 +25,8 @@ def main() -> None:
     Ports: LOCALCLOUD_API_PORT (4566), LOCALCLOUD_HTTPS_PORT (8443), LOCALCLOUD_HTTP_PORT (8080).
     LOCALCLOUD_REFRESH_PATIENCE (3600): seconds that an instance refresh waits for instances that do not get ready.
     LOCALCLOUD_VCPU_QUOTA (256): vCPUs that may run at once, on each market.
+    LOCALCLOUD_ROUTING_DELAY (1): seconds until the balancer does what the API says of targets, rules and weights.
+    LOCALCLOUD_BOOT_DELAY (0): seconds that a new instance boots before its host is there.
     """
 
 

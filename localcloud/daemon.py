@@ -53,7 +53,7 @@ class Cloud:
         self.settings = settings
         self.hosts = Hosts(settings)
         self.balancer = LoadBalancer(settings)
-        self.account = Account(settings, self.hosts, probe_over_http, self.balancer.in_flight)
+        self.account = Account(settings, self.hosts, probe_over_http)
         self.metadata = MetadataServer(settings, find_instance, RoleCredentials())
         self.hosts.on_exit = self.account.reconciler.died
         self.hosts.on_power_off = self.account.reconciler.powered_off
@@ -82,6 +82,7 @@ class Cloud:
     def stop(self) -> None:
         """End everything and remove every trace but the cache."""
         self.balancer.close()
+        self.hosts.cut_off()
         self.account.close()
         self.metadata.close()
         self.hosts.teardown()

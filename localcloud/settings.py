@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,6 +45,18 @@ def _count(environ: Mapping[str, str], name: str, default: int, least: int = 1) 
     return int(text)
 
 
+def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
+    """Return the seconds, 0 or more, that environment variable `name` asks for; raise LocalCloudError when it is no time."""
+    text = environ.get(name, str(default))
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise LocalCloudError(f"{name}={text!r} is no time: give seconds, 0 or more (default {default:g}).")
+    return seconds
+
+
 def _telemetry_period(environ: Mapping[str, str], default: int) -> int:
     """Return LOCALCLOUD_TELEMETRY_PERIOD; raise LocalCloudError when a minute cannot be divided by it."""
     name = "LOCALCLOUD_TELEMETRY_PERIOD"
@@ -68,6 +81,10 @@ class Settings:
     refresh_patience: int = 3600
     # What a minute is on AWS: how often the balancer and the hosts are measured and the alarms looked at, in seconds.
     telemetry_period: int = 10
+    # Seconds until the balancer's nodes have what the API says of targets, rules and weights; AWS needs about ten.
+    routing_delay: float = 1.0
+    # Seconds that a new instance boots before its host is there; on EC2 30 to 90.
+    boot_delay: float = 0.0
     # Data points below the target before target tracking scales in; AWS's number.
     scale_in_datapoints: int = 15
     # Data points beyond its evaluation periods that an alarm with periods of up to a minute looks at; AWS's number is unknown.
@@ -84,8 +101,8 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read LOCALCLOUD_{API,HTTPS,HTTP}_PORT, _REFRESH_PATIENCE, _TELEMETRY_PERIOD, _METRIC_DELAY (seconds), and the
-        numbers _SCALE_IN_DATAPOINTS, _ALARM_EXTRA_PERIODS and _VCPU_QUOTA.
+        """Read LOCALCLOUD_{API,HTTPS,HTTP}_PORT, _REFRESH_PATIENCE, _TELEMETRY_PERIOD, _METRIC_DELAY, _ROUTING_DELAY,
+        _BOOT_DELAY (seconds), and the numbers _SCALE_IN_DATAPOINTS, _ALARM_EXTRA_PERIODS and _VCPU_QUOTA.
 
         The clone is the directory that holds this package.
         """
@@ -98,6 +115,8 @@ class Settings:
             refresh_patience=_count(environ, "LOCALCLOUD_REFRESH_PATIENCE", cls.refresh_patience),
             vcpu_quota=_count(environ, "LOCALCLOUD_VCPU_QUOTA", cls.vcpu_quota),
             telemetry_period=_telemetry_period(environ, cls.telemetry_period),
+            routing_delay=_seconds(environ, "LOCALCLOUD_ROUTING_DELAY", cls.routing_delay),
+            boot_delay=_seconds(environ, "LOCALCLOUD_BOOT_DELAY", cls.boot_delay),
             scale_in_datapoints=_count(environ, "LOCALCLOUD_SCALE_IN_DATAPOINTS", cls.scale_in_datapoints),
             alarm_extra_periods=_count(environ, "LOCALCLOUD_ALARM_EXTRA_PERIODS", cls.alarm_extra_periods),
             metric_delay=_count(environ, "LOCALCLOUD_METRIC_DELAY", cls.metric_delay, least=0),

@@ -7,6 +7,10 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+# Seconds; user guide, "Troubleshoot your Application Load Balancers", HTTP 504: "failed to establish a connection to the target
+# before the connection timeout expired (10 seconds)".
+CONNECT_TIMEOUT = 10
+
 
 @dataclass(frozen=True)
 class Target:
@@ -84,13 +88,14 @@ class Listener:
 
 @dataclass(frozen=True)
 class Balancer:
-    """Everything that HAProxy does. `idle_timeout` is in seconds; `ports` maps AWS ports to this machine's."""
+    """Everything that HAProxy does. Timeouts are in seconds; `ports` maps AWS ports to this machine's."""
 
     admin_socket: Path
     listeners: tuple[Listener, ...] = ()
     pools: tuple[Pool, ...] = ()
     idle_timeout: int = 60
     ports: dict[int, int] = field(default_factory=dict)
+    connect_timeout: int = CONNECT_TIMEOUT
 
 
 UNAVAILABLE = "<html><head><title>503 Service Temporarily Unavailable</title></head></html>"
@@ -214,11 +219,24 @@ def render_listener(listener: Listener, ports: dict[int, int]) -> list[str]:
     ]
 
 
-def render_pool(pool: Pool) -> list[str]:
-    """Return a backend; without targets it answers 503, as an Application Load Balancer does."""
+def render_pool(pool: Pool, connect_timeout: int) -> list[str]:
+    """Return a backend.
+
+    User guide, "Troubleshoot your Application Load Balancers": 503 without a target, 502 if a target refuses or resets the
+    connection, 504 if there is none within the time. HAProxy says 503 to all three, and its own are told from a target's,
+    which `http-response` sees.
+    """
     lines = [f"backend {pool.name}", f"  balance {pool.algorithm}"]
     if not pool.targets:
-        lines.append(f"  http-request return status 503 content-type text/html string {quoted(UNAVAILABLE)}")
+        answer = f"status 503 content-type text/html string {quoted(UNAVAILABLE)}"
+        return [*lines, f"  http-request return {answer}", ""]
+    own = "{ status 503 } !{ var(txn.answered) -m found }"
+    lines += [
+        "  http-request set-var(txn.begin) date(0,ms)",
+        "  http-response set-var(txn.answered) bool(true)",
+        f"  http-after-response set-status 504 if {own} {{ date(0,ms),sub(txn.begin) ge {connect_timeout * 1000} }}",
+        f"  http-after-response set-status 502 if {own}",
+    ]
     lines += [f"  server {one.name} {one.address}:{one.port}" for one in pool.targets]
     return [*lines, ""]
 
@@ -226,8 +244,8 @@ def render_pool(pool: Pool) -> list[str]:
 def render(balancer: Balancer) -> str:
     """Return haproxy.cfg.
 
-    A request whose connection to a target cannot be made goes to another target, which is safe for any method because
-    nothing was sent yet. A request that a dying host had already taken is lost, as it is on AWS.
+    A request is sent to one target, once: an Application Load Balancer tries no other when the connection cannot be made or
+    breaks, so that a dead host costs its share of the requests until its health checks have failed.
     """
     lines = [
         "global",
@@ -238,11 +256,12 @@ def render(balancer: Balancer) -> str:
         "  mode http",
         "  log stdout format raw local0",
         "  option httplog",
-        "  timeout connect 1s",
+        f"  timeout connect {balancer.connect_timeout}s",
         f"  timeout client {balancer.idle_timeout}s",
         f"  timeout server {balancer.idle_timeout}s",
-        "  retries 3",
-        "  option redispatch 1",
+        "  retries 0",
+        # To a request that fails on a connection that it has used before, HAProxy gives no answer, and leaves it to the client.
+        "  option http-server-close",
         # A client that sends its next request while its idle connection is closed for a reload would lose it: the process that
         # goes answers the request, and closes then.
         "  option idle-close-on-response",
@@ -255,5 +274,5 @@ def render(balancer: Balancer) -> str:
     for listener in balancer.listeners:
         lines += render_listener(listener, balancer.ports)
     for pool in balancer.pools:
-        lines += render_pool(pool)
+        lines += render_pool(pool, balancer.connect_timeout)
     return "\n".join(lines)

@@ -8,11 +8,13 @@ do not go to their bucket (HAProxy's are in .localcloud/haproxy/haproxy.log), an
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import socket
 import subprocess
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from localcloud.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-# Seconds between two looks at the API's state; a change of a target's health is taken up at once.
+# Seconds between two looks at the API's state.
 INTERVAL = 0.5
 # Seconds within which a reload has taken effect in every HAProxy process.
 RELOAD_TIME = 1.0
@@ -43,7 +45,8 @@ class LoadBalancer:
         self._master_socket = self._directory / "master.sock"
         self._process: subprocess.Popen[bytes] | None = None
         self._text = ""
-        self._changed_at = 0.0
+        # What the API has said since then, and when (monotonic seconds), oldest first.
+        self._pending: deque[tuple[float, str]] = deque()
         self._wake = threading.Event()
         self._closing = False
         self._updating = threading.Lock()
@@ -52,63 +55,58 @@ class LoadBalancer:
         """Start HAProxy with what the API says now. Raises LocalCloudError if it does not start."""
         self._directory.mkdir(parents=True, exist_ok=True)
         (self._directory / "certificates").mkdir(mode=0o700, exist_ok=True)
-        self.update()
+        self._serve(render(describe(self._settings)))
         if self._process is None or self._process.poll() is not None:
             raise LocalCloudError(f"HAProxy does not start; see {self.log_file}.")
 
     def run(self) -> None:
         """Follow the API's state until `close`."""
         while not self._closing:
-            self._wake.wait(INTERVAL)
+            self._wake.wait(self._until_due())
             self._wake.clear()
             try:
                 self.update()
             except Exception:
                 logger.exception("The load balancer keeps its previous configuration")
 
+    def _until_due(self) -> float:
+        with self._updating:
+            since = self._pending[0][0] if self._pending else math.inf
+        return max(0.0, min(INTERVAL, since + self._settings.routing_delay - time.monotonic()))
+
     def wake(self) -> None:
         """Look at the API's state now."""
         self._wake.set()
 
     def update(self) -> None:
-        """Write HAProxy's configuration and reload it, if it changed and HAProxy accepts it."""
-        with self._updating:  # an older state must not be written over a newer one
-            text = render(describe(self._settings))
-            if text == self._text:
-                return
-            candidate = self._configuration.with_suffix(".new")
-            candidate.write_text(text)
-            check_configuration(candidate)
-            candidate.rename(self._configuration)
-            self._text = text
-            if self._process is None or self._process.poll() is not None:
-                self._spawn()
-            else:
-                self._reload()
-            self._changed_at = time.monotonic()
+        """Note what the API says now, and serve what it said `routing_delay` seconds ago.
 
-    def in_flight(self, target_name: str) -> int:
-        """Return the number of requests that a target answers now, also those taken before the last reload.
-
-        Says 1 while that is not known: a reload may not have reached every process yet, or HAProxy does not answer.
+        The nodes of an Application Load Balancer follow it in their own time: requests still reach a target for some seconds
+        after it was deregistered, and a new one, a rule or a weight counts as much later.
         """
-        if time.monotonic() - self._changed_at < RELOAD_TIME:
-            return 1
-        try:
-            return self._count(target_name)
-        except OSError as error:
-            logger.warning("HAProxy does not tell its requests in flight: %s", error)
-            return 1
+        with self._updating:  # an older state must not be served after a newer one
+            now, text = time.monotonic(), render(describe(self._settings))
+            if text != (self._pending[-1][1] if self._pending else self._text):
+                self._pending.append((now, text))
+            due = ""
+            while self._pending and self._pending[0][0] <= now - self._settings.routing_delay:
+                _, due = self._pending.popleft()
+            if due:
+                self._serve(due)
 
-    def _count(self, target_name: str) -> int:
-        total = 0
-        for process in self._workers():
-            for line in self._ask(f"@!{process} show stat").splitlines():
-                # https://docs.haproxy.org/2.6/management.html#9.1: pxname, svname, qcur, qmax, scur
-                fields = line.split(",")
-                if len(fields) > 4 and fields[1] == target_name:
-                    total += int(fields[4] or 0)
-        return total
+    def _serve(self, text: str) -> None:
+        """Write HAProxy's configuration and reload it, if it changed and HAProxy accepts it."""
+        if text == self._text:
+            return
+        candidate = self._configuration.with_suffix(".new")
+        candidate.write_text(text)
+        check_configuration(candidate)
+        candidate.rename(self._configuration)
+        self._text = text
+        if self._process is None or self._process.poll() is not None:
+            self._spawn()
+        else:
+            self._reload()
 
     def close(self) -> None:
         """Stop HAProxy at once."""

@@ -21,12 +21,12 @@ class CheckResult:
 
 @dataclass
 class TargetHealth:
-    """Health of one registered target. `next_check` is a monotonic time in seconds."""
+    """Health of one registered target. `next_check` is the clock's time in seconds, None before the first is planned."""
 
     state: str = "initial"
     reason: str | None = "Elb.RegistrationInProgress"
     description: str | None = "Target registration is in progress"
-    next_check: float = 0.0
+    next_check: float | None = None
     in_a_row: int = 0
     last_passed: bool | None = None
 
@@ -42,6 +42,11 @@ class TargetHealth:
         elif before == "initial":
             self.reason, self.description = "Elb.InitialHealthChecking", "Initial health checks in progress"
         return self.state != before
+
+
+def unused(instance_state: str) -> TargetHealth:
+    """Return the health of a target whose instance does not run, once its checks have failed."""
+    return TargetHealth("unused", "Target.InvalidState", f"Target is in the {instance_state} state")
 
 
 def code_matches(matcher: str, status: int) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from localcloud import backends
 from localcloud.balancer.haproxy import (
+    CONNECT_TIMEOUT,
     FETCHES,
     Balancer,
     Condition,
@@ -43,6 +44,7 @@ def describe(settings: Settings) -> Balancer:
         listeners=tuple(listeners[port] for port in sorted(listeners)),
         pools=tuple(_pool(group) for group in state.target_groups.values() if group.load_balancer_arns),
         idle_timeout=timeout,
+        connect_timeout=CONNECT_TIMEOUT,
         ports=ports,
     )
 
@@ -53,23 +55,25 @@ def pool_name(arn: str) -> str:
 
 
 def routable(group: Any) -> list[str]:
-    """Return the ids of the targets that get requests: the healthy ones, or all while none is healthy.
+    """Return the ids of the targets that get requests: the healthy ones, or all that can be used while none is healthy.
 
+    Health checks alone decide. A host that EC2 has just stopped goes on getting requests until its checks have failed: seen on
+    AWS for 26 seconds, 19 of them after DescribeTargetHealth had called it unused.
     https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html, "fail open".
     """
-    instances = {one: backends.ec2().get_instance_by_id(one) for one in group.targets}
-    running = [one for one, instance in instances.items() if instance is not None and instance.state == "running"]
-    healthy = [one for one in running if group.health[one].state == "healthy"]
-    return healthy or running
+    healthy = [one for one in group.targets if group.health[one].state == "healthy"]
+    return healthy or [one for one in group.targets if group.health[one].state != "unused"]
 
 
 def _pool(group: Any) -> Pool:
     least = group.attributes["load_balancing.algorithm.type"] == "least_outstanding_requests"
-    targets = []
-    for target_id in sorted(routable(group)):
-        address = backends.ec2().get_instance_by_id(target_id).private_ip
-        targets.append(Target(target_id, address, int(group.targets[target_id]["Port"])))
-    return Pool(pool_name(group.arn), tuple(targets), "leastconn" if least else "roundrobin")
+    instances = {one: backends.ec2().get_instance_by_id(one) for one in sorted(routable(group))}
+    targets = tuple(
+        Target(one, instance.private_ip, int(group.targets[one]["Port"]))
+        for one, instance in instances.items()
+        if instance
+    )
+    return Pool(pool_name(group.arn), targets, "leastconn" if least else "roundrobin")
 
 
 def _listener(settings: Settings, listener: Any, port: int) -> Listener:

@@ -33,7 +33,7 @@ def _correct_standby(fleet: Fleet) -> None:
         original: Any, self: Any, group_name: str, instance_ids: list[str], should_decrement: bool
     ) -> Any:
         # https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-enter-exit-standby.html: an instance in Standby gets no
-        # requests from the balancer, and the desired capacity does not go below the minimum.
+        # requests from the balancer, and is on its way there while it drains. The desired capacity stays above the minimum.
         group = self.autoscaling_groups[group_name]
         _check_members(group, instance_ids)
         for member in group.instance_states:
@@ -46,6 +46,9 @@ def _correct_standby(fleet: Fleet) -> None:
             )
         with fleet.held():
             activities = original(self, group_name, instance_ids, should_decrement)
+            for member in group.instance_states:
+                if member.instance.id in instance_ids:
+                    member.lifecycle_state = "EnteringStandby"
         deregister(group.target_group_arns, instance_ids)
         return activities
 
@@ -60,10 +63,12 @@ def _correct_standby(fleet: Fleet) -> None:
                 raise ValidationError(f"The instance {member.instance.id} is not in Standby.")
         _check_room(group, len(instance_ids))
         with fleet.held():
+            activities = original(self, group_name, instance_ids)
             for member in returning:
-                # https://docs.aws.amazon.com/autoscaling/ec2/userguide/health-check-grace-period.html: it has one again.
-                member.in_service_since = fleet.clock()
-            return original(self, group_name, instance_ids)
+                # It is in service when the fleet has registered it, after Pending, and has its grace period once more:
+                # https://docs.aws.amazon.com/autoscaling/ec2/userguide/health-check-grace-period.html
+                member.lifecycle_state = "Pending"
+            return activities
 
 
 def _correct_membership(fleet: Fleet) -> None:

@@ -103,6 +103,16 @@ def _same_request(backend: Any, token: str | None, parameters: str) -> Any | Non
 
 
 def _correct_states(reconciler: Reconciler) -> None:
+    def instance_status(self: Any) -> dict[str, Any]:
+        # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-system-instance-status-check.html
+        if self.state != "running":
+            return {"Status": "not-applicable"}
+        impaired = getattr(self, "impaired", False)
+        reachability = {"Name": "reachability", "Status": "failed" if impaired else "passed"}
+        return {"Details": [reachability], "Status": "impaired" if impaired else "ok"}
+
+    addition(Instance, "instance_status")(property(instance_status))
+
     @correction(InstanceResponse, "describe_instances")
     def describe_settled(original: Any, self: Any) -> Any:
         # An answer may take a moment on AWS, too.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from typing import Any
 
 from moto.elbv2.exceptions import ELBClientError
@@ -53,8 +53,8 @@ def note_use(state: Any) -> None:
         group.load_balancer_arns = users[arn]
 
 
-def apply() -> None:
-    """Correct balancers and target groups."""
+def apply(clock: Callable[[], float]) -> None:
+    """Correct balancers and target groups; deregistration delays go by `clock`, in seconds."""
 
     @correction(FakeLoadBalancer, "__init__")
     def have_all_attributes(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
@@ -98,11 +98,12 @@ def apply() -> None:
             known = self.targets.pop(target["Id"], None)
             self.health.pop(target["Id"], None)
             if known is not None and self.load_balancer_arns:
-                self.draining[target["Id"]] = {**known, "Deadline": time.monotonic() + delay}
+                self.draining[target["Id"]] = {**known, "Deadline": clock() + delay}
 
     @addition(FakeTargetGroup, "deregister_terminated_instances")
-    def drain_terminated(self: Any, instance_ids: list[str]) -> None:
-        drain(self, [{"Id": one} for one in instance_ids])
+    def leave_to_health_checks(self: Any, instance_ids: list[str]) -> None:
+        # A terminated instance is a target until its health checks have failed: localcloud/balancer/health.py.
+        pass
 
     def health_of(group: Any, target: dict[str, Any], ec2: Any) -> tuple[str, str | None, str | None]:
         if target["Id"] in group.draining:

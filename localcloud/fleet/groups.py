@@ -1,9 +1,8 @@
 """Auto Scaling: keeps each group at its desired capacity with healthy members, spread over its zones.
 
 Follows the Amazon EC2 Auto Scaling user guide: life cycle of an instance and its hooks, health checks and their grace period,
-default termination policy, activities, instance refresh, mixed instances, capacity rebalancing. Policies and schedules change
-the desired capacity (localcloud/scaling/). Not done here: zones are balanced by launches and terminations only (no
-AZRebalance), and there are no warm pools.
+default termination policy, activities, instance refresh, mixed instances, rebalancing of capacity and of zones. Policies and
+schedules change the desired capacity (localcloud/scaling/). There are no warm pools.
 """
 
 from __future__ import annotations
@@ -21,12 +20,14 @@ from weakref import WeakKeyDictionary
 from localcloud import backends
 from localcloud.fleet import mixed, rebalance
 from localcloud.fleet.activities import ActivityLog
+from localcloud.fleet.health import HealthChecks
 from localcloud.fleet.hooks import ABANDON, LAUNCHING, TERMINATING, LifecycleActions
 from localcloud.fleet.launching import launch, next_subnet
 from localcloud.fleet.members import is_active, is_leaving, market_of
 from localcloud.fleet.refresh.engine import PATIENCE, Refreshes
 from localcloud.fleet.registration import deregister, is_draining, register
 from localcloud.fleet.termination import choose_victim
+from localcloud.fleet.zones import ZoneRebalancing
 
 logger = logging.getLogger(__name__)
 
@@ -41,14 +42,19 @@ LONGEST_BACKOFF = 60.0
 class Fleet:
     """Works on moto's Auto Scaling groups; one thread runs `run`, API calls only state what is wanted and `wake` it."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, refresh_patience: float = PATIENCE) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, refresh_patience: float = PATIENCE, minute: float = 60
+    ) -> None:
         """`clock` tells seconds that never go back: grace periods, warm-up, checkpoints and heartbeats go by it.
 
-        `refresh_patience` is how many of them an instance refresh waits for instances before it fails.
+        `refresh_patience` is how many of them an instance refresh waits for instances before it fails, `minute` how many stand
+        for a minute of AWS's own pace.
         """
         self.clock = clock
         self.activities = ActivityLog()
         self.hooks = LifecycleActions(clock)
+        self.health = HealthChecks(clock, minute)
+        self._zones = ZoneRebalancing()
         self._wake = threading.Event()
         self._closing = False
         # An API call may take a member out of service while `run` looks at the group.
@@ -105,6 +111,8 @@ class Fleet:
             self._replace_unhealthy(group)
         self.refreshes.advance(group)
         surplus = self.refreshes.surplus(group) + self._rebalance(group)
+        if not self.refreshes.active(group):
+            surplus = max(surplus, self._zones.surplus(group))
         active = [one for one in group.instance_states if is_active(one)]
         missing = group.desired_capacity + surplus - len(active)
         if missing == 0:
@@ -129,6 +137,8 @@ class Fleet:
             self._advance_launch(group, member)
         elif member.lifecycle_state == "InService":
             register(group, member)
+        elif member.lifecycle_state == "EnteringStandby" and not is_draining(group, member):
+            member.lifecycle_state = "Standby"
         elif is_leaving(member):
             self._advance_termination(group, member)
 
@@ -144,19 +154,20 @@ class Fleet:
             self._enter_service(group, member)
 
     def _advance_termination(self, group: Any, member: Any) -> None:
-        state = member.instance.state
-        if state == "terminated":
+        if is_draining(group, member) or self._held(group, member):
+            return
+        if member.instance.state == "terminated":
             group.instance_states.remove(member)
             self.activities.finish(member.instance.id)
-        elif state != "shutting-down" and not is_draining(group, member) and not self._held(group, member):
+        elif member.instance.state != "shutting-down":
             backends.ec2().terminate_instances([member.instance.id])
 
     def _held(self, group: Any, member: Any) -> bool:
-        """Say whether life-cycle hooks hold a member that has drained.
+        """Say whether life-cycle hooks hold a member that has drained, also one that is dead and can complete none.
 
         A forced deletion of the group does without them: API reference, DeleteAutoScalingGroup, ForceDelete.
         """
-        if getattr(group, "deleting", False) or member.instance.state != "running":
+        if getattr(group, "deleting", False):
             return False
         if member.lifecycle_state == "Terminating" and self.hooks.begin(group, member, TERMINATING):
             member.lifecycle_state = "Terminating:Wait"
@@ -172,37 +183,14 @@ class Fleet:
         self.activities.finish(member.instance.id)
 
     def _replace_unhealthy(self, group: Any) -> None:
-        for member in group.instance_states:
-            if member.lifecycle_state != "InService":
-                continue
-            check = self._failed_check(group, member)
-            if check:
-                member.health_status = "Unhealthy"
-                self.terminate(group, member, f"an instance was taken out of service in response to {check}.")
-
-    def _failed_check(self, group: Any, member: Any) -> str | None:
-        """Name the health check that a member fails, in the words of AWS's activity causes.
-
-        A state other than running counts at once, the balancer's verdict only after the grace period.
-        https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-health-checks.html
-        """
-        if member.health_status == "Unhealthy":
-            return "a user health-check"
-        if member.instance.state != "running":
-            return "an EC2 health check indicating it has been terminated or stopped"
-        if group.health_check_type != "ELB":
-            return None
-        if self.clock() - member.in_service_since < float(group.health_check_grace_period or 0):
-            return None
-        groups = backends.elbv2().target_groups
-        for arn in group.target_group_arns:
-            health = groups[arn].health.get(member.instance.id) if arn in groups else None
-            if health is not None and health.state == "unhealthy":
-                return "an ELB system health check failure"
-        return None
+        for member, check in self.health.to_replace(group):
+            member.health_status = "Unhealthy"
+            self.terminate(group, member, f"an instance was taken out of service in response to {check}.")
 
     def _rebalance(self, group: Any) -> int:
-        """Take members at risk out once they are replaced; return how many instances the replacing needs above capacity."""
+        """Take members at risk out; return how many instances the replacing needs above capacity."""
+        for member in rebalance.noticed(rebalance.at_risk(group)):
+            self.terminate(group, member, rebalance.CAUSE)
         risky = rebalance.at_risk(group)
         for member in rebalance.replaced(group, risky):
             self.terminate(group, member, rebalance.CAUSE)
@@ -224,7 +212,8 @@ class Fleet:
                 return
 
     def _launch_one(self, group: Any) -> None:
-        subnet_id = next_subnet(group, self.refreshes.outdated(group))
+        risky = {one.instance.id for one in rebalance.at_risk(group)}
+        subnet_id = next_subnet(group, self.refreshes.outdated(group) | risky)
         member = launch(group, self.refreshes.configuration(group), subnet_id)
         if self.hooks.begin(group, member, LAUNCHING):
             member.lifecycle_state = "Pending:Wait"

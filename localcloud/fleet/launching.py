@@ -10,7 +10,7 @@ from moto.autoscaling.models import ASG_NAME_TAG, InstanceState
 from localcloud import backends
 from localcloud.fleet import mixed
 from localcloud.fleet.configuration import Configuration
-from localcloud.fleet.members import is_active, is_leaving, market_of
+from localcloud.fleet.members import is_active, market_of
 
 
 def launch(group: Any, configuration: Configuration, subnet_id: str) -> Any:
@@ -43,7 +43,7 @@ def launch(group: Any, configuration: Configuration, subnet_id: str) -> Any:
 def next_subnet(group: Any, outdated: frozenset[str]) -> str:
     """Return the subnet with the fewest members, the first one on a tie; the `outdated`, soon to be replaced, count less."""
     subnets = [one.strip() for one in group.vpc_zone_identifier.split(",")]
-    staying = [one for one in group.instance_states if not is_leaving(one)]
-    lasting = Counter(one.instance.subnet_id for one in staying if one.instance.id not in outdated)
-    present = Counter(one.instance.subnet_id for one in staying)
+    active = [one for one in group.instance_states if is_active(one)]
+    lasting = Counter(one.instance.subnet_id for one in active if one.instance.id not in outdated)
+    present = Counter(one.instance.subnet_id for one in active)
     return min(subnets, key=lambda subnet: (lasting[subnet], present[subnet]))

@@ -1,4 +1,4 @@
-"""Capacity Rebalancing: a member that is about to be interrupted is replaced before it is.
+"""Capacity Rebalancing: a member that is about to be interrupted is replaced before it is, or at the same time.
 
 Source: Amazon EC2 Auto Scaling user guide, "Capacity Rebalancing in Auto Scaling to replace at-risk Spot Instances". The
 notices are those of the Fault Injection Service, which strike any instance here, not only Spot instances.
@@ -23,8 +23,16 @@ def at_risk(group: Any) -> list[Any]:
     return [
         one
         for one in group.instance_states
-        if one.lifecycle_state == "InService" and interruptions.announced(one.instance.id) is not None
+        if one.lifecycle_state == "InService" and interruptions.recommended(one.instance.id) is not None
     ]
+
+
+def noticed(risky: list[Any]) -> list[Any]:
+    """Return those at risk whose two minutes have begun: they go at once, and are replaced at the same time.
+
+    "If both signals arrive at the same time", Auto Scaling does not wait for the replacement. Capacity is one short meanwhile.
+    """
+    return [one for one in risky if interruptions.announced(one.instance.id) is not None]
 
 
 def surplus(group: Any, risky: list[Any]) -> int:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +21,10 @@ from localcloud.hosts.watcher import Watcher
 from localcloud.settings import MINIMUM_FREE_BYTES, Settings
 
 IMAGE_REPOSITORY = "localhost/pettracker/ami"
-# How long a host may take to shut down in order before it is cut off, in seconds.
-GRACE = 15
+# How long a host may take to shut down in order before it is cut off, in seconds; EC2 gives an operating system some minutes.
+GRACE = 120
+# What podman may take beyond that, in seconds.
+PODMAN_SECONDS = 60
 # systemd's signals for a reboot in order (systemd(1), SIGNALS) and the exit status of a container that rebooted: the
 # kernel ends a PID namespace whose init calls reboot(2) with SIGHUP (reboot) or SIGINT (power off).
 REBOOT_SIGNAL = "RTMIN+5"
@@ -73,6 +79,9 @@ class Hosts:
         self.network = Network(settings)
         self.firewall = Firewall(settings)
         self.watcher = Watcher(self._died)
+        self._lock = threading.Lock()
+        # Of the first processes of hosts that are shutting down.
+        self._descriptors: set[int] = set()
         self.on_exit: Callable[[str], None] | None = None
         self.on_power_off: Callable[[str], None] | None = None
 
@@ -101,8 +110,9 @@ class Hosts:
 
     def stop(self, instance_id: str) -> None:
         """Shut a host down in order; its disk stays."""
-        self.watcher.forget(instance_id, "exited")
-        self.podman.run("stop", instance_id)
+        with self._ending(instance_id):
+            self.watcher.forget(instance_id, "exited")
+            self.podman.run("stop", instance_id, timeout=GRACE + PODMAN_SECONDS)
 
     def start(self, instance_id: str) -> None:
         """Start a stopped host."""
@@ -110,13 +120,25 @@ class Hosts:
         self._watch(instance_id)
 
     def reboot(self, instance_id: str) -> None:
-        """Ask the host's systemd to reboot; like the API's call, this returns before the host is back."""
-        self.podman.run("kill", f"--signal={REBOOT_SIGNAL}", instance_id)
+        """Ask the host's systemd to reboot, and return before the host is back, as the API's call does; boot a dead one."""
+        if self.states().get(instance_id) == "exited":
+            self.start(instance_id)
+        else:
+            self.podman.run("kill", f"--signal={REBOOT_SIGNAL}", instance_id)
 
     def terminate(self, instance_id: str) -> None:
         """Shut a host down in order, cut it off after a grace period, and remove it with its disk. Safe to repeat."""
-        self.watcher.forget(instance_id)
-        self.podman.run("rm", "--force", "--ignore", f"--time={GRACE}", instance_id)
+        with self._ending(instance_id):
+            self.watcher.forget(instance_id)
+            remove = ("rm", "--force", "--ignore", f"--time={GRACE}", instance_id)
+            self.podman.run(*remove, timeout=GRACE + PODMAN_SECONDS)
+
+    def cut_off(self) -> None:
+        """End at once the hosts that are shutting down in order: whoever waits for one gets on."""
+        with self._lock:
+            for descriptor in self._descriptors:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
 
     def states(self) -> dict[str, str]:
         """Return each host's state, `running` or `exited`, by instance id; costs nothing."""
@@ -158,6 +180,26 @@ class Hosts:
         self.network.teardown()
         self.firewall.remove(blocks)
         shutil.rmtree(self.settings.run_dir, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _ending(self, instance_id: str) -> Iterator[None]:
+        """Let `cut_off` end the host while a block waits for its end."""
+        process = self.watcher.processes().get(instance_id)
+        try:
+            descriptor = os.pidfd_open(process) if process else None
+        except ProcessLookupError:
+            descriptor = None
+        if descriptor is None:
+            yield
+            return
+        with self._lock:
+            self._descriptors.add(descriptor)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._descriptors.discard(descriptor)
+            os.close(descriptor)
 
     def _watch(self, instance_id: str) -> None:
         process = int(self.podman.run("inspect", "--format={{.State.Pid}}", instance_id).stdout)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from localcloud import backends
 from localcloud.errors import HostError, LocalCloudError
-from localcloud.hosts.containers import IMAGE_REPOSITORY, HostSpec
+from localcloud.hosts.containers import GRACE, IMAGE_REPOSITORY, PODMAN_SECONDS, HostSpec
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ STATE_CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 4
 # one or two; AWS's waiters, which expect a minute, would ask again only after fifteen.
 SETTLE_TIME = 3.0
 # Seconds that a new host waits for its address: the API gives it away when an instance is terminated, and the host ends later.
-ADDRESS_TIME = 60.0
+ADDRESS_TIME = float(GRACE + PODMAN_SECONDS)
 
 
 class HostDriver(Protocol):
@@ -95,8 +95,11 @@ def set_state(instance: Any, name: str, code: str = "", message: str = "") -> No
 class Reconciler:
     """Turns instance and image calls into work on hosts, one ordered queue of work per instance."""
 
-    def __init__(self, hosts: HostDriver) -> None:
+    def __init__(self, hosts: HostDriver, boot_delay: float = 0.0) -> None:
+        """`boot_delay` is how long a new instance boots before its host is there, in seconds."""
         self._hosts = hosts
+        self._boot_delay = boot_delay
+        self._closing = threading.Event()
         self._lanes: dict[str, ThreadPoolExecutor] = {}
         self._lock = threading.Lock()
         self._done = threading.Condition(self._lock)
@@ -131,7 +134,7 @@ class Reconciler:
 
     def reboot(self, instance: Any) -> None:
         """Reboot a host; the instance stays `running`, as on AWS."""
-        self._submit(instance, lambda target: self._hosts.reboot(target.id))
+        self._submit(instance, self._reboot)
 
     def terminate(self, instance: Any) -> None:
         """Remove a host."""
@@ -162,11 +165,11 @@ class Reconciler:
                 self._done.wait(max(remaining))
 
     def died(self, instance_id: str) -> None:
-        """Mark an instance whose host ended unasked as stopped, with AWS's reason for a failed machine."""
+        """Note that the host of an instance ended unasked: EC2 finds by its status checks only that it does not answer."""
         instance = backends.ec2().get_instance_by_id(instance_id)
         if instance is not None:
             # In turn, so that a host that ends just when it was launched is not taken for running afterwards.
-            self._submit(instance, self._mark_dead)
+            self._submit(instance, self._mark_impaired)
 
     def powered_off(self, instance_id: str) -> None:
         """Stop or terminate an instance whose host has switched itself off, as its shutdown behaviour says.
@@ -179,6 +182,7 @@ class Reconciler:
 
     def close(self) -> None:
         """Take no more work and wait for what is under way: a podman still at work would write after the teardown."""
+        self._closing.set()
         for lane in list(self._lanes.values()):
             lane.shutdown(wait=True, cancel_futures=True)
 
@@ -219,6 +223,7 @@ class Reconciler:
         )
         try:
             self._take_address(instance)
+            self._closing.wait(self._boot_delay)
             self._hosts.launch(spec)
         except Exception:
             self._give_address_back(instance)
@@ -241,10 +246,16 @@ class Reconciler:
             self._addresses = {address: owner for address, owner in self._addresses.items() if owner != instance.id}
             self._done.notify_all()
 
-    def _mark_dead(self, instance: Any) -> None:
+    def _mark_impaired(self, instance: Any) -> None:
+        # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-system-instance-status-check.html: an operating system
+        # that has crashed fails the instance status check, and its instance stays `running`.
         if instance.state == "running":
             logger.warning("Host %s ended by itself", instance.id)
-            set_state(instance, "stopped", "Server.InternalError", "Server.InternalError: the host stopped running")
+            instance.impaired = True
+
+    def _reboot(self, instance: Any) -> None:
+        self._hosts.reboot(instance.id)
+        instance.impaired = False
 
     def _follow_power_off(self, instance: Any) -> None:
         if instance.state != "running":
@@ -262,6 +273,7 @@ class Reconciler:
         except HostError:
             set_state(instance, "stopped", "Server.InternalError", "Server.InternalError: Internal error on launch")
             raise
+        instance.impaired = False
         set_state(instance, "running")
 
     def _stop(self, instance: Any) -> None:

@@ -38,19 +38,19 @@ def _target_state(instance_id: str) -> str | None:
     for member in backends.autoscaling().describe_auto_scaling_instances([instance_id]):
         if is_leaving(member):
             return "Terminated"
-        return "Standby" if member.lifecycle_state == "Standby" else "InService"
+        return "Standby" if member.lifecycle_state.endswith("Standby") else "InService"
     return None
 
 
 def _spot(instance_id: str) -> dict[str, Any]:
     """Return what an instance is told of its interruption."""
-    announced, end = interruptions.announced(instance_id), interruptions.end(instance_id)
-    if announced is None or end is None:
+    recommended, end = interruptions.recommended(instance_id), interruptions.end(instance_id)
+    if recommended is None:
         return {}
-    return {
-        "rebalance_time": timestamp(announced),
-        "spot_action": {"action": "terminate", "time": timestamp(end)},
-    }
+    told: dict[str, Any] = {"rebalance_time": timestamp(recommended)}
+    if end is not None:
+        told["spot_action"] = {"action": "terminate", "time": timestamp(end)}
+    return told
 
 
 def find_instance(private_ip: str) -> InstanceView | None:

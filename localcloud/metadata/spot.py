@@ -24,20 +24,27 @@ class Interruptions:
     def __init__(self, notice: timedelta = NOTICE) -> None:
         """`notice` is the time from a notice to the end."""
         self._notice = notice
-        self._announced: dict[str, datetime] = {}
+        # When an instance was recommended to be replaced, and when its notice is due.
+        self._times: dict[str, tuple[datetime, datetime]] = {}
 
-    def announce(self, instance_id: str) -> None:
-        """Give notice to an instance, and terminate it when the time has come."""
-        if instance_id in self._announced:
+    def announce(self, instance_id: str, ahead: timedelta = timedelta(0)) -> None:
+        """Recommend to replace an instance, give it notice `ahead` later, and terminate it when the time of that has come."""
+        if instance_id in self._times:
             return
-        self._announced[instance_id] = datetime.now(UTC)
-        ending = threading.Timer(self._notice.total_seconds(), self._interrupt, [instance_id])
+        now = datetime.now(UTC)
+        self._times[instance_id] = now, now + ahead
+        ending = threading.Timer((ahead + self._notice).total_seconds(), self._interrupt, [instance_id])
         ending.daemon = True
         ending.start()
 
+    def recommended(self, instance_id: str) -> datetime | None:
+        """Return when it was recommended to replace an instance, None if it was not."""
+        return self._times[instance_id][0] if instance_id in self._times else None
+
     def announced(self, instance_id: str) -> datetime | None:
         """Return when an instance got its notice, None if it has none."""
-        return self._announced.get(instance_id)
+        notice = self._times[instance_id][1] if instance_id in self._times else None
+        return notice if notice is not None and notice <= datetime.now(UTC) else None
 
     def end(self, instance_id: str) -> datetime | None:
         """Return when an instance is to end, None if it has no notice."""

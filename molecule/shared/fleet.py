@@ -76,6 +76,23 @@ def is_whole() -> bool:
     )
 
 
+def is_even() -> bool:
+    """Say whether no zone has two hosts fewer than another: otherwise Auto Scaling is about to move one."""
+    now = group()
+    crowd = dict.fromkeys(now["AvailabilityZones"], 0)
+    for item in now["Instances"]:
+        crowd[item["AvailabilityZone"]] += item["LifecycleState"] == "InService"
+    return max(crowd.values()) - min(crowd.values()) < 2
+
+
+def in_the_next_ones_zone() -> str:
+    """Return a host of the zone in which the next one is launched while zones are even: without it they are even again."""
+    now = group()
+    (subnet,) = boto3.client("ec2").describe_subnets(SubnetIds=now["VPCZoneIdentifier"].split(",")[:1])["Subnets"]
+    zone = subnet["AvailabilityZone"]
+    return min(one["InstanceId"] for one in now["Instances"] if one["AvailabilityZone"] == zone)
+
+
 def refreshes() -> list[dict[str, Any]]:
     """Return the group's instance refreshes, the latest one first."""
     answer = boto3.client("autoscaling").describe_instance_refreshes(

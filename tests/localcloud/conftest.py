@@ -116,10 +116,12 @@ def served_cloud() -> Iterator[Cloud]:
         return answers.get(request.address, CheckResult(True))
 
     clock = Clock()
-    account = Account(Settings(root=Path("/nonexistent"), api_port=0), hosts, probe, clock=clock)
+    account = Account(Settings(root=Path("/nonexistent"), api_port=0), hosts, probe, lambda: 0.0, clock)
     # Tests say themselves when a period or a scheduled time has come.
     account.telemetry.close()
     account.schedules.close()
+    # Nor does a test wait for the next look at the health of a group.
+    account.fleet.health.interval = 0.0
     port = account.open()
     yield Cloud(account, hosts, f"http://127.0.0.1:{port}", answers, clock)
     account.close()

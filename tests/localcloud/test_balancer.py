@@ -40,6 +40,7 @@ from localcloud.balancer.haproxy import (
 from localcloud.balancer.load_balancer import LoadBalancer, check_configuration
 from localcloud.balancer.log import BalancerLog
 from localcloud.balancer.metrics import BalancerMetrics
+from localcloud.balancer.targets import unused
 from localcloud.errors import LocalCloudError
 from localcloud.settings import Settings
 from tests.localcloud.conftest import Cloud, eventually
@@ -114,9 +115,11 @@ class Echo(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     go = threading.Event()
+    begun = threading.Event()
 
     def do_GET(self) -> None:
         if self.path == "/slow":
+            self.begun.set()
             self.go.wait(10)
         body = f"{self.headers['X-Forwarded-For']} {self.headers['X-Forwarded-Proto']}".encode()
         self.send_response(200)
@@ -133,6 +136,7 @@ class Echo(BaseHTTPRequestHandler):
 def upstream() -> Iterator[int]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
     Echo.go.clear()
+    Echo.begun.clear()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield int(server.server_address[1])
     Echo.go.set()
@@ -144,7 +148,7 @@ class Served:
     """A real HAProxy that serves the account's balancer; the target is a server on this machine."""
 
     def __init__(self, cloud: Cloud, directory: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.settings = Settings(root=directory, https_port=free_port(), http_port=free_port())
+        self.settings = Settings(root=directory, https_port=free_port(), http_port=free_port(), routing_delay=0)
         ec2, self.elb = cloud.client("ec2"), cloud.client("elbv2")
         vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
         subnets = [one["SubnetId"] for one in ec2.describe_subnets()["Subnets"][:2]]
@@ -328,16 +332,13 @@ def test_a_target_that_leaves_finishes_its_requests_and_gets_no_new_ones(served:
     answers: list[tuple[int, str]] = []
     slow = threading.Thread(target=lambda: answers.append(served.get("/slow")))
     slow.start()
-    eventually(lambda: served.balancer.in_flight(target) == 1)
+    assert Echo.begun.wait(10)
     served.elb.deregister_targets(TargetGroupArn=served.group, Targets=[{"Id": target}])
     served.balancer.update()
     eventually(lambda: served.get("/")[0] == 503)
-    time.sleep(balancer.RELOAD_TIME)
-    assert served.balancer.in_flight(target) == 1
     Echo.go.set()
     slow.join()
     assert answers[0][0] == 200
-    eventually(lambda: served.balancer.in_flight(target) == 0)
 
 
 @needs_haproxy
@@ -384,7 +385,7 @@ def test_every_request_is_measured_also_those_that_a_process_finishes_after_a_re
     eventually(lambda: served.get("/")[0] == 200)
     slow = threading.Thread(target=lambda: served.get("/slow"))
     slow.start()
-    eventually(lambda: served.balancer.in_flight(target) == 1)
+    assert Echo.begun.wait(10)
     served.elb.modify_target_group_attributes(
         TargetGroupArn=served.group,
         Attributes=[{"Key": "load_balancing.algorithm.type", "Value": "least_outstanding_requests"}],
@@ -455,7 +456,7 @@ def test_weights_move_requests_from_one_group_to_another_and_finish_those_in_fli
         answers: list[tuple[int, str]] = []
         slow = threading.Thread(target=lambda: answers.append(served.get("/slow")))
         slow.start()
-        eventually(lambda: served.balancer.in_flight("i-0123456789abcdef0") == 1)
+        assert Echo.begun.wait(10)
         weigh(0, 100)
         eventually(lambda: served.get("/new")[0] == 200 and "/new" in asked)
         Echo.go.set()
@@ -467,12 +468,122 @@ def test_weights_move_requests_from_one_group_to_another_and_finish_those_in_fli
         upstream.server_close()
 
 
-def test_only_healthy_targets_get_requests_or_all_when_none_is_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
-    states = {"i-1": "running", "i-2": "running", "i-3": "stopped"}
-    fake = SimpleNamespace(get_instance_by_id=lambda one: SimpleNamespace(state=states[one]))
-    monkeypatch.setattr(balancer_view.backends, "ec2", lambda: fake)
-    health = {one: SimpleNamespace(state="unhealthy") for one in states}
-    group = SimpleNamespace(targets=dict.fromkeys(states), health=health)
+def test_only_healthy_targets_get_requests_or_all_that_can_when_none_is_healthy() -> None:
+    health = {one: SimpleNamespace(state="unhealthy") for one in ("i-1", "i-2")} | {"i-3": unused("stopped")}
+    group = SimpleNamespace(targets=dict.fromkeys(health), health=health)
     assert balancer_view.routable(group) == ["i-1", "i-2"]
     health["i-2"].state = "healthy"
     assert balancer_view.routable(group) == ["i-2"]
+
+
+OTHER = "i-0123456789abcdef1"
+
+
+class Two(Served):
+    """One target of the group is a server on this machine, the other one whatever `port` is."""
+
+    def join(self, port: int) -> None:
+        targets = [{"Id": "i-0123456789abcdef0"}, {"Id": OTHER, "Port": port}]
+        self.elb.register_targets(TargetGroupArn=self.group, Targets=targets)
+        before = self.balancer._running()
+        self.balancer.update()
+        # A process of before may accept one more connection.
+        eventually(lambda: (now := self.balancer._running()) and not now & before)
+
+    def answers(self, count: int) -> list[int]:
+        return [self.get("/")[0] for _ in range(count)]
+
+
+@pytest.fixture
+def two(cloud: Cloud, tmp_path: Path, upstream: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Two]:
+    monkeypatch.setattr(balancer_view, "CONNECT_TIMEOUT", 1)
+    one = Two(cloud, tmp_path, upstream, monkeypatch)
+    yield one
+    one.balancer.close()
+
+
+@needs_haproxy
+def test_a_request_to_a_host_that_refuses_it_is_lost_and_no_other_host_is_tried(two: Two) -> None:
+    two.join(free_port())
+    assert sorted(two.answers(6)) == [200] * 3 + [502] * 3
+
+
+@needs_haproxy
+def test_a_request_to_a_host_that_is_gone_is_a_504_when_the_time_to_connect_is_over(two: Two) -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        waiting = [socket.socket() for _ in range(3)]
+        for one in waiting:  # the kernel takes no further connection, and says nothing
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        two.join(full.getsockname()[1])
+        assert sorted(two.answers(2)) == [200, 504]
+        for one in waiting:
+            one.close()
+
+
+@needs_haproxy
+def test_a_host_that_breaks_off_its_answer_is_a_502_and_one_that_answers_503_is_a_503(two: Two) -> None:
+    class Odd(Echo):
+        answer = b""
+
+        def do_GET(self) -> None:
+            self.wfile.write(self.answer)
+            self.close_connection = True
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Odd)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        two.join(server.server_port)
+        assert sorted(two.answers(4)) == [200, 200, 502, 502]
+        Odd.answer = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
+        assert sorted(two.answers(4)) == [200, 200, 503, 503]
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@needs_haproxy
+def test_a_client_that_keeps_its_connection_has_its_answer_too_when_the_host_is_gone(served: Served) -> None:
+    last = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    last.daemon_threads = True
+    threading.Thread(target=last.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    served.elb.register_targets(TargetGroupArn=served.group, Targets=[{"Id": OTHER, "Port": last.server_port}])
+    served.balancer.update()
+    eventually(lambda: served.get("/")[0] == 200)
+    context = ssl.create_default_context()
+    served.authority.configure_trust(context)
+    connection = http.client.HTTPSConnection("localhost", served.settings.https_port, context=context, timeout=10)
+
+    def ask(path: str) -> int:
+        connection.request("GET", path)
+        reply = connection.getresponse()
+        reply.read()
+        return reply.status
+
+    assert ask("/") == 200
+    last.shutdown()
+    last.server_close()
+    assert ask("/last") == 502
+
+
+@needs_haproxy
+def test_what_the_api_says_takes_effect_after_the_routing_delay(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(balancer.time, "monotonic", lambda: now[0])
+    served.balancer._settings = replace(served.settings, routing_delay=10)
+    served.elb.register_targets(TargetGroupArn=served.group, Targets=[{"Id": OTHER}])
+    served.balancer.update()
+    now[0] += 9
+    served.balancer.update()
+    assert OTHER not in served.balancer._text
+    now[0] += 1
+    served.elb.deregister_targets(TargetGroupArn=served.group, Targets=[{"Id": OTHER}])
+    served.balancer.update()
+    assert OTHER in served.balancer._text
+    now[0] += 10
+    served.balancer.update()
+    assert OTHER not in served.balancer._text

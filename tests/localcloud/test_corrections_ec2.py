@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -127,11 +128,32 @@ def test_a_terminated_instance_cannot_be_started(cloud: Cloud) -> None:
         ec2.start_instances(InstanceIds=[instance_id])
 
 
-def test_a_host_that_dies_by_itself_leaves_a_stopped_instance(cloud: Cloud) -> None:
+def test_a_host_that_dies_by_itself_leaves_an_instance_that_runs_and_is_impaired_until_it_is_rebooted(
+    cloud: Cloud,
+) -> None:
     instance_id = running(cloud)
+    ec2 = cloud.client("ec2")
+
+    def status() -> str:
+        return str(
+            ec2.describe_instance_status(InstanceIds=[instance_id])["InstanceStatuses"][0]["InstanceStatus"]["Status"]
+        )
+
+    assert status() == "ok"
     cloud.account.reconciler.died(instance_id)
-    eventually(lambda: state(cloud, instance_id) == "stopped")
-    assert instance(cloud, instance_id)["StateReason"]["Code"] == "Server.InternalError"
+    eventually(lambda: status() == "impaired")
+    assert state(cloud, instance_id) == "running"
+    ec2.reboot_instances(InstanceIds=[instance_id])
+    eventually(lambda: status() == "ok")
+
+
+def test_a_new_instance_boots_for_as_long_as_it_is_told(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    booting = cloud.account.reconciler
+    monkeypatch.setattr(booting, "_boot_delay", 45.0)
+    monkeypatch.setattr(booting, "_closing", SimpleNamespace(wait=waited.append))
+    running(cloud)
+    assert waited == [45.0]
 
 
 @pytest.mark.parametrize(("behaviour", "left"), [("stop", "stopped"), ("terminate", "terminated")])

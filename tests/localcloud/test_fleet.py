@@ -48,19 +48,39 @@ def test_scaling_in_keeps_the_zones_balanced(cloud: Cloud) -> None:
     assert {one["AvailabilityZone"] for one in group.members()} == {"us-east-1a", "us-east-1b"}
 
 
-def test_a_member_whose_host_died_is_replaced(cloud: Cloud) -> None:
+def test_a_member_whose_host_died_runs_on_for_ec2_until_its_status_checks_have_failed_for_minutes(cloud: Cloud) -> None:
     group = Group(cloud, grace=300)
     victim, other = group.settled(2)
     cloud.account.reconciler.died(victim)
+
+    def status() -> str:
+        (found,) = group.ec2.describe_instance_status(InstanceIds=[victim])["InstanceStatuses"]
+        return str(found["InstanceStatus"]["Status"])
+
+    eventually(lambda: status() == "impaired")
+    eventually(lambda: cloud.account.fleet.health._impaired)
+    time.sleep(1.2)
+    assert victim in group.in_service()
+    cloud.clock.advance(61)
+    eventually(lambda: victim not in [one["InstanceId"] for one in group.members()])
+    assert other in group.settled(2)
+    assert any("status checks" in one["Cause"] for one in group.activities())
+    assert ("terminate", victim) in cloud.hosts.calls
+
+
+def test_a_member_that_is_stopped_by_hand_is_replaced(cloud: Cloud) -> None:
+    group = Group(cloud, grace=300)
+    victim, other = group.settled(2)
+    group.ec2.stop_instances(InstanceIds=[victim])
     eventually(lambda: victim not in [one["InstanceId"] for one in group.members()])
     assert other in group.settled(2)
     assert any("EC2 health check" in one["Cause"] for one in group.activities())
-    assert ("terminate", victim) in cloud.hosts.calls
 
 
 def test_a_member_that_fails_the_balancers_checks_is_replaced_after_the_grace_period(cloud: Cloud) -> None:
     group = Group(cloud)
     victim, other = group.settled(2)
+    cloud.clock.advance(61)
     cloud.answers[group.address(victim)] = FAILING
     eventually(lambda: victim not in [one["InstanceId"] for one in group.members()])
     assert other in group.settled(2)
@@ -84,16 +104,14 @@ def test_a_member_marked_unhealthy_by_a_user_is_replaced(cloud: Cloud) -> None:
     group.settled(2)
 
 
-def test_a_leaving_member_drains_before_its_host_ends(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_leaving_member_drains_for_the_whole_delay_before_its_host_ends(cloud: Cloud) -> None:
     group = Group(cloud, draining=30)
     victim, _ = group.settled(2)
-    busy = {victim: 1}
-    monkeypatch.setattr(cloud.account.health, "_in_flight", lambda target: busy.get(target, 0))
     group.asg.terminate_instance_in_auto_scaling_group(InstanceId=victim, ShouldDecrementDesiredCapacity=True)
     assert group.health()[victim] == "draining"
     time.sleep(1.2)
     assert ("terminate", victim) not in cloud.hosts.calls
-    busy.clear()
+    cloud.clock.advance(30)
     group.settled(1)
     assert ("terminate", victim) in cloud.hosts.calls
 

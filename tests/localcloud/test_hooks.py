@@ -147,16 +147,14 @@ def test_without_a_word_the_default_result_is_taken(cloud: Cloud) -> None:
     assert any("Heartbeat Timeout" in one.get("StatusMessage", "") for one in group.activities())
 
 
-def test_a_leaving_instance_drains_and_then_waits(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_leaving_instance_drains_and_then_waits(cloud: Cloud) -> None:
     group = Group(cloud, desired=1, draining=30)
     (member,) = group.settled(1)
     put(group, DRAIN)
-    busy = {member: 1}
-    monkeypatch.setattr(cloud.account.health, "_in_flight", lambda target: busy.get(target, 0))
     remove(group, member)
     assert target_state(group, member) == "Terminated"
     assert {one["LifecycleState"] for one in group.members() if one["InstanceId"] == member} == {"Terminating"}
-    busy.clear()
+    cloud.clock.advance(30)
     assert waiting(group, "Terminating:Wait") == member
     assert ("terminate", member) not in cloud.hosts.calls
     complete(group, member, "drain")
@@ -164,7 +162,7 @@ def test_a_leaving_instance_drains_and_then_waits(cloud: Cloud, monkeypatch: pyt
     assert member not in group.settled(1)
 
 
-def test_a_leaving_instance_ends_when_its_time_is_over_or_it_is_gone_already(cloud: Cloud) -> None:
+def test_a_leaving_instance_ends_when_its_time_is_over_also_one_that_does_not_run_any_more(cloud: Cloud) -> None:
     group = Group(cloud, desired=2)
     late, dead = group.settled(2)
     put(group, DRAIN)
@@ -172,8 +170,10 @@ def test_a_leaving_instance_ends_when_its_time_is_over_or_it_is_gone_already(clo
     assert waiting(group, "Terminating:Wait") == late
     cloud.clock.advance(61)
     eventually(lambda: ("terminate", late) in cloud.hosts.calls)
-    cloud.account.reconciler.died(dead)
-    eventually(lambda: ("terminate", dead) in cloud.hosts.calls)
+    group.ec2.terminate_instances(InstanceIds=[dead])
+    assert waiting(group, "Terminating:Wait") == dead
+    cloud.clock.advance(61)
+    eventually(lambda: dead not in [one["InstanceId"] for one in group.members()])
 
 
 def test_every_hook_has_to_be_completed_and_one_can_abandon(cloud: Cloud) -> None:

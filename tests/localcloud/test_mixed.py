@@ -127,11 +127,13 @@ def test_a_policy_that_cannot_be_rehearsed_is_refused(cloud: Cloud, wrong: dict[
         )
 
 
-def test_an_instance_at_risk_goes_when_its_replacement_serves(cloud: Cloud, interruptions: Interruptions) -> None:
+def test_an_instance_with_a_recommendation_goes_when_its_replacement_serves(
+    cloud: Cloud, interruptions: Interruptions
+) -> None:
     group = mixed_group(cloud, 2)
     (backend_group,) = backends.autoscaling().autoscaling_groups.values()
     spot = next(one.instance.id for one in backend_group.instance_states if one.instance.lifecycle == "spot")
-    interruptions.announce(spot)
+    interruptions.announce(spot, ahead=timedelta(hours=1))
     cloud.hosts.calls.clear()
     group.settled(2)
     assert spot in group.in_service()
@@ -141,6 +143,23 @@ def test_an_instance_at_risk_goes_when_its_replacement_serves(cloud: Cloud, inte
     assert [operation for operation, _ in cloud.hosts.calls] == ["launch", "terminate"]
     assert markets(group) == {"on-demand": 1, "spot": 1}
     assert any("rebalance recommendation" in one["Cause"] for one in group.activities())
+
+
+def test_an_instance_with_a_notice_goes_at_once_and_its_replacement_comes_meanwhile(
+    cloud: Cloud, interruptions: Interruptions
+) -> None:
+    group = mixed_group(cloud, 2)
+    group.asg.update_auto_scaling_group(AutoScalingGroupName="service", CapacityRebalance=True)
+    (backend_group,) = backends.autoscaling().autoscaling_groups.values()
+    with cloud.account.fleet.held():
+        spot = next(one for one in backend_group.instance_states if one.instance.lifecycle == "spot")
+        interruptions.announce(spot.instance.id)
+        cloud.account.fleet.reconcile(backend_group)
+        assert spot.lifecycle_state == "Terminating"
+        states = sorted(one.lifecycle_state for one in backend_group.instance_states)
+    assert states == ["InService", "Pending", "Terminating"]
+    group.settled(2)
+    assert markets(group) == {"on-demand": 1, "spot": 1}
 
 
 def test_an_instance_at_risk_goes_in_the_middle_of_a_refresh(cloud: Cloud, interruptions: Interruptions) -> None:

@@ -127,16 +127,14 @@ def test_a_refresh_replaces_only_what_differs_if_it_may_skip_and_everything_othe
     assert kept not in group.settled(2)
 
 
-def test_an_old_instance_drains_before_it_goes(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_instance_drains_before_it_goes(cloud: Cloud) -> None:
     group = Refreshing(cloud, desired=1, draining=300)
     (old,) = group.old
-    busy = {old: 1}
-    monkeypatch.setattr(cloud.account.health, "_in_flight", lambda target: busy.get(target, 0))
     group.start(**FIRST_NEW)
     eventually(lambda: group.health().get(old) == "draining")
     group.until("Successful")
     assert ("terminate", old) not in cloud.hosts.calls
-    busy.clear()
+    cloud.clock.advance(300)
     assert old not in group.settled(1)
 
 
@@ -148,7 +146,7 @@ def test_during_a_refresh_the_group_grows_and_dead_hosts_are_replaced_with_the_n
     group.asg.set_desired_capacity(AutoScalingGroupName="service", DesiredCapacity=3)
     group.settled(3)
     assert group.versions() == {"1": 1, "2": 2}
-    cloud.account.reconciler.died(left)
+    group.ec2.stop_instances(InstanceIds=[left])
     eventually(lambda: left not in [one["InstanceId"] for one in group.members()])
     group.settled(3)
     assert group.versions() == {"2": 3}

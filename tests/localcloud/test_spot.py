@@ -70,6 +70,16 @@ def test_an_interrupted_host_has_its_notice_at_once_and_ends_when_it_says(
     assert reservation["Instances"][0]["StateReason"]["Code"] == "Server.SpotInstanceTermination"
 
 
+def test_a_recommendation_comes_before_the_notice_when_the_experiment_says_so(
+    cloud: Cloud, interruptions: Interruptions
+) -> None:
+    instance_id, address = launch(cloud)
+    interruptions.announce(instance_id, ahead=timedelta(minutes=3))
+    assert "noticeTime" in str(document(address, "events/recommendations/rebalance"))
+    assert document(address, "spot/instance-action") is None
+    assert interruptions.announced(instance_id) is None
+
+
 def test_an_instance_knows_which_market_it_was_bought_on(cloud: Cloud) -> None:
     spot = cloud.client("ec2").run_instances(
         ImageId=cloud.base_image, MinCount=1, MaxCount=1, InstanceMarketOptions={"MarketType": "spot"}
@@ -93,7 +103,7 @@ def test_an_experiment_that_the_cloud_cannot_carry_out_is_refused(cloud: Cloud, 
     }
     wrong = [
         good | {"actions": {"a": good["actions"]["a"] | {"actionId": "aws:ec2:stop-instances"}}},
-        good | {"actions": {"a": good["actions"]["a"] | {"parameters": {"durationBeforeInterruption": "PT5M"}}}},
+        good | {"actions": {"a": good["actions"]["a"] | {"parameters": {"durationBeforeInterruption": "PT16M"}}}},
         good | {"targets": {"t": good["targets"]["t"] | {"resourceType": "aws:ec2:instance"}}},
         good | {"targets": {"t": good["targets"]["t"] | {"resourceArns": [f"{arn}0"]}}},
     ]

@@ -108,7 +108,9 @@ def run_plays(plays: Path, endpoint: str) -> str:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """The roles of staging; the account is closed again, so that other tests find moto as it is."""
     directory = tmp_path_factory.mktemp("ci")
-    account = Account(Settings(root=Path("/nonexistent"), api_port=0), NoHosts(), lambda _: CheckResult(True))
+    account = Account(
+        Settings(root=Path("/nonexistent"), api_port=0), NoHosts(), lambda _: CheckResult(True), lambda: 0.0
+    )
     account.telemetry.close()
     account.schedules.close()
     try:

@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 import fleet
+import losses
 import pytest
 import testinfra
-from traffic import USERS, load
+from traffic import load
 
 ROOT = Path(__file__).parents[3]
 
@@ -20,7 +21,7 @@ def replaced(group, healthy_targets, eventually):
         eventually(
             lambda: ({i["InstanceId"] for i in group()["Instances"]}, healthy_targets()),
             lambda seen: victim not in seen[0] and len(seen[0]) == 2 and seen[1] == seen[0],
-            within=240,  # a host that says nothing is waited for until the time of its hook is over
+            within=300,  # a host that says nothing is waited for until the time of its hook is over
         )
         return healthy_targets()
 
@@ -51,15 +52,17 @@ def test_every_host_in_turn_is_taken_away_with_notice_and_no_request_fails(
     assert traffic.wrong == []
 
 
-def test_every_host_in_turn_is_killed_and_costs_at_most_what_was_in_flight_on_it(healthy_targets, replaced):
-    before = healthy_targets()
+def test_every_host_in_turn_is_killed_and_costs_what_it_was_sent_until_its_checks_had_failed(healthy_targets, replaced):
+    before, deaths = healthy_targets(), []
     with load() as traffic:
         for victim in sorted(before):
-            subprocess.run(["podman", "kill", "--signal", "KILL", victim], check=True, capture_output=True)
+            deaths.append(losses.kill(victim))
             after = replaced(victim)
     assert not after & before
     assert len(traffic.requests) > 50
-    assert len(traffic.failed) <= USERS * len(before), traffic.failed
+    # A balancer that tried the next host, or asked EC2, would lose none: a rehearsal kinder than AWS.
+    assert traffic.failed
+    assert losses.unexplained(traffic.failed, *deaths) == []
     assert traffic.wrong == []
 
 

@@ -20,10 +20,8 @@ import images
 import rehearsal
 import rollouts
 import witness
+from rollouts import PAUSE_SECONDS
 from traffic import USERS, Traffic, load
-
-# With three users some ten requests a second: enough to compare, and hosts share their cores with everything else.
-PAUSE_SECONDS = 0.25
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ import boto3
 import psutil
 from rehearsal import ROOT
 
+# With three users some ten requests a second: enough to compare, and hosts share their cores with everything else.
+PAUSE_SECONDS = 0.25
 # A short pace with the rehearsal's heartbeats, in which a look at the hosts has its time on a busy machine too; a run's own
 # variables come on top of it.
 PACE: dict[str, Any] = {
