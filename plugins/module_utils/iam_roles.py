@@ -18,11 +18,18 @@ from ansible.module_utils.state import (
     tags_to_dict,
     tags_to_list,
 )
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
 # How long a session may last, in seconds, where IAM says nothing.
 SESSION_SECONDS = 3600
 # A new role takes a few seconds until every part of IAM knows it.
 PATIENCE = {"Delay": 1, "MaxAttempts": 60}
+
+
+# Nor is a new policy known everywhere at once: "Changes that I make are not always immediately visible", IAM user guide.
+_once_it_is_known = AWSRetry.jittered_backoff(
+    retries=8, delay=1, max_delay=10, catch_extra_error_codes=["NoSuchEntity"]
+)
 
 
 def wanted_role(role: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,7 +103,8 @@ def apply_role(
         else:
             client.delete_role_permissions_boundary(RoleName=name)
     for arn in sorted(set(wanted["managed_policies"]) - set(found["managed_policies"])):
-        client.attach_role_policy(RoleName=name, PolicyArn=arn)
+        attach = _once_it_is_known(client.attach_role_policy)
+        attach(RoleName=name, PolicyArn=arn)
     for arn in sorted(set(found["managed_policies"]) - set(wanted["managed_policies"])):
         client.detach_role_policy(RoleName=name, PolicyArn=arn)
     for policy in differences(wanted["inline_policies"], found["inline_policies"]):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.plugins.loading import FakeModule, load
 
@@ -23,6 +25,27 @@ ROLE = {
 }
 BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
 ISSUER = "https://token.actions.githubusercontent.com"
+
+
+DOCUMENT = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
+
+
+class Late:
+    """A client of IAM that does not know a policy the first few times."""
+
+    def __init__(self, real: Any, times: int) -> None:
+        self.real = real
+        self.times = times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+    def attach_role_policy(self, **request: Any) -> Any:
+        self.times -= 1
+        if self.times >= 0:
+            error = {"Error": {"Code": "NoSuchEntity", "Message": "does not exist or is not attachable"}}
+            raise ClientError(error, "AttachRolePolicy")
+        return self.real.attach_role_policy(**request)
 
 
 @pytest.fixture
@@ -78,3 +101,15 @@ def test_a_provider_that_others_use_keeps_their_audiences(iam: Any) -> None:
     (diff,) = provider("others", "sts.amazonaws.com", check_mode=True)["diff"]
     assert diff["after"] == {"audiences": ["others", "sts.amazonaws.com"]}
     assert not provider("others")["changed"]
+
+
+def test_a_policy_that_iam_does_not_know_everywhere_yet_is_attached_after_all(iam: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    policy = iam.create_policy(PolicyName="new", PolicyDocument=json.dumps(DOCUMENT))
+    arn = policy["Policy"]["Arn"]
+    late = Late(iam, times=3)
+    module = FakeModule({"roles": [ROLE | {"managed_policies": [arn]}]}, False)
+    module.client = lambda *_: late  # type: ignore[method-assign]
+    load("modules", "iam_roles").run(module)
+    (attached,) = iam.list_attached_role_policies(RoleName="service")["AttachedPolicies"]
+    assert attached["PolicyArn"] == arn
