@@ -20,8 +20,9 @@ class Settings:
         max_side: width or height of an image, in pixels, above which it is 413.
         batch_size: inputs inferred together at most; 0 leaves it to the backend.
         batch_wait_seconds: time that a request waits for others to join its batch while a worker is idle.
-        drain_seconds: time on SIGTERM during which /ready says 503 but requests are still served. It has to exceed the
-            time that a load balancer needs to notice.
+        drain_seconds: time on SIGTERM during which /ready says 503 but requests are still served. It has to be as long as
+            a load balancer goes on sending requests: the interval of its health checks times the unhealthy threshold, the
+            timeout of one, and the seconds until all of its nodes know. The playbooks derive it from these.
         statsd_address: host:port of the StatsD listener (the CloudWatch agent) that gets latencies and errors; "": none.
     """
 

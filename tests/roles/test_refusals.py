@@ -90,7 +90,7 @@ def play(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         pytest.param(
             "autoscaling_group",
             GROUP + "autoscaling_group_terminate_hook_timeout: 60",
-            "autoscaling_group_terminate_hook_timeout (60) before the 105 seconds of the deregistration delay",
+            "autoscaling_group_terminate_hook_timeout (60) before the 99 seconds of the deregistration delay",
             id="hook that ends before the drain",
         ),
         pytest.param(
@@ -98,6 +98,12 @@ def play(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
             BALANCER + "load_balancer_certificate_arn: arn\nload_balancer_request_seconds: 90",
             "load_balancer_deregistration_delay is 60 seconds, but a request may take 90",
             id="drain that ends before a request",
+        ),
+        pytest.param(
+            "load_balancer",
+            BALANCER + "load_balancer_certificate_arn: arn\nload_balancer_health_check_interval: 10",
+            "goes on serving for 24 seconds, but the balancer may send it requests for 34",
+            id="drain that ends before the balancer notices",
         ),
         pytest.param("load_balancer", BALANCER, "The balancer needs a certificate", id="no certificate"),
         pytest.param("alarms", "alarms_topic_arns: []", "missing required arguments: alarms_list", id="missing"),
