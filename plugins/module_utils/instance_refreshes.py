@@ -33,14 +33,30 @@ class Plan:
     refresh: Mapping[str, Any] | None = None
 
 
-def checkpoints(hosts: int, between: Iterable[int]) -> list[int]:
+def checkpoints(hosts: int, between: Iterable[int], matching: int = 0) -> list[int]:
     """Returns the percentages at which a refresh of so many hosts waits: after one host, at those between, and at the end.
 
     A checkpoint is reached with the first host that brings the share of new ones to it, so the canary's is rounded down: 33 %
     of three hosts is one of them, and 34 % would be two. Above a hundred hosts 1 % is more than one.
+
+    `matching` hosts have the version already, from a refresh that was given up. The user guide counts percentages "of the total
+    number of instances in the Auto Scaling group", and does not say whether these are among the new ones. So the refresh
+    waits after the first host of all, and after the first host more.
+    https://docs.aws.amazon.com/autoscaling/ec2/userguide/asg-adding-checkpoints-instance-refresh.html
     """
-    canary = max(1, 100 // max(1, hosts))
-    return sorted({canary, 100} | {percentage for percentage in between if percentage > canary})
+    canary = share(1, hosts)
+    first = {share(number, hosts) for number in (1, matching + 1)}
+    return sorted(first | {100} | {percentage for percentage in between if percentage > canary})
+
+
+def share(number: int, hosts: int) -> int:
+    """Returns the largest percentage, from 1 on, that so many of the hosts reach."""
+    return min(100, max(1, 100 * number // max(1, hosts)))
+
+
+def hosts_at(percentage: int, hosts: int) -> int:
+    """Returns how many of the hosts have to be new for a percentage of them."""
+    return -(-hosts * percentage // 100)
 
 
 def remaining(percentages: list[int], complete: int) -> list[int]:
@@ -98,6 +114,7 @@ def progress(refresh: Mapping[str, Any]) -> str:
 def request(parameters: Mapping[str, Any], group: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the parameters of StartInstanceRefresh for a group, which keeps its mixed instances policy."""
     template_id, version = parameters["launch_template_id"], str(parameters["launch_template_version"])
+    matching = len(split(group, template_id, version)[0])
     return {
         "AutoScalingGroupName": parameters["group"],
         "Strategy": "Rolling",
@@ -106,7 +123,7 @@ def request(parameters: Mapping[str, Any], group: Mapping[str, Any]) -> dict[str
             "MinHealthyPercentage": parameters["min_healthy_percentage"],
             "MaxHealthyPercentage": parameters["max_healthy_percentage"],
             "InstanceWarmup": parameters["warm_up"],
-            "CheckpointPercentages": checkpoints(group["DesiredCapacity"], parameters["checkpoints"]),
+            "CheckpointPercentages": checkpoints(group["DesiredCapacity"], parameters["checkpoints"], matching),
             "CheckpointDelay": parameters["checkpoint_delay"],
             "BakeTime": parameters["bake_time"],
             "AlarmSpecification": {"Alarms": sorted(parameters["alarms"])},

@@ -77,6 +77,8 @@ def judge(
     digest: str,
     *,
     limits: Limits,
+    rang: Iterable[str] = (),
+    unheard: Iterable[str] = (),
     must_compare: bool = True,
     through: Mapping[str, Any] | None = None,
 ) -> tuple[str, list[str]]:
@@ -91,11 +93,14 @@ def judge(
             `reason`, `digest`, `golden` (sentences, none if it agrees), `before` and `after` (counters of
             `exposition.counters` and their `started`), `probes` (`latencies` and `errors`).
         digest: of the model that new hosts have to serve.
+        rang: alarms that rang before anything was replaced, and say nothing of new hosts.
+        unheard: new hosts whose own metric has no data.
         must_compare: hold if there is no old host; false where new hosts were compared before.
         through: what came of requests that only new hosts should have got, through the balancer: `sent`, `errors`, `digests`.
     """
     found = Findings()
-    found.add(_alarms(alarms, required))
+    found.add(_alarms(alarms, required, rang))
+    found.holds.extend(f"CloudWatch has heard nothing of {host} yet." for host in sorted(unheard))
     for host in new:
         found.add(_host(host, digest))
     if not new:
@@ -133,16 +138,21 @@ def traffic(hosts: Iterable[Mapping[str, Any]]) -> Traffic:
     return total
 
 
-def _alarms(states: Mapping[str, str], required: Iterable[str]) -> Findings:
-    found = Findings()
+def _alarms(states: Mapping[str, str], required: Iterable[str], rang: Iterable[str]) -> Findings:
+    """Judges by the alarms that ring now and did not before: those of a release that is taken back go on for a while."""
+    found, before = Findings(), set(rang)
     for name, state in sorted(states.items()):
-        if state == "ALARM":
+        if state == "ALARM" and name in before:
+            found.facts.append(f"The alarm {name} rings, as it did before anything was replaced.")
+        elif state == "ALARM":
             found.rejects.append(f"The alarm {name} rings.")
     for name in sorted(required):
         if states.get(name) not in ("OK", "ALARM"):
             found.holds.append(f"The alarm {name} has no data.")
     if states:
-        found.facts.append(f"No alarm rings, of {len(states)}.")
+        found.facts.append(
+            f"No other alarm rings, of {len(states)}." if found.facts else f"No alarm rings, of {len(states)}."
+        )
     return found
 
 

@@ -9,6 +9,7 @@ from ansible.module_utils.instance_refreshes import (
     GOING_BACK,
     GOING_ON,
     checkpoints,
+    hosts_at,
     plan,
     progress,
     remaining,
@@ -112,6 +113,14 @@ resumed:
   description: Whether the first of these is not the first of the refresh, so that hosts were compared before.
   returned: with O(state=present)
   type: bool
+hosts:
+  description: Desired capacity of the group.
+  returned: with O(state=present)
+  type: int
+matching:
+  description: How many hosts have the version before a refresh begins; 0 where one was found.
+  returned: with O(state=present)
+  type: int
 from_version:
   description: Launch template version of the group before the refresh.
   returned: with O(state=present)
@@ -167,7 +176,9 @@ def bring(
     if found.action == "refuse":
         module.fail_json(msg=found.reason)
     before = template_of(group)[1] or ""
+    hosts = group["DesiredCapacity"]
     result = {"action": found.action, "from_version": before, "progress": "", "resumed": False, "refresh_id": ""}
+    result |= {"hosts": hosts, "matching": 0}
     if found.refresh:
         every = found.refresh["Preferences"]["CheckpointPercentages"]
         left = remaining(every, found.refresh.get("PercentageComplete", 0))
@@ -178,11 +189,13 @@ def bring(
             "resumed": left[0] != every[0],
             "progress": progress(found.refresh),
         }
-    hosts = group["DesiredCapacity"]
-    result["checkpoints"] = checkpoints(hosts, parameters["checkpoints"])
+    there, _ = split(group, parameters["launch_template_id"], version)
+    every = checkpoints(hosts, parameters["checkpoints"], len(there))
+    # Where no host is new there is nothing to judge.
+    result["checkpoints"] = [one for one in every if hosts_at(one, hosts) > len(there)] or [100]
     if found.action == "none":
         return result | {"changed": False}
-    there, _ = split(group, parameters["launch_template_id"], version)
+    result["matching"] = len(there)
     wanted = {"launch_template_version": version, "hosts_that_have_it": hosts}
     present = {"launch_template_version": before, "hosts_that_have_it": len(there)}
     result |= {"changed": True, "diff": as_diff(f"hosts of {parameters['group']}", wanted, present)}

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ansible.module_utils.alarm_states import describe
 from ansible.module_utils.judge import Limits, judge
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -24,6 +26,18 @@ options:
     type: list
     elements: str
     default: []
+  rang:
+    description: Names of alarms that rang before anything was replaced, and say nothing of new hosts.
+    type: list
+    elements: str
+    default: []
+  metric:
+    description:
+      - A metric that each host sends of itself, with C(namespace), C(metric) and C(dimensions) besides C(InstanceId). Without a
+        data point of each new host nothing is promoted.
+      - Hosts are not asked for when it is empty.
+    type: dict
+    default: {}
   new:
     description: What was seen on each new host.
     type: list
@@ -97,30 +111,47 @@ alarms:
 """
 
 
-def alarm_states(client: Any, names: list[str]) -> dict[str, str]:
-    """Returns the state of each alarm that there is, of either type."""
-    if not names:
-        return {}
-    pages = client.get_paginator("describe_alarms").paginate(
-        AlarmNames=names, AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+# A host sends its metrics each minute, and they are some minutes on their way.
+RECENT = timedelta(minutes=15)
+PERIOD = 60
+
+
+def unheard(client: Any, metric: dict[str, Any], hosts: list[str]) -> list[str]:
+    """Returns the hosts of whose own metric CloudWatch has no recent data point."""
+    if not metric or not hosts:
+        return []
+    now = datetime.now(UTC)
+    queries = [_query(f"m{number}", metric, host) for number, host in enumerate(hosts)]
+    pages = client.get_paginator("get_metric_data").paginate(
+        MetricDataQueries=queries, StartTime=now - RECENT, EndTime=now + timedelta(seconds=PERIOD)
     )
-    return {
-        alarm["AlarmName"]: alarm["StateValue"]
-        for page in pages
-        for alarm in page.get("MetricAlarms", []) + page.get("CompositeAlarms", [])
+    heard = {result["Id"] for page in pages for result in page["MetricDataResults"] if result["Values"]}
+    return [host for number, host in enumerate(hosts) if f"m{number}" not in heard]
+
+
+def _query(identity: str, metric: dict[str, Any], host: str) -> dict[str, Any]:
+    dimensions = metric["dimensions"] | {"InstanceId": host}
+    named = {
+        "Namespace": metric["namespace"],
+        "MetricName": metric["metric"],
+        "Dimensions": [{"Name": name, "Value": value} for name, value in sorted(dimensions.items())],
     }
+    return {"Id": identity, "MetricStat": {"Metric": named, "Period": PERIOD, "Stat": "SampleCount"}}
 
 
 def run(module: AnsibleAWSModule) -> dict[str, Any]:
     """Returns the result."""
     parameters = module.params
-    states = alarm_states(module.client("cloudwatch"), parameters["alarms"])
+    client = module.client("cloudwatch")
+    states = {name: alarm["StateValue"] for name, alarm in describe(client, parameters["alarms"]).items()}
     verdict, reasons = judge(
         states,
         parameters["required"],
         parameters["new"],
         parameters["old"],
         parameters["digest"],
+        rang=parameters["rang"],
+        unheard=unheard(client, parameters["metric"], [host["instance_id"] for host in parameters["new"]]),
         limits=Limits(**{name: parameters[name] for name in ("alpha", "minimum_requests", "slowdown", "slow_share")}),
         must_compare=parameters["must_compare"],
         through=parameters["through"],
@@ -134,6 +165,8 @@ def main() -> None:
         argument_spec={
             "alarms": {"type": "list", "elements": "str", "required": True},
             "required": {"type": "list", "elements": "str", "default": []},
+            "rang": {"type": "list", "elements": "str", "default": []},
+            "metric": {"type": "dict", "default": {}},
             "new": {"type": "list", "elements": "dict", "required": True},
             "old": {"type": "list", "elements": "dict", "required": True},
             "digest": {"type": "str", "required": True},

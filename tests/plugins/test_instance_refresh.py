@@ -101,6 +101,15 @@ def test_a_refresh_is_announced_started_once_and_found_again() -> None:
     assert len(scaling.refreshes) == 1
 
 
+def test_a_refresh_after_one_that_was_given_up_judges_the_first_host_more() -> None:
+    scaling = FakeAutoScaling()
+    scaling.versions = ["4", "3", "3", "3"]
+    started = run(scaling)
+    # The fake's desired capacity is two: of these, one is new.
+    assert (started["matching"], started["checkpoints"]) == (1, [100])
+    assert scaling.refreshes[0]["Preferences"]["CheckpointPercentages"] == [50, 100]
+
+
 def test_a_fleet_that_has_the_version_is_left_alone() -> None:
     scaling = FakeAutoScaling()
     result = run(scaling, launch_template_version=3)

@@ -70,6 +70,16 @@ def test_the_canary_is_one_host_of_any_fleet_up_to_a_hundred(hosts: int) -> None
     assert math.ceil(hosts * first / 100) == 1
 
 
+@given(hosts=st.integers(2, 100), matching=st.integers(1, 99))
+def test_a_canary_comes_after_hosts_that_have_the_version_already(hosts: int, matching: int) -> None:
+    matching = min(matching, hosts - 1)
+    found = checkpoints(hosts, [], matching)
+    # Whichever way AWS counts, one stop is reached with the first host that is replaced, and not before.
+    over_all = [one for one in found if matching < math.ceil(hosts * one / 100)]
+    assert math.ceil(hosts * over_all[0] / 100) == matching + 1
+    assert math.ceil((hosts - matching) * found[0] / 100) == 1
+
+
 @pytest.mark.parametrize(
     ("complete", "expected"),
     [(0, [33, 66, 100]), (33, [33, 66, 100]), (50, [33, 66, 100]), (66, [66, 100]), (100, [100])],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -87,6 +88,41 @@ def test_alarms_decide(alarms: dict[str, str], expected: str, told: str) -> None
     found, reasons = verdict([host("i-new")], [host("i-1")], alarms=alarms)
     assert found == expected
     assert told in reasons
+
+
+def test_an_alarm_that_rang_before_says_nothing_of_new_hosts() -> None:
+    ringing = OK | {"memory": "ALARM", "errors": "ALARM"}
+    found, reasons = verdict([host("i-new")], [host("i-1")], alarms=ringing, rang=["memory"])
+    assert found == REJECT
+    assert "The alarm errors rings." in reasons
+    assert "The alarm memory rings." not in reasons
+    found, reasons = verdict([host("i-new")], [host("i-1")], alarms=ringing, rang=["memory", "errors"])
+    assert found == PROMOTE
+    assert "The alarm memory rings, as it did before anything was replaced." in reasons
+
+
+def test_a_new_host_of_which_cloudwatch_has_no_data_is_not_promoted() -> None:
+    found, reasons = verdict([host("i-new"), host("i-newer")], [host("i-1")], unheard=["i-newer"])
+    assert found == HOLD
+    assert "CloudWatch has heard nothing of i-newer yet." in reasons
+
+
+def test_the_data_of_each_host_are_its_own(account: Any) -> None:
+    client = account("cloudwatch")
+    metric = {"namespace": "agent", "metric": "mem_used_percent", "dimensions": {"AutoScalingGroupName": "service"}}
+
+    def send(when: datetime, **dimensions: str) -> None:
+        named = [{"Name": name, "Value": value} for name, value in dimensions.items()]
+        datum = {"MetricName": "mem_used_percent", "Dimensions": named, "Value": 40.0, "Timestamp": when}
+        client.put_metric_data(Namespace="agent", MetricData=[datum])
+
+    now = datetime.now(UTC)
+    send(now, AutoScalingGroupName="service")  # of the whole group, as the agents of old hosts send it
+    send(now, AutoScalingGroupName="service", InstanceId="i-old")
+    send(now - timedelta(hours=1), AutoScalingGroupName="service", InstanceId="i-gone")
+    unheard = load("modules", "rollout_verdict").unheard
+    assert unheard(client, metric, ["i-new", "i-old", "i-gone"]) == ["i-new", "i-gone"]
+    assert unheard(client, {}, ["i-new"]) == []
 
 
 @pytest.mark.parametrize(
@@ -233,7 +269,14 @@ def test_the_module_judges_by_the_alarms_that_there_are(account: Any) -> None:
         )
         client.set_alarm_state(AlarmName=name, StateValue=state, StateReason="test")
     parameters = {
-        **{"alarms": ["memory", "abandoned"], "required": ["abandoned"], "new": [host("i-new")], "old": [host("i-1")]},
+        **{
+            "rang": [],
+            "metric": {},
+            "alarms": ["memory", "abandoned"],
+            "required": ["abandoned"],
+            "new": [host("i-new")],
+            "old": [host("i-1")],
+        },
         **{
             "digest": DIGEST,
             "must_compare": True,

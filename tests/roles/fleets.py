@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from moto.autoscaling.exceptions import ValidationError
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.responses import ActionResult
 
 METRICS = """process_start_time_seconds 1.0
@@ -95,6 +96,12 @@ class Fleet:
         """Start a refresh, as StartInstanceRefresh with these parameters does."""
         if self.refuses:
             raise ValidationError(self.refuses)
+        # User guide, "Undo changes with a rollback": "If the alarm state is INSUFFICIENT_DATA or ALARM, you receive an error".
+        alarms = cloudwatch_backends["123456789012"]["us-east-1"].alarms
+        named = request["Preferences"].get("AlarmSpecification", {}).get("Alarms", [])
+        loud = [name for name in named if name not in alarms or alarms[name].state_value != "OK"]
+        if loud:
+            raise ValidationError(f"Alarms that are not OK: {', '.join(loud)}.")
         self.new = request["DesiredConfiguration"]["LaunchTemplate"]["Version"]
         self.refresh = {
             **{key: request[key] for key in ("AutoScalingGroupName", "DesiredConfiguration", "Preferences")},
@@ -105,6 +112,7 @@ class Fleet:
                 "PercentageComplete": 0,
             },
         }
+        self._services.asked.clear()
         return ActionResult({"InstanceRefreshId": "r-1"})
 
     def _group(self) -> dict[str, Any]:

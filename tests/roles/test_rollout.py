@@ -53,6 +53,8 @@ class Controller:
         self._client = lambda service: boto3.client(service, endpoint_url=endpoint, **KEYS)
         self.s3, self.ssm, self.cloudwatch = (self._client(name) for name in ("s3", "ssm", "cloudwatch"))
         self.s3.create_bucket(Bucket="releases")
+        for name in ("memory", "errors"):
+            self.say(name, "OK")
         self.bad = directory / "bad"
         self.bad.write_text("nobody")
         check = directory / "python"
@@ -77,6 +79,7 @@ class Controller:
             "releases_bucket": "releases",
             "deployed_parameter": DEPLOYED,
             "abandoned_alarm": "abandoned",
+            "alarms": ["memory", "errors"],
             "heartbeat_namespace": "PetTracker/ML",
             "heartbeat_dimensions": {"Environment": "dev"},
             "heartbeat_seconds": 0.2,
@@ -84,8 +87,12 @@ class Controller:
             "abandoned_periods": 1,
             "lock_stale_seconds": 30,
             "bake_seconds": 1,
-            "checkpoint_delay": 60,
+            "evidence_seconds": 15,
+            "most_hosts": 2,
+            "notice_seconds": 10,
             "timeout": 60,
+            # Answers of a few milliseconds differ by more than a fifth on a busy machine; the slow host is ten times slower.
+            "slowdown": 5,
             "service_port": 1,
         }
         self._variables = {f"rollout_{name}": value for name, value in variables.items()}
@@ -121,6 +128,21 @@ class Controller:
         finally:
             stopping.set()
             alarms.join()
+
+    def say(self, alarm: str, state: str) -> None:
+        """Let an alarm be in a state."""
+        self.cloudwatch.put_metric_alarm(
+            **{"AlarmName": alarm, "Namespace": "n", "MetricName": "m", "Statistic": "Sum", "Period": 60},
+            **{"EvaluationPeriods": 1, "Threshold": 1, "ComparisonOperator": "GreaterThanThreshold"},
+        )
+        self.cloudwatch.set_alarm_state(AlarmName=alarm, StateValue=state, StateReason="since noon")
+
+    def measure(self, namespace: str, metric: str, dimensions: dict[str, str]) -> None:
+        """Send one data point."""
+        named = [{"Name": name, "Value": value} for name, value in dimensions.items()]
+        self.cloudwatch.put_metric_data(
+            Namespace=namespace, MetricData=[{"MetricName": metric, "Dimensions": named, "Value": 1.0}]
+        )
 
     def reports(self) -> list[dict[str, Any]]:
         listed = self.s3.list_objects_v2(Bucket="releases", Prefix="dev/rollouts/").get("Contents", [])
@@ -251,6 +273,52 @@ def test_what_aws_refuses_to_begin_is_told_with_its_reason(controller: Controlle
     (report,) = controller.reports()
     assert (report["outcome"], report["from_version"]) == ("not begun", "")
     assert (set(fleet.hosts.values()), controller.lock()) == ({"1"}, None)
+
+
+def test_a_rollout_is_refused_while_an_alarm_rings_and_says_which(controller: Controller, fleet: Fleet) -> None:
+    controller.say("memory", "ALARM")
+    run = controller.apply()
+    assert run.returncode != 0
+    assert "memory rings (since noon). New hosts could not be told from old ones" in said(run), run.stdout
+    assert "run make rollback ENV=dev" in said(run)
+    assert (fleet.refresh, controller.reports(), controller.lock()) == (None, [], None)
+
+
+def test_a_rollback_starts_although_the_alarms_of_what_it_takes_back_ring(controller: Controller, fleet: Fleet) -> None:
+    controller.say("memory", "ALARM")
+    run = controller.apply("-e", "rollout_kind=rollback")
+    assert run.returncode == 0, run.stdout
+    assert set(fleet.hosts.values()) == {"2"}
+    (report,) = controller.reports()
+    assert (report["kind"], report["outcome"]) == ("rollback", "deployed")
+    assert fleet.refresh
+    assert fleet.refresh["Preferences"]["AlarmSpecification"]["Alarms"] == ["abandoned", "errors"]
+    assert "The alarm memory rings, as it did before" in " ".join(report["checkpoints"][0]["reasons"])
+
+
+def test_an_alarm_without_data_blocks_nothing_and_is_named(controller: Controller, fleet: Fleet) -> None:
+    controller.say("errors", "INSUFFICIENT_DATA")
+    run = controller.apply()
+    assert run.returncode == 0, run.stdout
+    assert fleet.refresh
+    assert fleet.refresh["Preferences"]["AlarmSpecification"]["Alarms"] == ["abandoned", "memory"]
+    assert "AWS does not watch errors" in said(run)
+
+
+def test_a_new_host_that_sends_no_metric_is_not_promoted(controller: Controller, fleet: Fleet) -> None:
+    metric = {"namespace": "agent", "metric": "mem_used_percent", "dimensions": {"AutoScalingGroupName": "service"}}
+    controller.measure("agent", "mem_used_percent", {"AutoScalingGroupName": "service", "InstanceId": "i-2"})
+    run = controller.apply("-e", json.dumps({"rollout_host_metric": metric}))
+    assert run.returncode != 0
+    (report,) = controller.reports()
+    assert report["outcome"] == "rolled back"
+    assert "CloudWatch has heard nothing of i-11 yet." in report["reason"]
+    # It was asked twice.
+    assert run.stdout.count("50 %: hold") == 2, run.stdout
+    for host in ("i-11", "i-12"):
+        controller.measure("agent", "mem_used_percent", {"AutoScalingGroupName": "service", "InstanceId": host})
+    again = controller.apply("-e", json.dumps({"rollout_host_metric": metric}))
+    assert again.returncode == 0, again.stdout
 
 
 def test_a_second_controller_is_told_who_is_first_and_touches_nothing(controller: Controller, fleet: Fleet) -> None:

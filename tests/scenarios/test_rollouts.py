@@ -9,10 +9,9 @@ from typing import Any
 import psutil
 import pytest
 import rollouts
-import yaml
 
-from tests.bundles import REPOSITORY
 from tests.localcloud.conftest import Cloud, eventually
+from tests.roles.inventory_values import Values, assertions
 
 RECAP = """
 PLAY RECAP *********************************************************************
@@ -29,14 +28,10 @@ def test_changes_are_those_of_the_controller() -> None:
 
 @pytest.mark.parametrize("own", [{}, rollouts.WATCHFUL, rollouts.TAKEN_OVER], ids=["plain", "watchful", "taken over"])
 def test_the_paces_of_the_scenario_are_those_that_the_role_allows(own: dict[str, Any]) -> None:
-    inventory = yaml.safe_load((REPOSITORY / "inventories/local/group_vars/all/main.yml").read_text())
-    pace = inventory | rollouts.PACE | own
-    watched = pace["rollout_looks"] * pace["rollout_bake_seconds"]
-    abandoned = pace["rollout_abandoned_period"] * (pace["rollout_abandoned_periods"] + 2)
-    assert pace["rollout_checkpoint_delay"] >= watched + abandoned
-    assert pace["rollout_lock_stale_seconds"] >= 3 * pace["rollout_heartbeat_seconds"]
-    # The last step waits for a checkpoint and for the bake, and has to come about.
-    assert pace["rollout_timeout"] > 2 * pace["rollout_checkpoint_delay"]
+    pace = Values("local", **rollouts.PACE | own)
+    for task, condition in assertions("rollout"):
+        if "colours" not in condition:
+            assert pace.holds(condition), (task, condition)
 
 
 def test_a_run_passes_its_variables_on_and_keeps_what_is_said(ansible: Path, tmp_path: Path) -> None:

@@ -25,16 +25,14 @@ PACE: dict[str, Any] = {
     "rollout_looks": 1,
     "rollout_abandoned_periods": 2,
     "rollout_warm_up": 10,
-    "rollout_checkpoint_delay": 75,
-    "rollout_timeout": 300,
+    "rollout_evidence_seconds": 5,
 }
 # Who watches for less than a minute does not see what happens after a minute.
-WATCHFUL: dict[str, Any] = {"rollout_bake_seconds": 75, "rollout_checkpoint_delay": 120}
+WATCHFUL: dict[str, Any] = {"rollout_bake_seconds": 75}
 # The lock is free long before the dead man's alarm rings, so that there is something to go on with.
 TAKEN_OVER: dict[str, Any] = {
     "rollout_lock_stale_seconds": 10,
     "rollout_abandoned_periods": 9,
-    "rollout_checkpoint_delay": 125,
 }
 # Two fleets instead of one; a canary, then all.
 BLUE_GREEN: dict[str, Any] = {

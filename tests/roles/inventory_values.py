@@ -1,0 +1,76 @@
+"""What a role's expressions come to with the variables of an environment, as Ansible itself works them out."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = ("local", "dev", "staging", "production")
+# Whose variables meet in a rollout, from what starts hosts to what replaces them.
+ROLES = ("load_balancer", "autoscaling_group", "inference_service", "rollout")
+
+
+# Found out by a run before the roles are asked.
+FOUND: dict[str, Any] = {
+    "account_id": "123456789012",
+    "network": {
+        "vpc_id": "vpc-1",
+        "public_subnet_ids": ["a", "b"],
+        "private_subnet_ids": ["c", "d"],
+        "security_group_ids": {},
+    },
+    "service_fleets": {"live": {"group": "a", "target_group": "a"}, "other": {"group": "b", "target_group": "b"}},
+}
+
+
+@functools.cache
+def variables_of(environment: str) -> dict[str, Any]:
+    """Return the variables of one environment by name, in Ansible's order of precedence."""
+    loader = DataLoader()
+    files = [ROOT / f"roles/{role}/defaults/main.yml" for role in ROLES]
+    files += sorted((ROOT / f"inventories/{environment}/group_vars/all").glob("*.yml"))
+    files += [ROOT / "playbooks/group_vars/all.yml", ROOT / "playbooks/vars/image.yml"]
+    files += [ROOT / f"roles/{role}/vars/main.yml" for role in ROLES]
+    variables: dict[str, Any] = {}
+    for file in files:
+        variables |= loader.load_from_file(str(file), trusted_as_template=True) or {}
+    return variables
+
+
+class Values:
+    """The variables of one environment, and some that a run would have set."""
+
+    def __init__(self, environment: str, **more: Any) -> None:
+        self._templar = Templar(loader=DataLoader(), variables=variables_of(environment) | FOUND | more)
+
+    def __getitem__(self, name: str) -> Any:
+        """Return the value of a variable."""
+        return self.text("{{ " + name + " }}")
+
+    def text(self, template: str) -> Any:
+        """Return what a template of a task comes to."""
+        return self._templar.template(trust_as_template(template))
+
+    def number(self, name: str) -> float:
+        """Return the value of a variable that is a number, or its text."""
+        return float(self[name])
+
+    def holds(self, condition: str) -> bool:
+        """Say whether a condition, as a task has it in `when` or `that`, is true."""
+        return bool(self._templar.evaluate_conditional(trust_as_template(condition)))
+
+
+def assertions(role: str) -> list[tuple[str, str]]:
+    """Return the conditions of a role's preflight, each with the name of its task."""
+    tasks = yaml.safe_load((ROOT / f"roles/{role}/tasks/preflight.yml").read_text())
+    found = []
+    for task in tasks:
+        that = task.get("ansible.builtin.assert", {}).get("that", [])
+        found += [(task["name"], str(one)) for one in (that if isinstance(that, list) else [that])]
+    return found
