@@ -116,6 +116,9 @@ class Controller:
         return {f"load_balancer_{name}": value for name, value in network.items()} | {
             "autoscaling_group_subnet_ids": group["VPCZoneIdentifier"].split(","),
             "autoscaling_group_min_size": 1,
+            # Hosts that exist only as answers complete no hook.
+            "autoscaling_group_launch_hook_timeout": 0,
+            "autoscaling_group_terminate_hook_timeout": 0,
         }
 
     def play(self, name: str, tasks: list[dict[str, Any]]) -> None:
