@@ -36,6 +36,7 @@ from tests.roles.controllers import environment_of, like_playbooks
 ROOT = Path(__file__).parents[2]
 ROLE = ROOT / "roles/cloudwatch_agent"
 LOGS = "/var/log/pettracker"
+PINNED = {"cloudwatch_agent_package_version": "1.300062.0b1304", "cloudwatch_agent_package_sha256": "a" * 64}
 
 
 def play(directory: Path, tasks: list[dict[str, Any]], **variables: Any) -> subprocess.CompletedProcess[str]:
@@ -178,6 +179,26 @@ def test_a_minute_without_errors_is_a_zero_and_no_gap(host: Host) -> None:
 def test_patterns_of_log_files_are_refused(tmp_path: Path) -> None:
     bad = ["/var/log/pettracker/*.log", "/var/log/a?.log", "/var/log/[ab].log", "relative.log"]
     role = {"ansible.builtin.include_role": {"name": "cloudwatch_agent", "tasks_from": "preflight"}}
-    ran = play(tmp_path, [role], cloudwatch_agent_log_files=[*bad, "/var/log/good.log"])
+    ran = play(tmp_path, [role], **PINNED, cloudwatch_agent_log_files=[*bad, "/var/log/good.log"])
     assert ran.returncode == 2
     assert f"cloudwatch_agent_log_files has {' and '.join(bad)}. Write" in ran.stdout, ran.stdout
+
+
+def test_a_package_without_a_digest_or_with_two_places_is_refused_before_there_is_a_host(tmp_path: Path) -> None:
+    check = {"name": "cloudwatch_agent", "tasks_from": "check_package"}
+    refused = [
+        {"cloudwatch_agent_package_sha256": ""},
+        {"cloudwatch_agent_package_sha256": "latest"},
+        {"cloudwatch_agent_package_version": ""},
+        {"cloudwatch_agent_package_url": "https://example.com/agent.deb"},
+    ]
+    tasks: list[dict[str, Any]] = [
+        {
+            "block": [{"ansible.builtin.include_role": check, "vars": PINNED | wrong}],
+            "rescue": [{"ansible.builtin.debug": {"msg": f"refused {number}"}}],
+        }
+        for number, wrong in enumerate(refused)
+    ]
+    ran = play(tmp_path, [{"ansible.builtin.include_role": check, "vars": PINNED}, *tasks])
+    assert ran.returncode == 0, ran.stdout
+    assert [number for number in range(len(refused)) if f'"refused {number}"' in ran.stdout] == [0, 1, 2, 3]

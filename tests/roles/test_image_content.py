@@ -199,7 +199,7 @@ def test_what_leaves_no_trace_is_a_place_of_what_a_digest_names_or_of_helping_ho
         path.parents[1].name for path in (ROOT / "roles").glob("*/meta/*_specs.yml") if option in path.read_text()
     )
     if role != "machine_image":
-        thing = re.fullmatch(rf"({role}_\w+)_(bucket|key|source|url)", option)
+        thing = re.fullmatch(rf"({role}_\w+)_(bucket|key|source|url|version)", option)
         assert thing
         assert {f"{thing[1]}_sha256", f"{thing[1]}_digest"} & set(documented(role)) - set(WITHOUT_TRACE)
     for template in (ROOT / "roles").glob("*/templates/*"):
