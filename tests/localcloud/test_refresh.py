@@ -154,6 +154,38 @@ def test_during_a_refresh_the_group_grows_and_dead_hosts_are_replaced_with_the_n
     group.until("Successful")
 
 
+def test_a_checkpoint_that_a_growing_group_falls_behind_is_waited_at_again(cloud: Cloud) -> None:
+    group = Refreshing(cloud, desired=2)
+    group.start(CheckpointPercentages=[50, 100], CheckpointDelay=600, **FIRST_NEW)
+    group.waits_for("at a checkpoint: 50%")
+    (old,) = set(group.settled(2)) & set(group.old)
+    cloud.clock.advance(400)
+    group.asg.set_desired_capacity(AutoScalingGroupName="service", DesiredCapacity=4)
+    group.settled(4)
+    refresh = group.waits_for("at a checkpoint: 75%")
+    assert (refresh["PercentageComplete"], refresh["InstancesToUpdate"]) == (75, 1)
+    # The first wait would be over by now, the second has begun with the share of a half that was reached again.
+    cloud.clock.advance(400)
+    assert group.waits_for("at a checkpoint")["Status"] == "InProgress"
+    assert old in group.settled(4)
+    cloud.clock.advance(201)
+    group.until("Successful")
+
+
+def test_instances_that_match_already_count_towards_the_checkpoints(cloud: Cloud) -> None:
+    group = Refreshing(cloud, desired=4)
+    group.start(CheckpointPercentages=[50], **FIRST_NEW)
+    group.until("Successful")
+    kept = set(group.settled(4)) - set(group.old)
+    # Half of them are new: the canary of a quarter is behind the refresh when it begins, and the next checkpoint is the first.
+    group.start(SkipMatching=True, CheckpointPercentages=[25, 75, 100], CheckpointDelay=600, **FIRST_NEW)
+    refresh = group.waits_for("at a checkpoint: 75%")
+    assert refresh["InstancesToUpdate"] == 1
+    assert kept <= set(group.settled(4))
+    cloud.clock.advance(601)
+    group.until("Successful")
+
+
 def test_a_group_that_shrinks_during_a_refresh_still_comes_to_its_end(cloud: Cloud) -> None:
     group = Refreshing(cloud, desired=4)
     group.start(CheckpointPercentages=[25, 100], CheckpointDelay=600, **FIRST_NEW)

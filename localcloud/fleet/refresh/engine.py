@@ -13,7 +13,7 @@ from localcloud.fleet.refresh.guards import blind, raised
 from localcloud.fleet.refresh.plan import Situation, count_of, next_step
 from localcloud.fleet.refresh.preferences import Preferences
 from localcloud.fleet.refresh.record import Refresh, Round, now
-from localcloud.fleet.refresh.survey import Survey, survey, to_replace
+from localcloud.fleet.refresh.survey import Survey, survey
 
 # Seconds that a refresh waits for instances that get ready, are protected or in Standby, before it fails: user guide,
 # "Understand the default values for an instance refresh".
@@ -131,13 +131,22 @@ class Refreshes:
         staying = [one for one in group.instance_states if not is_leaving(one)]
         matching = {one.instance.id for one in staying if refresh.preferences.skip_matching and wanted.matches(one)}
         known = frozenset(one.instance.id for one in staying)
-        return self._round(group, refresh, known - matching, known, list(refresh.preferences.checkpoints))
+        current = self._round(group, refresh, known - matching, known, refresh.preferences.checkpoints)
+        # Whether AWS counts instances that match already is not documented; to wait at no checkpoint for them is the less kind.
+        current.reached = current.passed()
+        return current
 
     def _round(
-        self, group: Any, refresh: Refresh, outdated: frozenset[str], known: frozenset[str], checkpoints: list[int]
+        self,
+        group: Any,
+        refresh: Refresh,
+        outdated: frozenset[str],
+        known: frozenset[str],
+        checkpoints: tuple[int, ...],
     ) -> Round:
-        total = len(to_replace(group, refresh.preferences, outdated))
-        return Round(outdated, known, total, self._clock(), checkpoints)
+        current = Round(outdated, known, self._clock(), checkpoints)
+        self._count(current, survey(group, current, refresh.preferences, self._clock()))
+        return current
 
     def _replace(self, group: Any, refresh: Refresh, current: Round) -> bool:
         """Go on with a round; say whether it is over."""
@@ -166,7 +175,7 @@ class Refreshes:
             replaceable=len(found.replaceable),
             idle=found.idle,
             short=found.short,
-            quota=max(0, count_of(current.checkpoints[0], current.total) - replaced),
+            quota=max(0, count_of(current.ahead, current.total) - replaced),
         )
         step = next_step(situation, preferences.minimum, preferences.maximum)
         current.surplus = step.surplus
@@ -175,18 +184,26 @@ class Refreshes:
                 self._terminate(group, member, CAUSE)
 
     def _count(self, current: Round, found: Survey) -> None:
-        replaced = current.total - len(found.left)
+        """Count what is done, of all instances that the group has now.
+
+        User guide, "Add checkpoints to an instance refresh": "Because checkpoints are based on percentages, the number of
+        instances to replace changes with the size of the group". A replacement that fails later stays counted.
+        """
+        replaced = max(0, found.total - len(found.left))
         done = replaced - min(replaced, found.short)
         if done > current.done:
-            current.done, current.progressed = done, self._clock()
+            current.progressed = self._clock()
+        current.total, current.done = found.total, min(replaced, max(done, current.done))
 
     def _pauses(self, refresh: Refresh, current: Round) -> bool:
-        """Say whether a round waits at a checkpoint. One that was passed together with a later one is skipped."""
-        *before, last = current.checkpoints
-        ahead = [*(one for one in before if one > current.percentage), last]
-        if len(ahead) < len(current.checkpoints):
-            current.checkpoints = ahead
+        """Say whether a round waits at a checkpoint. One that was passed together with a later one is skipped.
+
+        "When a scale-out activity occurs ... an in-progress operation could reach a checkpoint again", and waits again.
+        """
+        passed = current.passed()
+        if passed > current.reached:
             current.paused_until = self._clock() + refresh.preferences.checkpoint_delay
+        current.reached = passed
         if current.paused_until is None:
             return False
         if self._clock() < current.paused_until:
@@ -216,7 +233,7 @@ class Refreshes:
             "PercentageCompleteOnRollback": refresh.percentage(),
             "InstancesToUpdateOnRollback": refresh.remaining(),
         }
-        refresh.back = self._round(group, refresh, replaced, known, [100])
+        refresh.back = self._round(group, refresh, replaced, known, (100,))
         # Until the next step ends what is new, nothing is above capacity: a scale-in would take old instances.
         refresh.back.surplus = refresh.current.surplus if refresh.current else 0
         refresh.status, refresh.reason = "RollbackInProgress", reason

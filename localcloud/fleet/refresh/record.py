@@ -26,15 +26,17 @@ class Round:
     """One pass over a group, forwards or back.
 
     `outdated` are the ids of the instances to replace, `known` those of all that were there when it began; what came later
-    is new. `total` is how many there are to replace, `done` how many are. Times are the clock's seconds.
+    is new. `total` is how many instances the group has now, `done` how many of them are as they shall be. `reached` is the
+    latest checkpoint that is behind it, 0 before the first. Times are the clock's seconds.
     """
 
     outdated: frozenset[str]
     known: frozenset[str]
-    total: int
     progressed: float
-    checkpoints: list[int]
+    checkpoints: tuple[int, ...]
+    total: int = 0
     done: int = 0
+    reached: int = 0
     surplus: int = 0
     paused_until: float | None = None
 
@@ -42,6 +44,15 @@ class Round:
     def percentage(self) -> int:
         """How much is done, rounded down; of nothing to do all is done."""
         return 100 * self.done // self.total if self.total else 100
+
+    @property
+    def ahead(self) -> int:
+        """The next checkpoint, the last one if there is no other."""
+        return next((one for one in self.checkpoints if one > self.percentage), self.checkpoints[-1])
+
+    def passed(self) -> int:
+        """Return the latest checkpoint that has been reached, 0 before the first; the last one is the end, nobody waits there."""
+        return max((one for one in self.checkpoints[:-1] if one <= self.percentage), default=0)
 
 
 @dataclass
@@ -78,7 +89,7 @@ class Refresh:
             return 0
         if self.back is None:
             return self.forwards.percentage
-        return self.forwards.percentage * (100 - self.back.percentage) // 100
+        return min(self.forwards.percentage, 100 - self.back.percentage)
 
     def remaining(self) -> int:
         """Return InstancesToUpdate; since a rollback began, what the refresh had not updated until then."""

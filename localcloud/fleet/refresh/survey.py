@@ -18,7 +18,8 @@ class Survey:
     `left` are members still to be replaced, `blocked` those of them that the refresh waits for (protected from scale-in, in
     Standby), `replaceable` the others, in the order in which they go, `idle` how many of these do not serve. `serving` counts
     members that serve and, if they are new, are warmed up; `unready` names new members that do not, with what they lack.
-    `short` is how many replacements the desired capacity lacks: not ready, or not even launched.
+    `short` is how many replacements the desired capacity lacks: not ready, or not even launched. `total` is how many instances
+    the refresh is about: the desired capacity without those that it ignores, and those in Standby that it does not.
     """
 
     left: list[Any]
@@ -28,6 +29,7 @@ class Survey:
     serving: int
     unready: dict[str, str]
     short: int
+    total: int
 
 
 def survey(group: Any, current: Round, preferences: Preferences, now: float) -> Survey:
@@ -45,6 +47,7 @@ def survey(group: Any, current: Round, preferences: Preferences, now: float) -> 
             need = "is warming up"
         if need is not None:
             unready[member.instance.id] = need
+    ignored = sum(one.instance.id in current.outdated and _policy(one, preferences) == "Ignore" for one in active)
     crowd = Counter(one.availability_zone for one in active)
     replaceable = sorted(
         (one for one in left if one not in blocked),
@@ -59,6 +62,7 @@ def survey(group: Any, current: Round, preferences: Preferences, now: float) -> 
         serving=sum(needs[one.instance.id] is None and one.instance.id not in unready for one in active),
         unready=unready,
         short=max(0, group.desired_capacity - (len(active) - len(unready))),
+        total=max(0, group.desired_capacity - ignored + sum(not is_active(one) for one in left)),
     )
 
 
