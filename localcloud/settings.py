@@ -88,7 +88,7 @@ class Settings:
     # Data points below the target before target tracking scales in; AWS's number.
     scale_in_datapoints: int = 15
     # Data points beyond its evaluation periods that an alarm with periods of up to a minute looks at; AWS's number is unknown.
-    alarm_extra_periods: int = 2
+    alarm_extra_periods: int = 5
     # Seconds on AWS until a metric that was put or measured can be read; here in proportion to `telemetry_period`.
     metric_delay: int = 0
     # vCPUs that may run at once, On-Demand and on the Spot market each; a new account of AWS has as few as 5.

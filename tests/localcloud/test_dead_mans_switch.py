@@ -78,3 +78,14 @@ def test_a_metric_with_gaps_rings_when_the_whole_range_is_empty(extra: int) -> N
 def test_a_range_with_no_point_at_all_is_not_filled() -> None:
     source = Source("Service", "Heartbeat", (), "Sum", None, MINUTE, fill=100.0)
     assert source.filled([None, None], [BEGIN, BEGIN]) == [None, None]
+
+
+def test_a_metric_can_be_read_once_it_has_arrived() -> None:
+    time = Time()
+    store = MetricStore(timedelta(seconds=90), time)
+    store.append(MetricDatum("Service", "Heartbeat", 1.0, [], BEGIN))
+    series, end = ("Service", "Heartbeat", ()), BEGIN + timedelta(hours=1)
+    assert not store.between(series, BEGIN, end, BEGIN + timedelta(seconds=89))
+    assert not store.between(series, BEGIN, end)
+    time.now += timedelta(seconds=90)
+    assert len(store.between(series, BEGIN, end)) == 1

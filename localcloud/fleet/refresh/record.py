@@ -51,7 +51,7 @@ class Round:
         return next((one for one in self.checkpoints if one > self.percentage), self.checkpoints[-1])
 
     def passed(self) -> int:
-        """Return the latest checkpoint that has been reached, 0 before the first; the last one is the end, nobody waits there."""
+        """Return the latest checkpoint that is reached, 0 before the first; the last one is the end, nobody waits there."""
         return max((one for one in self.checkpoints[:-1] if one <= self.percentage), default=0)
 
 
