@@ -1,6 +1,6 @@
 """IAM's decision about one request, as far as the policies of this project need it.
 
-A Deny that matches wins, then an Allow; an operator without IfExists does not match where its key is absent. What is not
+A Deny that matches wins, then an Allow; an operator matches where its key is absent only with IfExists. What is not
 known here is an error, not a match. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 
@@ -53,8 +53,11 @@ def matches(statement: Document, request: Request) -> bool:
 
 
 def _holds(operator: str, keys: Mapping[str, Any], request: Request) -> bool:
+    operator, if_exists = operator.removesuffix("IfExists"), operator.endswith("IfExists")
     for key, wanted in keys.items():
         if key not in request.context:
+            if if_exists:
+                continue
             return False
         value = request.context[key]
         if operator == "StringEquals":

@@ -25,9 +25,12 @@ def test_a_second_run_changes_nothing(made: Made) -> None:
     assert second.count("changed: ") == 0
 
 
-def token(subject: str, ref: str) -> Request:
-    """The request of a job, with the claims of its token: https://docs.github.com/actions/reference/security/oidc#oidc-token-claims."""
-    claims = {"aud": "sts.amazonaws.com", "sub": subject, "ref": ref}
+def token(subject: str, ref: str | None) -> Request:
+    """The request of a job, with the claims of its token: https://docs.github.com/actions/reference/security/oidc#oidc-token-claims.
+
+    Without `ref`, as AWS sees it where it hands on audience and subject only.
+    """
+    claims = {"aud": "sts.amazonaws.com", "sub": subject} | ({"ref": ref} if ref else {})
     return Request(
         "sts:AssumeRoleWithWebIdentity", context={f"{ISSUER}:{name}": value for name, value in claims.items()}
     )
@@ -39,6 +42,7 @@ JOBS = {
     "the main branch": (token(f"{SUBJECT}:ref:{MAIN}", MAIN), {"plan"}),
     "another branch": (token(f"{SUBJECT}:ref:refs/heads/other", "refs/heads/other"), set()),
     "a deployment": (token(f"{SUBJECT}:environment:staging", MAIN), {"deploy"}),
+    "a deployment whose branch AWS does not know": (token(f"{SUBJECT}:environment:staging", None), {"deploy"}),
     "a teardown": (token(f"{SUBJECT}:environment:staging-destroy", MAIN), {"destroy"}),
     # GitHub lets any branch into an environment that has lost its rules, or never had any.
     "a deployment of a branch": (token(f"{SUBJECT}:environment:staging", "refs/heads/other"), set()),
@@ -60,7 +64,8 @@ def test_a_role_trusts_only_tokens_of_its_own_jobs(made: Made, job: str) -> None
 def test_a_role_trusts_one_issuer_and_matches_without_wildcards(made: Made, kind: str) -> None:
     (statement,) = made.roles[kind]["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Federated": f"arn:aws:iam::{constants.ACCOUNT_ID}:oidc-provider/{ISSUER}"}
-    assert set(statement["Condition"]) == {"StringEquals"}
+    assert set(statement["Condition"]) <= {"StringEquals", "StringEqualsIfExists"}
+    assert set(statement["Condition"]["StringEquals"]) == {f"{ISSUER}:aud", f"{ISSUER}:sub"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -83,7 +88,8 @@ def test_a_plan_can_only_look(made: Made) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_wildcards_are_only_for_looking_where_aws_has_no_resource_level(made: Made, kind: str) -> None:
     bound_otherwise = {"cloudwatch:PutMetricData": "cloudwatch:namespace"}
-    unbound = {"ssmmessages:OpenDataChannel"}  # a channel opens with the token of its session only
+    # A channel opens with the token of its session only; metrics are read without resources and conditions.
+    unbound = {"ssmmessages:OpenDataChannel", "cloudwatch:GetMetricData"}
     for statement in made.statements(kind):
         actions = set(as_list(statement["Action"]))
         assert "NotAction" not in statement
