@@ -57,6 +57,10 @@ class Values:
         """Return what a template of a task comes to."""
         return self._templar.template(trust_as_template(template))
 
+    def value(self, template: Any) -> Any:
+        """Return what the arguments of a task come to, as `arguments` reads them."""
+        return self._templar.template(template)
+
     def number(self, name: str) -> float:
         """Return the value of a variable that is a number, or its text."""
         return float(self[name])
@@ -64,6 +68,13 @@ class Values:
     def holds(self, condition: str) -> bool:
         """Say whether a condition, as a task has it in `when` or `that`, is true."""
         return bool(self._templar.evaluate_conditional(trust_as_template(condition)))
+
+
+def arguments(role: str, tasks: str, module: str) -> dict[str, Any]:
+    """Return the arguments of the one task of a role's file that calls a module, as templates."""
+    every = DataLoader().load_from_file(str(ROOT / f"roles/{role}/tasks/{tasks}.yml"), trusted_as_template=True)
+    (found,) = [task[module] for task in every if module in task]
+    return found  # type: ignore[no-any-return]
 
 
 def assertions(role: str) -> list[tuple[str, str]]:
