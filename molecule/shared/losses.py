@@ -21,7 +21,8 @@ from localcloud.settings import Settings
 RELOAD_SECONDS = 5.0
 FLYING_SECONDS = 10.0
 # What an Application Load Balancer answers for a target that refuses or breaks the connection, and for one that says nothing.
-ANSWERS = {502, 504}
+# Where the request is not the first one on its connection, HAProxy closes that without an answer: 0.
+ANSWERS = {0, 502, 504}
 
 
 @dataclass(frozen=True)

@@ -146,6 +146,8 @@ class Controller:
         vpc = self.elb.describe_target_groups()["TargetGroups"][0]["VpcId"]
         made = self.elb.create_target_group(Name="service-g", Protocol="HTTP", Port=8080, VpcId=vpc)["TargetGroups"][0]
         backends.elbv2().target_groups[made["TargetGroupArn"]].health_check_interval_seconds = 0.1
+        delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "0"}
+        self.elb.modify_target_group_attributes(TargetGroupArn=made["TargetGroupArn"], Attributes=[delay])
         return str(made["TargetGroupArn"])
 
     def bring(self, weights: tuple[int, int]) -> str:
