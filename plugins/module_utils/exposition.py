@@ -24,13 +24,15 @@ def counters(text: str) -> dict[str, Any]:
     """Returns what the process has counted of predictions since it began.
 
     Returns:
-        `started` (seconds since the epoch), `requests`, `errors` (status 500 and above), and `buckets`: the number of answers
-        within each bound in seconds.
+        `started` (seconds since the epoch), `processor` (seconds of processor time of the process, for whatever it does),
+        `requests`, `errors` (status 500 and above), and `buckets`: the number of answers within each bound in seconds.
     """
-    counted: dict[str, Any] = {"started": 0.0, "requests": 0, "errors": 0, "buckets": {}}
+    counted: dict[str, Any] = {"started": 0.0, "processor": 0.0, "requests": 0, "errors": 0, "buckets": {}}
     for name, labels, value in samples(text):
         if name == "process_start_time_seconds":
             counted["started"] = value
+        elif name == "process_cpu_seconds_total":
+            counted["processor"] = value
         elif labels.get("path") != PREDICT:
             continue
         elif name == "pettracker_requests_total":

@@ -1,22 +1,27 @@
 """The verdict on new hosts: evidence in, promote, hold or reject out, with its reasons. Pure functions only.
 
-New and old hosts are compared by tests that know small samples: Fisher's exact test for shares (errors, slow answers), the
-Mann-Whitney test for the latencies of single requests (Annals of Mathematical Statistics 18, 1947). A difference must be both
+New and old hosts are compared by tests that know small samples: Fisher's exact test for shares (errors, slow answers), and
+Wilcoxon's signed-rank test for what the same requests take in the same rounds (see slowdown.py). A difference must be both
 significant and large enough to matter: with many requests even a harmless one becomes significant.
+
+Latencies are only compared where both sides were seen in one window. When no old host is left, hosts that have come since are
+compared with those of the same release that have proved themselves beside old ones.
 """
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scipy.stats import fisher_exact, mannwhitneyu
+from ansible.module_utils.slowdown import common_inputs, in_the_same_rounds, parts
+from scipy.stats import fisher_exact
 
 PROMOTE, HOLD, REJECT = "promote", "hold", "reject"
 # A latency above this share of the old hosts' live answers is a slow answer.
 SLOW_QUANTILE = 0.99
+# With fewer rounds no difference is significant at one in a hundred, however large it is.
+ROUNDS = 7
 # How the module balancer_answers begins what it says of a request that nobody answered.
 NO_ANSWER = "no answer"
 
@@ -28,7 +33,7 @@ class Limits:
     Attributes:
         alpha: probability at which chance is no explanation any more (0 to 1).
         minimum_requests: of each side; below it there is no promotion.
-        slowdown: ratio of new to old latencies from which new hosts are slow.
+        slowdown: ratio of new to old time, computing or waiting, from which new hosts are slow.
         slow_share: of live answers, from which slow ones matter (0 to 1).
     """
 
@@ -44,15 +49,14 @@ class Traffic:
 
     Attributes:
         requests, errors: errors are answers with status 500 and above, and probes without an answer.
+        live: requests that are no probes.
         buckets: number of live answers that took at most so many seconds, by that bound as Prometheus writes it.
-        latencies: of probes, in seconds, by the sha256 of what was sent.
     """
 
     requests: int = 0
     errors: int = 0
     live: int = 0
     buckets: dict[str, int] = field(default_factory=dict)
-    latencies: dict[str, list[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ def judge(
     limits: Limits,
     rang: Iterable[str] = (),
     unheard: Iterable[str] = (),
+    proven: Iterable[str] = (),
     must_compare: bool = True,
     through: Mapping[str, Any] | None = None,
 ) -> tuple[str, list[str]]:
@@ -90,11 +95,11 @@ def judge(
         alarms: state by name, as DescribeAlarms says; an alarm that is not there is missing.
         required: alarms without whose data nothing is promoted.
         new, old: what was seen on each host: `instance_id`, `problem` (why it could not be looked at, or ""), `ready`,
-            `reason`, `digest`, `golden` (sentences, none if it agrees), `before` and `after` (counters of
-            `exposition.counters` and their `started`), `probes` (`latencies` and `errors`).
+            `reason`, `digest`, `golden` (sentences) and `watched`, as the module service_evidence returns them.
         digest: of the model that new hosts have to serve.
         rang: alarms that rang before anything was replaced, and say nothing of new hosts.
         unheard: new hosts whose own metric has no data.
+        proven: new hosts that were promoted beside old ones.
         must_compare: hold if there is no old host; false where new hosts were compared before.
         through: what came of requests that only new hosts should have got, through the balancer: `sent`, `errors`, `digests`.
     """
@@ -111,6 +116,7 @@ def judge(
     compared = [host for host in old if not host["problem"]]
     if compared:
         found.add(_compare(traffic(seen), traffic(compared), limits))
+        found.add(_slower(seen, compared, set(proven), limits, must_compare))
     elif must_compare:
         found.holds.append("There is no old host to compare with.")
     if found.rejects:
@@ -119,22 +125,21 @@ def judge(
 
 
 def traffic(hosts: Iterable[Mapping[str, Any]]) -> Traffic:
-    """Returns what the hosts did between their two looks and when they were asked, added up."""
+    """Returns what the hosts did while they were watched, added up."""
     total = Traffic()
     for host in hosts:
-        after = host.get("after") or {}
-        before = host.get("before") or {}
+        watched = host["watched"]
+        after, before = watched["after"], watched["before"]
         if before.get("started") != after.get("started"):
             before = {}  # counters begin at zero with their process
-        probes = host.get("probes") or {}
-        live = after.get("requests", 0) - before.get("requests", 0)
+        live = max(0, after.get("requests", 0) - before.get("requests", 0) - watched["answered"])
+        failed = max(0, after.get("errors", 0) - before.get("errors", 0) - watched["failed"])
+        probes = sum(map(len, watched["rounds"].values())) + len(watched["errors"])
         total.live += live
-        total.requests += live + sum(map(len, probes.get("latencies", {}).values())) + len(probes.get("errors", []))
-        total.errors += after.get("errors", 0) - before.get("errors", 0) + len(probes.get("errors", []))
-        for bound, count in after.get("buckets", {}).items():
-            total.buckets[bound] = total.buckets.get(bound, 0) + count - before.get("buckets", {}).get(bound, 0)
-        for sent, latencies in probes.get("latencies", {}).items():
-            total.latencies.setdefault(sent, []).extend(latencies)
+        total.requests += live + probes
+        total.errors += failed + len(watched["errors"])
+        for bound, count in watched["buckets"].items():
+            total.buckets[bound] = total.buckets.get(bound, 0) + count
     return total
 
 
@@ -167,7 +172,7 @@ def _host(host: Mapping[str, Any], digest: str) -> Findings:
         found.rejects.append(f"{name} serves the model {host['digest'] or 'without a digest'}, not {digest}.")
     if host["golden"]:
         found.rejects.append(f"{name} does not give the golden answers: {'; '.join(host['golden'])}.")
-    before, after = host.get("before"), host.get("after")
+    before, after = host["watched"]["before"], host["watched"]["after"]
     if before and after and before["started"] != after["started"]:
         found.rejects.append(f"The service of {name} has started anew while it was watched.")
     if not found.rejects:
@@ -201,8 +206,7 @@ def _compare(new: Traffic, old: Traffic, limits: Limits) -> Findings:
         found.holds.append(
             f"New hosts answered {new.requests} requests, old ones {old.requests}; {limits.minimum_requests} each are needed."
         )
-    for part in (_errors(new, old, limits), _probes(new, old, limits), _live_answers(new, old, limits)):
-        found.add(part)
+    found.add(_errors(new, old, limits))
     return found
 
 
@@ -220,32 +224,55 @@ def _errors(new: Traffic, old: Traffic, limits: Limits) -> Findings:
     return Findings(facts=[f"{said}."])
 
 
-def _probes(new: Traffic, old: Traffic, limits: Limits) -> Findings:
-    """Compares the latencies of the same inputs, each as a multiple of the old hosts' median for it."""
-    common = sorted(sent for sent in new.latencies if new.latencies[sent] and old.latencies.get(sent))
-    if not common:
-        return Findings(
-            facts=["New and old hosts have no golden input in common, so no latency of probes was compared."]
-        )
-    medians = {sent: statistics.median(old.latencies[sent]) for sent in common}
-    ours = [value / medians[sent] for sent in common for value in new.latencies[sent]]
-    theirs = [value / medians[sent] for sent in common for value in old.latencies[sent]]
-    if min(len(ours), len(theirs)) < limits.minimum_requests:
-        return Findings(
-            holds=[
-                f"Only {len(ours)} latencies of new hosts can be compared with {len(theirs)} of old ones: "
-                f"{limits.minimum_requests} each are needed."
+def _slower(
+    new: list[dict[str, Any]], old: list[dict[str, Any]], proven: set[str], limits: Limits, must_compare: bool
+) -> Findings:
+    """Compares the latencies of hosts that were watched in one window."""
+    ours, theirs, named = new, old, "old ones"
+    if not in_the_same_rounds(_rounds(ours), _rounds(theirs)) and proven:
+        ours = [host for host in new if host["instance_id"] not in proven]
+        theirs = [host for host in new if host["instance_id"] in proven]
+        named = "hosts that have proved themselves"
+    together = in_the_same_rounds(_rounds(ours), _rounds(theirs))
+    if not common_inputs(_rounds(ours), _rounds(theirs)):
+        found = Findings(
+            facts=[
+                f"New hosts and {named} have answered no golden input in common, so no latency of probes was compared."
             ]
         )
-    # What disturbs a host delays some answers; another model or slower code delays the fast ones as well.
-    ratio = min(_quantile(ours, share) / _quantile(theirs, share) for share in (0.25, 0.5))
-    probability = float(mannwhitneyu(ours, theirs, alternative="greater").pvalue)
-    said = f"New hosts answer the same requests in {ratio:.2f} times the old hosts' time"
-    if ratio > limits.slowdown and probability < limits.alpha:
-        return Findings(
-            rejects=[f"{said}, more than {limits.slowdown:g}; by chance that has a probability of {probability:.2g}."]
+    elif together < ROUNDS and must_compare:
+        found = Findings(
+            holds=[
+                f"New hosts and {named} were asked the same in {together} rounds; {ROUNDS} are needed to compare latencies."
+            ]
         )
-    return Findings(facts=[f"{said}."])
+    elif together < ROUNDS:
+        found = Findings(
+            facts=[f"New hosts and {named} were asked the same in {together} rounds, too few to compare latencies."]
+        )
+    else:
+        found = _probes(ours, theirs, named, limits)
+    if together:
+        found.add(_live_answers(traffic(ours), traffic(theirs), limits))
+    return found
+
+
+def _rounds(hosts: Iterable[Mapping[str, Any]]) -> list[Any]:
+    return [host["watched"]["rounds"] for host in hosts]
+
+
+def _probes(new: list[dict[str, Any]], old: list[dict[str, Any]], named: str, limits: Limits) -> Findings:
+    """Compares what the same inputs take in the same rounds."""
+    found = Findings()
+    for part in parts(_rounds(new), _rounds(old)):
+        said = f"New hosts {part.told} {part.ratio:.2f} times as long as {named}, in {part.rounds} rounds"
+        if part.ratio > limits.slowdown and part.probability < limits.alpha:
+            found.rejects.append(
+                f"{said}, more than {limits.slowdown:g}; by chance that has a probability of {part.probability:.2g}."
+            )
+        else:
+            found.facts.append(f"{said}.")
+    return found
 
 
 def _live_answers(new: Traffic, old: Traffic, limits: Limits) -> Findings:
@@ -266,8 +293,3 @@ def _live_answers(new: Traffic, old: Traffic, limits: Limits) -> Findings:
     if slow_new / ours > limits.slow_share and probability < limits.alpha:
         return Findings(rejects=[f"{said}; by chance that has a probability of {probability:.2g}."])
     return Findings(facts=[f"{said}."])
-
-
-def _quantile(values: list[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[int(share * (len(ordered) - 1))]

@@ -52,6 +52,11 @@ options:
     description: Digest of the model that new hosts have to serve.
     type: str
     required: true
+  proven:
+    description: New hosts that were promoted beside old ones. When no old host is left, the others are compared with them.
+    type: list
+    elements: str
+    default: []
   must_compare:
     description: Whether there is no promotion without an old host to compare with.
     type: bool
@@ -71,7 +76,7 @@ options:
     type: int
     default: 20
   slowdown:
-    description: Ratio of new to old latencies from which new hosts are slow.
+    description: Ratio of new to old time, computing or waiting, from which new hosts are slow.
     type: float
     default: 1.2
   slow_share:
@@ -153,6 +158,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
         rang=parameters["rang"],
         unheard=unheard(client, parameters["metric"], [host["instance_id"] for host in parameters["new"]]),
         limits=Limits(**{name: parameters[name] for name in ("alpha", "minimum_requests", "slowdown", "slow_share")}),
+        proven=parameters["proven"],
         must_compare=parameters["must_compare"],
         through=parameters["through"],
     )
@@ -170,6 +176,7 @@ def main() -> None:
             "new": {"type": "list", "elements": "dict", "required": True},
             "old": {"type": "list", "elements": "dict", "required": True},
             "digest": {"type": "str", "required": True},
+            "proven": {"type": "list", "elements": "str", "default": []},
             "must_compare": {"type": "bool", "default": True},
             "through": {"type": "dict", "default": {}},
             "alpha": {"type": "float", "default": 0.01},

@@ -18,12 +18,44 @@ LIMITS = Limits()
 OK = {"memory": "OK", "abandoned": "OK"}
 
 
-def latencies(seconds: float, count: int = 20, seed: int = 1, noise: float = 0.1) -> list[float]:
-    return [seconds * (1 + noise * math.sin(seed + number)) for number in range(count)]
+class Pace:
+    """How a host of a test answers: seconds of each part of one answer, which vary from round to round by some percent."""
+
+    def __init__(
+        self, computing: float = 0.02, waiting: float = 0.0, elsewhere: float = 0.002, noise: float = 0.03
+    ) -> None:
+        self._parts, self._noise = (computing, waiting, elsewhere), noise
+
+    def rounds(self, name: str, first: int = 100, count: int = 20, counted: bool = True) -> dict[str, Any]:
+        seed = sum(map(ord, name))
+        taken = {}
+        for number in range(first, first + count):
+            factor = 1 + self._noise * math.sin(seed + number)
+            computing, waiting, elsewhere = (part * factor for part in self._parts)
+            whole = computing + waiting + elsewhere
+            one = [whole, computing, waiting] if counted else [whole, None, None]
+            taken[str(number)] = {"a": one, "b": [3 * part if part is not None else None for part in one]}
+        return taken
 
 
-def host(name: str, seconds: float = 0.02, **changes: Any) -> dict[str, Any]:
-    probes = {"a": latencies(seconds, seed=sum(map(ord, name))), "b": latencies(3 * seconds, seed=7)}
+def watched(rounds: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    """What one host did while it was watched; by default it answers the golden inputs of both, and nobody else asks."""
+    rounds = Pace().rounds("any") if rounds is None else rounds
+    answered = sum(map(len, rounds.values()))
+    return {
+        **{"rounds": rounds, "errors": [], "answered": answered, "failed": 0},
+        **{"before": counted(1.0, 0), "after": counted(1.0, answered), "buckets": {}},
+    } | changes
+
+
+def live(requests: int, errors: int = 0, slow: int = 0, started: float = 1.0, **changes: Any) -> dict[str, Any]:
+    """The same of a host to which people send requests."""
+    seen = watched(**changes)
+    after = counted(started, seen["answered"] + requests, errors)
+    return seen | {"after": after, "buckets": {"0.05": requests - slow, "0.1": requests, "+Inf": requests}}
+
+
+def host(name: str, pace: Pace | None = None, **changes: Any) -> dict[str, Any]:
     return {
         "instance_id": name,
         "problem": "",
@@ -31,13 +63,12 @@ def host(name: str, seconds: float = 0.02, **changes: Any) -> dict[str, Any]:
         "reason": "",
         "digest": DIGEST,
         "golden": [],
-        "probes": {"latencies": probes, "errors": []},
+        "watched": watched((pace or Pace()).rounds(name)),
     } | changes
 
 
-def counted(started: float, requests: int, errors: int = 0, slow: int = 0) -> dict[str, Any]:
-    buckets = {"0.05": requests - slow, "0.1": requests, "+Inf": requests}
-    return {"started": started, "requests": requests, "errors": errors, "buckets": buckets}
+def counted(started: float, requests: int, errors: int = 0) -> dict[str, Any]:
+    return {"started": started, "requests": requests, "errors": errors, "buckets": {}}
 
 
 def verdict(new: list[dict[str, Any]], old: list[dict[str, Any]], **options: Any) -> tuple[str, str]:
@@ -52,7 +83,8 @@ def test_a_good_canary_is_promoted_and_told_why() -> None:
         "No alarm rings, of 2",
         "i-new is ready",
         "0 of 40 requests to new hosts failed",
-        "times the old hosts' time",
+        "New hosts compute 1.",
+        "New hosts wait for something else than a processor 1.",
     ):
         assert part in reasons
 
@@ -63,7 +95,7 @@ def test_a_good_canary_is_promoted_and_told_why() -> None:
         ({"ready": False, "reason": "the model is not warm"}, "i-new is not ready: the model is not warm"),
         ({"digest": "sha256:other"}, "serves the model sha256:other, not sha256:new"),
         ({"golden": ["cat.jpg: expected 0.9, got 0.1"]}, "golden answers: cat.jpg: expected 0.9"),
-        ({"before": counted(100.0, 5), "after": counted(200.0, 5)}, "has started anew"),
+        ({"watched": live(0, started=200.0)}, "has started anew"),
     ],
 )
 def test_a_new_host_that_is_not_as_it_should_be_is_rejected(change: dict[str, Any], told: str) -> None:
@@ -126,7 +158,7 @@ def test_the_data_of_each_host_are_its_own(account: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("through", "live", "expected", "told"),
+    ("through", "counted_live", "expected", "told"),
     [
         ({}, 20, PROMOTE, "20 requests through the balancer reached new hosts"),
         ({}, 19, HOLD, "New hosts counted 19 of 20 requests"),
@@ -136,27 +168,80 @@ def test_the_data_of_each_host_are_its_own(account: Any) -> None:
     ],
 )
 def test_what_was_sent_through_the_balancer_has_to_arrive_at_new_hosts(
-    through: dict[str, Any], live: int, expected: str, told: str
+    through: dict[str, Any], counted_live: int, expected: str, told: str
 ) -> None:
-    new = host("i-new", before=counted(1, 0), after=counted(1, live))
+    new = host("i-new", watched=live(counted_live))
     found, reasons = verdict([new], [host("i-1")], through={"sent": 20, "errors": [], "digests": [DIGEST]} | through)
     assert found == expected
     assert told in reasons
 
 
-def test_slower_by_a_third_is_rejected_and_noise_is_not() -> None:
-    old = [host("i-1"), host("i-2")]
-    found, reasons = verdict([host("i-new", seconds=0.02 * 4 / 3)], old)
+@pytest.mark.parametrize(
+    ("pace", "told"),
+    [
+        (Pace(computing=0.02 * 4 / 3), "New hosts compute 1.3"),
+        # What a lock or a sleep takes is no processor's time.
+        (Pace(elsewhere=0.002 + 0.022 / 3), "New hosts wait for something else than a processor 1.3"),
+        # A process beside the service, in each round.
+        (Pace(waiting=0.02), "New hosts answer 1.8"),
+    ],
+)
+def test_slower_is_rejected_whatever_it_comes_from(pace: Pace, told: str) -> None:
+    found, reasons = verdict([host("i-new", pace)], [host("i-1"), host("i-2")])
     assert found == REJECT
-    assert "times the old hosts' time, more than 1.2" in reasons
-    assert verdict([host("i-new", seconds=0.02 * 1.1)], old)[0] == PROMOTE
-    assert verdict([host("i-new", seconds=0.01)], old)[0] == PROMOTE
+    assert told in reasons
+    assert "times as long as old ones, in 20 rounds, more than 1.2" in reasons
 
 
-def test_a_neighbour_that_delays_some_answers_is_no_slower_model() -> None:
-    disturbed = latencies(0.02, 14) + latencies(0.2, 16)
-    probes = {"latencies": {"a": disturbed}, "errors": []}
-    assert verdict([host("i-new", probes=probes)], [host("i-1")])[0] == PROMOTE
+@pytest.mark.parametrize("pace", [Pace(computing=0.02 * 1.1), Pace(computing=0.01), Pace(elsewhere=0.004)])
+def test_a_little_slower_and_faster_are_not(pace: Pace) -> None:
+    assert verdict([host("i-new", pace)], [host("i-1"), host("i-2")])[0] == PROMOTE
+
+
+def test_other_load_that_delays_some_rounds_of_either_side_is_no_slower_release() -> None:
+    quiet, busy = Pace().rounds("i-new"), Pace(waiting=0.3).rounds("i-new")
+    disturbed = {number: busy[number] if place % 3 else taken for place, (number, taken) in enumerate(quiet.items())}
+    assert verdict([host("i-new", watched=watched(disturbed))], [host("i-1")])[0] == PROMOTE
+    assert verdict([host("i-new")], [host("i-1", watched=watched(disturbed))])[0] == PROMOTE
+
+
+def test_where_the_kernel_does_not_count_the_whole_time_decides() -> None:
+    def uncounted(name: str, factor: float) -> dict[str, Any]:
+        return host(name, watched=watched(Pace(0.02 * factor).rounds(name, counted=False)))
+
+    assert verdict([uncounted("i-new", 1.0)], [uncounted("i-1", 1.0)])[0] == PROMOTE
+    found, reasons = verdict([uncounted("i-new", 1.5)], [uncounted("i-1", 1.0)])
+    assert (found, "New hosts answer 1.4" in reasons) == (REJECT, True)
+
+
+def test_hosts_that_were_seen_at_another_time_are_not_compared_with() -> None:
+    """What a machine did minutes before says nothing of what it does now."""
+    slow = Pace(0.04).rounds("i-new", first=500)
+    found, reasons = verdict([host("i-new", watched=watched(slow))], [host("i-1")], must_compare=False)
+    assert (found, "were asked the same in 0 rounds" in reasons) == (PROMOTE, True)
+    assert verdict([host("i-new", watched=watched(slow))], [host("i-1")])[0] == HOLD
+
+
+def test_without_old_hosts_the_others_are_compared_with_those_that_have_proved_themselves() -> None:
+    earlier = host("i-old")
+    proven = host("i-canary", watched=watched(Pace().rounds("i-canary", first=500)))
+    other = host("i-other", watched=watched(Pace(0.04).rounds("i-other", first=500)))
+    found, reasons = verdict([proven, other], [earlier], proven=["i-canary"], must_compare=False)
+    assert found == REJECT
+    assert "New hosts compute 2.0" in reasons
+    assert "times as long as hosts that have proved themselves" in reasons
+    alike = host("i-other", watched=watched(Pace().rounds("i-other", first=500)))
+    assert verdict([proven, alike], [earlier], proven=["i-canary"], must_compare=False)[0] == PROMOTE
+
+
+def test_a_host_that_was_late_is_compared_with_the_round_before() -> None:
+    def every_second(name: str, first: int, pace: Pace) -> dict[str, Any]:
+        rounds = pace.rounds(name, first=first)
+        return host(name, watched=watched(dict(list(rounds.items())[::2])))
+
+    old = every_second("i-1", 100, Pace())
+    assert verdict([every_second("i-new", 101, Pace())], [old])[0] == PROMOTE
+    assert verdict([every_second("i-new", 101, Pace(0.03))], [old])[0] == REJECT
 
 
 @pytest.mark.parametrize(
@@ -164,23 +249,23 @@ def test_a_neighbour_that_delays_some_answers_is_no_slower_model() -> None:
     [(1, 30, PROMOTE), (3, 30, PROMOTE), (8, 30, REJECT), (30, 30, REJECT), (3, 3000, PROMOTE)],
 )
 def test_errors_are_compared_exactly(new_errors: int, requests: int, expected: str) -> None:
-    new = host("i-new", before=counted(1.0, 0), after=counted(1.0, requests, new_errors))
-    old = host("i-1", before=counted(1.0, 100, 5), after=counted(1.0, 100 + requests, 5))
-    assert verdict([new], [old])[0] == expected
+    new = host("i-new", watched=live(requests, new_errors, rounds={}))
+    old = host("i-1", watched=live(requests, rounds={}))
+    assert verdict([new], [old], must_compare=False)[0] == expected
 
 
 def test_errors_that_old_hosts_have_as_well_are_no_reason() -> None:
-    new = host("i-new", after=counted(1.0, 100, 20))
-    old = host("i-1", after=counted(1.0, 100, 20))
+    new = host("i-new", watched=live(100, 20))
+    old = host("i-1", watched=live(100, 20))
     assert verdict([new], [old])[0] == PROMOTE
 
 
 def test_slow_live_answers_are_found_in_the_histogram() -> None:
-    old = host("i-1", before=counted(1.0, 1000, slow=900), after=counted(1.0, 1500, slow=900))
-    found, reasons = verdict([host("i-new", after=counted(1.0, 500, slow=50))], [old])
+    old = host("i-1", watched=live(500))
+    found, reasons = verdict([host("i-new", watched=live(500, slow=50))], [old])
     assert found == REJECT
     assert "50 of 500 live answers of new hosts took more than 0.05 s, and 0 of 500" in reasons
-    assert verdict([host("i-new", after=counted(1.0, 500, slow=3))], [old])[0] == PROMOTE
+    assert verdict([host("i-new", watched=live(500, slow=3))], [old])[0] == PROMOTE
 
 
 @pytest.mark.parametrize(
@@ -188,10 +273,11 @@ def test_slow_live_answers_are_found_in_the_histogram() -> None:
     [
         ([], [host("i-1")]),
         ([host("i-new")], []),
-        ([host("i-new", problem="unreachable")], [host("i-1")]),
-        ([host("i-new")], [host("i-1", problem="unreachable")]),
-        ([host("i-new", probes={"latencies": {"a": [0.02] * 5}, "errors": []})], [host("i-1")]),
-        ([host("i-new")], [host("i-1", probes={})]),
+        ([host("i-new", problem="unreachable", watched={})], [host("i-1")]),
+        ([host("i-new")], [host("i-1", problem="unreachable", watched={})]),
+        ([host("i-new", watched=watched(Pace().rounds("i-new", count=6)))], [host("i-1")]),
+        ([host("i-new", watched=watched({"100": {"a": [0.02, 0.02, 0.0]}}))], [host("i-1")]),
+        ([host("i-new")], [host("i-1", watched=watched({}))]),
     ],
 )
 def test_too_little_data_is_no_promotion(new: list[dict[str, Any]], old: list[dict[str, Any]]) -> None:
@@ -204,15 +290,14 @@ def test_hosts_that_were_compared_before_need_no_old_ones() -> None:
 
 
 def test_other_inputs_are_not_compared_and_that_is_said() -> None:
-    probes = {"latencies": {"other": latencies(9.0, 40)}, "errors": []}
-    found, reasons = verdict([host("i-new", probes=probes)], [host("i-1")])
+    other = {number: {"other": taken["a"]} for number, taken in Pace(9.0).rounds("i-new").items()}
+    found, reasons = verdict([host("i-new", watched=watched(other, answered=20))], [host("i-1")])
     assert found == PROMOTE
     assert "no golden input in common" in reasons
 
 
 def test_a_probe_without_an_answer_is_an_error() -> None:
-    probes = host("i-new")["probes"] | {"errors": ["HTTP 500"] * 12}
-    found, reasons = verdict([host("i-new", probes=probes)], [host("i-1")])
+    found, reasons = verdict([host("i-new", watched=watched(errors=["no answer: timed out"] * 12))], [host("i-1")])
     assert found == REJECT
     assert "12 of 52 requests to new hosts failed" in reasons
 
@@ -227,20 +312,17 @@ def test_whatever_old_hosts_do_alike_is_never_a_reason_to_reject(
     requests: int, errors: tuple[int, int], factor: float
 ) -> None:
     failed = min(errors[0], requests)
-    same = {
-        "after": counted(1.0, requests, failed),
-        "probes": {"latencies": {"a": latencies(factor, 30)}, "errors": []},
-    }
-    assert verdict([host("i-new", **same)], [host("i-1", **same)])[0] == PROMOTE
+    same = live(requests, failed, rounds=Pace(factor).rounds("any"))
+    assert verdict([host("i-new", watched=same)], [host("i-1", watched=same)])[0] == PROMOTE
 
 
 @given(errors=st.integers(0, 60), more=st.integers(0, 60))
 @settings(max_examples=60, deadline=None)
 def test_more_errors_never_help(errors: int, more: int) -> None:
     order = [REJECT, HOLD, PROMOTE]
-    old = host("i-1", after=counted(1.0, 120, 2))
-    few = verdict([host("i-new", after=counted(1.0, 120, errors))], [old])[0]
-    many = verdict([host("i-new", after=counted(1.0, 120, errors + more))], [old])[0]
+    old = host("i-1", watched=live(120, 2))
+    few = verdict([host("i-new", watched=live(120, errors))], [old])[0]
+    many = verdict([host("i-new", watched=live(120, errors + more))], [old])[0]
     assert order.index(many) <= order.index(few)
 
 
@@ -249,8 +331,8 @@ def test_more_errors_never_help(errors: int, more: int) -> None:
 def test_slower_never_helps(factor: float, further: float) -> None:
     order = [REJECT, HOLD, PROMOTE]
     old = [host("i-1"), host("i-2")]
-    fast = verdict([host("i-new", seconds=0.02 * factor)], old)[0]
-    slow = verdict([host("i-new", seconds=0.02 * factor * further)], old)[0]
+    fast = verdict([host("i-new", Pace(0.02 * factor))], old)[0]
+    slow = verdict([host("i-new", Pace(0.02 * factor * further))], old)[0]
     assert order.index(slow) <= order.index(fast)
 
 
@@ -280,6 +362,7 @@ def test_the_module_judges_by_the_alarms_that_there_are(account: Any) -> None:
         **{
             "digest": DIGEST,
             "must_compare": True,
+            "proven": [],
             "through": {},
             "alpha": 0.01,
             "minimum_requests": 20,

@@ -90,7 +90,9 @@ class Controller:
             "heartbeat_dimensions": {"Environment": "dev"},
             "heartbeat_seconds": 0.2,
             "lock_stale_seconds": 30,
-            "bake_seconds": 0,
+            "bake_seconds": 2,
+            "rounds": 12,
+            "minimum_requests": 7,
             "timeout": 120,
             # Answers of a few milliseconds differ by more than a fifth on a busy machine.
             "slowdown": 5,
@@ -103,6 +105,7 @@ class Controller:
             "__rollout_url": f"{self.services.url}/{{{{ __rollout_host }}}}",
             "__rollout_bundle": str(self._directory / "bundle"),
             "__rollout_python": str(check),
+            "__rollout_evidence_directory": f"{self._directory}/evidence-{{{{ __rollout_host }}}}",
         }
 
     def _of_other_roles(self) -> dict[str, Any]:
