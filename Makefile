@@ -202,6 +202,11 @@ bench: ## Measure decoding, batching, and this server against its peers; BENCH="
 bench-hosts: ## Measure how fast a new host of the running rehearsal answers
 	@scripts/with-environment local python -m benchmarks.host_start
 
+.PHONY: bench-judge
+bench-judge: ## Replay what the judge has seen of services under bursts of other load (RECORD=20: see it anew on this machine)
+	@scripts/setup control
+	@python -m benchmarks.judge $(if $(RECORD),--record "$$RECORD" --bundle "$$(scripts/export-model)")
+
 .PHONY: bench-converge
 bench-converge: ## Measure how fast Ansible finds nothing to do in the running rehearsal, with each executor
 	@scripts/with-environment local python -m benchmarks.converge

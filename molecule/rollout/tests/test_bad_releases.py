@@ -22,11 +22,15 @@ def test_never_ready_gets_no_request_and_is_taken_back(rejected):
 
 
 @pytest.mark.timeout(600)
-def test_slower_by_a_third_is_taken_back_and_no_request_fails(rejected):
-    seen = rejected("slower")
+@pytest.mark.parametrize(
+    ("change", "told"), [("slower", "wait for something else than a processor"), ("computing", "compute")]
+)
+def test_slower_by_a_third_is_taken_back_and_no_request_fails(rejected, change, told):
+    seen = rejected(change)
     report = seen.run.report()
     assert report["checkpoints"][-1]["verdict"] == "reject"
-    assert "times the old hosts' time, more than 1.2" in rollouts.reasons(report)
+    assert f"New hosts {told}" in rollouts.reasons(report)
+    assert "more than 1.2" in rollouts.reasons(report)
     assert seen.traffic.failed == []
     assert seen.traffic.wrong == []
 
