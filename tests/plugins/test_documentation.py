@@ -49,7 +49,9 @@ def test_a_module_takes_what_it_documents(name: str, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("name", MODULES)
 def test_the_example_uses_the_module(name: str) -> None:
-    (task,) = yaml.safe_load(load("modules", name).EXAMPLES)
+    tasks = yaml.safe_load(load("modules", name).EXAMPLES)
     documented = yaml.safe_load(load("modules", name).DOCUMENTATION)["options"]
-    assert set(task[name]) <= set(documented)
-    assert {option for option, entry in documented.items() if entry.get("required")} <= set(task[name])
+    assert tasks
+    for task in tasks:
+        assert set(task[name]) <= set(documented)
+        assert {option for option, entry in documented.items() if entry.get("required")} <= set(task[name])

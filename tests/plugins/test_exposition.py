@@ -21,4 +21,4 @@ def test_predictions_and_their_errors_are_counted_and_other_paths_are_not() -> N
 
 
 def test_a_process_that_was_asked_nothing_counts_nothing() -> None:
-    assert counters("") == {"started": 0.0, "requests": 0, "errors": 0, "buckets": {}}
+    assert counters("") == {"started": 0.0, "requests": 0, "errors": 0, "buckets": {}, "processor": 0.0}
