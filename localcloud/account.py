@@ -17,6 +17,9 @@ from localcloud.fleet.groups import Fleet
 from localcloud.hosts.reconciler import HostDriver, Reconciler
 from localcloud.scaling.policies import Scaling
 from localcloud.scaling.schedules import Schedules
+from localcloud.sessions.agents import Agents, NoAgents
+from localcloud.sessions.channel import DataChannels
+from localcloud.sessions.manager import Sessions
 from localcloud.settings import Settings
 from localcloud.telemetry.alarms import Alarms
 from localcloud.telemetry.collector import Telemetry
@@ -26,7 +29,8 @@ class Account:
     """Everything that answers or follows API calls, except the hosts and HAProxy.
 
     `probe` makes a health check, and `first_check` draws where in its interval (0 to 1) a new target's first one falls. Periods
-    and delays of the fleet and its targets go by `clock`, in seconds that never go back.
+    and delays of the fleet and its targets go by `clock`, in seconds that never go back. `agents` are what Session
+    Manager enters hosts by.
     """
 
     def __init__(
@@ -35,7 +39,9 @@ class Account:
         hosts: HostDriver,
         probe: Callable[[Probe], CheckResult] = always_healthy,
         first_check: Callable[[], float] = random.random,
+        *,
         clock: Callable[[], float] = time.monotonic,
+        agents: Agents | None = None,
     ) -> None:
         """Correct moto; nothing is served before `open`."""
         self.settings = settings
@@ -45,11 +51,16 @@ class Account:
         self.alarms = Alarms(settings.telemetry_period, self.scaling.alarmed, settings.alarm_extra_periods)
         self.telemetry = Telemetry(settings.telemetry_period, self.alarms)
         self.schedules = Schedules(self.fleet)
+        self.sessions = Sessions(agents or NoAgents())
+        self.channels = DataChannels(self.sessions, settings.session_idle)
         self.health = HealthChecker(probe, self.changed, first_check, clock)
         self._listeners: list[Callable[[], None]] = [self.fleet.wake]
         self.reconciler.on_change(self.changed)
         self.api = ApiServer(
-            settings, create_application(settings, self.reconciler, self.fleet, self.alarms, self.scaling)
+            settings,
+            create_application(
+                settings, self.reconciler, self.fleet, self.alarms, self.scaling, sessions=self.sessions
+            ),
         )
 
     def on_change(self, listener: Callable[[], None]) -> None:
@@ -63,6 +74,7 @@ class Account:
 
     def open(self) -> int:
         """Serve the API on loopback, start what follows it by itself; return the API's port."""
+        self.channels.open()
         port = self.api.listen("127.0.0.1")
         for work in (self.fleet.run, self.health.run, self.telemetry.run, self.schedules.run):
             threading.Thread(target=work, name=work.__qualname__, daemon=True).start()
@@ -74,6 +86,7 @@ class Account:
 
     def close(self) -> None:
         """Stop serving, and give moto back what was corrected; hosts are left to their driver."""
+        self.channels.close()
         self.telemetry.close()
         self.schedules.close()
         self.fleet.close()

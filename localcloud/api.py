@@ -37,6 +37,7 @@ from localcloud.corrections import (
     s3,
     scaling_policies,
     scheduled_actions,
+    session_manager,
 )
 from localcloud.errors import LocalCloudError
 from localcloud.settings import Settings
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from localcloud.fleet.groups import Fleet
     from localcloud.hosts.reconciler import Reconciler
     from localcloud.scaling.policies import Scaling
+    from localcloud.sessions.manager import Sessions
     from localcloud.telemetry.alarms import Alarms
 
 # linux/in.h: bind to an address that no interface has yet (a VPC's bridge appears with its first host).
@@ -71,7 +73,7 @@ def prepare_moto() -> None:
 
 
 def create_application(
-    settings: Settings, reconciler: Reconciler, fleet: Fleet, alarms: Alarms, scaling: Scaling
+    settings: Settings, reconciler: Reconciler, fleet: Fleet, alarms: Alarms, scaling: Scaling, *, sessions: Sessions
 ) -> WsgiApplication:
     """Return moto's WSGI application, corrected; instances become `reconciler`'s business, groups `fleet`'s, and so on."""
     prepare_moto()
@@ -99,6 +101,7 @@ def create_application(
     s3.apply()
     scaling_policies.apply(scaling, settings)
     scheduled_actions.apply()
+    session_manager.apply(sessions)
     application: WsgiApplication = DomainDispatcherApplication(create_backend_app)
     return application
 

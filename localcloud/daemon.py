@@ -32,6 +32,7 @@ from localcloud.lock import MachineLock
 from localcloud.metadata.identity import RoleCredentials, find_instance
 from localcloud.metadata.server import MetadataServer
 from localcloud.ports import check_free
+from localcloud.sessions.agents import HostAgents
 from localcloud.settings import Settings
 from localcloud.telemetry.host_metrics import HostMetrics
 
@@ -53,7 +54,7 @@ class Cloud:
         self.settings = settings
         self.hosts = Hosts(settings)
         self.balancer = LoadBalancer(settings)
-        self.account = Account(settings, self.hosts, probe_over_http)
+        self.account = Account(settings, self.hosts, probe_over_http, agents=HostAgents(self.hosts))
         self.metadata = MetadataServer(settings, find_instance, RoleCredentials())
         self.hosts.on_exit = self.account.reconciler.died
         self.hosts.on_power_off = self.account.reconciler.powered_off

@@ -27,4 +27,7 @@ def exports(settings: Settings) -> dict[str, str]:
 
 def shell_lines(settings: Settings) -> str:
     """Return the variables as lines for a POSIX shell."""
-    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in exports(settings).items())
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in exports(settings).items()]
+    # Where AWS's clients find the session-manager-plugin of this cloud.
+    path = f'export PATH={shlex.quote(str(settings.commands_dir))}:"$PATH"\n'
+    return "".join([*lines, path])

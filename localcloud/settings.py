@@ -93,6 +93,8 @@ class Settings:
     metric_delay: int = 0
     # vCPUs that may run at once, On-Demand and on the Spot market each; a new account of AWS has as few as 5.
     vcpu_quota: int = 256
+    # Seconds without a byte in either direction after which Session Manager ends a session; AWS's number.
+    session_idle: int = 1200
     region: str = REGION
     zones: tuple[str, ...] = ZONES
     account_id: str = ACCOUNT_ID
@@ -102,7 +104,7 @@ class Settings:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read LOCALCLOUD_{API,HTTPS,HTTP}_PORT, _REFRESH_PATIENCE, _TELEMETRY_PERIOD, _METRIC_DELAY, _ROUTING_DELAY,
-        _BOOT_DELAY (seconds), and the numbers _SCALE_IN_DATAPOINTS, _ALARM_EXTRA_PERIODS and _VCPU_QUOTA.
+        _BOOT_DELAY, _SESSION_IDLE (seconds), and the numbers _SCALE_IN_DATAPOINTS, _ALARM_EXTRA_PERIODS and _VCPU_QUOTA.
 
         The clone is the directory that holds this package.
         """
@@ -120,6 +122,7 @@ class Settings:
             scale_in_datapoints=_count(environ, "LOCALCLOUD_SCALE_IN_DATAPOINTS", cls.scale_in_datapoints),
             alarm_extra_periods=_count(environ, "LOCALCLOUD_ALARM_EXTRA_PERIODS", cls.alarm_extra_periods),
             metric_delay=_count(environ, "LOCALCLOUD_METRIC_DELAY", cls.metric_delay, least=0),
+            session_idle=_count(environ, "LOCALCLOUD_SESSION_IDLE", cls.session_idle),
         )
         ports = {
             "LOCALCLOUD_API_PORT": settings.api_port,
@@ -192,6 +195,11 @@ class Settings:
     def storage_conf(self) -> Path:
         """podman's storage settings (CONTAINERS_STORAGE_CONF); the storage itself is in the cache."""
         return self.state_dir / "storage.conf"
+
+    @property
+    def commands_dir(self) -> Path:
+        """Commands of the local cloud's own that AWS's clients look for on PATH."""
+        return self.root / "localcloud" / "bin"
 
     @property
     def endpoint(self) -> str:

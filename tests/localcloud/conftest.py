@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from localcloud.account import Account
 from localcloud.balancer.health import Probe
 from localcloud.balancer.targets import CheckResult
 from localcloud.hosts.reconciler import NoHosts
+from localcloud.sessions.agents import RELAY, SESSION_VARIABLE
 from localcloud.settings import Settings
 
 
@@ -27,6 +29,7 @@ class RecordingHosts(NoHosts):
         self.calls: list[tuple[str, str]] = []
         self.specs: list[Any] = []
         self.broken: dict[str, Exception] = {}
+        self.consoles: dict[str, str] = {}
         self.delay = 0.0
 
     def _note(self, operation: str, subject: str) -> None:
@@ -60,6 +63,26 @@ class RecordingHosts(NoHosts):
     def remove_network(self, vpc_id: str) -> None:
         self._note("remove_network", vpc_id)
 
+    def console(self, instance_id: str) -> str:
+        return self.consoles.get(instance_id, "")
+
+
+class OwnShells:
+    """Agents of make-believe hosts: those in `instances` are there, and all of them are this machine."""
+
+    def __init__(self) -> None:
+        self.environment: dict[str, str] = {}
+        self.instances: set[str] = set()
+
+    def online(self, instance_id: str) -> bool:
+        return instance_id in self.instances
+
+    def shell(self, instance_id: str, session_id: str) -> list[str]:
+        return ["env", f"{SESSION_VARIABLE}={session_id}", f"HOST={instance_id}", "/bin/sh", "-c", "sh\nexit 0"]
+
+    def port(self, _instance_id: str, port: int) -> list[str]:
+        return [sys.executable, "-c", RELAY, str(port)]
+
 
 class Clock:
     """Monotonic seconds that a test can move on."""
@@ -83,6 +106,7 @@ class Cloud:
     url: str
     answers: dict[str, CheckResult]
     clock: Clock
+    agents: OwnShells
     base_image: str = ""
 
     def client(self, service: str) -> Any:
@@ -115,15 +139,17 @@ def served_cloud() -> Iterator[Cloud]:
     def probe(request: Probe) -> CheckResult:
         return answers.get(request.address, CheckResult(True))
 
-    clock = Clock()
-    account = Account(Settings(root=Path("/nonexistent"), api_port=0), hosts, probe, lambda: 0.0, clock)
+    clock, agents = Clock(), OwnShells()
+    account = Account(
+        Settings(root=Path("/nonexistent"), api_port=0), hosts, probe, lambda: 0.0, clock=clock, agents=agents
+    )
     # Tests say themselves when a period or a scheduled time has come.
     account.telemetry.close()
     account.schedules.close()
     # Nor does a test wait for the next look at the health of a group.
     account.fleet.health.interval = 0.0
     port = account.open()
-    yield Cloud(account, hosts, f"http://127.0.0.1:{port}", answers, clock)
+    yield Cloud(account, hosts, f"http://127.0.0.1:{port}", answers, clock, agents)
     account.close()
 
 
@@ -136,6 +162,7 @@ def cloud(served_cloud: Cloud) -> Cloud:
     served_cloud.hosts.broken.clear()
     served_cloud.hosts.delay = 0.0
     served_cloud.answers.clear()
+    served_cloud.agents.instances.clear()
     served_cloud.account.reconciler.images.clear()
     served_cloud.base_image = served_cloud.account.register_base_image("base")
     return served_cloud

@@ -1,0 +1,212 @@
+"""The sessions of the account: who may start one with which host, what state it is in, and how it ends.
+
+https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_StartSession.html and the other operations on sessions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from localcloud import backends, settings
+from localcloud.sessions.agents import Agents
+from localcloud.sessions.permissions import Document, allows
+
+SHELL = "SSM-SessionManagerRunShell"
+PORT = "AWS-StartPortForwardingSession"
+# Sessions that ended are shown for thirty days; a rehearsal needs fewer.
+HISTORY = 500
+
+
+class SessionError(Exception):
+    """A refusal, with the code that AWS gives it."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls: `user_id` is what IAM calls aws:userid; `policies` is None for somebody who may do everything."""
+
+    arn: str
+    user_id: str
+    name: str
+    policies: list[Document] | None = None
+
+
+@dataclass
+class Session:
+    """One session; `status` is a value of SessionStatus in the API."""
+
+    session_id: str
+    target: str
+    owner: Caller
+    document: str
+    port: int
+    local_port: int
+    reason: str
+    started: datetime
+    token: str
+    status: str = "Connecting"
+    ended: datetime | None = None
+    closing: threading.Event = field(default_factory=threading.Event)
+    # The connections of its clients, which end with it.
+    clients: set[socket.socket] = field(default_factory=set)
+
+    @property
+    def arn(self) -> str:
+        """What policies name it by."""
+        return f"arn:aws:ssm:{settings.REGION}:{settings.ACCOUNT_ID}:session/{self.session_id}"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What Session Manager tags it with, for policies.
+
+        https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-restrict-access-examples.html, example 4
+        """
+        return {"aws:ssmmessages:session-id": self.owner.user_id, "aws:ssmmessages:target-id": self.target}
+
+
+class Sessions:
+    """All sessions. `stream` is where their data channels are served; methods may be called from any thread."""
+
+    def __init__(self, agents: Agents) -> None:
+        self.agents = agents
+        self.stream = ""
+        self._sessions: dict[str, Session] = {}
+        self._lock = threading.Lock()
+
+    def start(
+        self, target: str, caller: Caller, document: str, parameters: dict[str, list[str]], reason: str
+    ) -> Session:
+        """Start a session. Raises SessionError as StartSession fails."""
+        if document not in {SHELL, PORT}:
+            raise SessionError("InvalidDocument", f"Document with name {document} does not exist.")
+        port, local_port = (_port(parameters, name) for name in ("portNumber", "localPortNumber"))
+        instance = backends.ec2().get_instance_by_id(target)
+        if instance is None or not self.connected(instance):
+            raise SessionError("TargetNotConnected", f"{target} is not connected.")
+        session = Session(
+            session_id=f"{caller.name}-{secrets.token_hex(9)[:17]}",
+            target=target,
+            owner=caller,
+            document=document,
+            port=port or 80,
+            local_port=local_port,
+            reason=reason,
+            started=datetime.now(UTC),
+            token=secrets.token_urlsafe(32),
+        )
+        with self._lock:
+            self._sessions[session.session_id] = session
+            for forgotten in list(self._sessions)[:-HISTORY]:
+                if self._sessions[forgotten].status == "Terminated":
+                    del self._sessions[forgotten]
+        return session
+
+    def resume(self, session_id: str, caller: Caller) -> Session:
+        """Give a session that is not terminated another token, so that a client can come back. Raises SessionError."""
+        session = self._find(session_id)
+        self._authorise(session, caller, "ssm:ResumeSession")
+        if session.status == "Terminated":
+            raise SessionError("DoesNotExistException", f"Session {session_id} does not exist.")
+        session.token = secrets.token_urlsafe(32)
+        return session
+
+    def terminate(self, session_id: str, caller: Caller) -> None:
+        """End a session for good.
+
+        Raises SessionError. One that is disconnected, or has ended, is refused: ansible-collections/amazon.aws, issue 3044.
+        """
+        session = self._find(session_id)
+        self._authorise(session, caller, "ssm:TerminateSession")
+        if session.status not in {"Connecting", "Connected"}:
+            raise SessionError("ValidationException", f"Session {session_id} is not in a valid state.")
+        self.close(session)
+
+    def close(self, session: Session) -> None:
+        """Note that a session has ended, and close its data channels."""
+        session.status = "Terminated"
+        session.ended = session.ended or datetime.now(UTC)
+        session.closing.set()
+        for client in list(session.clients):
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
+
+    def close_all(self) -> None:
+        """End what still runs."""
+        for session in self.all():
+            self.close(session)
+
+    def all(self) -> list[Session]:
+        """Every session that is remembered, the newest first."""
+        with self._lock:
+            return list(reversed(self._sessions.values()))
+
+    def by_token(self, token: str) -> Session | None:
+        """Return the session that a client may take up with this token."""
+        matches = (one for one in self.all() if one.status != "Terminated" and secrets.compare_digest(one.token, token))
+        return next(matches, None)
+
+    def managed(self) -> Iterator[Any]:
+        """Yield the instances whose role lets an agent register; whether it is there is `connected`'s question."""
+        return (one for one in backends.ec2().all_instances() if one.state == "running" and _may_register(one.id))
+
+    def connected(self, instance: Any) -> bool:
+        """Tell whether a session with an instance can start."""
+        return instance.state == "running" and _may_register(instance.id) and self.agents.online(instance.id)
+
+    def _find(self, session_id: str) -> Session:
+        with self._lock:
+            session = self._sessions.get(session_id)
+        if session is None:
+            raise SessionError("DoesNotExistException", f"Session {session_id} does not exist.")
+        return session
+
+    @staticmethod
+    def _authorise(session: Session, caller: Caller, action: str) -> None:
+        context = {"aws:userid": caller.user_id} | {
+            f"ssm:resourceTag/{key}": value for key, value in session.tags.items()
+        }
+        if caller.policies is not None and not allows(caller.policies, action, session.arn, context):
+            raise SessionError(
+                "AccessDeniedException",
+                f"User: {caller.arn} is not authorized to perform: {action} on resource: {session.arn} "
+                "because no identity-based policy allows the action",
+            )
+
+
+def _port(parameters: dict[str, list[str]], name: str) -> int:
+    """Return a port of the parameters, 0 if none is named. Raises SessionError."""
+    text = (parameters.get(name) or ["0"])[0]
+    if not text.isdecimal() or int(text) > 65535:
+        raise SessionError("ValidationException", f"Parameter {name} has an invalid value: {text}")
+    return int(text)
+
+
+def policies_of(role: Any) -> list[Document]:
+    """Return the documents of a role of moto's."""
+    inline = [json.loads(text) if isinstance(text, str) else text for text in role.policies.values()]
+    managed = [
+        json.loads(version.document)
+        for policy in role.managed_policies.values()
+        for version in policy.versions
+        if version.version_id == policy.default_version_id
+    ]
+    return inline + managed
+
+
+def _may_register(instance_id: str) -> bool:
+    """Tell whether an instance's role lets the agent open data channels, as AmazonSSMManagedInstanceCore does."""
+    association = backends.ec2().iam_instance_profile_associations.get(instance_id)
+    roles = association.iam_instance_profile.roles if association else []
+    return any(allows(policies_of(role), "ssmmessages:CreateDataChannel", "*", {}) for role in roles)

@@ -1,0 +1,53 @@
+"""Instances that Session Manager can enter, and sessions with them as AWS's clients have them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from localcloud import settings as constants
+
+PLUGIN = Path(__file__).resolve().parents[2] / "localcloud/bin/session-manager-plugin"
+CORE = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+
+
+def target(cloud: Any, *policies: str, agent: bool = True) -> str:
+    """Launch an instance whose role has managed policies, and whose agent is there or not; return its id."""
+    iam, ec2 = cloud.client("iam"), cloud.client("ec2")
+    name = f"hosts-{len(cloud.hosts.specs)}"
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
+    for policy in policies:
+        iam.attach_role_policy(RoleName=name, PolicyArn=policy)
+    iam.create_instance_profile(InstanceProfileName=name)
+    iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
+    launched = ec2.run_instances(
+        ImageId=cloud.base_image, MinCount=1, MaxCount=1, InstanceType="c5.large", IamInstanceProfile={"Name": name}
+    )
+    instance_id: str = launched["Instances"][0]["InstanceId"]
+    ec2.describe_instances(InstanceIds=[instance_id])  # waits until it runs
+    if agent:
+        cloud.agents.instances.add(instance_id)
+    return instance_id
+
+
+@contextmanager
+def joined(cloud: Any, answer: dict[str, Any], *, through_variable: bool = False) -> Iterator[subprocess.Popen[str]]:
+    """Run the plugin as the AWS command line does, with the answer of StartSession."""
+    held = json.dumps({key: answer[key] for key in ("SessionId", "TokenValue", "StreamUrl")})
+    first = "AWS_SSM_START_SESSION_RESPONSE" if through_variable else held
+    command = [str(PLUGIN), first, constants.REGION, "StartSession", "", "{}", cloud.url]
+    environment = {"PATH": "/usr/bin:/bin"} | ({first: held} if through_variable else {})
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment, text=True, bufsize=0, **pipes) as process:  # type: ignore[call-overload]
+        try:
+            yield process
+        finally:
+            process.kill()
