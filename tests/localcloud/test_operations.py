@@ -159,6 +159,17 @@ def test_a_host_that_is_not_there_is_refused_with_those_that_are(operator: Opera
         assert f"{instance_id} InService" in said
 
 
+def test_a_log_is_shown_of_each_host_and_one_that_there_is_not_is_refused(
+    operator: Operator, group: Group, tmp_path: Path
+) -> None:
+    log = tmp_path / "service.log"
+    log.write_text("first line\nlast line\n")
+    said = operator.does("logs", log_files={"service": str(log)}, lines=1)
+    assert (said.count('"last line"'), said.count("first line")) == (len(group.settled(2)), 0)
+    said = operator.is_refused("logs", log="sevrice")
+    assert "There is no log sevrice. There are: journal, agent, notices, service, setup." in said
+
+
 def test_a_look_at_a_restart_changes_nothing(operator: Operator, group: Group) -> None:
     before = states(group)
     said = operator.does("restart", "--check")
