@@ -10,7 +10,7 @@ from benchmarks.judge.record import Sample
 # Inside Ansible, module_utils of the project and of Ansible itself are one package.
 ansible.module_utils.__path__.append(str(REPOSITORY / "plugins" / "module_utils"))
 
-from ansible.module_utils.judge import REJECT, Limits, judge  # noqa: E402
+from ansible.module_utils.judge import REJECT, Limits, judge  # noqa: E402 - only now is it found
 
 DIGEST = "sha256:new"
 
