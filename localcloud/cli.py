@@ -26,6 +26,7 @@ def main() -> None:
     LOCALCLOUD_REFRESH_PATIENCE (3600): seconds that an instance refresh waits for instances that do not get ready.
     LOCALCLOUD_VCPU_QUOTA (256): vCPUs that may run at once, on each market.
     LOCALCLOUD_ROUTING_DELAY (1): seconds until the balancer does what the API says of targets, rules and weights.
+    LOCALCLOUD_SESSION_IDLE (1200): seconds after which Session Manager ends a session in which nobody says anything.
     LOCALCLOUD_BOOT_DELAY (0): seconds that a new instance boots before its host is there.
     """
 

@@ -9,19 +9,7 @@ from __future__ import annotations
 import socketserver
 import subprocess
 
-# Runs in the host, whose only sure interpreter is its own Python: standard input to the port, and what it answers back.
-RELAY = """
-import os, socket, sys, threading
-port = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
-def send():
-    while data := os.read(0, 65536):
-        port.sendall(data)
-    port.shutdown(socket.SHUT_WR)
-threading.Thread(target=send, daemon=True).start()
-while data := port.recv(65536):
-    while data:
-        data = data[os.write(1, data):]
-"""
+from localcloud.sessions.agents import RELAY
 
 
 class _Forwarder(socketserver.ThreadingTCPServer):
