@@ -1,7 +1,7 @@
 """What an experiment's figures say, and what they do not: figures in, sentences out. Pure functions only.
 
 As for the judge of a rollout, a difference has to be both significant and large enough to matter
-(plugins/module_utils/judge.py, whose limits these are). Unlike there both directions count: nobody knows beforehand which
+(plugins/module_utils/judge.py, with which it shares its limits). Unlike there both directions count: nobody knows beforehand which
 variant is better.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from scipy.stats import binomtest, fisher_exact, wilcoxon
 
-from plugins.module_utils.judge import Limits
+from plugins.module_utils.judge_limits import Limits
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import boto3
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bundle.registry import Store
-from plugins.module_utils.judge import Limits
+from plugins.module_utils.judge_limits import Limits
 from release.comparison import Copies, Finding, Side, compare_ab, compare_shadow
 from release.environment import Environment
 from release.errors import ReleaseError

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible.module_utils.judge_limits import Limits
 from ansible.module_utils.slowdown import common_inputs, in_the_same_rounds, parts
 from scipy.stats import fisher_exact
 
@@ -24,23 +25,6 @@ SLOW_QUANTILE = 0.99
 ROUNDS = 7
 # How the module balancer_answers begins what it says of a request that nobody answered.
 NO_ANSWER = "no answer"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the judge goes by.
-
-    Attributes:
-        alpha: probability at which chance is no explanation any more (0 to 1).
-        minimum_requests: of each side; below it there is no promotion.
-        slowdown: ratio of new to old time, computing or waiting, from which new hosts are slow.
-        slow_share: of live answers, from which slow ones matter (0 to 1).
-    """
-
-    alpha: float = 0.01
-    minimum_requests: int = 20
-    slowdown: float = 1.2
-    slow_share: float = 0.05
 
 
 @dataclass

@@ -3,7 +3,7 @@
 import pytest
 
 from inference.mirror import SLOWDOWN
-from plugins.module_utils.judge import Limits
+from plugins.module_utils.judge_limits import Limits
 from release.comparison import Copies, Finding, Side, compare_ab, compare_shadow, fewest_periods, interval
 
 LIMITS = Limits()
