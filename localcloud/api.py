@@ -35,6 +35,7 @@ from localcloud.corrections import (
     mixed_instances,
     quotas,
     s3,
+    s3_lifecycle,
     scaling_policies,
     scheduled_actions,
     session_manager,
@@ -99,6 +100,7 @@ def create_application(
     mixed_instances.apply()
     quotas.apply(settings.vcpu_quota)
     s3.apply()
+    s3_lifecycle.apply()
     scaling_policies.apply(scaling, settings)
     scheduled_actions.apply()
     session_manager.apply(sessions)

@@ -194,14 +194,17 @@ SERVICES = {
 }
 # Where the action is not named for the call: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 ACTIONS_OF_S3 = {
+    "delete_bucket_lifecycle": "PutLifecycleConfiguration",
     "delete_objects": "DeleteObject",
     "get_bucket_encryption": "GetEncryptionConfiguration",
+    "get_bucket_lifecycle_configuration": "GetLifecycleConfiguration",
     "get_public_access_block": "GetBucketPublicAccessBlock",
     "head_bucket": "ListBucket",
     "head_object": "GetObject",
     "list_buckets": "ListAllMyBuckets",
     "list_objects_v2": "ListBucket",
     "put_bucket_encryption": "PutEncryptionConfiguration",
+    "put_bucket_lifecycle_configuration": "PutLifecycleConfiguration",
     "put_public_access_block": "PutBucketPublicAccessBlock",
 }
 # One to look and one to change: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsbudgetservice.html
@@ -220,6 +223,7 @@ BY_OTHERS = {
     "owned_instance.py",
     "scaling_group_member.py",
     "scaling_group_members.py",
+    "scaling_group_process.py",
     "training_instance.py",
     "training_instances.py",
 }
@@ -250,9 +254,7 @@ def calls(path: Path) -> set[str]:
     """The client methods that a module names: called, given to a paginator or to a helper, or put together of parts."""
     tree = ast.parse(path.read_text())
     known = set(actions_of_calls())
-    names = {
-        node.func.attr for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-    }
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     names |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
