@@ -24,9 +24,8 @@ Client = Callable[[str], Any]
 @pytest.fixture(scope="module")
 def served() -> Iterator[tuple[str, Client]]:
     """The address of the API, and clients for it: making one takes longer than most calls."""
-    account = Account(
-        Settings(root=Path("/nonexistent"), api_port=0), NoHosts(), lambda _: CheckResult(True), lambda: 0.0
-    )
+    settings = Settings(root=Path("/nonexistent"), api_port=0, vcpu_quota=5)  # as a new account has
+    account = Account(settings, NoHosts(), lambda _: CheckResult(True), lambda: 0.0)
     account.telemetry.close()
     account.schedules.close()
     endpoint = f"http://127.0.0.1:{account.open()}"

@@ -124,6 +124,16 @@ class TestBuckets:
         assert stored["Statement"][0]["Action"] == ["s3:GetObject"]
 
 
+class TestSecurityGroups:
+    @pytest.mark.parametrize("text", ["Debian's mirrors", "HTTPS → AWS", "x" * 256])
+    def test_a_plan_refuses_what_ec2_would_refuse_half_way(self, account: Account, text: str) -> None:
+        rule = {"proto": "tcp", "port": 80, "cidrs": ["0.0.0.0/0"], "group": None, "description": text}
+        group = {"name": "hosts", "description": "Hosts", "ingress": [], "egress": [rule], "tags": {}}
+        described = "The description of the egress rule for port 80 of the security group hosts is"
+        with pytest.raises(ModuleFailed, match=f"{described} '{text}': EC2 takes at most 255 of "):
+            run("security_groups", {"vpc_id": "vpc-to-be-made", "groups": [group]}, check_mode=True)
+
+
 class TestPresignedUrls:
     def test_each_key_gets_an_address_that_reads_its_object_and_no_other(self, account: Account) -> None:
         account("s3").create_bucket(Bucket="models")
