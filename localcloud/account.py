@@ -11,8 +11,10 @@ from localcloud import backends
 from localcloud.api import ApiServer, create_application
 from localcloud.balancer.health import HealthChecker, Probe, always_healthy
 from localcloud.balancer.targets import CheckResult
+from localcloud.consistency import Consistency
 from localcloud.corrections import patching
 from localcloud.corrections.ec2_images import register_base_image
+from localcloud.corrections.throttling import Throttling
 from localcloud.fleet.groups import Fleet
 from localcloud.hosts.reconciler import HostDriver, Reconciler
 from localcloud.scaling.policies import Scaling
@@ -53,13 +55,22 @@ class Account:
         self.schedules = Schedules(self.fleet)
         self.sessions = Sessions(agents or NoAgents())
         self.channels = DataChannels(self.sessions, settings.session_idle)
+        self.consistency = Consistency(settings.consistency_delay, clock)
+        self.throttling = Throttling(settings.throttle)
         self.health = HealthChecker(probe, self.changed, first_check, clock)
         self._listeners: list[Callable[[], None]] = [self.fleet.wake]
         self.reconciler.on_change(self.changed)
         self.api = ApiServer(
             settings,
             create_application(
-                settings, self.reconciler, self.fleet, self.alarms, self.scaling, sessions=self.sessions
+                settings,
+                self.reconciler,
+                self.fleet,
+                self.alarms,
+                self.scaling,
+                sessions=self.sessions,
+                consistency=self.consistency,
+                throttling=self.throttling,
             ),
         )
 

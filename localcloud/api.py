@@ -20,6 +20,8 @@ from localcloud.corrections import (
     budgets,
     cloudwatch,
     constraints,
+    ec2_consistency,
+    ec2_flow_logs,
     ec2_images,
     ec2_instances,
     ec2_launch_templates,
@@ -29,21 +31,25 @@ from localcloud.corrections import (
     ec2_vpcs,
     elbv2,
     fis,
+    iam,
     instance_refresh,
     lifecycle_hooks,
     metric_alarms,
     mixed_instances,
     quotas,
+    requests,
     s3,
-    s3_lifecycle,
     scaling_policies,
     scheduled_actions,
+    service_linked_roles,
     session_manager,
 )
 from localcloud.errors import LocalCloudError
 from localcloud.settings import Settings
 
 if TYPE_CHECKING:
+    from localcloud.consistency import Consistency
+    from localcloud.corrections.throttling import Throttling
     from localcloud.fleet.groups import Fleet
     from localcloud.hosts.reconciler import Reconciler
     from localcloud.scaling.policies import Scaling
@@ -74,33 +80,51 @@ def prepare_moto() -> None:
 
 
 def create_application(
-    settings: Settings, reconciler: Reconciler, fleet: Fleet, alarms: Alarms, scaling: Scaling, *, sessions: Sessions
+    settings: Settings,
+    reconciler: Reconciler,
+    fleet: Fleet,
+    alarms: Alarms,
+    scaling: Scaling,
+    *,
+    sessions: Sessions,
+    consistency: Consistency,
+    throttling: Throttling,
 ) -> WsgiApplication:
     """Return moto's WSGI application, corrected; instances become `reconciler`'s business, groups `fleet`'s, and so on."""
     prepare_moto()
 
     acm.apply()
-    autoscaling.apply(fleet)
+    autoscaling.apply(fleet, consistency)
     autoscaling_members.apply(fleet)
     budgets.apply()
     cloudwatch.apply(settings)
-    constraints.apply()
     ec2_images.apply(reconciler)
-    ec2_instances.apply(reconciler, settings.vcpu_quota)
-    ec2_launch_templates.apply()
+    ec2_flow_logs.apply(consistency)
+    ec2_instances.apply(reconciler, settings.vcpu_quota, consistency)
+    ec2_launch_templates.apply(consistency)
     ec2_security_groups.apply()
-    ec2_tags.apply()
+    ec2_tags.apply(consistency)
     ec2_volumes.apply()
     ec2_vpcs.apply(reconciler)
     elbv2.apply(fleet.clock)
     fis.apply()
+    iam.apply(consistency)
     instance_refresh.apply(fleet)
     lifecycle_hooks.apply(fleet)
     metric_alarms.apply(alarms)
     mixed_instances.apply()
     quotas.apply(settings.vcpu_quota)
+    service_linked_roles.apply()
+    requests.apply(
+        [
+            throttling.refusal,
+            constraints.refusal,
+            service_linked_roles.refusal,
+            lambda request: ec2_consistency.unknown(request, consistency),
+        ],
+        consistency,
+    )
     s3.apply()
-    s3_lifecycle.apply()
     scaling_policies.apply(scaling, settings)
     scheduled_actions.apply()
     session_manager.apply(sessions)

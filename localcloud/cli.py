@@ -28,6 +28,8 @@ def main() -> None:
     LOCALCLOUD_ROUTING_DELAY (1): seconds until the balancer does what the API says of targets, rules and weights.
     LOCALCLOUD_SESSION_IDLE (1200): seconds after which Session Manager ends a session in which nobody says anything.
     LOCALCLOUD_BOOT_DELAY (0): seconds that a new instance boots before its host is there.
+    LOCALCLOUD_THROTTLE (0): of so many calls of EC2, IAM and Auto Scaling one is throttled.
+    LOCALCLOUD_CONSISTENCY_DELAY (1): seconds until EC2 shows what was just made, and knows a new role or instance profile.
     """
 
 

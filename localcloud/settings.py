@@ -85,6 +85,10 @@ class Settings:
     routing_delay: float = 1.0
     # Seconds that a new instance boots before its host is there; on EC2 30 to 90.
     boot_delay: float = 0.0
+    # Seconds until EC2 shows and knows what was just made, and IAM's new roles and profiles; AWS's number is unknown.
+    consistency_delay: float = 1.0
+    # Of so many calls of EC2, IAM and Auto Scaling one is throttled; 0: none.
+    throttle: int = 0
     # Data points below the target before target tracking scales in; AWS's number.
     scale_in_datapoints: int = 15
     # Data points beyond its evaluation periods that an alarm with periods of up to a minute looks at; AWS's number is unknown.
@@ -104,7 +108,8 @@ class Settings:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read LOCALCLOUD_{API,HTTPS,HTTP}_PORT, _REFRESH_PATIENCE, _TELEMETRY_PERIOD, _METRIC_DELAY, _ROUTING_DELAY,
-        _BOOT_DELAY, _SESSION_IDLE (seconds), and the numbers _SCALE_IN_DATAPOINTS, _ALARM_EXTRA_PERIODS and _VCPU_QUOTA.
+        _BOOT_DELAY, _CONSISTENCY_DELAY, _SESSION_IDLE (seconds), and the numbers
+        _SCALE_IN_DATAPOINTS, _ALARM_EXTRA_PERIODS, _THROTTLE and _VCPU_QUOTA.
 
         The clone is the directory that holds this package.
         """
@@ -119,6 +124,8 @@ class Settings:
             telemetry_period=_telemetry_period(environ, cls.telemetry_period),
             routing_delay=_seconds(environ, "LOCALCLOUD_ROUTING_DELAY", cls.routing_delay),
             boot_delay=_seconds(environ, "LOCALCLOUD_BOOT_DELAY", cls.boot_delay),
+            consistency_delay=_seconds(environ, "LOCALCLOUD_CONSISTENCY_DELAY", cls.consistency_delay),
+            throttle=_count(environ, "LOCALCLOUD_THROTTLE", cls.throttle, least=0),
             scale_in_datapoints=_count(environ, "LOCALCLOUD_SCALE_IN_DATAPOINTS", cls.scale_in_datapoints),
             alarm_extra_periods=_count(environ, "LOCALCLOUD_ALARM_EXTRA_PERIODS", cls.alarm_extra_periods),
             metric_delay=_count(environ, "LOCALCLOUD_METRIC_DELAY", cls.metric_delay, least=0),

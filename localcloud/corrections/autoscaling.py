@@ -9,14 +9,18 @@ from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, In
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, EmptyResult
+from moto.ec2.exceptions import EC2ClientError
 
+from localcloud import backends
 from localcloud.corrections.autoscaling_request import named_group
+from localcloud.corrections.ec2_instances import refuse_new_profile
 from localcloud.corrections.lifecycle_hooks import drop_hooks, put_hook
 from localcloud.corrections.patching import addition, correction
 from localcloud.corrections.scaling_policies import forget_policies
 from localcloud.corrections.scheduled_actions import forget_schedules
 
 if TYPE_CHECKING:
+    from localcloud.consistency import Consistency
     from localcloud.fleet.groups import Fleet
 
 
@@ -45,16 +49,16 @@ GROUP_METRICS = (
 )
 
 
-def apply(fleet: Fleet) -> None:
+def apply(fleet: Fleet, consistency: Consistency) -> None:
     """Correct groups, and hand their instances to `fleet`."""
-    _correct_capacity(fleet)
+    _correct_capacity(fleet, consistency)
     _correct_members(fleet)
     _correct_deletion(fleet)
     _correct_metrics()
     _correct_answers(fleet)
 
 
-def _correct_capacity(fleet: Fleet) -> None:
+def _correct_capacity(fleet: Fleet, consistency: Consistency) -> None:
     @addition(FakeAutoScalingGroup, "set_desired_capacity")
     def set_desired_capacity(self: Any, new_capacity: int | None) -> None:
         # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_SetDesiredCapacity.html: between minimum and maximum.
@@ -112,6 +116,7 @@ def _correct_capacity(fleet: Fleet) -> None:
         # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_CreateAutoScalingGroup.html; moto leaves them out.
         name = self._get_param("AutoScalingGroupName")
         try:
+            _refuse_new_template(self, consistency)
             # Before the group is there: its first instances have them too.
             for hook in self._get_param("LifecycleHookSpecificationList") or []:
                 put_hook(self.autoscaling_backend, name, hook)
@@ -123,6 +128,25 @@ def _correct_capacity(fleet: Fleet) -> None:
         group = self.autoscaling_backend.autoscaling_groups[name]
         group.default_instance_warmup = self._get_int_param("DefaultInstanceWarmup")
         return result
+
+
+def _refuse_new_template(request: Any, consistency: Consistency) -> None:
+    # CreateAutoScalingGroup tries the template out: https://github.com/eksctl-io/eksctl/issues/8039
+    policy = request._get_param("MixedInstancesPolicy") or {}
+    wanted = request._get_param("LaunchTemplate") or policy.get("LaunchTemplate", {}).get("LaunchTemplateSpecification")
+    if not wanted:
+        return
+    ec2, name = backends.ec2(), wanted.get("LaunchTemplateName")
+    template = ec2.get_launch_template_by_name(name) if name else ec2.get_launch_template(wanted["LaunchTemplateId"])
+    incomplete = "You must use a valid fully-formed launch template."
+    if consistency.is_new(template.id):
+        which = f"with template ID {template.id}"
+        raise ValidationError(f"{incomplete} The specified launch template, {which}, does not exist.")
+    version = template.get_version(wanted.get("Version") or "$Default")
+    try:
+        refuse_new_profile(version.data.get("IamInstanceProfile") or {}, consistency)
+    except EC2ClientError as error:
+        raise ValidationError(f"{incomplete} {error.message}") from error
 
 
 def _correct_members(fleet: Fleet) -> None:

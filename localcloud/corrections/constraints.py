@@ -8,12 +8,10 @@ from botocore.exceptions import UnknownServiceError
 from botocore.model import OperationModel, OperationNotFoundError
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import determine_request_protocol
-from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import get_service_model
 
 from localcloud.constraints import leaves, violations
 from localcloud.corrections import texts
-from localcloud.corrections.patching import correction
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/CommonErrors.html and the pages of the same name: what a
 # service calls a value that its model does not allow. Services of the query protocol say ValidationError.
@@ -24,30 +22,17 @@ CODES = {
 LONGEST = 200  # letters of a value that an error repeats
 
 
-def apply() -> None:
-    """Look at each request before moto does."""
-
-    @correction(BaseResponse, "call_action")
-    def refuse_what_the_model_forbids(original: Any, self: Any) -> Any:
-        refusal = _refusal(self)
-        if refusal is None:
-            return original(self)
-        status, headers, body = self.serialized(ActionResult(refusal))
-        headers, body = self._enrich_response(headers, body)
-        return status, headers, body
-
-
-def _refusal(response: Any) -> texts.Refusal | None:
+def refusal(response: Any) -> texts.Refusal | None:
+    """Return what AWS answers to a request that its service's model does not allow; None to one that it does."""
     try:
-        model = get_service_model(response.boto3_service_name)
-        operation = model.operation_model(response._get_action())
+        operation = operation_of(response)
     except (OperationNotFoundError, UnknownServiceError):
         return None  # moto has its own answer to what does not exist
-    if operation.input_shape is None or model.service_name == "s3":
+    service = str(operation.service_model.service_name)
+    if operation.input_shape is None or service == "s3":
         return None
-    service = str(model.service_name)
     broken = []
-    for leaf in leaves(operation.input_shape, _parameters(response, operation)):
+    for leaf in leaves(operation.input_shape, parameters_of(response)):
         own = texts.refusal(service, operation.name, leaf)
         if own is not None:
             return own
@@ -59,9 +44,14 @@ def _refusal(response: Any) -> texts.Refusal | None:
     return texts.Refusal(CODES.get(service, "ValidationException"), count + "; ".join(broken))
 
 
-def _parameters(response: Any, operation: OperationModel) -> Any:
-    """Returns a request's parameters as the service's model names them, for moto's own code may have read them otherwise."""
-    request = response.normalized_request
+def operation_of(response: Any) -> OperationModel:
+    """Return what a request asks for, as the service's model describes it."""
+    return get_service_model(response.boto3_service_name).operation_model(response._get_action())
+
+
+def parameters_of(response: Any) -> Any:
+    """Return a request's parameters as the service's model names them, for moto's own code may have read them otherwise."""
+    operation, request = operation_of(response), response.normalized_request
     parser = PROTOCOL_PARSERS[determine_request_protocol(operation.service_model, request.content_type)]
     return parser(operation).parse(
         {

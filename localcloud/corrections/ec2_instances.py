@@ -14,6 +14,7 @@ from localcloud.corrections.quotas import refuse_beyond
 from localcloud.hosts.reconciler import set_state
 
 if TYPE_CHECKING:
+    from localcloud.consistency import Consistency
     from localcloud.hosts.reconciler import Reconciler
 
 
@@ -33,13 +34,13 @@ def merged_block_devices(*layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"DeviceName": name, "Ebs": ebs} for name, ebs in devices.items()]
 
 
-def apply(reconciler: Reconciler, vcpu_quota: int) -> None:
-    """Correct launches, refuse those beyond `vcpu_quota`, and hand every change of state to `reconciler`."""
-    _correct_launches(reconciler, vcpu_quota)
+def apply(reconciler: Reconciler, vcpu_quota: int, consistency: Consistency) -> None:
+    """Correct launches, refuse those beyond `vcpu_quota` or with a new profile, and hand changes of state to `reconciler`."""
+    _correct_launches(reconciler, vcpu_quota, consistency)
     _correct_states(reconciler)
 
 
-def _correct_launches(reconciler: Reconciler, vcpu_quota: int) -> None:
+def _correct_launches(reconciler: Reconciler, vcpu_quota: int, consistency: Consistency) -> None:
     @correction(InstanceBackend, "run_instances")
     def launch_as_the_template_says(original: Any, self: Any, image_id: str | None, *args: Any, **kwargs: Any) -> Any:
         # Moto takes type, key, user data and security groups from a launch template, AWS everything that it holds.
@@ -75,18 +76,33 @@ def _correct_launches(reconciler: Reconciler, vcpu_quota: int) -> None:
             for tag in specification["Tags"]:
                 own.setdefault(tag["Key"], tag["Value"])
         kwargs["tags"] = tags
+        own_profile = {"Name": kwargs.get("iam_instance_profile_name"), "Arn": kwargs.get("iam_instance_profile_arn")}
+        profile = own_profile if any(own_profile.values()) else template.get("IamInstanceProfile") or {}
+        refuse_new_profile(profile, consistency)
         wanted_type = template.get("InstanceType") if kwargs.get("is_instance_type_default") else None
         spot = bool(kwargs.get("instance_market_options") or template.get("InstanceMarketOptions"))
         refuse_beyond(vcpu_quota, self, wanted_type or kwargs["instance_type"], args[0], spot)
         reservation = original(self, image_id, *args, **kwargs)
-        profile = template.get("IamInstanceProfile") or {}
         for instance in reservation.instances:
-            if profile and not kwargs.get("iam_instance_profile_name") and not kwargs.get("iam_instance_profile_arn"):
+            if profile and profile is not own_profile:
                 self.associate_iam_instance_profile(instance.id, profile.get("Name"), profile.get("Arn"))
             reconciler.launched(instance)
         if token and token != NO_TOKEN:
             self.requests_by_token[token] = (parameters, reservation)
         return reservation
+
+
+def refuse_new_profile(profile: dict[str, Any], consistency: Consistency) -> None:
+    """Raise what EC2 answers to a launch with an instance profile that IAM has just made."""
+    name, arn = profile.get("Name"), profile.get("Arn")
+    if not consistency.is_new(("instance profile", name or (arn or "").rpartition("/")[2])):
+        return
+    # The texts as people met them: https://github.com/hashicorp/terraform-provider-aws/issues/27516 and /29866.
+    field, value, what = ("name", name, "name") if name else ("arn", arn, "ARN")
+    message = (
+        f"Value ({value}) for parameter iamInstanceProfile.{field} is invalid. Invalid IAM Instance Profile {what}"
+    )
+    raise EC2ClientError("InvalidParameterValue", message)
 
 
 def _same_request(backend: Any, token: str | None, parameters: str) -> Any | None:

@@ -1,21 +1,32 @@
-"""EC2 launch templates: their versions."""
+"""EC2 launch templates: their versions, and when describes show them."""
 
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto.core.responses import ActionResult
-from moto.ec2.models.launch_templates import LaunchTemplate
+from moto.ec2.exceptions import (
+    InvalidLaunchTemplateNameNotFoundError,
+    InvalidLaunchTemplateVersionNotFound,
+)
+from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateBackend
 from moto.ec2.responses.launch_templates import LaunchTemplates
 from moto.ec2.utils import parse_user_data
 
-from localcloud.corrections.patching import addition
+from localcloud.corrections.patching import addition, correction
+
+if TYPE_CHECKING:
+    from localcloud.consistency import Consistency
 
 
-def apply() -> None:
-    """Correct what goes into the versions of a launch template."""
+def apply(consistency: Consistency) -> None:
+    """Correct what goes into the versions of a launch template, and let describes lag behind."""
+    _correct_versions(consistency)
+    _lag_behind(consistency)
 
+
+def _correct_versions(consistency: Consistency) -> None:
     def template_data(self: Any) -> dict[str, Any]:
         data: dict[str, Any] = copy.deepcopy(self._get_param("LaunchTemplateData", {}))
         if "UserData" in data:
@@ -66,6 +77,7 @@ def apply() -> None:
         inherited = copy.deepcopy(template.get_version(source).data) if source else {}
         self.error_on_dryrun()
         version = template.create_version(inherited | template_data(self), self._get_param("VersionDescription"))
+        consistency.made((template.id, version.number))
         return ActionResult(
             {
                 "LaunchTemplateVersion": {
@@ -80,3 +92,33 @@ def apply() -> None:
                 }
             }
         )
+
+
+def _lag_behind(consistency: Consistency) -> None:
+    def latest_version(self: Any) -> Any:
+        return next(version for version in reversed(self.versions) if not consistency.hidden((self.id, version.number)))
+
+    addition(LaunchTemplate, "latest_version")(latest_version)
+
+    @correction(LaunchTemplate, "get_version")
+    def get_version(original: Any, self: Any, number: Any) -> Any:
+        version = latest_version(self) if str(number).lower() == "$latest" else original(self, number)
+        if consistency.hidden((self.id, version.number)):
+            raise InvalidLaunchTemplateVersionNotFound(template_id=self.id, version=number)
+        return version
+
+    @correction(LaunchTemplateBackend, "describe_launch_templates")
+    def describe_launch_templates(original: Any, self: Any, **wanted: Any) -> Any:
+        found = original(self, **wanted)
+        shown = [template for template in found if not consistency.hidden(template.id)]
+        if len(shown) < len(found) and wanted.get("template_names"):
+            raise InvalidLaunchTemplateNameNotFoundError
+        return shown
+
+    @correction(LaunchTemplateBackend, "modify_launch_template")
+    def modify_launch_template(original: Any, self: Any, **wanted: Any) -> Any:
+        name, number = wanted.get("template_name"), wanted["default_version"]
+        identity = self.launch_template_name_to_ids.get(name) if name else wanted.get("template_id")
+        if consistency.is_new((identity, int(number))):
+            raise InvalidLaunchTemplateVersionNotFound(template_id=identity, version=number)
+        return original(self, **wanted)

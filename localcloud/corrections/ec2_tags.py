@@ -1,17 +1,23 @@
-"""EC2 tags: the names of resource types, and filters by them."""
+"""EC2 tags: the names of resource types, filters by them, and when describes show them."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto.ec2 import utils
 from moto.ec2.models.nat_gateways import NatGatewayBackend
+from moto.ec2.models.tags import TagBackend
+from moto.ec2.responses.tags import TagResponse
 
 from localcloud.corrections.patching import correction
 
+if TYPE_CHECKING:
+    from localcloud.consistency import Consistency
 
-def apply() -> None:
-    """Name NAT gateways and Elastic IPs as DescribeTags does, and find NAT gateways by their tags."""
+
+def apply(consistency: Consistency) -> None:
+    """Name NAT gateways and Elastic IPs as DescribeTags does, find NAT gateways by their tags, and let describes lag behind."""
+    _lag_behind(consistency)
 
     # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TagSpecification.html, ResourceType: natgateway,
     # elastic-ip. With moto's spelling amazon.aws finds no tag and sets them anew on every run.
@@ -30,6 +36,39 @@ def apply() -> None:
             for gateway in original(self, filters, nat_gateway_ids)
             if all(_tag(gateway, key) in values for key, values in wanted.items())
         ]
+
+
+def _lag_behind(consistency: Consistency) -> None:
+    earlier: dict[tuple[str, str], str | None] = {}
+
+    @correction(TagResponse, "create_tags")
+    def create_tags(original: Any, self: Any) -> Any:
+        # What is made with tags has them when it is shown; a describe shows later those that are set afterwards.
+        given = {item["Key"]: item.get("Value") for item in self._get_param("Tags", [])}
+        backend = self.ec2_backend.tags
+        before = {
+            (one, key): backend.get(one, {}).get(key) for one in self._get_param("Resources", []) for key in given
+        }
+        answer = original(self)
+        for tag, value in before.items():
+            if value != given[tag[1]]:
+                earlier[tag] = value
+                consistency.made(tag)
+        return answer
+
+    @correction(TagBackend, "describe_tags")
+    def describe_tags(original: Any, self: Any, filters: Any = None) -> Any:
+        found = original(self, filters)
+        for tag in list(found):
+            identity = tag["resource_id"], tag["key"]
+            if consistency.hidden(tag["resource_id"]):
+                found.remove(tag)
+            elif consistency.hidden(identity):
+                if earlier[identity] is None:
+                    found.remove(tag)
+                else:
+                    tag["value"] = earlier[identity]
+        return found
 
 
 def _tag(resource: Any, key: str) -> str | None:

@@ -8,9 +8,10 @@ from moto.core.responses import ActionResult
 from moto.ssm.exceptions import SSMException
 from moto.ssm.responses import SimpleSystemManagerResponse
 
-from localcloud import backends, settings
+from localcloud import backends
+from localcloud.corrections.callers import caller_of
 from localcloud.corrections.patching import addition
-from localcloud.sessions.manager import SHELL, Caller, Session, SessionError, Sessions, policies_of
+from localcloud.sessions.manager import SHELL, Session, SessionError, Sessions
 
 # What a filter of DescribeSessions compares, as far as somebody asks for it here.
 FILTERS = {
@@ -43,18 +44,18 @@ def apply(sessions: Sessions) -> None:
         document = self._get_param("DocumentName") or SHELL
         parameters = self._get_param("Parameters") or {}
         session = sessions.start(
-            self._get_param("Target"), _caller(self), document, parameters, self._get_param("Reason") or ""
+            self._get_param("Target"), caller_of(self), document, parameters, self._get_param("Reason") or ""
         )
         return stream(session)
 
     @operation
     def resume_session(self: Any) -> dict[str, Any]:
-        return stream(sessions.resume(self._get_param("SessionId"), _caller(self)))
+        return stream(sessions.resume(self._get_param("SessionId"), caller_of(self)))
 
     @operation
     def terminate_session(self: Any) -> dict[str, Any]:
         session_id = self._get_param("SessionId")
-        sessions.terminate(session_id, _caller(self))
+        sessions.terminate(session_id, caller_of(self))
         return {"SessionId": session_id}
 
     @operation
@@ -108,13 +109,3 @@ def _described(session: Session) -> dict[str, Any]:
         "Owner": session.owner.arn,
         "Reason": session.reason or None,
     }
-
-
-def _caller(response: Any) -> Caller:
-    """Return who signed a request: a role's session, or else the account's root user, as the rehearsal's own key is."""
-    role = backends.sts().get_assumed_role_from_access_key(response.get_access_key())
-    if role is None:
-        account = settings.ACCOUNT_ID
-        return Caller(arn=f"arn:aws:iam::{account}:root", user_id=account, name="root")
-    assumed = backends.iam().get_role_by_arn(role.role_arn)
-    return Caller(role.arn, role.user_id, role.session_name, policies_of(assumed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from ansible.module_utils.network import (
@@ -16,6 +17,7 @@ from ansible.module_utils.network import (
     own_routes,
     wanted,
 )
+from ansible.module_utils.propagation import NEW_ID, SOON, once_known
 from ansible.module_utils.state import differences, tag_changes, tags_to_list
 
 # Attributes of a VPC as EC2 calls them.
@@ -115,7 +117,7 @@ class Network:
         for part, state in self.wanted.items():
             kind = part[0]
             if kind == "route table" and waiting:
-                self._ec2.get_waiter("nat_gateway_available").wait(NatGatewayIds=waiting, WaiterConfig=PATIENCE)
+                self._wait("nat_gateway_available", PATIENCE, NatGatewayIds=waiting)
                 waiting = []
             if part not in self.ids:
                 self.ids[part] = getattr(self, f"_make_{TAGGED_AS[kind].replace('-', '_')}")(part, state)
@@ -124,7 +126,7 @@ class Network:
             fields = differences(state, self.found.get(part))
             correct = getattr(self, f"_correct_{TAGGED_AS[kind].replace('-', '_')}", None)
             if correct and fields:
-                correct(self.ids[part], state, fields)
+                once_known(partial(correct, self.ids[part], state, fields), NEW_ID)
             if part in self.found and "tags" in fields:
                 self._correct_tags(self.ids[part], state["tags"], self.found[part]["tags"])
 
@@ -138,13 +140,17 @@ class Network:
         if gone:
             self._ec2.delete_tags(Resources=[identity], Tags=[{"Key": key} for key in gone])
 
+    def _wait(self, waiter: str, patience: dict[str, int] = SOON, **ids: list[str]) -> None:
+        """Waits for what has just been made; most waiters of botocore fail where EC2 does not know an id yet."""
+        once_known(partial(self._ec2.get_waiter(waiter).wait, WaiterConfig=patience, **ids), NEW_ID)
+
     @property
     def vpc_id(self) -> str:
         return self.ids["VPC", self._parameters["name"]]
 
     def _make_vpc(self, part: Part, state: dict[str, Any]) -> str:
         made: str = self._ec2.create_vpc(CidrBlock=state["cidr"], TagSpecifications=self._tags(part))["Vpc"]["VpcId"]
-        self._ec2.get_waiter("vpc_available").wait(VpcIds=[made], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        self._wait("vpc_available", VpcIds=[made])
         return made
 
     def _correct_vpc(self, identity: str, state: dict[str, Any], fields: list[str]) -> None:
@@ -161,7 +167,7 @@ class Network:
             TagSpecifications=self._tags(part),
         )
         made: str = answer["Subnet"]["SubnetId"]
-        self._ec2.get_waiter("subnet_available").wait(SubnetIds=[made], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        self._wait("subnet_available", SubnetIds=[made])
         return made
 
     def _correct_subnet(self, identity: str, state: dict[str, Any], fields: list[str]) -> None:
@@ -173,9 +179,7 @@ class Network:
     def _make_internet_gateway(self, part: Part, _: dict[str, Any]) -> str:
         answer = self._ec2.create_internet_gateway(TagSpecifications=self._tags(part))
         made: str = answer["InternetGateway"]["InternetGatewayId"]
-        self._ec2.get_waiter("internet_gateway_exists").wait(
-            InternetGatewayIds=[made], WaiterConfig={"Delay": 1, "MaxAttempts": 60}
-        )
+        self._wait("internet_gateway_exists", InternetGatewayIds=[made])
         return made
 
     def _correct_internet_gateway(self, identity: str, _: dict[str, Any], fields: list[str]) -> None:
@@ -187,11 +191,13 @@ class Network:
         return made
 
     def _make_natgateway(self, part: Part, state: dict[str, Any]) -> str:
-        answer = self._ec2.create_nat_gateway(
+        create = partial(
+            self._ec2.create_nat_gateway,
             SubnetId=self.ids["subnet", state["subnet"]],
             AllocationId=self.ids["address", part[1]],
             TagSpecifications=self._tags(part),
         )
+        answer = once_known(create, NEW_ID)
         made: str = answer["NatGateway"]["NatGatewayId"]
         return made
 
@@ -244,13 +250,15 @@ class Network:
                 )
 
     def _make_vpc_endpoint(self, part: Part, state: dict[str, Any]) -> str:
-        answer = self._ec2.create_vpc_endpoint(
+        create = partial(
+            self._ec2.create_vpc_endpoint,
             VpcId=self.vpc_id,
             ServiceName=self._service,
             VpcEndpointType="Gateway",
             RouteTableIds=[self.ids["route table", name] for name in state["route_tables"]],
             TagSpecifications=self._tags(part),
         )
+        answer = once_known(create, NEW_ID)
         made: str = answer["VpcEndpoint"]["VpcEndpointId"]
         return made
 

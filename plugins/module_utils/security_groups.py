@@ -23,6 +23,12 @@ NEW_DEFAULT_GROUP: dict[str, Any] = {
     "egress": {"all to 0.0.0.0/0": ""},
     "tags": {},
 }
+# What EC2 puts into every other new group, as it describes it.
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
+NEW_RULES: dict[str, Any] = {
+    "IpPermissions": [],
+    "IpPermissionsEgress": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}],
+}
 
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html, and API_IpRange.html, Description.
 _LETTERS = "a-z, A-Z, 0-9, spaces and ._-:/()#,@[]+=&;{}!$*"

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.module_utils.launch_template import data_request, found_state, text_of, wanted_state
+from ansible.module_utils.propagation import NEW_ID, once_known
 from ansible.module_utils.state import as_diff, differences, tag_changes, tags_to_list
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -172,23 +173,34 @@ def describe(ec2: Any, name: str) -> dict[str, Any] | None:
     return templates[0] if templates else None
 
 
+def create(ec2: Any, name: str, parameters: dict[str, Any], tags: dict[str, str]) -> dict[str, Any]:
+    """Makes the template and returns EC2's answer: a describe may not know it for a while."""
+    made: dict[str, Any] = ec2.create_launch_template(
+        LaunchTemplateName=name,
+        LaunchTemplateData=data_request(parameters),
+        TagSpecifications=[{"ResourceType": "launch-template", "Tags": tags_to_list(tags)}],
+    )["LaunchTemplate"]
+    return made
+
+
 def correct(
     ec2: Any, template: dict[str, Any], parameters: dict[str, Any], fields: list[str], tags: dict[str, str]
-) -> None:
-    """Makes a new version where the data differ, the latest one the default, and the tags right."""
-    identity = template["LaunchTemplateId"]
+) -> int:
+    """Makes a new version where the data differ, the latest one the default, and the tags right; returns the latest one."""
+    identity, latest = template["LaunchTemplateId"], int(template["LatestVersionNumber"])
     if set(fields) - OF_THE_TEMPLATE:
-        ec2.create_launch_template_version(LaunchTemplateId=identity, LaunchTemplateData=data_request(parameters))
+        made = ec2.create_launch_template_version(
+            LaunchTemplateId=identity, LaunchTemplateData=data_request(parameters)
+        )
+        latest = made["LaunchTemplateVersion"]["VersionNumber"]
     if set(fields) - {"tags"}:
-        latest = ec2.describe_launch_templates(LaunchTemplateIds=[identity])["LaunchTemplates"][0][
-            "LatestVersionNumber"
-        ]
-        ec2.modify_launch_template(LaunchTemplateId=identity, DefaultVersion=str(latest))
+        once_known(lambda: ec2.modify_launch_template(LaunchTemplateId=identity, DefaultVersion=str(latest)), NEW_ID)
     added, gone = tag_changes(parameters["tags"], tags)
     if added:
         ec2.create_tags(Resources=[identity], Tags=tags_to_list(added))
     if gone:
         ec2.delete_tags(Resources=[identity], Tags=[{"Key": key} for key in gone])
+    return latest
 
 
 def run(module: AnsibleAWSModule) -> dict[str, Any]:
@@ -208,19 +220,14 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     diff = as_diff(f"launch template {name}", wanted, found, interrupts=interrupts)
     # For the guard rails, which look for secrets in it; no difference shows it.
     diff["state"]["after"]["user_data"] = text_of(module.params["user_data"])
-    if fields and not module.check_mode:
-        if template and found:
-            correct(ec2, template, module.params, fields, found["tags"])
-        else:
-            ec2.create_launch_template(
-                LaunchTemplateName=name,
-                LaunchTemplateData=data_request(module.params),
-                TagSpecifications=[{"ResourceType": "launch-template", "Tags": tags_to_list(wanted["tags"])}],
-            )
-        template = describe(ec2, name)
     latest = template["LatestVersionNumber"] if template else 0
-    if module.check_mode and set(fields) - OF_THE_TEMPLATE:
-        latest += 1
+    if module.check_mode:
+        latest += 1 if set(fields) - OF_THE_TEMPLATE else 0
+    elif fields and template and found:
+        latest = correct(ec2, template, module.params, fields, found["tags"])
+    elif fields:
+        template = create(ec2, name, module.params, wanted["tags"])
+        latest = template["LatestVersionNumber"]
     result: dict[str, Any] = {"changed": bool(fields), "diff": diff, "latest_version": latest}
     if template:
         identity = template["LaunchTemplateId"]

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from ansible.module_utils.propagation import NEW_PROFILE, NEW_TEMPLATE, once_known
 from ansible.module_utils.scaling_group import calls, found_state, missing, wanted_state
 from ansible.module_utils.scaling_group_client import describe, wait_until
 from ansible.module_utils.scaling_rules import resource_label, wanted_hooks
@@ -269,7 +271,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     if module.check_mode:
         return result
     for method, arguments in calls(name, wanted, found):
-        getattr(client, method)(**arguments)
+        once_known(partial(getattr(client, method), **arguments), NEW_PROFILE, NEW_TEMPLATE)
     group, waited = wait_until(module, name, missing, f"The group {name} is not in service")
     instances = [instance["InstanceId"] for instance in group.get("Instances", [])]
     return result | {"instances": instances, "waited": waited}

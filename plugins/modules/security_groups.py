@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible.module_utils.propagation import SOON
 from ansible.module_utils.security_groups import (
     NEW_DEFAULT_GROUP,
+    NEW_RULES,
     found_state,
     permission,
     rule_changes,
@@ -113,15 +115,18 @@ def describe(ec2: Any, vpc_id: str) -> dict[str, dict[str, Any]]:
     return {group["GroupName"]: group for page in pages for group in page["SecurityGroups"]}
 
 
-def create(ec2: Any, vpc_id: str, name: str, wanted: dict[str, Any]) -> None:
-    """Makes a group with its tags; EC2 gives it a rule that lets everything out, which `correct` then removes."""
+def create(ec2: Any, vpc_id: str, name: str, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Makes a group with its tags, and returns it as EC2 will describe it when it knows all of it.
+
+    EC2 gives it a rule that lets everything out, which `correct` then removes.
+    """
     tags = [{"ResourceType": "security-group", "Tags": tags_to_list(wanted["tags"])}] if wanted["tags"] else []
     answer = ec2.create_security_group(
         GroupName=name, Description=wanted["description"], VpcId=vpc_id, TagSpecifications=tags
     )
-    ec2.get_waiter("security_group_exists").wait(
-        GroupIds=[answer["GroupId"]], WaiterConfig={"Delay": 1, "MaxAttempts": 60}
-    )
+    ec2.get_waiter("security_group_exists").wait(GroupIds=[answer["GroupId"]], WaiterConfig=SOON)
+    made = {"GroupId": answer["GroupId"], "GroupName": name, "Description": wanted["description"]}
+    return made | NEW_RULES | {"Tags": tags_to_list(wanted["tags"])}
 
 
 def correct(ec2: Any, group: dict[str, Any], wanted: dict[str, Any], ids: dict[str, str]) -> None:
@@ -177,10 +182,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
         if fields:
             differing.append(name)
     if not module.check_mode and differing:
-        for name in differing:
-            if name not in described:
-                create(ec2, vpc_id, name, wanted[name])
-        described = describe(ec2, vpc_id)
+        described |= {name: create(ec2, vpc_id, name, wanted[name]) for name in differing if name not in described}
         ids = {name: group["GroupId"] for name, group in described.items()}
         for name in differing:
             correct(ec2, described[name], wanted[name], ids)

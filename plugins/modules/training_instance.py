@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
+from ansible.module_utils.propagation import NEW_PROFILE, once_known
 from ansible.module_utils.state import error_code
 from ansible.module_utils.training_instances import (
     ALIVE,
@@ -192,7 +194,7 @@ def start_at(ec2: Any, parameters: dict[str, Any], market: str, subnet_id: str, 
     for generation in range(GENERATIONS):
         token = client_token(parameters["job"], market, subnet_id, earlier, generation)
         try:
-            started: Instance = ec2.run_instances(ClientToken=token, **wanted)["Instances"][0]
+            answer = once_known(partial(ec2.run_instances, ClientToken=token, **wanted), NEW_PROFILE)
         except Exception as error:
             if error_code(error) != TOKEN_TAKEN:
                 raise
@@ -200,6 +202,7 @@ def start_at(ec2: Any, parameters: dict[str, Any], market: str, subnet_id: str, 
             if running:
                 return running[-1]
         else:
+            started: Instance = answer["Instances"][0]
             if started["State"]["Name"] in ALIVE:
                 return started
     raise NoCapacityError(f"{market} in {subnet_id}: {GENERATIONS} instances of this job were started within a day")

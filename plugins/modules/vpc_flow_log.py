@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from ansible.module_utils.propagation import NEW_ID, NEW_ROLE, once_known
 from ansible.module_utils.state import as_diff, differences, tags_to_dict, tags_to_list
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -120,7 +122,8 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
         return result
     if flow_log:
         ec2.delete_flow_logs(FlowLogIds=[flow_log["FlowLogId"]])
-    answer = ec2.create_flow_logs(
+    create = partial(
+        ec2.create_flow_logs,
         ResourceIds=[vpc_id],
         ResourceType="VPC",
         TrafficType=wanted["traffic_type"],
@@ -130,6 +133,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
         MaxAggregationInterval=wanted["aggregation_seconds"],
         TagSpecifications=[{"ResourceType": "vpc-flow-log", "Tags": tags_to_list(wanted["tags"])}],
     )
+    answer = once_known(create, NEW_ROLE, NEW_ID)
     if answer.get("Unsuccessful"):
         module.fail_json(msg=f"The flow log of {vpc_id} was refused: {answer['Unsuccessful'][0]['Error']['Message']}")
     made = answer["FlowLogIds"][0]

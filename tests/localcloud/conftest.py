@@ -140,9 +140,9 @@ def served_cloud() -> Iterator[Cloud]:
         return answers.get(request.address, CheckResult(True))
 
     clock, agents = Clock(), OwnShells()
-    account = Account(
-        Settings(root=Path("/nonexistent"), api_port=0), hosts, probe, lambda: 0.0, clock=clock, agents=agents
-    )
+    # Most tests look at once at what they made.
+    settings = Settings(root=Path("/nonexistent"), api_port=0, consistency_delay=0)
+    account = Account(settings, hosts, probe, lambda: 0.0, clock=clock, agents=agents)
     # Tests say themselves when a period or a scheduled time has come.
     account.telemetry.close()
     account.schedules.close()
@@ -162,6 +162,7 @@ def cloud(served_cloud: Cloud) -> Cloud:
     served_cloud.hosts.broken.clear()
     served_cloud.hosts.delay = 0.0
     served_cloud.answers.clear()
+    served_cloud.account.consistency.delay = 0.0
     served_cloud.agents.instances.clear()
     served_cloud.account.reconciler.images.clear()
     served_cloud.base_image = served_cloud.account.register_base_image("base")

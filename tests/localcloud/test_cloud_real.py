@@ -23,7 +23,8 @@ from tests.localcloud.conftest import eventually
 pytestmark = pytest.mark.hosts
 
 PORTS = {"LOCALCLOUD_API_PORT": "24566", "LOCALCLOUD_HTTPS_PORT": "28443", "LOCALCLOUD_HTTP_PORT": "28080"}
-SETTINGS = Settings.from_environment(PORTS)
+VARIABLES = PORTS | {"LOCALCLOUD_CONSISTENCY_DELAY": "0"}  # these tests look at once at what they made
+SETTINGS = Settings.from_environment(VARIABLES)
 
 
 def localcloud(*arguments: str, check: bool = True) -> str:
@@ -31,7 +32,7 @@ def localcloud(*arguments: str, check: bool = True) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "localcloud", *arguments],
         cwd=SETTINGS.root,
-        env=os.environ | PORTS,
+        env=os.environ | VARIABLES,
         capture_output=True,
         text=True,
         check=False,
@@ -143,7 +144,7 @@ def test_an_interrupted_start_leaves_nothing(nothing_running: None) -> None:
         # A test run in the background has SIGINT ignored, which its children would inherit.
         ["env", "--default-signal=INT", sys.executable, "-m", "localcloud", "up"],
         cwd=SETTINGS.root,
-        env=os.environ | PORTS,
+        env=os.environ | VARIABLES,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

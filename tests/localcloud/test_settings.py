@@ -58,6 +58,12 @@ def test_what_aws_does_not_tell_of_alarms_comes_from_the_environment() -> None:
         Settings.from_environment({"LOCALCLOUD_METRIC_DELAY": "-1"})
 
 
+def test_how_long_new_things_are_unknown_comes_from_the_environment() -> None:
+    assert Settings.from_environment({"LOCALCLOUD_CONSISTENCY_DELAY": "0.5"}).consistency_delay == 0.5
+    with pytest.raises(LocalCloudError, match="LOCALCLOUD_CONSISTENCY_DELAY='soon' is no time"):
+        Settings.from_environment({"LOCALCLOUD_CONSISTENCY_DELAY": "soon"})
+
+
 @pytest.mark.parametrize("text", ["0", "7", "120", "fast"])
 def test_a_period_that_does_not_divide_a_minute_is_refused(text: str) -> None:
     with pytest.raises(LocalCloudError, match="LOCALCLOUD_TELEMETRY_PERIOD"):

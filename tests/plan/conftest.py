@@ -22,12 +22,19 @@ Client = Callable[[str], Any]
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[tuple[str, Client]]:
-    """The address of the API, and clients for it: making one takes longer than most calls."""
-    settings = Settings(root=Path("/nonexistent"), api_port=0, vcpu_quota=5)  # as a new account has
+def account() -> Iterator[Account]:
+    """The account itself, which is kind unless a test sets it otherwise."""
+    settings = Settings(root=Path("/nonexistent"), api_port=0, consistency_delay=0)
     account = Account(settings, NoHosts(), lambda _: CheckResult(True), lambda: 0.0)
     account.telemetry.close()
     account.schedules.close()
+    yield account
+    account.close()
+
+
+@pytest.fixture(scope="module")
+def served(account: Account) -> tuple[str, Client]:
+    """The address of the API, and clients for it: making one takes longer than most calls."""
     endpoint = f"http://127.0.0.1:{account.open()}"
 
     @functools.cache
@@ -40,8 +47,7 @@ def served() -> Iterator[tuple[str, Client]]:
             aws_secret_access_key=constants.SECRET_ACCESS_KEY,
         )
 
-    yield endpoint, client
-    account.close()
+    return endpoint, client
 
 
 @pytest.fixture

@@ -47,6 +47,8 @@ class Account:
             aws_access_key_id="testing",
             aws_secret_access_key="testing",
         )
+        vpc = [{"ResourceType": "vpc", "Tags": [{"Key": "Name", "Value": "pettracker-dev"}]}]
+        self._ec2.create_vpc(CidrBlock="10.0.0.0/16", TagSpecifications=vpc)
         self._directory = directory
         (directory / "play.yml").write_text(json.dumps(PLAY))
         (directory / "hosts.yml").write_text("all: {hosts: {localhost: {}}}")
@@ -62,10 +64,20 @@ class Account:
         backend.amis[identity].creation_date = datetime(2026, 11, day, tzinfo=UTC)
         return identity
 
-    def look(self, pinned: str = "") -> subprocess.CompletedProcess[str]:
-        pin = json.dumps({"service_image_id": pinned})
+    def look(self, pinned: str = "", made: str = "") -> subprocess.CompletedProcess[str]:
+        pin = json.dumps(
+            {"service_image_id": pinned, "machine_image_result": {"needed": bool(made), "image_id": made or "ami-0"}}
+        )
         return subprocess.run(
-            [Path(sys.executable).with_name("ansible-playbook"), "--check", "-i", "hosts.yml", "-e", pin, "play.yml"],
+            [
+                Path(sys.executable).with_name("ansible-playbook"),
+                *([] if made else ["--check"]),
+                "-i",
+                "hosts.yml",
+                "-e",
+                pin,
+                "play.yml",
+            ],
             cwd=self._directory,
             env=self._environment,
             capture_output=True,
@@ -89,10 +101,12 @@ def account(tmp_path: Path) -> Iterator[Account]:
 
 def test_the_newest_verified_image_serves_unless_another_one_is_pinned(account: Account) -> None:
     newest, older = account.image(2), account.image(1)
-    account.image(3, verified="false")
+    unverified = account.image(3, verified="false")
     of_another_model = account.image(4, digest="sha256:" + "b" * 64)
     assert f"the service is made of {newest}" in account.look().stdout
     assert f"the service is made of {older}" in account.look(pinned=older).stdout
+    # This run has verified it, and EC2 does not show the tag yet.
+    assert f"the service is made of {unverified}" in account.look(made=unverified).stdout
     refused = account.look(pinned=of_another_model)
     assert (refused.returncode, f"dev has no verified image {of_another_model} of pets 1.0.0" in refused.stdout) == (
         2,

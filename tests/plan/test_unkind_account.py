@@ -1,0 +1,94 @@
+"""An account in which EC2 and IAM need a while until they know what they have just made, and in which calls are throttled."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from botocore.retries.standard import ExponentialBackoff
+
+from tests.plan.world import NAME, TAGS, World, make  # isort: skip - makes the project's module_utils importable
+
+from ansible.module_utils import network_client, owned_resources, propagation
+
+from localcloud import settings as constants
+from localcloud.account import Account
+from tests.plugins.loading import load
+
+ROOT = Path(__file__).parents[2]
+Client = Callable[..., Any]
+DELAY = 0.2
+
+
+@pytest.fixture
+def slow(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An account that needs DELAY seconds, and modules that look again after a tenth of it."""
+    account.consistency.delay = DELAY
+    monkeypatch.setattr(propagation, "PAUSE", DELAY / 10)
+    monkeypatch.setitem(propagation.SOON, "Delay", DELAY / 10)
+    monkeypatch.setitem(network_client.PATIENCE, "Delay", DELAY / 10)
+    yield
+    account.consistency.delay = 0.0
+
+
+@pytest.mark.usefixtures("slow")
+def test_everything_is_made_at_once_and_nothing_twice(world: World) -> None:
+    world.apply()
+    assert world.results["launch_template"]["latest_version"] == 1
+    assert world.claimed["launch template"] == {world.results["launch_template"]["template"]["launch_template_id"]}
+    time.sleep(DELAY)
+    assert world.plan() == []
+
+    # What rolls out goes by this number.
+    world.parameters = {"launch_template": world.parameters["launch_template"] | {"instance_type": "c6i.large"}}
+    world.apply()
+    assert world.results["launch_template"]["latest_version"] == 2
+    (template,) = world.client("ec2").describe_launch_templates()["LaunchTemplates"]
+    assert (template["DefaultVersionNumber"], template["LatestVersionNumber"]) == (2, 2)
+
+
+@pytest.fixture
+def throttled(account: Account, served: tuple[str, Client], monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    """Clients as those of this project's scripts are, in an account that refuses every third call."""
+    told = subprocess.run([ROOT / "scripts/with-environment", "dev", "env"], capture_output=True, text=True, check=True)
+    settings = dict(line.split("=", 1) for line in told.stdout.splitlines() if "=" in line)
+    for name in ("AWS_RETRY_MODE", "AWS_MAX_ATTEMPTS"):
+        monkeypatch.setenv(name, settings[name])
+    for name, value in (("ENDPOINT_URL", served[0]), ("ACCESS_KEY_ID", "x"), ("SECRET_ACCESS_KEY", "x")):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    # The pauses between attempts are botocore's, and a test need not wait for them.
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.0)
+    monkeypatch.setattr(owned_resources, "PAUSE", 0.1)
+    account.throttling.every = 3
+    yield functools.cache(functools.partial(boto3.client, region_name=constants.REGION))
+    account.throttling.every = 0
+
+
+@pytest.mark.usefixtures("client")  # the account is empty
+def test_throttling_stops_neither_modules_nor_who_polls_nor_the_teardown(throttled: Client) -> None:
+    once = boto3.client("iam", region_name=constants.REGION, config=Config(retries={"total_max_attempts": 1}))
+    with pytest.raises(ClientError, match="Throttling"):
+        for _ in range(3):
+            once.list_roles()
+    world = make(throttled)
+    world.apply()
+    assert world.plan() == []
+
+    template = world.results["launch_template"]["template"]["launch_template_id"]
+    source = {"LaunchTemplateId": template, "Version": "1"}
+    throttled("autoscaling").create_auto_scaling_group(
+        **{"AutoScalingGroupName": NAME, "LaunchTemplate": source, "MinSize": 0, "MaxSize": 1},
+        AvailabilityZones=[constants.ZONES[0]],
+        Tags=[{"Key": key, "Value": value, "PropagateAtLaunch": False} for key, value in TAGS.items()],
+    )
+    watch = load("action", "refresh_progress").Watch(NAME, constants.REGION, None, None, "me")
+    assert [watch.hosts(template, "1") for _ in range(6)] == [([], [])] * 6
+    assert owned_resources.remove(throttled, TAGS) == {}
