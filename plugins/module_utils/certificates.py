@@ -1,4 +1,4 @@
-"""The certificates that Certificate Manager holds."""
+"""The certificates that this project has imported into Certificate Manager."""
 
 from __future__ import annotations
 
@@ -13,11 +13,18 @@ from ansible.module_utils.state import tags_to_dict
 # https://docs.aws.amazon.com/acm/latest/APIReference/API_Filters.html
 KEY_TYPES = ["RSA_1024", "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1"]
 
+# Which certificates are the project's: a person may well give an environment's tags to one of his own, and have no second copy.
+OWN = {"ImportedBy": "imported_certificate"}
 
-def every_certificate(client: Any) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yields the ARN and the tags of each certificate, whatever its key."""
+
+def own_certificates(client: Any) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yields the ARN and the tags of each certificate that was imported by the module of that name, whatever its key."""
     for page in client.get_paginator("list_certificates").paginate(Includes={"keyTypes": KEY_TYPES}):
         for summary in page["CertificateSummaryList"]:
+            if summary["Type"] != "IMPORTED":
+                continue
             arn = summary["CertificateArn"]
             read = functools.partial(client.list_tags_for_certificate, CertificateArn=arn)
-            yield arn, tags_to_dict(unless_gone(read, {"Tags": []})["Tags"])
+            tags = tags_to_dict(unless_gone(read, {"Tags": []})["Tags"])
+            if OWN.items() <= tags.items():
+                yield arn, tags

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible.module_utils.certificates import every_certificate
+from ansible.module_utils.certificates import own_certificates
 from ansible.module_utils.refusals import BUSY, gone, unless_gone
 from ansible.module_utils.state import error_code, tags_to_dict
 
@@ -120,7 +120,7 @@ def _tags_of(client: Client, arns: list[str]) -> list[dict[str, Any]]:
 
 
 def _certificates(client: Client, tags: Tags) -> Iterator[str]:
-    for arn, its_tags in every_certificate(client):
+    for arn, its_tags in own_certificates(client):
         if tags.items() <= its_tags.items():
             yield arn
 

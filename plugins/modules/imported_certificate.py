@@ -7,7 +7,7 @@ import hashlib
 import ssl
 from typing import Any
 
-from ansible.module_utils.certificates import every_certificate
+from ansible.module_utils.certificates import OWN, own_certificates
 from ansible.module_utils.state import as_diff, differences, tag_changes, tags_to_list
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -20,7 +20,7 @@ description:
     never returns what it was given.
 options:
   name:
-    description: The C(Name) tag by which the certificate is found.
+    description: The C(Name) tag by which the certificate is found, among those that this module has imported.
     type: str
     required: true
   certificate:
@@ -36,7 +36,7 @@ options:
     type: str
     required: true
   tags:
-    description: Tags of the certificate, to which C(Name) is added.
+    description: Tags of the certificate, to which C(Name) and C(ImportedBy) are added.
     type: dict
     default: {}
 extends_documentation_fragment:
@@ -82,13 +82,13 @@ def wanted_state(parameters: dict[str, Any]) -> dict[str, Any]:
     return {
         "sha256": next(iter(fingerprints(parameters["certificate"])), None),
         "chain_sha256": fingerprints(parameters["chain"]),
-        "tags": parameters["tags"] | {"Name": parameters["name"]},
+        "tags": parameters["tags"] | {"Name": parameters["name"]} | OWN,
     }
 
 
 def find(client: Any, name: str) -> tuple[str, dict[str, str]] | None:
     """Returns the ARN and the tags of the certificate that has the name, None if there is none."""
-    return next(((arn, tags) for arn, tags in every_certificate(client) if tags.get("Name") == name), None)
+    return next(((arn, tags) for arn, tags in own_certificates(client) if tags.get("Name") == name), None)
 
 
 def run(module: AnsibleAWSModule) -> dict[str, Any]:

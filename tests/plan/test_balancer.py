@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trustme
 from ansible.module_utils.balancer import action_state
-from ansible.module_utils.owned_resources import listed
+from ansible.module_utils.owned_resources import listed, remove
 from ansible.module_utils.plan import changes_of
 
 from tests.plugins.loading import FakeModule, ModuleFailed, load
@@ -151,6 +151,29 @@ def test_a_certificate_is_found_whatever_its_key(client: Client) -> None:
     arns = [run(client, "imported_certificate", one)["certificate_arn"] for one in wanted]
     assert [one["CertificateArn"] for one in client("acm").list_certificates()["CertificateSummaryList"]] == arns[:1]
     assert sorted(listed(client, {"Project": "pettracker"})["certificate"]) == sorted(arns)
+
+
+@pytest.mark.parametrize("issuer", ["Amazon", "somebody"])
+def test_a_certificate_of_somebody_else_is_left_alone(client: Client, issuer: str) -> None:
+    acm, tags = client("acm"), {"Project": "pettracker"}
+    own = run(client, "imported_certificate", certificate())["certificate_arn"]
+    all_tags = acm.list_tags_for_certificate(CertificateArn=own)["Tags"]
+    if issuer == "Amazon":  # whatever its tags say
+        theirs = acm.request_certificate(DomainName="example.org", Tags=all_tags)["CertificateArn"]
+    else:
+        pems = certificate()
+        theirs = acm.import_certificate(
+            **{
+                "Certificate": pems["certificate"],
+                "PrivateKey": pems["private_key"],
+                "CertificateChain": pems["chain"],
+            },
+            Tags=[item for item in all_tags if item["Key"] != "ImportedBy"],
+        )["CertificateArn"]
+    assert run(client, "imported_certificate", certificate())["certificate_arn"] == own
+    assert listed(client, tags)["certificate"] == [own]
+    assert remove(client, tags) == {}
+    assert acm.describe_certificate(CertificateArn=theirs)["Certificate"]["CertificateArn"] == theirs
 
 
 def test_what_is_no_certificate_is_refused(client: Client) -> None:
