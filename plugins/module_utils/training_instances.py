@@ -28,8 +28,22 @@ NO_CAPACITY = (
     "UnfulfillableCapacity",
     "Unsupported",
 )
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html: 16 KB, before it is encoded.
+USER_DATA_BYTES = 16384
 # Another request was made with the same token.
 TOKEN_TAKEN = "IdempotentParameterMismatch"  # noqa: S105 - an error code
+
+
+def too_long(user_data: str) -> str | None:
+    """Returns a sentence where EC2 does not take user data of that length."""
+    size = len(user_data.encode())
+    if size <= USER_DATA_BYTES:
+        return None
+    return (
+        f"The instance's user data has {size} bytes, {size - USER_DATA_BYTES} more than the {USER_DATA_BYTES} that EC2 takes. "
+        "What varies in it are the job's configuration (training_instance_config, training_instance_settings) and two addresses "
+        "that hold the token of this controller's session: shorten the configuration, or use credentials with a shorter token."
+    )
 
 
 def filters(tags: Mapping[str, str], job: str | None = None, states: Iterable[str] = NOT_GONE) -> list[dict[str, Any]]:

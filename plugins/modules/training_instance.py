@@ -21,6 +21,7 @@ from ansible.module_utils.training_instances import (
     market_of,
     overdue,
     request,
+    too_long,
 )
 from ansible.module_utils.vcpu_quotas import ON_DEMAND, SPOT, USED_UP, code_of, page
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -85,7 +86,7 @@ options:
     type: int
     default: 32
   user_data:
-    description: What the instance runs at its first boot.
+    description: What the instance runs at its first boot, 16384 bytes at most.
     type: str
   maximum_hours:
     description: Hours after which O(state=reaped) takes the instance for forgotten.
@@ -233,6 +234,9 @@ def run(module: Any) -> dict[str, Any]:
     missing = [name for name in STARTING if not parameters[name]]
     if missing:
         module.fail_json(msg=f"an instance must be started, and these are missing: {', '.join(missing)}")
+    problem = too_long(parameters["user_data"])
+    if problem:
+        module.fail_json(msg=problem)
     if module.check_mode:
         return {"changed": True, "instance_id": "", "market": parameters["market"], "ended": []}
     try:

@@ -198,6 +198,17 @@ def test_an_instance_without_a_limit_counts_as_forgotten() -> None:
     assert training_instance.overdue(some, now) == ["i-2", "i-3", "i-4"]
 
 
+def test_user_data_that_ec2_would_not_take_is_refused_before_anything_starts(
+    account: Account, parameters: dict[str, Any]
+) -> None:
+    most = "é" * 8192  # two bytes each
+    for check_mode in (True, False):
+        with pytest.raises(ModuleFailed, match=r"has 16385 bytes, 1 more than the 16384 that EC2 takes.*shorten"):
+            run(parameters | {"user_data": most + "x"}, check_mode)
+    assert instances(account, "pending", "running") == []
+    assert run(parameters | {"user_data": most})["instance_id"]
+
+
 def test_what_is_missing_is_named(parameters: dict[str, Any]) -> None:
     with pytest.raises(ModuleFailed, match="these are missing: image_id, user_data"):
         run(parameters | {"image_id": "", "user_data": None})
