@@ -41,8 +41,9 @@ def too_long(user_data: str) -> str | None:
         return None
     return (
         f"The instance's user data has {size} bytes, {size - USER_DATA_BYTES} more than the {USER_DATA_BYTES} that EC2 takes. "
-        "What varies in it are the job's configuration (training_instance_config, training_instance_settings) and two addresses "
-        "that hold the token of this controller's session: shorten the configuration, or use credentials with a shorter token."
+        "What varies in it are the job's configuration (training_instance_config, training_instance_settings) and two "
+        "addresses that hold the token of this controller's session: shorten the configuration, or use credentials with a "
+        "shorter token."
     )
 
 
