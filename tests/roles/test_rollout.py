@@ -39,6 +39,7 @@ REFRESH = {
     "DesiredConfiguration": {"LaunchTemplate": {"LaunchTemplateId": "lt-1", "Version": "2"}},
     "Preferences": {"AutoRollback": True, "CheckpointPercentages": [50, 100]},
 }
+METRIC = {"namespace": "agent", "metric": "mem_used_percent", "dimensions": {"AutoScalingGroupName": "service"}}
 HOSTS = ("i-1", "i-2", "i-11", "i-12", "i-21", "i-22")
 DIGEST = "sha256:new"
 DEPLOYED = "/pettracker/dev/release/deployed"
@@ -207,9 +208,16 @@ def said(run: subprocess.CompletedProcess[str]) -> str:
 def test_a_good_release_replaces_the_fleet_and_a_second_run_changes_nothing(
     controller: Controller, fleet: Fleet
 ) -> None:
-    run = controller.apply()
+    # An alarm without data blocks nothing, and is named.
+    controller.say("errors", "INSUFFICIENT_DATA")
+    for host in ("i-11", "i-12"):
+        controller.measure("agent", "mem_used_percent", {"AutoScalingGroupName": "service", "InstanceId": host})
+    run = controller.apply("-e", json.dumps({"rollout_host_metric": METRIC}))
     assert run.returncode == 0, run.stdout
     assert fleet.hosts == {"i-11": "2", "i-12": "2"}
+    assert fleet.refresh
+    assert fleet.refresh["Preferences"]["AlarmSpecification"]["Alarms"] == ["abandoned", "memory"]
+    assert "AWS does not watch errors" in said(run)
     (report,) = controller.reports()
     assert (report["outcome"], report["by"], report["from_version"]) == ("deployed", "ann@laptop", "1")
     canary, rest = report["checkpoints"]
@@ -248,13 +256,18 @@ def test_a_bad_canary_is_taken_back_with_its_reasons(controller: Controller, fle
     assert (controller.deployed(), controller.lock()) == ("", None)
 
 
-def test_too_little_data_is_no_promotion(controller: Controller, fleet: Fleet) -> None:
-    run = controller.apply("-e", "rollout_minimum_requests=1000")
+def test_too_little_data_and_a_host_without_a_metric_are_no_promotion(controller: Controller, fleet: Fleet) -> None:
+    controller.measure("agent", "mem_used_percent", {"AutoScalingGroupName": "service", "InstanceId": "i-2"})
+    run = controller.apply("-e", json.dumps({"rollout_minimum_requests": 1000, "rollout_host_metric": METRIC}))
     assert run.returncode != 0
     assert set(fleet.hosts.values()) == {"1"}
-    assert "New hosts did not prove themselves in time. New hosts answered" in said(run), run.stdout
+    assert "New hosts did not prove themselves in time." in said(run), run.stdout
     (report,) = controller.reports()
     assert (report["outcome"], report["checkpoints"][0]["verdict"]) == ("rolled back", "hold")
+    for reason in ("New hosts answered", "CloudWatch has heard nothing of i-11 yet."):
+        assert reason in report["reason"]
+    # It was asked twice.
+    assert run.stdout.count("50 %: hold") == 2, run.stdout
 
 
 def test_a_host_that_hangs_is_left_alone_in_time_for_the_next_heartbeat(
@@ -266,7 +279,7 @@ def test_a_host_that_hangs_is_left_alone_in_time_for_the_next_heartbeat(
     inventory = json.loads((tmp_path / "hosts.yml").read_text())
     inventory["all"]["hosts"]["i-2"] = {"ansible_connection": "local", "ansible_python_interpreter": str(hanging)}
     (tmp_path / "hosts.yml").write_text(json.dumps(inventory))
-    run = controller.apply("-e", json.dumps({"__rollout_patience": 5}))
+    run = controller.apply("-e", json.dumps({"__rollout_patience": 5, "rollout_looks": 1}))
     assert run.returncode != 0
     (report,) = controller.reports()
     canary = report["checkpoints"][0]
@@ -322,31 +335,6 @@ def test_a_rollback_starts_although_the_alarms_of_what_it_takes_back_ring(contro
     assert fleet.refresh
     assert fleet.refresh["Preferences"]["AlarmSpecification"]["Alarms"] == ["abandoned", "errors"]
     assert "The alarm memory rings, as it did before" in " ".join(report["checkpoints"][0]["reasons"])
-
-
-def test_an_alarm_without_data_blocks_nothing_and_is_named(controller: Controller, fleet: Fleet) -> None:
-    controller.say("errors", "INSUFFICIENT_DATA")
-    run = controller.apply()
-    assert run.returncode == 0, run.stdout
-    assert fleet.refresh
-    assert fleet.refresh["Preferences"]["AlarmSpecification"]["Alarms"] == ["abandoned", "memory"]
-    assert "AWS does not watch errors" in said(run)
-
-
-def test_a_new_host_that_sends_no_metric_is_not_promoted(controller: Controller, fleet: Fleet) -> None:
-    metric = {"namespace": "agent", "metric": "mem_used_percent", "dimensions": {"AutoScalingGroupName": "service"}}
-    controller.measure("agent", "mem_used_percent", {"AutoScalingGroupName": "service", "InstanceId": "i-2"})
-    run = controller.apply("-e", json.dumps({"rollout_host_metric": metric}))
-    assert run.returncode != 0
-    (report,) = controller.reports()
-    assert report["outcome"] == "rolled back"
-    assert "CloudWatch has heard nothing of i-11 yet." in report["reason"]
-    # It was asked twice.
-    assert run.stdout.count("50 %: hold") == 2, run.stdout
-    for host in ("i-11", "i-12"):
-        controller.measure("agent", "mem_used_percent", {"AutoScalingGroupName": "service", "InstanceId": host})
-    again = controller.apply("-e", json.dumps({"rollout_host_metric": metric}))
-    assert again.returncode == 0, again.stdout
 
 
 def test_a_second_controller_is_told_who_is_first_and_touches_nothing(controller: Controller, fleet: Fleet) -> None:
