@@ -52,25 +52,29 @@ class Operator:
     def __init__(self, cloud: Cloud, directory: Path, service: ThreadingHTTPServer) -> None:
         self.restarts = directory / "restarts"
         self.asked: list[str] = service.asked  # type: ignore[attr-defined]
-        inventory = directory / "inventory"
-        shutil.copytree(ROOT / "inventories/local", inventory)
+        self.clone = directory / "clone"
+        shutil.copytree(ROOT / "inventories/local", self.clone / "inventories/local")
+        for name in ("Makefile", "scripts", "playbooks", ".venv"):
+            (self.clone / name).symlink_to(ROOT / name)
         entered = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-        (inventory / "group_vars/instances.yml").write_text(json.dumps(entered))
+        (self.clone / "inventories/local/group_vars/instances.yml").write_text(json.dumps(entered))
         systemctl = directory / "bin/systemctl"
         systemctl.parent.mkdir()
         systemctl.write_text(SYSTEMCTL.format(log=self.restarts))
         systemctl.chmod(0o755)
-        self.inventory = inventory
         self.variables = {"service_group_name": "service", "service_port": service.server_address[1]}
-        path = f"{systemctl.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-        self.environment = os.environ | {
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        account = {
             "AWS_ENDPOINT_URL": cloud.url,
             "AWS_ACCESS_KEY_ID": constants.ACCESS_KEY_ID,
             "AWS_SECRET_ACCESS_KEY": constants.SECRET_ACCESS_KEY,
             "AWS_DEFAULT_REGION": constants.REGION,
-            "PATH": path,
         }
+        (self.clone / ".localcloud").mkdir()
+        (self.clone / ".localcloud/env").write_text(
+            "".join(f"export {name}={value}\n" for name, value in account.items())
+        )
+        path = f"{systemctl.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        self.environment = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "PATH": path}
 
     def does(self, intent: str, *options: str, **settings: Any) -> str:
         """Run a playbook that goes well, and return what it says, on one line."""
@@ -86,11 +90,11 @@ class Operator:
         return said
 
     def tries(self, intent: str, *options: str, **settings: Any) -> tuple[int, str]:
-        variables = self.variables | {f"operate_{name}": value for name, value in settings.items()}
-        command = ["ansible-playbook", "-i", str(self.inventory), "-e", json.dumps(variables)]
+        said = [f"{name.upper()}={value}" for name, value in settings.items() if isinstance(value, str | int)]
+        more = {f"operate_{name}": value for name, value in settings.items() if not isinstance(value, str | int)}
         run = subprocess.run(
-            [*command, *options, str(ROOT / f"playbooks/operate/{intent}.yml")],
-            cwd=ROOT,
+            ["scripts/operate", "local", intent, *said, "--", "-e", json.dumps(self.variables | more), *options],
+            cwd=self.clone,
             env=self.environment,
             capture_output=True,
             text=True,
@@ -157,6 +161,15 @@ def test_a_host_that_is_not_there_is_refused_with_those_that_are(operator: Opera
     assert "there is no i-0123456789abcdef0" in said
     for instance_id in group.settled(2):
         assert f"{instance_id} InService" in said
+
+
+def test_the_status_is_what_the_group_the_balancer_and_each_service_say(operator: Operator, group: Group) -> None:
+    said = operator.does("status")
+    assert "service: 2 hosts wanted, 2 to 4 allowed" in said
+    assert "It is whole." in said
+    for member in group.settled(2):
+        assert f"{member}: InService, healthy target" in said
+    assert said.count('"ready": "200 {}"') == 2
 
 
 def test_a_log_is_shown_of_each_host_and_one_that_there_is_not_is_refused(
@@ -232,7 +245,7 @@ def test_a_detached_host_is_left_running_until_it_is_attached_or_ended(operator:
     )
     ran = operator.does("run", command="echo one | tr o O; echo '2 2'")  # not on the one that is detached
     assert (ran.count("One"), f"[{out}]" in ran) == (2, False)
-    assert "belongs to a group" in operator.is_refused("power", host=other, state="stopped", confirm="local")
+    assert "belongs to a group" in operator.is_refused("stop", host=other, confirm="local")
     operator.does("attach", host=out)
     assert {out, other} < set(group.settled(3))
     operator.does("replace", host=out, confirm="local")
@@ -251,13 +264,13 @@ def test_a_host_of_its_own_gets_an_address_and_is_stopped_started_and_ended(
     operator.does("address", host=workbench)
     assert addresses() == [workbench]
     assert "changed=0" in operator.does("address", host=workbench)
-    assert "gives back the address" in operator.is_refused("address", host=workbench, state="absent")
-    operator.does("address", host=workbench, state="absent", confirm="local")
+    assert "gives back the address" in operator.is_refused("release-address", host=workbench)
+    operator.does("release-address", host=workbench, confirm="local")
     assert addresses() == []
-    assert "changed=0" in operator.does("address", host=workbench, state="absent", confirm="local")
-    operator.does("power", host=workbench, state="stopped", confirm="local")
-    operator.does("power", host=workbench, state="running")
-    operator.does("power", host=workbench, state="rebooted")
-    assert f"leaves {workbench} terminated" in operator.is_refused("power", host=workbench, state="terminated")
-    operator.does("power", host=workbench, state="terminated", confirm="local")
+    assert "changed=0" in operator.does("release-address", host=workbench, confirm="local")
+    operator.does("stop", host=workbench, confirm="local")
+    operator.does("start", host=workbench)
+    operator.does("reboot", host=workbench)
+    assert f"leaves {workbench} terminated" in operator.is_refused("terminate", host=workbench)
+    operator.does("terminate", host=workbench, confirm="local")
     assert [call for call, _ in cloud.hosts.calls] == ["launch", "stop", "start", "reboot", "terminate"]

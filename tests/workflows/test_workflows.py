@@ -57,6 +57,18 @@ def targets(job: Job) -> list[str]:
     return [word for step in job["steps"] for word in step.get("run", "").split() if word not in ("sudo", "-E", "make")]
 
 
+def long_scenarios() -> str:
+    found = re.search(r"^LONG_SCENARIOS = (.*)$", (ROOT / "Makefile").read_text(), re.M)
+    assert found
+    return found[1]
+
+
+def named_in_documents() -> set[str]:
+    """The targets that documents tell people to call; that there are such targets, tests/test_repository.py sees."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")]
+    return {name for page in pages for name in re.findall(r"`make ([a-z][a-z-]+)", page.read_text())}
+
+
 def recipe_of(target: str) -> str:
     """The recipe of a make target, and those of the targets that it stands on, as the shell gets them."""
     # Not from `make --dry-run`, which runs every recipe that calls make.
@@ -67,6 +79,7 @@ def recipe_of(target: str) -> str:
     own = [line.removeprefix("\t").removeprefix("@") for line in found["recipe"].splitlines()]
     own += [f"make {called}" for called in re.findall(r"\$\(MAKE\) (\S+)", found["recipe"])]
     text = "\n".join(own).replace("$$", "$").replace("$(PLAYBOOK)", "scripts/with-environment ansible-playbook")
+    text = text.replace("$(LONG_SCENARIOS)", long_scenarios())
     return "\n".join([*map(recipe_of, found["before"].split()), text])
 
 
@@ -108,16 +121,24 @@ def test_the_signing_key_is_where_records_are_signed(path: Path, job: Job) -> No
     assert used == ({"RELEASE_SIGNING_KEY"} if signs else set())
 
 
-@pytest.mark.parametrize("target", sorted({target for _, _, job in jobs() for target in targets(job)}))
+@pytest.mark.parametrize(
+    "target", sorted({target for _, _, job in jobs() for target in targets(job)} | named_in_documents() - {"help"})
+)
 def test_what_a_target_runs_exists(target: str) -> None:
     shown = recipe_of(target)
     named = re.findall(r"\b(?:scripts|playbooks)/[\w./-]+", shown)
-    assert named, shown
+    modules = [Path(name.replace(".", "/")) for name in re.findall(r"python -m ([\w.]+)", shown)]
+    assert named or modules, shown
     for path in named:
         assert (ROOT / path).is_file(), path
         assert path.endswith((".yml", ".mjs")) or os.access(ROOT / path, os.X_OK), path
-    for package in re.findall(r"python -m (\w+)", shown):
-        assert (ROOT / package / "__main__.py").is_file(), package
+    for module in modules:
+        assert (ROOT / module / "__main__.py").is_file() or (ROOT / module).with_suffix(".py").is_file(), module
+    scenarios = re.findall(r"scripts/test-on-hosts (.*)", shown)
+    for name in " ".join(scenarios).replace("$(HOST_SCENARIOS)", "").split():
+        assert (ROOT / "molecule" / name / "molecule.yml").is_file(), name
+    for path in re.findall(r"\bpytest (\w+/[\w/]+)", shown):
+        assert (ROOT / path).exists(), path
 
 
 @pytest.mark.parametrize(("path", "job"), AWS_JOBS)
