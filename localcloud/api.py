@@ -39,6 +39,7 @@ from localcloud.corrections import (
     quotas,
     requests,
     s3,
+    s3_lifecycle,
     scaling_policies,
     scheduled_actions,
     service_linked_roles,
@@ -125,6 +126,7 @@ def create_application(
         consistency,
     )
     s3.apply()
+    s3_lifecycle.apply()
     scaling_policies.apply(scaling, settings)
     scheduled_actions.apply()
     session_manager.apply(sessions)

@@ -186,6 +186,17 @@ def show_rollback_target(identity: str | None, environment: str) -> None:
     click.echo(rollback_target(read_environment(environment), identity).model_dump_json())
 
 
+@main.command("images-in-use")
+@_environment
+@_reports_errors
+def show_images_in_use(environment: str) -> None:
+    """Print, as JSON, the images of releases that are served, current, or needed to go back."""
+    from release.environment import read_environment
+    from release.rollouts import images_in_use
+
+    click.echo(json.dumps(images_in_use(read_environment(environment))))
+
+
 @main.command("experiment-target")
 @click.argument("identity", metavar="RELEASE")
 @_environment

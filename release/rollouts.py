@@ -105,6 +105,22 @@ def choose(rollouts: list[Rollout], environment: str) -> RolledOut:
     return stack[-2]
 
 
+def images_in_use(environment: Environment) -> list[str]:
+    """Return the images that an environment cannot do without, whatever its hosts run just now.
+
+    They are those of the release that it serves and of the one to which it goes back, of the one that was last rolled out,
+    and of the release that is current and may be rolled out next.
+
+    Raises:
+        ReleaseError: a report or a record cannot be read, so that nobody knows.
+    """
+    rollouts, store = read_rollouts(environment), Releases(environment)
+    images = {release.image_id for release in served(rollouts)[-2:]} | {each.release.image_id for each in rollouts[-1:]}
+    current = store.current()
+    record = store.read(current) if current else None
+    return sorted(images | ({record.image.id} if record else set()))
+
+
 def rollback_target(environment: Environment, identity: str | None) -> RolledOut:
     """Return the release to go back to, after a look at everything that it needs.
 

@@ -116,3 +116,18 @@ def apply(reconciler: Reconciler) -> None:
             raise EC2ClientError("AuthFailure", f"Not authorized for image:{ami_id}")
         original(self, ami_id)
         reconciler.deregister(ami_id)
+
+    @correction(AmisResponse, "deregister_image")
+    def with_its_snapshots(original: Any, self: Any) -> Any:
+        # On the same page: with DeleteAssociatedSnapshots, those go that no other image has. Moto leaves them all.
+        backend = self.ec2_backend
+        ami = backend.amis.get(self._get_param("ImageId"))
+        answer = original(self)
+        if ami is None or not self._get_bool_param("DeleteAssociatedSnapshots", False):
+            return answer
+        identity = ami.ebs_snapshot.id
+        shared = any(one.ebs_snapshot.id == identity for one in backend.amis.values())
+        if not shared:
+            backend.snapshots.pop(identity, None)
+        result = {"SnapshotId": identity, "ReturnCode": "skipped" if shared else "success"}
+        return ActionResult({"Return": True, "DeleteSnapshotResults": [result]})

@@ -31,7 +31,7 @@ FOREIGN_FIELDS = {
 FOREIGN_KINDS = {
     "instance": "Auto Scaling, and the tasks that train or make images",
     "volume": "the instance that it belongs to",
-    "image": "releases; each stays until its release is forgotten",
+    "image": "releases; the newest stay, and those that something refers to",
     "snapshot": "the image that it belongs to",
     "parameter": "releases and rollouts",
     "rules of a security group": "the security group that they belong to",

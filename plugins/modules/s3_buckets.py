@@ -15,7 +15,7 @@ module: s3_buckets
 short_description: Keeps a list of S3 buckets as they should be
 description:
   - Creates and corrects buckets that are private whatever else they are, with every kind of public access blocked, ACLs off,
-    encryption and a policy.
+    encryption, a policy and a life cycle.
   - Unlike M(amazon.aws.s3_bucket) it compares before it acts, also in check mode, returns a difference, and sets the
     bucket key for both kinds of encryption. It never deletes a bucket.
 options:
@@ -45,6 +45,34 @@ options:
         description: Whether earlier versions of objects are kept.
         type: bool
         default: true
+      lifecycle_rules:
+        description:
+          - All rules of the bucket's life cycle. 0 days are never, and a rule does at least one thing.
+          - Where earlier versions go, and objects do not, delete markers that hide nothing go, too.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          id:
+            description: Name of the rule.
+            type: str
+            required: true
+          prefix:
+            description: Beginning of the keys that it is about; all of them when it is empty.
+            type: str
+            default: ""
+          expire_days:
+            description: Days after which an object goes; where versions are kept, it becomes an earlier one.
+            type: int
+            default: 0
+          noncurrent_days:
+            description: Days after which a version goes for good that was overwritten or deleted.
+            type: int
+            default: 0
+          abort_upload_days:
+            description: Days after which the parts of an upload go that was never completed. AWS counts them as storage.
+            type: int
+            default: 0
       policy:
         description: The bucket's policy.
         type: dict
@@ -66,6 +94,8 @@ EXAMPLES = r"""
     buckets:
       - name: pettracker-dev-123456789012-models
         policy: "{{ lookup('ansible.builtin.template', 'policy.json.j2') | from_json }}"
+        lifecycle_rules:
+          - {id: everything, noncurrent_days: 30, abort_upload_days: 7}
 """
 
 RETURN = r"""
@@ -108,12 +138,20 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
+    lifecycle_rule = {
+        "id": {"type": "str", "required": True},
+        "prefix": {"type": "str", "default": ""},
+        "expire_days": {"type": "int", "default": 0},
+        "noncurrent_days": {"type": "int", "default": 0},
+        "abort_upload_days": {"type": "int", "default": 0},
+    }
     bucket = {
         "name": {"type": "str", "required": True},
         "encryption": {"type": "str", "choices": ["AES256", "aws:kms"], "default": "AES256"},
         "kms_key_id": {"type": "str", "no_log": False},
         "bucket_key": {"type": "bool", "default": True, "no_log": False},
         "versioning": {"type": "bool", "default": True},
+        "lifecycle_rules": {"type": "list", "elements": "dict", "default": [], "options": lifecycle_rule},
         "policy": {"type": "dict", "required": True},
         "tags": {"type": "dict", "default": {}},
     }

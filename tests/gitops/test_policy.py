@@ -76,7 +76,9 @@ SOUND: dict[tuple[str, str], Fields] = {
         },
         "tags": TAGS,
     },
+    ("bucket", "shop-logs"): {"lifecycle": {"everything": {"prefix": "", "expire_days": 7}}, "tags": TAGS},
     ("bucket", "models"): {
+        "lifecycle": {"everything": {"prefix": "", "noncurrent_days": 30, "remove_markers": True}},
         "policy": document({"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}),
         "tags": TAGS,
     },
@@ -126,6 +128,10 @@ VIOLATIONS: list[tuple[str, tuple[str, str], Fields, list[str]]] = [
     ("unencrypted-volume", TEMPLATE, {"volumes": {}}, ["the volumes are whatever the image says"]),
     ("imdsv1", TEMPLATE, {"metadata_options": {"http_tokens": "optional"}}, ["http_tokens: optional"]),
     ("imdsv1", TEMPLATE, {"metadata_options": {}}, ["http_tokens: null"]),
+    (
+        *("current-objects-expire", BUCKET, {"lifecycle": {"production/": {"expire_days": 365}}}),
+        ["production/ after days: 365"],
+    ),
     ("wildcard-action", ROLE, policy_of_role(allow("s3:*")), ["s3:*"]),
     ("wildcard-action", ROLE, policy_of_role(allow(["s3:GetObject", "*"])), ["*"]),
     (

@@ -1,8 +1,9 @@
-"""Bucket policies with conditions, imported certificates."""
+"""Bucket policies with conditions, life cycles, imported certificates."""
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -64,6 +65,42 @@ def test_conditions_are_evaluated_as_iam_does(condition: dict[str, Any], holds: 
 def test_an_unknown_condition_operator_never_holds_by_accident() -> None:
     with pytest.raises(NotImplementedError, match="DateLessThan"):
         condition_holds({"DateLessThan": {"aws:CurrentTime": "2026-01-01"}}, {})
+
+
+RULE = {"ID": "a", "Filter": {"Prefix": ""}, "Status": "Enabled", "Expiration": {"Days": 1}}
+WITHOUT_ACTION = {key: value for key, value in RULE.items() if key != "Expiration"}
+REFUSED: dict[str, tuple[list[dict[str, Any]], str]] = {
+    "no day": ([RULE | {"Expiration": {"Days": 0}}], "InvalidArgument.*'Days' for Expiration"),
+    "no day of an earlier version": (
+        [WITHOUT_ACTION | {"NoncurrentVersionExpiration": {"NoncurrentDays": 0}}],
+        "InvalidArgument.*'NoncurrentDays'",
+    ),
+    "no day of an upload": (
+        [WITHOUT_ACTION | {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 0}}],
+        "InvalidArgument.*'DaysAfterInitiation'",
+    ),
+    "days and markers": ([RULE | {"Expiration": {"Days": 1, "ExpiredObjectDeleteMarker": True}}], "MalformedXML"),
+    "no action": ([WITHOUT_ACTION], "InvalidRequest.*At least one action"),
+    "no filter": ([{key: value for key, value in RULE.items() if key != "Filter"}], "MalformedXML"),
+    "an unknown status": ([RULE | {"Status": "On"}], "MalformedXML"),
+    "one name twice": ([RULE, RULE | {"Filter": {"Prefix": "b"}}], "InvalidArgument.*unique"),
+    "a long name": ([RULE | {"ID": "a" * 256}], "InvalidArgument.*255"),
+    "no rule": ([], "MalformedXML"),
+}
+
+
+def test_rules_of_a_life_cycle_are_refused_as_aws_refuses_them_and_get_a_name(cloud: Cloud) -> None:
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket="models")
+    for case, (rules, told) in REFUSED.items():
+        with pytest.raises(ClientError) as refusal:
+            s3.put_bucket_lifecycle_configuration(Bucket="models", LifecycleConfiguration={"Rules": rules})
+        assert re.search(told, str(refusal.value)), case
+    nameless = {key: value for key, value in RULE.items() if key != "ID"}
+    s3.put_bucket_lifecycle_configuration(Bucket="models", LifecycleConfiguration={"Rules": [nameless]})
+    (kept,) = s3.get_bucket_lifecycle_configuration(Bucket="models")["Rules"]
+    assert kept == nameless | {"ID": kept["ID"]}
+    assert kept["ID"]
 
 
 def test_a_certificate_that_is_imported_anew_keeps_its_tags(cloud: Cloud) -> None:

@@ -24,7 +24,8 @@ Client = Callable[[str], Any]
 @pytest.fixture(scope="module")
 def account() -> Iterator[Account]:
     """The account itself, which is kind unless a test sets it otherwise."""
-    settings = Settings(root=Path("/nonexistent"), api_port=0, consistency_delay=0)
+    # The quota is that of a new account.
+    settings = Settings(root=Path("/nonexistent"), api_port=0, vcpu_quota=5, consistency_delay=0)
     account = Account(settings, NoHosts(), lambda _: CheckResult(True), lambda: 0.0)
     account.telemetry.close()
     account.schedules.close()

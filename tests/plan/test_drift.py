@@ -170,6 +170,12 @@ class Hand:
         self.s3.put_bucket_ownership_controls(
             Bucket="models", OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
         )
+        rules = self.s3.get_bucket_lifecycle_configuration(Bucket="models")["Rules"]
+        rules[0] |= {"Expiration": {"Days": 3650}, "Status": "Disabled"}
+        rules[1] = {"ID": "cold", "Filter": {"Prefix": "experiments/"}, "Status": "Enabled"} | {
+            "Transitions": [{"Days": 30, "StorageClass": "GLACIER"}]
+        }
+        self.s3.put_bucket_lifecycle_configuration(Bucket="models", LifecycleConfiguration={"Rules": rules})
         document = json.loads(self.s3.get_bucket_policy(Bucket="transfer")["Policy"])
         document["Statement"].append(
             {
@@ -192,6 +198,12 @@ class Hand:
             ("bucket models", "versioning"),
             ("bucket models", "public_access_blocked"),
             ("bucket models", "ownership"),
+            *(("bucket models", f"lifecycle.everything.{key}") for key in ("expire_days", "remove_markers", "enabled")),
+            *(
+                ("bucket models", f"lifecycle.rollout.{key}")
+                for key in ("enabled", "prefix", "noncurrent_days", "remove_markers")
+            ),
+            *(("bucket models", f"lifecycle.cold.{key}") for key in ("enabled", "prefix", "other.Transitions")),
             *(("bucket models", f"tags.{key}") for key in TAGS),
             *(
                 ("bucket transfer", f"policy.Statement.Leak.{key}")

@@ -82,6 +82,10 @@ VIOLATIONS: list[tuple[str, str, Callable[[World], None]]] = [
         ),
     ),
     (
+        *("current-objects-expire", "bucket models"),
+        lambda world: world.parameters["s3_buckets"]["buckets"][0]["lifecycle_rules"][0].update(expire_days=365),
+    ),
+    (
         *("missing-tag", "log group /flow"),
         lambda world: world.parameters["log_groups"]["groups"][0].update(tags={"Project": "x", "Environment": "y"}),
     ),

@@ -66,7 +66,7 @@ def planned(served: tuple[str, Callable[[str], Any]], tmp_path_factory: pytest.T
         assert done.returncode == 0, done.stdout + done.stderr
         report: Plan = json.loads((directory / "plan.json").read_text())
         assert report["complete"]
-        return report
+        return report | {"said": " ".join((done.stdout + done.stderr).split())}
 
     return lambda environment, playbooks=FOUNDATION + DELIVERY, **variables: plan(
         environment, json.dumps(variables), playbooks
@@ -83,6 +83,11 @@ def test_an_environment_as_it_is_in_git_has_no_error(planned: Planned, environme
     judgement = judged(planned(environment))
     assert judgement.of("error") == []
     assert judgement.remarks == ()
+
+
+def test_a_plan_names_the_quotas_that_a_new_account_has_to_raise(planned: Planned) -> None:
+    fleet = "(L-1216C47A) is 5 vCPUs in us-east-1, for everything in the account; this environment may run 24 at once"
+    assert f"{fleet} (the fleet at its largest" in planned("production")["said"]
 
 
 def test_what_a_commit_to_production_could_do_wrong_is_found(planned: Planned) -> None:

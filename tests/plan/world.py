@@ -39,7 +39,11 @@ def bucket(name: str, **more: Any) -> dict[str, Any]:
     }
     settings = {"encryption": "AES256", "kms_key_id": None, "bucket_key": True, "versioning": True}
     document = {"Version": "2012-10-17", "Statement": [statement]}
-    return {"name": name, "policy": document, "tags": tagged(name)} | settings | more
+    rules = [
+        {"id": "everything", "prefix": "", "expire_days": 0, "noncurrent_days": 30, "abort_upload_days": 7},
+        {"id": "rollout", "prefix": "rollout", "noncurrent_days": 1},
+    ]
+    return {"name": name, "policy": document, "tags": tagged(name), "lifecycle_rules": rules} | settings | more
 
 
 def alarm(name: str, **more: Any) -> dict[str, Any]:

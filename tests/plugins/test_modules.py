@@ -21,6 +21,10 @@ BUCKET = {
     "kms_key_id": None,
     "bucket_key": True,
     "versioning": True,
+    "lifecycle_rules": [
+        {"id": "everything", "prefix": "", "expire_days": 0, "noncurrent_days": 30, "abort_upload_days": 7},
+        {"id": "old", "prefix": "old/", "expire_days": 365, "noncurrent_days": 0, "abort_upload_days": 0},
+    ],
     "policy": {
         "Version": "2012-10-17",
         "Statement": [
@@ -67,6 +71,18 @@ class TestBuckets:
         assert s3.get_bucket_versioning(Bucket="models")["Status"] == "Enabled"
         rules = s3.get_bucket_encryption(Bucket="models")["ServerSideEncryptionConfiguration"]["Rules"]
         assert rules[0]["BucketKeyEnabled"] is True
+        assert s3.get_bucket_lifecycle_configuration(Bucket="models")["Rules"] == [
+            {
+                **{"ID": "everything", "Filter": {"Prefix": ""}, "Status": "Enabled"},
+                "NoncurrentVersionExpiration": {"NoncurrentDays": 30},
+                "Expiration": {"ExpiredObjectDeleteMarker": True},
+                "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+            },
+            {
+                **{"ID": "old", "Filter": {"Prefix": "old/"}, "Status": "Enabled"},
+                "Expiration": {"Days": 365},
+            },
+        ]
 
     def test_a_bucket_opened_by_hand_is_closed(self, account: Account) -> None:
         run("s3_buckets", {"buckets": [BUCKET]})
@@ -74,6 +90,26 @@ class TestBuckets:
         result = run("s3_buckets", {"buckets": [BUCKET]})
         assert result["diff"][0]["before"] == {"public_access_blocked": False}
         assert not run("s3_buckets", {"buckets": [BUCKET]})["changed"]
+
+    @pytest.mark.parametrize(
+        "given",
+        [{"Filter": {}}, {"Filter": {"Prefix": ""}}, {"Prefix": ""}],
+        ids=["an empty filter", "an empty prefix", "the older form"],
+    )
+    def test_each_form_in_which_s3_tells_a_rule_is_the_same_rule(self, account: Account, given: dict[str, Any]) -> None:
+        run("s3_buckets", {"buckets": [BUCKET]})
+        rules = account("s3").get_bucket_lifecycle_configuration(Bucket="models")["Rules"]
+        del rules[0]["Filter"]
+        account("s3").put_bucket_lifecycle_configuration(
+            Bucket="models", LifecycleConfiguration={"Rules": [rules[0] | given, rules[1]]}
+        )
+        assert not run("s3_buckets", {"buckets": [BUCKET]})["changed"]
+
+    def test_a_bucket_keeps_everything_again(self, account: Account) -> None:
+        run("s3_buckets", {"buckets": [BUCKET]})
+        settles("s3_buckets", {"buckets": [BUCKET | {"lifecycle_rules": []}]})
+        with pytest.raises(ClientError, match="NoSuchLifecycleConfiguration"):
+            account("s3").get_bucket_lifecycle_configuration(Bucket="models")
 
     def test_a_bucket_without_versions_stays_without(self, account: Account) -> None:
         settles("s3_buckets", {"buckets": [BUCKET | {"versioning": False}]})
@@ -86,6 +122,16 @@ class TestBuckets:
         assert run("s3_buckets", {"buckets": [changed]})["changed"]
         stored = json.loads(account("s3").get_bucket_policy(Bucket="models")["Policy"])
         assert stored["Statement"][0]["Action"] == ["s3:GetObject"]
+
+
+class TestSecurityGroups:
+    @pytest.mark.parametrize("text", ["Debian's mirrors", "HTTPS → AWS", "x" * 256])
+    def test_a_plan_refuses_what_ec2_would_refuse_half_way(self, account: Account, text: str) -> None:
+        rule = {"proto": "tcp", "port": 80, "cidrs": ["0.0.0.0/0"], "group": None, "description": text}
+        group = {"name": "hosts", "description": "Hosts", "ingress": [], "egress": [rule], "tags": {}}
+        described = "The description of the egress rule for port 80 of the security group hosts is"
+        with pytest.raises(ModuleFailed, match=f"{described} '{text}': EC2 takes at most 255 of "):
+            run("security_groups", {"vpc_id": "vpc-to-be-made", "groups": [group]}, check_mode=True)
 
 
 class TestPresignedUrls:

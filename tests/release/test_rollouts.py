@@ -154,6 +154,18 @@ def test_the_release_before_is_found_and_all_of_it_verified(world: World, two: t
     assert set(Releases(world.environment()).identities()) == {first.id, second.id}
 
 
+def test_the_images_that_releases_need_are_those_served_current_last_tried_and_the_way_back(
+    world: World, two: tuple[Record, Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("release.environment.read_environment", lambda _name: world.environment())
+    third, fourth, fifth = (recorded(world, f"1.{number}.0") for number in (2, 3, 4))
+    report(third, 3)
+    report(fourth, 4, outcome="rolled back")
+    Releases(world.environment()).make_current(fifth.id)
+    told = CliRunner().invoke(cli.main, ["images-in-use", "--env", "staging"]).output
+    assert set(json.loads(told)) == {one.image.id for one in (two[1], third, fourth, fifth)}
+
+
 def test_a_deleted_image_is_no_way_back(world: World, two: tuple[Record, Record]) -> None:
     boto3.client("ec2").deregister_image(ImageId=two[0].image.id)
     with pytest.raises(ReleaseError, match=rf"cannot go back to {two[0].id}: image: ami-\w+ is not there any more"):

@@ -12,8 +12,8 @@ from ansible.template import Templar, trust_as_template
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ("local", "dev", "staging", "production")
-# Whose variables meet in a rollout, from what starts hosts to what replaces them.
-ROLES = ("load_balancer", "autoscaling_group", "inference_service", "rollout")
+# Whose variables meet in a rollout, from where its lock is to what replaces hosts.
+ROLES = ("buckets", "load_balancer", "autoscaling_group", "inference_service", "rollout")
 
 
 # Found out by a run before the roles are asked.

@@ -13,6 +13,7 @@ import yaml
 from ansible.plugins.filter.core import get_hash
 
 from release.record import release_id
+from tests.roles.inventory_values import Values
 
 ROOT = Path(__file__).parents[2]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
@@ -169,6 +170,24 @@ def test_a_rollout_names_a_release_as_its_record_does(playbook: str) -> None:
     }
     named = environment.from_string(play["vars"]["rollout_release"]["id"]).render(variables)
     assert named == release_id("pets", "1.2.0", "sha256:0f", "ami-1")
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_what_is_current_stays_and_what_nobody_needs_goes(environment: str) -> None:
+    values = Values(environment)
+    bucket = values["bucket_prefix"]
+    rules = {}
+    for item in values["buckets_list"]:
+        name = item["name"].removeprefix(f"{bucket}-")
+        rules[name] = {rule["id"]: rule for rule in Values(environment, item=item)["__buckets_lifecycle_rules"]}
+        everything = rules[name]["everything"]
+        assert everything["abort_upload_days"] == 7
+        assert everything["expire_days"] == {"logs": values["log_groups_retention_days"], "transfer": 1}.get(name, 0)
+    kept = {name: of["everything"]["noncurrent_days"] for name, of in rules.items()}
+    assert kept == {"datasets": 90, "models": 30, "releases": 90, "logs": 1, "transfer": 0}
+    # Written every few seconds for as long as a rollout lasts.
+    lock = values["__rollout_lock_object"]["key"]
+    assert [rule["noncurrent_days"] for id_, rule in rules["releases"].items() if lock.startswith(id_)] == [1]
 
 
 def test_balancers_may_write_logs_on_no_condition_that_aws_does_not_name() -> None:

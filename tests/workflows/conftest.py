@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 import pytest
+import yaml
 
 from localcloud import settings as constants
 from localcloud.account import Account
@@ -34,14 +35,19 @@ NAMES = {
     "log_groups": "{{ log_groups_names }}",
     "user_data": "{{ autoscaling_group_user_data }}",
 }
-PLAY = {
-    "hosts": "localhost",
-    "gather_facts": False,
-    "environment": "{{ aws_environment }}",
-    # What is the same in every environment stands beside the project's own playbooks.
-    "vars_files": [str(ROOT / "playbooks/group_vars/all.yml")],
+# The play that lets the workflows in; those after it in `make bootstrap` are imported.
+CI = yaml.safe_load((ROOT / "playbooks/bootstrap.yml").read_text())[0]
+PLAY = {name: CI[name] for name in ("hosts", "gather_facts", "environment")}
+# What GitHub answers about a repository that was made after 2026-07-15, in place of gh.
+GITHUB = {
+    f"repos/{REPOSITORY}": {"full_name": REPOSITORY, "name": "pettracker-ml", "id": 5678}
+    | {"owner": {"login": "acme", "id": 1234}},
+    f"repos/{REPOSITORY}/actions/oidc/customization/sub": {"use_default": True, "sub_claim_prefix": SUBJECT},
 }
-CI = PLAY | {"tasks": [{"ansible.builtin.import_role": {"name": "identity", "tasks_from": "ci"}}]}
+GH = f"""#!{sys.executable}
+import json, sys
+print(json.dumps([{GITHUB!r}[sys.argv[sys.argv.index("--method") + 2]]]))
+"""
 
 
 @dataclass(frozen=True)
@@ -80,19 +86,27 @@ def size(document: Document) -> int:
     return len(json.dumps(document, separators=(",", ":")))
 
 
-def run_plays(plays: Path, endpoint: str) -> str:
+def run_plays(directory: Path, plays: list[Document], endpoint: str) -> str:
+    """Run plays in a clone that has the project's playbooks' variables and tasks, and a gh of its own."""
+    playbooks, gh = directory / "playbooks", directory / "bin/gh"
+    for folder in (playbooks, gh.parent):
+        folder.mkdir()
+    for path in ("roles", "gitops", "playbooks/group_vars", "playbooks/tasks"):
+        (directory / path).symlink_to(ROOT / path)
+    gh.write_text(GH)
+    gh.chmod(0o755)
+    (playbooks / "plays.yml").write_text(json.dumps(plays))
     environment = os.environ | {
+        "PATH": f"{gh.parent}:{os.environ['PATH']}",
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": constants.ACCESS_KEY_ID,
         "AWS_SECRET_ACCESS_KEY": constants.SECRET_ACCESS_KEY,
     }
-    given = json.dumps(
-        {"account_id": constants.ACCOUNT_ID, "ci_repository": REPOSITORY, "identity_ci_subject": SUBJECT}
-    )
+    given = json.dumps({"account_id": constants.ACCOUNT_ID, "ci_repository": REPOSITORY})
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     done = subprocess.run(
-        [program, "-i", str(ROOT / "inventories/staging/hosts.yml"), "-e", given, str(plays)],
+        [program, "-i", str(ROOT / "inventories/staging/hosts.yml"), "-e", given, str(playbooks / "plays.yml")],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -101,14 +115,15 @@ def run_plays(plays: Path, endpoint: str) -> str:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """The roles of staging; the account is closed again, so that other tests find moto as it is."""
     directory = tmp_path_factory.mktemp("ci")
-    settings = Settings(root=Path("/nonexistent"), api_port=0, consistency_delay=0)
+    # The quota is that of a new account.
+    settings = Settings(root=Path("/nonexistent"), api_port=0, vcpu_quota=5, consistency_delay=0)
     account = Account(settings, NoHosts(), lambda _: CheckResult(True), lambda: 0.0)
     account.telemetry.close()
     account.schedules.close()
@@ -117,10 +132,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         names = directory / "names.json"
         write = {"content": "{{ names | to_json }}", "dest": str(names), "mode": "0644"}
         rest = [{"ansible.builtin.import_role": {"name": "identity"}}, {"ansible.builtin.copy": write}]
-        plays = directory / "plays.yml"
         # The roles of the workflows twice, for the second time may change nothing.
-        plays.write_text(json.dumps([CI, CI, PLAY | {"vars": {"names": NAMES}, "tasks": rest}]))
-        said = run_plays(plays, endpoint)
+        said = run_plays(directory, [CI, CI, PLAY | {"vars": {"names": NAMES}, "tasks": rest}], endpoint)
         return _read(endpoint, said, json.loads(names.read_text()))
     finally:
         account.close()

@@ -88,6 +88,10 @@ def test_buckets_are_encrypted_versioned_private_and_tls_only(client):
         versioning = storage.get_bucket_versioning(Bucket=bucket).get("Status")
         assert versioning == (None if bucket.endswith("-transfer") else "Enabled"), bucket
         assert all(storage.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values()), bucket
+        rule = storage.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"][0]
+        assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}, bucket
+        # What is in use stays; the logs of balancers and files in transfer are in use for a while only.
+        assert ("Days" in rule.get("Expiration", {})) == bucket.endswith(("-logs", "-transfer")), bucket
         policy = json.loads(storage.get_bucket_policy(Bucket=bucket)["Policy"])
         assert any(
             s["Effect"] == "Deny"

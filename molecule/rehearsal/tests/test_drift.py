@@ -85,6 +85,11 @@ class Hand:
         yield f"bucket {models}", "versioning"
         self.s3.delete_public_access_block(Bucket=models)
         yield f"bucket {models}", "public_access_blocked"
+        self.s3.delete_bucket_lifecycle(Bucket=transfer)
+        yield from (
+            (f"bucket {transfer}", f"lifecycle.everything.{key}")
+            for key in ("enabled", "prefix", "expire_days", "abort_upload_days")
+        )
         policy = json.loads(self.s3.get_bucket_policy(Bucket=transfer)["Policy"])
         leak = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{transfer}/*"}
         policy["Statement"].append({"Sid": "Leak", **leak})
