@@ -82,12 +82,16 @@ drift-issue: setup ## Look for drift in ENV, and open, update or close the issue
 bootstrap: setup ## Take the empty AWS account of ENV to where merges work (an administrator's credentials, once, and gh)
 	@scripts/bootstrap "$$ENV"
 
+.PHONY: unbootstrap
+unbootstrap: setup ## Take away what bootstrap made for workflows, after destroy (CONFIRM=<env> to mean it; an administrator's credentials, and gh)
+	@case "$$CONFIRM" in *[!a-z]*) echo "CONFIRM=$$CONFIRM is no environment" >&2; exit 2;; esac
+	$(PLAYBOOK) playbooks/unbootstrap.yml -e "unbootstrap_confirm=$$CONFIRM"
+
 .PHONY: destroy
 destroy: setup ## Remove everything that the project owns in ENV (CONFIRM=<env> to mean it; BUCKETS=yes: what is in the buckets as well)
 	@case "$$CONFIRM" in *[!a-z]*) echo "CONFIRM=$$CONFIRM is no environment" >&2; exit 2;; esac
 	case "$$BUCKETS" in ''|no) buckets=;; yes) buckets=with-all-versions;; *) echo "BUCKETS=$$BUCKETS: say yes or no" >&2; exit 2;; esac
 	$(PLAYBOOK) playbooks/destroy.yml -e "destroy_confirm=$$CONFIRM" -e "destroy_buckets=$$buckets"
-
 
 .PHONY: train
 train: setup ## Train CONFIG on an instance of ENV (DATA=s3://..., TRAIN="-e training_instance_market=on-demand" and the like)

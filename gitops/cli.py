@@ -276,6 +276,18 @@ def subject(repository: str) -> None:
 
 
 @main.command()
+@click.argument("repository")
+@_environment
+@_reports_errors
+def disconnect(repository: str, environment: str) -> None:
+    """Let REPOSITORY (owner/name) on GitHub forget an environment, through `gh`; what others have put there stays."""
+    from gitops.connect import disconnect as forget
+
+    for sentence in forget(repository, environment):
+        click.echo(sentence)
+
+
+@main.command()
 @_environment
 @_reports_errors
 def connect(environment: str) -> None:

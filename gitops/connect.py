@@ -45,6 +45,44 @@ def connect(repository: str, environment: str, roles: Roles, api: Api = gh) -> I
         yield f"AWS_ENVIRONMENTS has {environment}: the workflows work on it from now on"
 
 
+def disconnect(repository: str, environment: str, api: Api = gh) -> Iterator[str]:
+    """Take back what `connect` made; yield a sentence for each thing that was removed or stays.
+
+    The workflows are told first. GitHub deletes an environment with its secrets, and nobody can read them before, so one
+    that holds more than `connect` put there stays, without its role. Raises GitOpsError when GitHub refuses.
+    """
+    path = f"repos/{repository}"
+    variables = f"{path}/actions/variables"
+    known = json.loads(_read(variables, api).get("AWS_ENVIRONMENTS", "[]"))
+    kept = [item for item in known if item["env"] != environment]
+    if kept != known:
+        if kept:
+            _set(variables, "AWS_ENVIRONMENTS", json.dumps(kept), api)
+        else:
+            api("DELETE", f"{variables}/AWS_ENVIRONMENTS")
+        yield f"AWS_ENVIRONMENTS: {environment} is removed, and the workflows leave it alone from now on"
+    present = {item["name"] for item in api("GET", f"{path}/environments?per_page=100")["environments"]}
+    for name in sorted({environment, f"{environment}-destroy"} & present):
+        yield from _forget_environment(f"{path}/environments/{name}", name, api)
+
+
+def _forget_environment(path: str, name: str, api: Api) -> Iterator[str]:
+    own = _read(f"{path}/variables", api)
+    if "AWS_ROLE_ARN" in own:
+        api("DELETE", f"{path}/variables/AWS_ROLE_ARN")
+        yield f"environment {name}: AWS_ROLE_ARN is removed"
+    secrets = [item["name"] for item in api("GET", f"{path}/secrets?per_page=100")["secrets"]]
+    others = sorted({*own, *secrets} - {"AWS_ROLE_ARN"})
+    if others:
+        yield (
+            f"environment {name}: stays, for it holds {', '.join(others)}, which cannot be had back. Delete it in the settings "
+            "of the repository when nobody needs that any more"
+        )
+        return
+    api("DELETE", path)
+    yield f"environment {name}: removed"
+
+
 def _make_environment(path: str, asks: bool, api: Api) -> None:
     """Make an environment with as many of its rules as the repository's plan has."""
     branches = {"deployment_branch_policy": {"protected_branches": False, "custom_branch_policies": True}}

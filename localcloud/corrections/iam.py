@@ -1,10 +1,12 @@
-"""IAM: what it has just made, others do not know yet."""
+"""IAM: what it has just made, others do not know yet; and what a managed policy is still needed for."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from moto.iam.exceptions import DeleteConflictException
 from moto.iam.models import IAMBackend
+from moto.iam.responses import IamResponse
 
 from localcloud.corrections.patching import correction
 
@@ -12,8 +14,13 @@ if TYPE_CHECKING:
     from localcloud.consistency import Consistency
 
 
+def bounded_by(backend: Any, arn: str) -> list[Any]:
+    """Return the roles whose permissions boundary is a policy."""
+    return [role for role in backend.roles.values() if role.permissions_boundary_arn == arn]
+
+
 def apply(consistency: Consistency) -> None:
-    """Note when roles and instance profiles are made."""
+    """Note when roles and instance profiles are made; correct DeletePolicy and ListEntitiesForPolicy."""
 
     @correction(IAMBackend, "create_role")
     def create_role(original: Any, self: Any, role_name: str, *args: Any, **kwargs: Any) -> Any:
@@ -26,3 +33,31 @@ def apply(consistency: Consistency) -> None:
         profile = original(self, name, *args, **kwargs)
         consistency.made(("instance profile", name))
         return profile
+
+    @correction(IAMBackend, "delete_policy")
+    def refuse_what_is_needed(original: Any, self: Any, policy_arn: str) -> None:
+        # https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeletePolicy.html: first detach it everywhere, and delete all
+        # versions but the default one. A boundary counts: "Deleting a permissions boundary" in the user guide.
+        policy = self.get_policy(policy_arn)
+        holders = [*self.users.values(), *self.groups.values(), *self.roles.values()]
+        if any(policy.arn in holder.managed_policies for holder in holders) or bounded_by(self, policy.arn):
+            raise DeleteConflictException("Cannot delete a policy attached to entities.")
+        if len(policy.versions) > 1:
+            raise DeleteConflictException(
+                "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The "
+                "default version is deleted with the policy."
+            )
+        original(self, policy_arn)
+
+    @correction(IamResponse, "list_entities_for_policy")
+    def with_those_that_it_bounds(original: Any, self: Any) -> Any:
+        # https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListEntitiesForPolicy.html: PolicyUsageFilter says in which
+        # way a policy is used, and both are meant where it is missing. Moto knows no boundaries.
+        answer = original(self)
+        usage = self._get_param("PolicyUsageFilter")
+        if usage == "PermissionsBoundary":
+            answer.result |= {"PolicyUsers": [], "PolicyRoles": [], "PolicyGroups": []}
+        if usage != "PermissionsPolicy" and self._get_param("EntityFilter") in (None, "Role"):
+            listed = answer.result["PolicyRoles"]
+            listed += [one for one in bounded_by(self.backend, self._get_param("PolicyArn")) if one not in listed]
+        return answer

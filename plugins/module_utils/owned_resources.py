@@ -230,7 +230,7 @@ def _remove_profile(client: Client, name: str) -> None:
     client.delete_instance_profile(InstanceProfileName=name)
 
 
-def _remove_role(client: Client, name: str) -> None:
+def remove_role(client: Client, name: str) -> None:
     for policy in client.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
         client.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
     for policy in client.list_role_policies(RoleName=name)["PolicyNames"]:
@@ -346,7 +346,7 @@ KINDS = (
     ),
     Kind("VPC", "ec2", _ec2("describe_vpcs", "Vpcs", "VpcId"), _by("delete_vpc", "VpcId")),
     Kind("instance profile", "iam", _profiles, _remove_profile),
-    Kind("role", "iam", _roles, _remove_role),
+    Kind("role", "iam", _roles, remove_role),
     Kind("log group", "logs", _log_groups, _by("delete_log_group", "logGroupName")),
     Kind("parameter", "ssm", _parameters, _by("delete_parameter", "Name")),
     Kind("bucket", "s3", _buckets, _remove_bucket),

@@ -17,6 +17,7 @@ class FakeGitHub:
         self.pulls: dict[str, list[dict[str, Any]]] = {}
         self.environments: dict[str, Any] = {}
         self.variables: dict[str, dict[str, str]] = {}
+        self.secrets: dict[str, list[str]] = {}
         self.policies: list[tuple[str, str]] = []
         self.calls: list[tuple[str, str]] = []
         self.by = BOT
@@ -63,6 +64,15 @@ class FakeGitHub:
             case ("GET", "environments", name, "deployment-branch-policies"):
                 found = [policy for where, policy in self.policies if where == name]
                 return {"branch_policies": [{"name": policy, "type": "branch"} for policy in found]}
+            case ("GET", "environments", name, "secrets"):
+                return {"secrets": [{"name": secret} for secret in self.secrets.get(name, [])]}
+            case ("DELETE", "environments", name):
+                del self.environments[name]
+                self.variables.pop(f"environments/{name}", None)
+                return None
+            case ("DELETE", *where, "variables", variable):
+                del self.variables["/".join(where)][variable]
+                return None
             case ("GET", "actions", "oidc", "customization", "sub"):
                 return self.subject
             case ("GET",) if path == "user":

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gitops.connect import Roles, connect
+from gitops.connect import Roles, connect, disconnect
 from gitops.errors import GitOpsError
 from gitops.subject import subject
 from tests.gitops.fake_github import FakeGitHub
@@ -41,6 +41,32 @@ def test_connecting_again_changes_nothing_and_another_environment_joins(github: 
     list(connect("acme/pets", "production", ROLES, github))
     known = json.loads(github.variables["actions"]["AWS_ENVIRONMENTS"])
     assert known == [{"env": "production", "plan_role": "arn:plan"}, {"env": "staging", "plan_role": "arn:plan"}]
+
+
+def test_disconnecting_forgets_one_environment_and_leaves_the_other(github: FakeGitHub) -> None:
+    for name in ("staging", "production"):
+        list(connect("acme/pets", name, ROLES, github))
+    assert len(list(disconnect("acme/pets", "staging", github))) == 5
+    assert set(github.environments) == {"production", "production-destroy"}
+    assert json.loads(github.variables["actions"]["AWS_ENVIRONMENTS"]) == [
+        {"env": "production", "plan_role": "arn:plan"}
+    ]
+    assert list(disconnect("acme/pets", "staging", github)) == []
+    list(disconnect("acme/pets", "production", github))
+    assert not github.environments
+    assert not any(github.variables.values())
+
+
+def test_an_environment_with_a_secret_stays_without_its_role(github: FakeGitHub) -> None:
+    list(connect("acme/pets", "staging", ROLES, github))
+    github.secrets["staging"] = ["RELEASE_SIGNING_KEY"]
+    github.variables["environments/staging"]["SMOKE_FILE"] = "row.json"
+    said = "\n".join(disconnect("acme/pets", "staging", github))
+    assert "staging: stays, for it holds RELEASE_SIGNING_KEY, SMOKE_FILE" in said
+    assert set(github.environments) == {"staging"}
+    assert github.variables["environments/staging"] == {"SMOKE_FILE": "row.json"}
+    (again,) = disconnect("acme/pets", "staging", github)
+    assert "removed" not in again
 
 
 # https://docs.github.com/actions/reference/workflows-and-actions/deployments-and-environments: which plans have which rules.

@@ -43,11 +43,30 @@ GITHUB = {
     f"repos/{REPOSITORY}": {"full_name": REPOSITORY, "name": "pettracker-ml", "id": 5678}
     | {"owner": {"login": "acme", "id": 1234}},
     f"repos/{REPOSITORY}/actions/oidc/customization/sub": {"use_default": True, "sub_claim_prefix": SUBJECT},
+    # What is there after `gitops connect`, and of the environments only the one.
+    f"repos/{REPOSITORY}/actions/variables?per_page=30": {"variables": [{"name": "AWS_ENVIRONMENTS", "value": "[]"}]},
+    f"repos/{REPOSITORY}/environments?per_page=100": {"environments": [{"name": "staging"}]},
+    f"repos/{REPOSITORY}/environments/staging/variables?per_page=30": {
+        "variables": [{"name": "AWS_ROLE_ARN", "value": ""}]
+    },
+    f"repos/{REPOSITORY}/environments/staging/secrets?per_page=100": {"secrets": []},
 }
 GH = f"""#!{sys.executable}
-import json, sys
-print(json.dumps([{GITHUB!r}[sys.argv[sys.argv.index("--method") + 2]]]))
+import json, os, sys
+method, path = sys.argv[sys.argv.index("--method") + 1 :][:2]
+open(os.environ["GH_CALLS"], "a").write(f"{{method}} {{path}}\\n")
+if method == "GET":
+    print(json.dumps([{GITHUB!r}[path]]))
 """
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run of Ansible ended: its status, what it printed, and what it has asked GitHub, a line each."""
+
+    status: int
+    said: str
+    asked: str
 
 
 @dataclass(frozen=True)
@@ -59,6 +78,9 @@ class Made:
         policies: all documents of each role of a workflow and of a host, but for those of AWS, and `boundary`.
         sizes: characters of the inline policies of each role together, and of each managed policy, as AWS counts them.
         said: what Ansible printed while it made the roles of the workflows, twice.
+        kept: how it ended when all was to go while host roles were there.
+        gone: how it ended when they had gone, and all was to go twice.
+        left: names of roles and policies after that, and ARNs of identity providers.
         names: NAMES, rendered.
     """
 
@@ -67,6 +89,9 @@ class Made:
     inline_sizes: dict[str, int]
     managed_sizes: dict[str, int]
     said: str
+    kept: Ended
+    gone: Ended
+    left: set[str]
     names: dict[str, Any]
 
     def statements(self, kind: str) -> Iterator[Document]:
@@ -86,24 +111,28 @@ def size(document: Document) -> int:
     return len(json.dumps(document, separators=(",", ":")))
 
 
-def run_plays(directory: Path, plays: list[Document], endpoint: str) -> str:
+def run_plays(directory: Path, plays: list[Document], endpoint: str, **more: str) -> Ended:
     """Run plays in a clone that has the project's playbooks' variables and tasks, and a gh of its own."""
     playbooks, gh = directory / "playbooks", directory / "bin/gh"
     for folder in (playbooks, gh.parent):
-        folder.mkdir()
-    for path in ("roles", "gitops", "playbooks/group_vars", "playbooks/tasks"):
-        (directory / path).symlink_to(ROOT / path)
+        folder.mkdir(exist_ok=True)
+    for path in ("roles", "gitops", "playbooks/group_vars", "playbooks/tasks", "playbooks/unbootstrap.yml"):
+        if not (directory / path).is_symlink():
+            (directory / path).symlink_to(ROOT / path)
+    calls = directory / "calls.txt"
+    calls.write_text("")
     gh.write_text(GH)
     gh.chmod(0o755)
     (playbooks / "plays.yml").write_text(json.dumps(plays))
     environment = os.environ | {
         "PATH": f"{gh.parent}:{os.environ['PATH']}",
+        "GH_CALLS": str(calls),
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": constants.ACCESS_KEY_ID,
         "AWS_SECRET_ACCESS_KEY": constants.SECRET_ACCESS_KEY,
     }
-    given = json.dumps({"account_id": constants.ACCOUNT_ID, "ci_repository": REPOSITORY})
+    given = json.dumps({"account_id": constants.ACCOUNT_ID, "ci_repository": REPOSITORY} | more)
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     done = subprocess.run(
         [program, "-i", str(ROOT / "inventories/staging/hosts.yml"), "-e", given, str(playbooks / "plays.yml")],
@@ -114,8 +143,7 @@ def run_plays(directory: Path, plays: list[Document], endpoint: str) -> str:
         timeout=300,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    return Ended(done.returncode, done.stdout + done.stderr, calls.read_text())
 
 
 @pytest.fixture(scope="session")
@@ -133,14 +161,21 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         write = {"content": "{{ names | to_json }}", "dest": str(names), "mode": "0644"}
         rest = [{"ansible.builtin.import_role": {"name": "identity"}}, {"ansible.builtin.copy": write}]
         # The roles of the workflows twice, for the second time may change nothing.
-        said = run_plays(directory, [CI, CI, PLAY | {"vars": {"names": NAMES}, "tasks": rest}], endpoint)
-        return _read(endpoint, said, json.loads(names.read_text()))
+        made = run_plays(directory, [CI, CI, PLAY | {"vars": {"names": NAMES}, "tasks": rest}], endpoint)
+        assert made.status == 0, made.said
+        iam = _iam(endpoint)
+        found = _read(iam)
+        leave = {"import_playbook": "unbootstrap.yml"}
+        kept = run_plays(directory, [leave], endpoint, unbootstrap_confirm="staging")
+        _remove_hosts(iam)
+        gone = run_plays(directory, [leave, leave], endpoint, unbootstrap_confirm="staging")
+        return Made(*found, made.said, kept, gone, _left(iam), json.loads(names.read_text()))
     finally:
         account.close()
 
 
-def _read(endpoint: str, said: str, names: dict[str, Any]) -> Made:
-    iam = boto3.client(
+def _iam(endpoint: str) -> Any:
+    return boto3.client(
         "iam",
         endpoint_url=endpoint,
         region_name=constants.REGION,
@@ -148,6 +183,27 @@ def _read(endpoint: str, said: str, names: dict[str, Any]) -> Made:
         aws_secret_access_key=constants.SECRET_ACCESS_KEY,
     )
 
+
+def _remove_hosts(iam: Any) -> None:
+    """Remove what `make destroy` finds in this account."""
+    for kind in HOST_KINDS:
+        name = f"{PREFIX}-{kind}"
+        iam.remove_role_from_instance_profile(InstanceProfileName=name, RoleName=name)
+        iam.delete_instance_profile(InstanceProfileName=name)
+        for policy in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+            iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
+        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+            iam.delete_role_policy(RoleName=name, PolicyName=policy)
+        iam.delete_role(RoleName=name)
+
+
+def _left(iam: Any) -> set[str]:
+    roles = {role["RoleName"] for role in iam.list_roles()["Roles"]}
+    policies = {policy["PolicyName"] for policy in iam.list_policies(Scope="Local")["Policies"]}
+    return roles | policies | {one["Arn"] for one in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]}
+
+
+def _read(iam: Any) -> tuple[dict[str, Document], dict[str, list[Document]], dict[str, int], dict[str, int]]:
     def managed(arn: str) -> Document:
         version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
         return iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
@@ -168,4 +224,4 @@ def _read(endpoint: str, said: str, names: dict[str, Any]) -> Made:
         managed_sizes |= {policy: size(document) for policy, document in documents.items()}
     policies["boundary"] = [managed(f"arn:aws:iam::{constants.ACCOUNT_ID}:policy/{PREFIX}-boundary")]
     managed_sizes["boundary"] = size(policies["boundary"][0])
-    return Made(roles, policies, inline_sizes, managed_sizes, said, names)
+    return roles, policies, inline_sizes, managed_sizes
