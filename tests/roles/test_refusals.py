@@ -23,6 +23,7 @@ PLAY = """
 NETWORK = """
 vpc_name: x
 vpc_cidr: 10.0.0.0/16
+vpc_partition: aws
 vpc_region: us-east-1
 vpc_account_id: "123456789012"
 vpc_public_subnets: [{zone: us-east-1a, cidr: 10.0.1.0/24}, {zone: us-east-1b, cidr: 10.0.2.0/24}]
