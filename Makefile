@@ -44,7 +44,7 @@ status: ## Show the rehearsal's hosts, targets and address
 
 .PHONY: apply
 apply: setup ## Converge ENV to what the inventory says
-	@scripts/converge "$$ENV" site
+	@$(PLAYBOOK) playbooks/site.yml
 
 .PHONY: plan
 plan: setup ## Say what apply would change in ENV, field by field, and which guard rails it violates (DETAILED=1: status 2 if anything)
@@ -139,7 +139,7 @@ operate: setup ## DO=status|logs|restart|drain|return|detach|attach|replace|scal
 	@scripts/operate "$(ENV)" "$(DO)" $(foreach name,$(OPERATION),$(if $(filter command,$(origin $(name))),"$(name)=$$$(name)"))
 
 .PHONY: shell
-shell: setup ## Open a shell on HOST of ENV (Session Manager on AWS, podman in the rehearsal)
+shell: setup ## Open a shell on HOST of ENV through Session Manager
 	@scripts/session "$(ENV)" shell "$(HOST)"
 
 .PHONY: forward

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import subprocess
@@ -12,7 +11,6 @@ import click
 
 from localcloud import lifecycle
 from localcloud.errors import LocalCloudError
-from localcloud.forwarding import forwarder
 from localcloud.interruption import send_interruption
 from localcloud.settings import Settings
 from localcloud.status import NOT_RUNNING, find_host, read, table
@@ -85,22 +83,6 @@ def shell(host: str) -> None:
 
 
 @main.command()
-@click.option("--local-port", type=int, help="Port on this machine; the same number by default.")
-@click.argument("host")
-@click.argument("port", type=int)
-def forward(host: str, port: int, local_port: int | None) -> None:
-    """Bring PORT of HOST (instance id, name or address) to this machine until interrupted; it may listen on loopback only."""
-    settings = Settings.from_environment()
-    instance_id = find_host(read(settings), host).instance_id
-    podman, configuration = _podman_command(settings)
-    os.environ.update(configuration)
-    with forwarder([podman], instance_id, port, port if local_port is None else local_port) as server:
-        click.echo(f"127.0.0.1:{server.server_address[1]} is port {port} of {instance_id}, until Ctrl-C.")
-        with contextlib.suppress(KeyboardInterrupt):
-            server.serve_forever()
-
-
-@main.command()
 @click.argument("host")
 def interrupt(host: str) -> None:
     """Give HOST (instance id, name or address) a Spot interruption notice; two minutes later it is terminated."""
@@ -121,18 +103,13 @@ def env() -> None:
 
 def _podman(settings: Settings, arguments: list[str]) -> None:
     """Become podman with the cloud's storage. Raises LocalCloudError without root or podman."""
-    podman, configuration = _podman_command(settings)
-    os.execve(podman, ["podman", *arguments], os.environ | configuration)  # noqa: S606 - no shell is wanted
-
-
-def _podman_command(settings: Settings) -> tuple[str, dict[str, str]]:
-    """Return podman and the variables that show it the cloud's storage. Raises LocalCloudError without root or podman."""
     if os.geteuid() != 0:
         raise LocalCloudError("Hosts belong to root: run this with sudo or as root.")
     podman = shutil.which("podman")
     if podman is None:
         raise LocalCloudError("podman is not installed: apt-get install podman, then try again.")
-    return podman, {
+    configuration = {
         "CONTAINERS_CONF": str(settings.containers_conf),
         "CONTAINERS_STORAGE_CONF": str(settings.storage_conf),
     }
+    os.execve(podman, ["podman", *arguments], os.environ | configuration)  # noqa: S606 - no shell is wanted

@@ -5,9 +5,14 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+from moto.core.responses import ActionResult
+from moto.core.utils import utcnow
 from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.models.instances import Instance, InstanceBackend
+from moto.ec2.responses.general import General
 from moto.ec2.responses.instances import InstanceResponse
+from moto.ec2.utils import Base64EncodedString
 
 from localcloud.corrections.patching import addition, correction
 from localcloud.corrections.quotas import refuse_beyond
@@ -38,6 +43,18 @@ def apply(reconciler: Reconciler, vcpu_quota: int, consistency: Consistency) -> 
     """Correct launches, refuse those beyond `vcpu_quota` or with a new profile, and hand changes of state to `reconciler`."""
     _correct_launches(reconciler, vcpu_quota, consistency)
     _correct_states(reconciler)
+
+    @addition(General, "get_console_output")
+    def console_of_the_host(self: Any) -> ActionResult:
+        # The last 64 KB: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetConsoleOutput.html
+        instance = self.ec2_backend.get_instance(self._get_param("InstanceId"))
+        if self._get_bool_param("Latest") and INSTANCE_TYPES[instance.instance_type]["Hypervisor"] != "nitro":
+            raise EC2ClientError(
+                "UnsupportedOperation", "This instance type does not support retrieving the latest console logs."
+            )
+        said = reconciler.console(instance.id).encode()[-65536:].decode(errors="ignore")
+        output = Base64EncodedString.from_raw_string(said)
+        return ActionResult({"InstanceId": instance.id, "Timestamp": utcnow(), "Output": output})
 
 
 def _correct_launches(reconciler: Reconciler, vcpu_quota: int, consistency: Consistency) -> None:

@@ -152,6 +152,11 @@ class Hosts:
         """Make an image of a host's disk; mounts and what lies under /run and /tmp are not part of it."""
         self.podman.run("commit", "--quiet", instance_id, image, timeout=600)
 
+    def console(self, instance_id: str) -> str:
+        """Return the journal of the last boot, which holds what user data said; a container has no console of its own."""
+        read = ("exec", instance_id, "journalctl", "--no-pager", "--boot", "--lines=500", "--output=short")
+        return self.podman.run(*read, check=False).stdout
+
     def remove_image(self, image: str) -> None:
         """Remove an image made by `commit`; hosts started from it go on. Safe to repeat."""
         if self.podman.run("image", "rm", image, check=False).returncode:

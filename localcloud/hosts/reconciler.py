@@ -45,6 +45,9 @@ class HostDriver(Protocol):
     def commit(self, instance_id: str, image: str) -> None:
         """Make an image of the host's disk."""
 
+    def console(self, instance_id: str) -> str:
+        """Return what the host has written while it booted; empty when it is not there."""
+
     def remove_image(self, image: str) -> None:
         """Delete an image."""
 
@@ -72,6 +75,10 @@ class NoHosts:
 
     def commit(self, instance_id: str, image: str) -> None:
         """Do nothing."""
+
+    def console(self, instance_id: str) -> str:
+        """Nothing was written."""
+        return ""
 
     def remove_image(self, image: str) -> None:
         """Do nothing."""
@@ -111,6 +118,10 @@ class Reconciler:
         # AMI id -> the driver's name of the image
         self.images: dict[str, str] = {}
         self._retired: dict[str, str] = {}
+
+    def console(self, instance_id: str) -> str:
+        """Return what an instance has written while it booted."""
+        return self._hosts.console(instance_id)
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever an instance has changed its state."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -32,19 +34,29 @@ def is_refused(intent: str, **settings: str) -> str:
     return said
 
 
+def inside(host: str, typed: str) -> str:
+    """Type a line into a shell on a host, and return all that its terminal shows."""
+    command = ["scripts/session", "local", "shell", host]
+    keys = f"{typed}\nexit\n"
+    return subprocess.run(command, cwd=ROOT, input=keys, capture_output=True, text=True, check=True, timeout=120).stdout
+
+
 @contextmanager
 def forwarded(host: str, port: int) -> Iterator[int]:
     """Bring a port of a host to this machine while the block runs; yield its number here."""
     command = ["scripts/session", "local", "forward", host, str(port), "0"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    # A group of its own: what the AWS command line has started has to end with it.
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         assert process.stdout is not None
         watchdog = threading.Timer(60, process.kill)
         watchdog.start()
         said = process.stdout.readline()
+        while said and not said.startswith("Port "):
+            said = process.stdout.readline()
         watchdog.cancel()
-        assert said.startswith("127.0.0.1:"), said
-        yield int(said.split()[0].split(":")[1])
+        assert said, "The session ended."
+        yield int(said.split()[1])
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=30)

@@ -13,15 +13,18 @@ from typing import Any
 import boto3
 import pytest
 import yaml
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar
 from moto.ec2.models import ec2_backends
 from moto.server import ThreadedMotoServer
 
 from tests.roles.controllers import environment_of, like_playbooks
 
 ROOT = Path(__file__).parents[2]
-RELEASE = {"model_version": "1.0.0", "model_digest": "sha256:" + "a" * 64}
+RELEASE = {
+    "model_version": "1.0.0",
+    "model_digest": "sha256:" + "a" * 64,
+    "session_agent_version": "3.3.3270.0",
+    "session_agent_sha256": "c" * 64,
+}
 # What the roles before this one have found.
 FOUND = {
     "account_id": "123456789012",
@@ -123,6 +126,12 @@ def keep(name: str, value: str) -> dict[str, Any]:
     return {"ansible.builtin.set_fact": {"seen": "{{ seen | combine({" + repr(name) + ": " + value + "}) }}"}}
 
 
+def look(name: str, variables: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the tasks that keep what the digest is with other variables."""
+    content = {"name": "machine_image", "tasks_from": "content", "rolespec_validate": False}
+    return [{"ansible.builtin.include_role": content, "vars": variables}, keep(name, "__machine_image_digest")]
+
+
 @pytest.fixture(scope="module")
 def controller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controller]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -139,10 +148,7 @@ def controller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controller]
 
 @pytest.fixture(scope="module")
 def planned(controller: Controller) -> dict[str, Any]:
-    """What a plan finds: the `digest`, and the `options` that it is made of, those without a trace among them, by role.
-
-    `base` and `files` are what else it is made of.
-    """
+    """What a plan finds: the `digest`, and the `options` that it is made of, those without a trace among them, by role."""
     everything = {"role_options": {"roles": "{{ __machine_image_roles }}"}, "register": "every"}
     return controller.play(
         [
@@ -150,46 +156,18 @@ def planned(controller: Controller) -> dict[str, Any]:
             {**everything, "role_options": {"roles": "{{ __machine_image_read.options | list }}"}},
             keep("options", "every.options"),
             keep("digest", "machine_image_result.content_digest"),
-            keep("base", "machine_image_result.base_image_id"),
-            keep("files", "__machine_image_found.files"),
         ],
         "--check",
     )
 
 
 @pytest.fixture(scope="module")
-def seen(controller: Controller, planned: dict[str, Any]) -> dict[str, Any]:
-    """What the role reads with each option changed, by its name, in one run that is no plan; `""` is the digest with none."""
+def digests(controller: Controller, planned: dict[str, Any]) -> dict[str, str]:
+    """The digest with each option changed, by its name; with none changed, of a run that is no plan, it is `""`."""
     changed = {name: value for options in planned["options"].values() for name, value in options.items()}
-    read = {"roles": list(planned["options"]), "without": list(WITHOUT_TRACE)}
-    tasks = [
-        {"role_options": read, "vars": {name: other_than(value)}, "register": f"read_{number}"}
-        for number, (name, value) in enumerate(changed.items())
-    ]
-    found = {name: f"{{{{ read_{number}.options }}}}" for number, name in enumerate(changed)}
+    tasks = [look(name, {name: other_than(value)}) for name, value in changed.items()]
     facts = {"unrelated": "fact", "ansible_facts": {"hostname": "elsewhere"}}
-    content = {"name": "machine_image", "tasks_from": "content", "rolespec_validate": False}
-    return controller.play(
-        [
-            {"ansible.builtin.include_role": content, "vars": facts},
-            *tasks,
-            {"ansible.builtin.set_fact": {"seen": found | {"": "{{ __machine_image_digest }}"}}},
-        ],
-        *("-e", "another=variable"),
-    )
-
-
-def digest_of(options: dict[str, Any], planned: dict[str, Any]) -> str:
-    """Return what the role's own expression makes of options."""
-    tasks = DataLoader().load_from_file(str(ROOT / "roles/machine_image/tasks/content.yml"), trusted_as_template=True)
-    (expression,) = (fact["__machine_image_digest"] for task in tasks if (fact := task.get("ansible.builtin.set_fact")))
-    variables = {
-        "role_path": str(ROOT / "roles/machine_image"),
-        "__machine_image_base": {"image_id": planned["base"]},
-        "__machine_image_found": {"files": planned["files"]},
-        "__machine_image_read": {"options": options},
-    }
-    return str(Templar(loader=DataLoader(), variables=variables).template(expression))
+    return controller.play([task for group in [look("", facts), *tasks] for task in group], "-e", "another=variable")
 
 
 def test_every_option_of_the_roles_of_a_host_is_looked_at(planned: dict[str, Any]) -> None:
@@ -207,18 +185,17 @@ def test_what_the_playbooks_give_the_roles_is_what_the_digest_is_made_of(planned
 
 
 def test_each_option_changes_the_digest_but_those_that_leave_no_trace(
-    planned: dict[str, Any], seen: dict[str, Any]
+    planned: dict[str, Any], digests: dict[str, str]
 ) -> None:
-    digests = {name: digest_of(options, planned) for name, options in seen.items() if name}
-    unchanged = {name for name, digest in digests.items() if digest == planned["digest"]}
+    unchanged = {name for name, digest in digests.items() if name and digest == planned["digest"]}
     assert unchanged == set(WITHOUT_TRACE)
     assert unchanged < set(digests)
 
 
 def test_the_digest_is_the_same_in_a_plan_and_in_a_run_whatever_else_is_known(
-    planned: dict[str, Any], seen: dict[str, Any]
+    planned: dict[str, Any], digests: dict[str, str]
 ) -> None:
-    assert seen[""] == planned["digest"]
+    assert digests[""] == planned["digest"]
 
 
 @pytest.mark.parametrize("option", WITHOUT_TRACE)
@@ -234,7 +211,7 @@ def test_what_leaves_no_trace_is_a_place_of_what_a_digest_names_or_of_helping_ho
         assert option not in template.read_text(), template
 
 
-def test_an_option_that_an_environment_changes_makes_a_plan_say_that_an_image_is_made(
+def test_a_changed_option_makes_a_plan_say_that_an_image_is_made_and_an_unpinned_agent_is_refused(
     controller: Controller, planned: dict[str, Any]
 ) -> None:
     tags = {"ContentDigest": planned["digest"], "Environment": "production", "Verified": "true"}
@@ -245,7 +222,15 @@ def test_an_option_that_an_environment_changes_makes_a_plan_say_that_an_image_is
             keep("unchanged", "machine_image_result.needed"),
             {**main, "vars": {"inference_service_environment": {"PETTRACKER_QUEUE_SIZE": "128"}}},
             keep("changed", "machine_image_result.needed"),
+            *(
+                {
+                    "block": [main],
+                    "rescue": [keep(name, "'set session_agent_version' in ansible_failed_result.msg")],
+                    "vars": {f"machine_image_session_agent_{name}": unpinned},
+                }
+                for name, unpinned in {"sha256": "", "url": "https://s3.example.org/amazon-ssm//agent.deb"}.items()
+            ),
         ],
         "--check",
     )
-    assert seen == {"unchanged": False, "changed": True}
+    assert seen == {"unchanged": False, "changed": True, "sha256": True, "url": True}

@@ -5,13 +5,22 @@ import urllib.request
 
 import fleet
 import testinfra
-from operations import does, forwarded, is_refused
+from operations import does, forwarded, inside, is_refused
 from traffic import load
 
 
 def started_at(name: str) -> str:
     host = testinfra.get_host(f"podman://{name}")
     return host.check_output("systemctl show --property=ExecMainStartTimestampMonotonic --value pettracker-inference")
+
+
+def digest_behind(port: int) -> str:
+    """Return the digest of the model that answers at a port of this machine; empty while nothing does."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/version", timeout=30) as answer:
+            return json.load(answer)["model"]["digest"]
+    except OSError:
+        return ""
 
 
 def test_services_restart_one_by_one_and_no_request_fails(healthy_targets):
@@ -25,7 +34,9 @@ def test_services_restart_one_by_one_and_no_request_fails(healthy_targets):
     assert traffic.wrong == []
 
 
-def test_a_detached_host_is_replaced_and_runs_on_without_requests_until_it_is_ended(client, group, healthy_targets):
+def test_a_detached_host_is_replaced_and_runs_on_without_requests_until_it_is_ended(
+    client, group, healthy_targets, eventually
+):
     before = healthy_targets()
     out = fleet.in_the_next_ones_zone()
     refusal = is_refused("detach", host="i-0123456789abcdef0")
@@ -34,8 +45,12 @@ def test_a_detached_host_is_replaced_and_runs_on_without_requests_until_it_is_en
     serving = {member["InstanceId"] for member in group()["Instances"]}
     assert serving == healthy_targets()
     assert (len(serving), out in serving) == (2, False)
-    with forwarded(out, 8080) as port, urllib.request.urlopen(f"http://127.0.0.1:{port}/version", timeout=30) as answer:
-        assert json.load(answer)["model"]["digest"]
+    assert out in does("status")
+    assert "Started pettracker-inference.service" in does("logs", host=out, log="journal")
+    assert "ssm-user is 42" in inside(out, "echo $(id -un) is $((6 * 7))")
+    does("reboot", host=out)
+    with forwarded(out, 8080) as port:
+        eventually(lambda: digest_behind(port), bool, within=60)
     said = does("run", command="uptime | wc -l")
     assert all(f"[{name}]" in said for name in serving)
     assert f"[{out}]" not in said
