@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
+from localcloud import backends
 from localcloud.balancer.targets import CheckResult, TargetHealth, code_matches
+from localcloud.balancer.view import routable
 from tests.localcloud.conftest import Cloud, eventually
 
 PASS = CheckResult(True)
@@ -62,6 +64,28 @@ def test_targets_of_a_group_without_a_balancer_are_unused(cloud: Cloud) -> None:
     elb.deregister_targets(TargetGroupArn=group, Targets=[{"Id": instance_id}])
     elb.deregister_targets(TargetGroupArn=group, Targets=[{"Id": instance_id}])
     assert not elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+
+
+def test_a_terminated_instance_is_not_drained_and_gets_requests_until_its_checks_have_failed(cloud: Cloud) -> None:
+    ec2, elb = cloud.client("ec2"), cloud.client("elbv2")
+    subnets = [one["SubnetId"] for one in ec2.describe_subnets()["Subnets"][:2]]
+    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    group = elb.create_target_group(Name="g", Protocol="HTTP", Port=80, VpcId=vpc)["TargetGroups"][0]["TargetGroupArn"]
+    balancer = elb.create_load_balancer(Name="service", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
+    forward = [{"Type": "forward", "TargetGroupArn": group}]
+    elb.create_listener(LoadBalancerArn=balancer, Protocol="HTTP", Port=80, DefaultActions=forward)
+    reply = ec2.run_instances(ImageId=cloud.base_image, InstanceType="t3.large", MinCount=1, MaxCount=1)
+    instance_id = reply["Instances"][0]["InstanceId"]
+    elb.register_targets(TargetGroupArn=group, Targets=[{"Id": instance_id}])
+
+    def states() -> list[str]:
+        described = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+        return [one["TargetHealth"]["State"] for one in described]
+
+    eventually(lambda: states() == ["healthy"])
+    ec2.terminate_instances(InstanceIds=[instance_id])
+    assert states() == ["unused"]
+    assert routable(backends.elbv2().target_groups[group]) == [instance_id]  # the next check is half a minute away
 
 
 def test_a_balancer_has_all_attributes_and_heeds_deletion_protection(cloud: Cloud) -> None:
