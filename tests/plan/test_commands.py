@@ -190,7 +190,7 @@ def test_a_deployment_stops_at_a_plan_that_violates_a_guard_rail(tmp_path: Path)
     for path, text in {
         scripts / "plan": "exit 4",
         scripts / "release": f"touch {done}",
-        scripts / "with-environment": f"touch {done}",
+        scripts / "converge": f"touch {done}",
         tmp_path / ".venv/bin/python": "exit 0",  # the plan is as it was reviewed
     }.items():
         path.parent.mkdir(parents=True, exist_ok=True)
