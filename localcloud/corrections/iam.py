@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
-from moto.iam.exceptions import DeleteConflictException
+from moto.iam.exceptions import DeleteConflictException, NotFoundException
 from moto.iam.models import IAMBackend
 from moto.iam.responses import IamResponse
 
@@ -20,19 +21,8 @@ def bounded_by(backend: Any, arn: str) -> list[Any]:
 
 
 def apply(consistency: Consistency) -> None:
-    """Note when roles and instance profiles are made; correct DeletePolicy and ListEntitiesForPolicy."""
-
-    @correction(IAMBackend, "create_role")
-    def create_role(original: Any, self: Any, role_name: str, *args: Any, **kwargs: Any) -> Any:
-        role = original(self, role_name, *args, **kwargs)
-        consistency.made(("role", role_name))
-        return role
-
-    @correction(IAMBackend, "create_instance_profile")
-    def create_instance_profile(original: Any, self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
-        profile = original(self, name, *args, **kwargs)
-        consistency.made(("instance profile", name))
-        return profile
+    """Let others know late what is made; correct DeletePolicy and ListEntitiesForPolicy."""
+    _lag_behind(consistency)
 
     @correction(IAMBackend, "delete_policy")
     def refuse_what_is_needed(original: Any, self: Any, policy_arn: str) -> None:
@@ -61,3 +51,40 @@ def apply(consistency: Consistency) -> None:
             listed = answer.result["PolicyRoles"]
             listed += [one for one in bounded_by(self.backend, self._get_param("PolicyArn")) if one not in listed]
         return answer
+
+
+def _lag_behind(consistency: Consistency) -> None:
+    def refuse_new(arn: str | None) -> None:
+        # https://docs.aws.amazon.com/IAM/latest/APIReference/API_AttachRolePolicy.html and API_CreateRole.html, NoSuchEntity
+        if consistency.is_new(("policy", arn)):
+            raise NotFoundException(f"Policy {arn} does not exist or is not attachable.")
+
+    @correction(IAMBackend, "create_policy")
+    def create_policy(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
+        policy = original(self, *args, **kwargs)
+        consistency.made(("policy", policy.arn))
+        return policy
+
+    @correction(IAMBackend, "attach_role_policy")
+    def attach_role_policy(original: Any, self: Any, policy_arn: str, role_name: str) -> None:
+        refuse_new(policy_arn)
+        original(self, policy_arn, role_name)
+
+    @correction(IAMBackend, "put_role_permissions_boundary")
+    def put_role_permissions_boundary(original: Any, self: Any, role_name: str, permissions_boundary: str) -> None:
+        refuse_new(permissions_boundary)
+        original(self, role_name, permissions_boundary)
+
+    @correction(IAMBackend, "create_role")
+    def create_role(original: Any, self: Any, role_name: str, *args: Any, **more: Any) -> Any:
+        given = inspect.signature(original).bind(self, role_name, *args, **more).arguments
+        refuse_new(given["permissions_boundary"])
+        role = original(self, role_name, *args, **more)
+        consistency.made(("role", role_name))
+        return role
+
+    @correction(IAMBackend, "create_instance_profile")
+    def create_instance_profile(original: Any, self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+        profile = original(self, name, *args, **kwargs)
+        consistency.made(("instance profile", name))
+        return profile

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
+from ansible.module_utils.propagation import once_known
 from ansible.module_utils.state import (
     canonical_policy,
     differences,
@@ -18,18 +20,13 @@ from ansible.module_utils.state import (
     tags_to_dict,
     tags_to_list,
 )
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
 # How long a session may last, in seconds, where IAM says nothing.
 SESSION_SECONDS = 3600
 # A new role takes a few seconds until every part of IAM knows it.
 PATIENCE = {"Delay": 1, "MaxAttempts": 60}
-
-
-# Nor is a new policy known everywhere at once: "Changes that I make are not always immediately visible", IAM user guide.
-_once_it_is_known = AWSRetry.jittered_backoff(
-    retries=8, delay=1, max_delay=10, catch_extra_error_codes=["NoSuchEntity"]
-)
+# What IAM says of a policy that it has just made, where a role shall have it.
+NEW_POLICY = "NoSuchEntity"
 
 
 def wanted_role(role: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,7 +77,8 @@ def apply_role(
     name = role["name"]
     boundary = {"PermissionsBoundary": wanted["permissions_boundary"]} if wanted["permissions_boundary"] else {}
     if found is None:
-        client.create_role(
+        create = partial(
+            client.create_role,
             RoleName=name,
             Description=wanted["description"],
             AssumeRolePolicyDocument=json.dumps(role["trust"]),
@@ -88,6 +86,7 @@ def apply_role(
             Tags=tags_to_list(wanted["tags"]),
             **boundary,
         )
+        once_known(create, NEW_POLICY)
         client.get_waiter("role_exists").wait(RoleName=name, WaiterConfig=PATIENCE)
         found = dict(wanted) | {"managed_policies": [], "inline_policies": {}}
     fields = differences(wanted, found)
@@ -99,12 +98,11 @@ def apply_role(
         client.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(role["trust"]))
     if "permissions_boundary" in fields:
         if boundary:
-            client.put_role_permissions_boundary(RoleName=name, **boundary)
+            once_known(partial(client.put_role_permissions_boundary, RoleName=name, **boundary), NEW_POLICY)
         else:
             client.delete_role_permissions_boundary(RoleName=name)
     for arn in sorted(set(wanted["managed_policies"]) - set(found["managed_policies"])):
-        attach = _once_it_is_known(client.attach_role_policy)
-        attach(RoleName=name, PolicyArn=arn)
+        once_known(partial(client.attach_role_policy, RoleName=name, PolicyArn=arn), NEW_POLICY)
     for arn in sorted(set(found["managed_policies"]) - set(wanted["managed_policies"])):
         client.detach_role_policy(RoleName=name, PolicyArn=arn)
     for policy in differences(wanted["inline_policies"], found["inline_policies"]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.retries.standard import ExponentialBackoff
 
-from tests.plan.world import NAME, TAGS, World, make  # isort: skip - makes the project's module_utils importable
+from tests.plan.world import NAME, TAGS, World, make, policy  # isort: skip - makes the project's module_utils importable
 
 from ansible.module_utils import network_client, owned_resources, propagation
 
@@ -39,16 +40,33 @@ def slow(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     account.consistency.delay = 0.0
 
 
+def new_policy(world: World, name: str) -> str:
+    document = json.dumps(policy("Read", "s3:GetObject", "*"))
+    arn: str = world.client("iam").create_policy(PolicyName=name, PolicyDocument=document)["Policy"]["Arn"]
+    return arn
+
+
 @pytest.mark.usefixtures("slow")
 def test_everything_is_made_at_once_and_nothing_twice(world: World) -> None:
+    # In another order than the playbooks', for the network takes longer than a policy until it is known.
+    world.parameters = {"iam_roles": world.parameters.pop("iam_roles")} | world.parameters
+    (role,) = world.parameters["iam_roles"]["roles"]
+    role["permissions_boundary"] = new_policy(world, "boundary")
     world.apply()
     assert world.results["launch_template"]["latest_version"] == 1
     assert world.claimed["launch template"] == {world.results["launch_template"]["template"]["launch_template_id"]}
     time.sleep(DELAY)
     assert world.plan() == []
 
+    everything = dict(world.parameters)
+    world.parameters = {"iam_roles": everything["iam_roles"]}
+    role["managed_policies"] = [new_policy(world, "own")]
+    assert world.apply()
+    role["permissions_boundary"] = new_policy(world, "other")
+    assert world.apply()
+
     # What rolls out goes by this number.
-    world.parameters = {"launch_template": world.parameters["launch_template"] | {"instance_type": "c6i.large"}}
+    world.parameters = {"launch_template": everything["launch_template"] | {"instance_type": "c6i.large"}}
     world.apply()
     assert world.results["launch_template"]["latest_version"] == 2
     (template,) = world.client("ec2").describe_launch_templates()["LaunchTemplates"]

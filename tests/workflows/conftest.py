@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 import pytest
+import urllib3
 import yaml
 
 from localcloud import settings as constants
@@ -157,6 +158,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     account.schedules.close()
     try:
         endpoint = f"http://127.0.0.1:{account.open()}"
+        urllib3.request(
+            "POST", f"{endpoint}/moto-api/reset", timeout=30
+        )  # of what other tests of this process have made
         names = directory / "names.json"
         write = {"content": "{{ names | to_json }}", "dest": str(names), "mode": "0644"}
         rest = [{"ansible.builtin.import_role": {"name": "identity"}}, {"ansible.builtin.copy": write}]
