@@ -44,7 +44,7 @@ status: ## Show the rehearsal's hosts, targets and address
 
 .PHONY: apply
 apply: setup ## Converge ENV to what the inventory says
-	@$(PLAYBOOK) playbooks/site.yml
+	@scripts/converge "$$ENV" site
 
 .PHONY: plan
 plan: setup ## Say what apply would change in ENV, field by field, and which guard rails it violates (DETAILED=1: status 2 if anything)

@@ -246,6 +246,30 @@ def drift(environment: str, repository: str) -> None:
 
 @main.command()
 @_environment
+def running(environment: str) -> None:
+    """Say what ENV has that is paid for by the hour, and how it goes away; nothing where there is nothing, or nobody may look.
+
+    For the end of a run that failed: what it failed of has been said, and is not said again.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from gitops.prices import read_prices, read_usage
+    from gitops.running import found, text
+    from release.environment import ask_inventory
+    from release.errors import ReleaseError
+
+    try:
+        _, said = ask_inventory(environment)
+        resources = found(said["region"], said["tags"])
+        usage, prices = read_usage(environment), read_prices()
+    except (GitOpsError, ReleaseError, BotoCoreError, ClientError):
+        return
+    for line in text(environment, resources, said["region"], prices, usage):
+        click.echo(line)
+
+
+@main.command()
+@_environment
 @click.option("--seconds", default=300.0, help="Patience until the first answer.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @_reports_errors

@@ -225,6 +225,22 @@ def _address(resource: str, _: str, __: Fields, place: Place) -> Iterator[Item]:
     yield _line(resource, "network", "public address", place.usage.hours * place.prices.network.address_hour)
 
 
+def _instance(resource: str, _: str, fields: Fields, place: Place) -> Iterator[Item]:
+    kind, prices = fields["instance_type"], place.prices.instances
+    if kind not in prices:
+        yield Gap(resource, f"no price known for {kind} in {place.region}")
+        return
+    price = prices[kind] * place.usage.hours
+    if fields["spot"]:
+        yield _line(resource, "instances", f"{kind} Spot", price * (1 - place.usage.spot_discount))
+    else:
+        yield _line(resource, "instances", f"{kind} On-Demand", price)
+
+
+def _single_volume(resource: str, name: str, fields: Fields, place: Place) -> Iterator[Item]:
+    yield from _volume(resource, name, fields, (1, 1), place)
+
+
 def _alarm(resource: str, _: str, fields: Fields, place: Place) -> Iterator[Item]:
     prices = place.prices.cloudwatch
     fast = fields["period"] < FAST_SECONDS
@@ -256,6 +272,8 @@ PRICED: dict[str, Callable[[str, str, Fields, Place], Iterator[Item]]] = {
     "load balancer": _load_balancer,
     "NAT gateway": _nat_gateway,
     "address": _address,
+    "instance": _instance,
+    "volume": _single_volume,
     "alarm": _alarm,
     "log group": _log_group,
     "bucket": _bucket,

@@ -91,11 +91,11 @@ def known(root: Path = ROOT) -> list[str]:
     return sorted(path.parent.name for path in (root / "inventories").glob("*/hosts.yml"))
 
 
-def read_environment(name: str, root: Path = ROOT) -> Environment:
-    """Read an environment, and see that the credentials belong to it.
+def ask_inventory(name: str, root: Path = ROOT) -> tuple[str, dict[str, Any]]:
+    """Return the account of the credentials and what the inventory says, after a look at whether they belong together.
 
     Raises:
-        ReleaseError: no such environment, no credentials, another account, no key, or the inventory cannot be read.
+        ReleaseError: no such environment, no credentials, another account, or the inventory cannot be read.
     """
     if name not in known(root):
         raise ReleaseError(f"there is no environment '{name}'; choose one of: {', '.join(known(root))}")
@@ -106,6 +106,16 @@ def read_environment(name: str, root: Path = ROOT) -> Environment:
             f"these credentials belong to account {account}, but {name} is in account {said['expected_account']}; use that "
             "account's credentials"
         )
+    return account, said
+
+
+def read_environment(name: str, root: Path = ROOT) -> Environment:
+    """Read an environment, and see that the credentials belong to it.
+
+    Raises:
+        ReleaseError: no such environment, no credentials, another account, no key, or the inventory cannot be read.
+    """
+    account, said = ask_inventory(name, root)
     if not said["public_key"].strip():
         raise ReleaseError(
             f"model_public_key is empty in inventories/{name}: releases are signed, so write the text of the public key there "

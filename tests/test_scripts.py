@@ -126,6 +126,21 @@ def test_unit_tests_pass_when_both_lanes_do_and_the_closing_lines_name_what_fail
     assert closing.count("===") >= 3
 
 
+@pytest.mark.parametrize(
+    ("environment", "status", "looked"),
+    [("dev", 0, ""), ("dev", 4, "-m gitops running --env dev\n"), ("local", 4, "")],
+)
+def test_only_a_run_that_failed_in_aws_ends_with_what_costs_money(clone, environment, status, looked):
+    (clone / "inventories/dev").mkdir()
+    (clone / ".localcloud").mkdir()
+    (clone / ".localcloud/env").write_text("")
+    stand_in(clone, "ansible-playbook", f'echo "$@"; exit {status}')
+    path = stand_in(clone, "python", 'echo "$@"; exit 1')
+    done = run(clone, "scripts/converge", environment, "site", "--check", **path)
+    assert (done.returncode, done.stderr) == (status, looked)
+    assert done.stdout == f"-i inventories/{environment} playbooks/site.yml --check\n"
+
+
 @pytest.fixture
 def operations(clone):
     """The clone with an environment on AWS and the operations there are."""

@@ -162,7 +162,7 @@ def _budgets(client: OfAccount, tags: Tags) -> Iterator[str]:
     for page in client.budgets.get_paginator("describe_budgets").paginate(AccountId=client.account):
         for budget in page.get("Budgets", []):
             name = budget["BudgetName"]
-            arn = f"arn:aws:budgets::{client.account}:budget/{name}"
+            arn = f"arn:{client.budgets.meta.partition}:budgets::{client.account}:budget/{name}"
             read = functools.partial(client.budgets.list_tags_for_resource, ResourceARN=arn)
             if carries(unless_gone(read, {}).get("ResourceTags", []), tags):
                 yield name

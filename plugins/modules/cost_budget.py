@@ -92,9 +92,9 @@ managed:
 """
 
 
-def arn_of(of_budget: dict[str, str]) -> str:
+def arn_of(client: Any, of_budget: dict[str, str]) -> str:
     """Returns the ARN, by which calls that are about tags know a budget."""
-    return f"arn:aws:budgets::{of_budget['AccountId']}:budget/{of_budget['BudgetName']}"
+    return f"arn:{client.meta.partition}:budgets::{of_budget['AccountId']}:budget/{of_budget['BudgetName']}"
 
 
 def describe(client: Any, of_budget: dict[str, str]) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
@@ -112,7 +112,7 @@ def describe(client: Any, of_budget: dict[str, str]) -> tuple[dict[str, Any], li
         asked = of_budget | {"Notification": identity(item)}
         pages = client.get_paginator("describe_subscribers_for_notification").paginate(**asked)
         item["Subscribers"] = [one["Address"] for page in pages for one in page.get("Subscribers", [])]
-    tags = client.list_tags_for_resource(ResourceARN=arn_of(of_budget)).get("ResourceTags", [])
+    tags = client.list_tags_for_resource(ResourceARN=arn_of(client, of_budget)).get("ResourceTags", [])
     return budget | {"Tags": tags}, notifications
 
 
@@ -139,7 +139,7 @@ def apply(
                     **of_budget, Notification=notification_request(key), Subscribers=subscribers_request(after[key])
                 )
     if "tags" in fields:
-        arn = arn_of(of_budget)
+        arn = arn_of(client, of_budget)
         added, gone = tag_changes(wanted["tags"], found["tags"])
         if added:
             client.tag_resource(ResourceARN=arn, ResourceTags=tags_to_list(added))

@@ -99,6 +99,11 @@ def test_a_group_without_targets_answers_503(tmp_path: Path) -> None:
     assert "return status 503" in render(full(tmp_path)).partition("backend two")[2]
 
 
+def test_a_target_has_ten_seconds_to_take_a_connection(cloud: Cloud) -> None:
+    # User guide, "Troubleshoot your Application Load Balancers", HTTP 504: "the connection timeout expired (10 seconds)".
+    assert "  timeout connect 10s" in render(balancer_view.describe(cloud.account.settings)).splitlines()
+
+
 @pytest.mark.parametrize(("pattern", "regex"), [("/a*", r"^/a.*$"), ("/a?.png", r"^/a.\.png$"), ("/x+y", r"^/x\+y$")])
 def test_awss_wildcards_become_regular_expressions(pattern: str, regex: str) -> None:
     assert glob_to_regex(pattern) == regex

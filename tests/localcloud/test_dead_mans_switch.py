@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from moto.cloudwatch.models import MetricDatum
 
+from localcloud.settings import Settings
 from localcloud.telemetry.alarm_evaluation import Condition, evaluate, evaluation_range, range_length
 from localcloud.telemetry.alarm_source import Source
 from localcloud.telemetry.alarms import datapoints
@@ -73,6 +74,12 @@ def test_a_filled_metric_rings_within_two_periods_more_than_it_is_asked_for(peri
 @pytest.mark.parametrize("extra", [2, 5, 9])
 def test_a_metric_with_gaps_rings_when_the_whole_range_is_empty(extra: int) -> None:
     assert silence(5, extra, delay=0, sent=1, looked=0, fill=None)[0] > (5 + extra) * MINUTE
+
+
+def test_where_nobody_says_how_far_the_local_cloud_looks_back_as_far_as_people_have_seen() -> None:
+    # https://stackoverflow.com/questions/64045238: an alarm on one period of a minute rang four to nine minutes late.
+    extra = Settings.from_environment({}).alarm_extra_periods
+    assert 4 * MINUTE < silence(1, extra, delay=0, sent=59, looked=0, fill=None)[0] < 9 * MINUTE
 
 
 def test_a_range_with_no_point_at_all_is_not_filled() -> None:

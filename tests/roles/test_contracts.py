@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import jinja2
 import pytest
 import yaml
@@ -189,12 +190,27 @@ def test_what_is_current_stays_and_what_nobody_needs_goes(environment: str) -> N
     assert [rule["noncurrent_days"] for id_, rule in rules["releases"].items() if lock.startswith(id_)] == [1]
 
 
+def test_arns_begin_with_the_partition_of_the_region() -> None:
+    expression = jinja2.Template(read(ROOT / "playbooks/group_vars/all.yml")["aws_partition"])
+    known = botocore.session.get_session()
+    for partition in ("aws", "aws-cn", "aws-us-gov"):
+        regions = known.get_available_regions("ec2", partition)
+        assert {expression.render(aws_region=region) for region in regions} == {partition}
+    files = [path for path in (ROOT / "roles").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    files += [*(ROOT / "playbooks").rglob("*.yml"), *(ROOT / "plugins").rglob("*.py")]
+    for path in files:
+        code = re.sub(r'^EXAMPLES = r""".*?^"""', "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+        assert "arn:aws:" not in code, path
+
+
 def test_balancers_may_write_logs_on_no_condition_that_aws_does_not_name() -> None:
     # "Enable access logs for your Application Load Balancer", step 2: the policy has none. Where a balancer does not send
     # the key that a condition asks for, nothing is written. The account is in the path already.
     template = jinja2.Template((ROOT / "roles/buckets/templates/policy.json.j2").read_text())
     bucket = {"name": "logs", "balancer_logs": True}
-    logs, *_ = yaml.safe_load(template.render(item=bucket, buckets_account_id="123456789012"))["Statement"]
+    logs, *_ = yaml.safe_load(template.render(item=bucket, buckets_account_id="123456789012", buckets_partition="aws"))[
+        "Statement"
+    ]
     assert logs == {
         "Sid": "BalancerLogs",
         "Effect": "Allow",

@@ -13,6 +13,8 @@ from typing import Any
 import boto3
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 from moto.ec2.models import ec2_backends
 from moto.server import ThreadedMotoServer
 
@@ -126,12 +128,6 @@ def keep(name: str, value: str) -> dict[str, Any]:
     return {"ansible.builtin.set_fact": {"seen": "{{ seen | combine({" + repr(name) + ": " + value + "}) }}"}}
 
 
-def look(name: str, variables: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the tasks that keep what the digest is with other variables."""
-    content = {"name": "machine_image", "tasks_from": "content", "rolespec_validate": False}
-    return [{"ansible.builtin.include_role": content, "vars": variables}, keep(name, "__machine_image_digest")]
-
-
 @pytest.fixture(scope="module")
 def controller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controller]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -148,7 +144,10 @@ def controller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controller]
 
 @pytest.fixture(scope="module")
 def planned(controller: Controller) -> dict[str, Any]:
-    """What a plan finds: the `digest`, and the `options` that it is made of, those without a trace among them, by role."""
+    """What a plan finds: the `digest`, and the `options` that it is made of, those without a trace among them, by role.
+
+    `base` and `files` are what else it is made of.
+    """
     everything = {"role_options": {"roles": "{{ __machine_image_roles }}"}, "register": "every"}
     return controller.play(
         [
@@ -156,18 +155,46 @@ def planned(controller: Controller) -> dict[str, Any]:
             {**everything, "role_options": {"roles": "{{ __machine_image_read.options | list }}"}},
             keep("options", "every.options"),
             keep("digest", "machine_image_result.content_digest"),
+            keep("base", "machine_image_result.base_image_id"),
+            keep("files", "__machine_image_found.files"),
         ],
         "--check",
     )
 
 
 @pytest.fixture(scope="module")
-def digests(controller: Controller, planned: dict[str, Any]) -> dict[str, str]:
-    """The digest with each option changed, by its name; with none changed, of a run that is no plan, it is `""`."""
+def seen(controller: Controller, planned: dict[str, Any]) -> dict[str, Any]:
+    """What the role reads with each option changed, by its name, in one run that is no plan; `""` is the digest with none."""
     changed = {name: value for options in planned["options"].values() for name, value in options.items()}
-    tasks = [look(name, {name: other_than(value)}) for name, value in changed.items()]
+    read = {"roles": list(planned["options"]), "without": list(WITHOUT_TRACE)}
+    tasks = [
+        {"role_options": read, "vars": {name: other_than(value)}, "register": f"read_{number}"}
+        for number, (name, value) in enumerate(changed.items())
+    ]
+    found = {name: f"{{{{ read_{number}.options }}}}" for number, name in enumerate(changed)}
     facts = {"unrelated": "fact", "ansible_facts": {"hostname": "elsewhere"}}
-    return controller.play([task for group in [look("", facts), *tasks] for task in group], "-e", "another=variable")
+    content = {"name": "machine_image", "tasks_from": "content", "rolespec_validate": False}
+    return controller.play(
+        [
+            {"ansible.builtin.include_role": content, "vars": facts},
+            *tasks,
+            {"ansible.builtin.set_fact": {"seen": found | {"": "{{ __machine_image_digest }}"}}},
+        ],
+        *("-e", "another=variable"),
+    )
+
+
+def digest_of(options: dict[str, Any], planned: dict[str, Any]) -> str:
+    """Return what the role's own expression makes of options."""
+    tasks = DataLoader().load_from_file(str(ROOT / "roles/machine_image/tasks/content.yml"), trusted_as_template=True)
+    (expression,) = (fact["__machine_image_digest"] for task in tasks if (fact := task.get("ansible.builtin.set_fact")))
+    variables = {
+        "role_path": str(ROOT / "roles/machine_image"),
+        "__machine_image_base": {"image_id": planned["base"]},
+        "__machine_image_found": {"files": planned["files"]},
+        "__machine_image_read": {"options": options},
+    }
+    return str(Templar(loader=DataLoader(), variables=variables).template(expression))
 
 
 def test_every_option_of_the_roles_of_a_host_is_looked_at(planned: dict[str, Any]) -> None:
@@ -185,17 +212,18 @@ def test_what_the_playbooks_give_the_roles_is_what_the_digest_is_made_of(planned
 
 
 def test_each_option_changes_the_digest_but_those_that_leave_no_trace(
-    planned: dict[str, Any], digests: dict[str, str]
+    planned: dict[str, Any], seen: dict[str, Any]
 ) -> None:
-    unchanged = {name for name, digest in digests.items() if name and digest == planned["digest"]}
+    digests = {name: digest_of(options, planned) for name, options in seen.items() if name}
+    unchanged = {name for name, digest in digests.items() if digest == planned["digest"]}
     assert unchanged == set(WITHOUT_TRACE)
     assert unchanged < set(digests)
 
 
 def test_the_digest_is_the_same_in_a_plan_and_in_a_run_whatever_else_is_known(
-    planned: dict[str, Any], digests: dict[str, str]
+    planned: dict[str, Any], seen: dict[str, Any]
 ) -> None:
-    assert digests[""] == planned["digest"]
+    assert seen[""] == planned["digest"]
 
 
 @pytest.mark.parametrize("option", WITHOUT_TRACE)

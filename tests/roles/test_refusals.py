@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.roles.controllers import environment_of
 
 ROOT = Path(__file__).parents[2]
 PLAY = """
-- hosts: localhost
+- hosts: {hosts}
   gather_facts: false
   tasks:
     - name: Refuse misspelt variables
       known_variables:
-    - ansible.builtin.import_role:
+    - ansible.builtin.{how}:
         name: {role}
 """
 NETWORK = """
 vpc_name: x
 vpc_cidr: 10.0.0.0/16
+vpc_partition: aws
 vpc_region: us-east-1
 vpc_account_id: "123456789012"
 vpc_public_subnets: [{zone: us-east-1a, cidr: 10.0.1.0/24}, {zone: us-east-1b, cidr: 10.0.2.0/24}]
@@ -64,64 +68,91 @@ def play(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize(
-    ("role", "variables", "message"),
-    [
-        pytest.param("vpc", NETWORK + "vpc_nat_per_zoen: true", "write vpc_nat_per_zone", id="misspelt"),
-        pytest.param("vpc", NETWORK + "vpc_nat_per_zone: [1]", "unable to convert to bool", id="wrong type"),
-        pytest.param(
-            "vpc",
-            NETWORK.replace("us-east-1b", "us-east-1a"),
-            "must name at least two zones, each once",
-            id="one zone",
-        ),
-        pytest.param(
-            "vpc",
-            NETWORK + "vpc_flow_log_retention_days: 8",
-            "value of vpc_flow_log_retention_days must be one of",
-            id="choice",
-        ),
-        pytest.param(
-            "autoscaling_group", GROUP + "autoscaling_group_min_size: 1", "must be at least 2", id="single host"
-        ),
-        pytest.param(
-            "autoscaling_group", GROUP + "autoscaling_group_max_size: 1", "found min 2, max 1", id="min above max"
-        ),
-        pytest.param(
-            "autoscaling_group",
-            GROUP + "autoscaling_group_terminate_hook_timeout: 60",
-            "autoscaling_group_terminate_hook_timeout (60) before the 99 seconds of the deregistration delay",
-            id="hook that ends before the drain",
-        ),
-        pytest.param(
-            "load_balancer",
-            BALANCER + "load_balancer_certificate_arn: arn\nload_balancer_request_seconds: 90",
-            "load_balancer_deregistration_delay is 60 seconds, but a request may take 90",
-            id="drain that ends before a request",
-        ),
-        pytest.param(
-            "load_balancer",
-            BALANCER + "load_balancer_certificate_arn: arn\nload_balancer_health_check_interval: 10",
-            "goes on serving for 24 seconds, but the balancer may send it requests for 34",
-            id="drain that ends before the balancer notices",
-        ),
-        pytest.param("load_balancer", BALANCER, "The balancer needs a certificate", id="no certificate"),
-        pytest.param("alarms", "alarms_topic_arns: []", "missing required arguments: alarms_list", id="missing"),
-    ],
-)
-def test_wrong_variables_are_refused(tmp_path: Path, role: str, variables: str, message: str) -> None:
-    (tmp_path / "play.yml").write_text(PLAY.format(role=role))
-    (tmp_path / "variables.yml").write_text(variables)
-    (tmp_path / "hosts.yml").write_text("all: {hosts: {localhost: {ansible_connection: local}}}")
-    run = play(tmp_path, "-i", "hosts.yml", "-e", "@variables.yml")
-    assert run.returncode != 0
-    assert message in " ".join(run.stdout.split()), run.stdout
-    assert "changed=0" in run.stdout
+# Each is a host of its own, whose variables are what a person has written: the role, they, and what the refusal says.
+CASES = {
+    "misspelt": (
+        "vpc",
+        NETWORK + "vpc_nat_per_zoen: true",
+        "write vpc_nat_per_zone",
+    ),
+    "wrong type": (
+        "vpc",
+        NETWORK + "vpc_nat_per_zone: [1]",
+        "unable to convert to bool",
+    ),
+    "one zone": (
+        "vpc",
+        NETWORK.replace("us-east-1b", "us-east-1a"),
+        "must name at least two zones, each once",
+    ),
+    "choice": (
+        "vpc",
+        NETWORK + "vpc_flow_log_retention_days: 8",
+        "value of vpc_flow_log_retention_days must be one of",
+    ),
+    "single host": (
+        "autoscaling_group",
+        GROUP + "autoscaling_group_min_size: 1",
+        "must be at least 2",
+    ),
+    "min above max": (
+        "autoscaling_group",
+        GROUP + "autoscaling_group_max_size: 1",
+        "found min 2, max 1",
+    ),
+    "hook that ends before the drain": (
+        "autoscaling_group",
+        GROUP + "autoscaling_group_terminate_hook_timeout: 60",
+        "autoscaling_group_terminate_hook_timeout (60) before the 99 seconds of the deregistration delay",
+    ),
+    "drain that ends before a request": (
+        "load_balancer",
+        BALANCER + "load_balancer_certificate_arn: arn\nload_balancer_request_seconds: 90",
+        "load_balancer_deregistration_delay is 60 seconds, but a request may take 90",
+    ),
+    "drain that ends before the balancer notices": (
+        "load_balancer",
+        BALANCER + "load_balancer_certificate_arn: arn\nload_balancer_health_check_interval: 10",
+        "goes on serving for 24 seconds, but the balancer may send it requests for 34",
+    ),
+    "no certificate": (
+        "load_balancer",
+        BALANCER,
+        "The balancer needs a certificate",
+    ),
+    "missing": (
+        "alarms",
+        "alarms_topic_arns: []",
+        "missing required arguments: alarms_list",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What is said to each of them, in one run."""
+    directory = tmp_path_factory.mktemp("refusals")
+    hosts = {
+        name.replace(" ", "-"): {"role": role, "ansible_connection": "local", **yaml.safe_load(variables)}
+        for name, (role, variables, _) in CASES.items()
+    }
+    (directory / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts}}))
+    (directory / "play.yml").write_text(PLAY.format(hosts="all", how="include_role", role='"{{ role }}"'))
+    ran = play(directory, "-i", "hosts.yml")
+    assert ran.returncode != 0
+    assert ran.stdout.count("changed=0") == len(hosts), ran.stdout
+    return dict(re.findall(r"^fatal: \[(.*?)\]: FAILED! => (.*)$", ran.stdout, re.M))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_wrong_variables_are_refused(refusals: dict[str, str], name: str) -> None:
+    *_, message = CASES[name]
+    assert message in " ".join(refusals[name.replace(" ", "-")].split())
 
 
 def test_an_inventory_cannot_set_what_the_playbooks_decide(tmp_path: Path) -> None:
     for file, text in {
-        "play.yml": PLAY.format(role="vpc"),
+        "play.yml": PLAY.format(hosts="localhost", how="import_role", role="vpc"),
         "group_vars/all.yml": "service_port: 8080",
         "inventory/hosts.yml": "all: {hosts: {localhost: {ansible_connection: local}}}",
         "inventory/group_vars/all/main.yml": "service_port: 80",

@@ -14,6 +14,8 @@ from tests.roles.inventory_values import ENVIRONMENTS, ROOT, Values, assertions
 ON_AWS = [environment for environment in ENVIRONMENTS if environment != "local"]
 # Seconds. AWS documents none of them: how late people have seen Auto Scaling act on an alarm, and custom metrics arrive.
 NOTICING, ARRIVAL = 60, 120
+# For one task on a host over Session Manager: ansible-collections/community.aws#1853.
+TASK = 10
 # CloudWatch looks at an alarm once a minute; the local cloud's minute is its telemetry period.
 MINUTE = dict.fromkeys(ON_AWS, 60) | {"local": 10}
 
@@ -118,6 +120,17 @@ def test_there_is_time_for_the_second_look(values: Values, environment: str) -> 
     # Not for a look that would leave the alarm no time.
     late = Values(environment, __rollout_arrival=time.time() - looks(values, 2), rollout_strategy="rolling")
     assert late["__rollout_time_for_another_look"] is False
+
+
+@pytest.mark.parametrize("environment", ON_AWS)
+def test_a_look_has_time_for_the_tasks_on_each_host(environment: str) -> None:
+    role = ROOT / "roles/rollout/tasks"
+    look, host = (yaml.safe_load((role / f"{name}.yml").read_text()) for name in ("look", "host"))
+    visits = [task for task in look if task.get("ansible.builtin.include_tasks") == "host.yml"]
+    tasks = [task for task in host if "delegate_to" in task]
+    assert visits
+    assert tasks
+    assert Values(environment).number("rollout_evidence_seconds") >= TASK * len(visits) * len(tasks)
 
 
 def test_heartbeats_are_dense_enough_and_a_dead_controllers_lock_is_free_before_its_refresh_goes_back(

@@ -26,6 +26,7 @@ IDENTITY = {
     "identity_releases_bucket": "releases",
     "__identity_keys": "*",
     "__identity_keys_condition": {},
+    "identity_partition": "aws",
     "identity_region": "us-east-1",
     "identity_account_id": "123456789012",
     "identity_autoscaling_groups": [],
