@@ -124,7 +124,6 @@ def create(ec2: Any, vpc_id: str, name: str, wanted: dict[str, Any]) -> dict[str
     answer = ec2.create_security_group(
         GroupName=name, Description=wanted["description"], VpcId=vpc_id, TagSpecifications=tags
     )
-    ec2.get_waiter("security_group_exists").wait(GroupIds=[answer["GroupId"]], WaiterConfig=SOON)
     made = {"GroupId": answer["GroupId"], "GroupName": name, "Description": wanted["description"]}
     return made | NEW_RULES | {"Tags": tags_to_list(wanted["tags"])}
 
@@ -182,7 +181,11 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
         if fields:
             differing.append(name)
     if not module.check_mode and differing:
-        described |= {name: create(ec2, vpc_id, name, wanted[name]) for name in differing if name not in described}
+        made = {name: create(ec2, vpc_id, name, wanted[name]) for name in differing if name not in described}
+        if made:
+            new = [group["GroupId"] for group in made.values()]
+            ec2.get_waiter("security_group_exists").wait(GroupIds=new, WaiterConfig=SOON)
+        described |= made
         ids = {name: group["GroupId"] for name, group in described.items()}
         for name in differing:
             correct(ec2, described[name], wanted[name], ids)
