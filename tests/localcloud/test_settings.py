@@ -45,6 +45,12 @@ def test_the_pace_of_telemetry_comes_from_the_environment() -> None:
     assert (settings.telemetry_period, settings.scale_in_datapoints) == (60, 3)
 
 
+def test_the_nodes_of_a_balancer_take_their_time_unless_somebody_takes_it_from_them() -> None:
+    # kubernetes-sigs/aws-load-balancer-controller#1064: a target gets requests for some seconds after it was deregistered.
+    assert Settings.from_environment({}).routing_delay > 0
+    assert Settings.from_environment({"LOCALCLOUD_ROUTING_DELAY": "0"}).routing_delay == 0
+
+
 def test_what_aws_does_not_tell_of_alarms_comes_from_the_environment() -> None:
     asked = {
         "LOCALCLOUD_TELEMETRY_PERIOD": "10",
