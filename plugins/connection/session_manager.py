@@ -126,6 +126,7 @@ START_SECONDS = 30
 SILENT_SECONDS = 45
 # A session that is over need not be ended, nor can one that is cut off be.
 OVER = {"ValidationException", "DoesNotExistException"}
+AWS_ERRORS = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
 
 display = Display()
 
@@ -155,7 +156,7 @@ class Session(SSMSessionManager):
 
     def _say_something(self) -> None:
         self.stdin_write(b"\n")  # an empty line for the shell, whose turn comes after the command
-        with contextlib.suppress(botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
+        with contextlib.suppress(*AWS_ERRORS):
             if self._client.get_connection_status(Target=self.instance_id)["Status"] != "connected":
                 raise AnsibleConnectionFailure(f"{self.instance_id} was lost while a command ran on it.")
 
@@ -189,12 +190,13 @@ class Connection(aws_ssm.Connection):
         if self.session_manager is not None:
             return
         executable = self.get_executable()
-        self._init_clients()
+        with self._naming_the_bucket():
+            self._init_clients()
         for attempt in range(self.reconnection_retries + 1):
             try:
                 self._try_to_start(executable)
                 return
-            except (AnsibleConnectionFailure, botocore.exceptions.ClientError, OSError) as error:
+            except (AnsibleConnectionFailure, *AWS_ERRORS, OSError) as error:
                 self.close()
                 failure = f"Session Manager does not enter {self.instance_id}: {error}"
                 # An agent that has just started is not connected for some seconds.
@@ -248,7 +250,8 @@ class Connection(aws_ssm.Connection):
         encryption, _ = generate_encryption_settings(
             self.get_option("bucket_sse_mode"), self.get_option("bucket_sse_kms_key_id")
         )
-        self.s3_client.put_object(Bucket=bucket, Key=key, Body=data, **encryption)
+        with self._naming_the_bucket():
+            self.s3_client.put_object(Bucket=bucket, Key=key, Body=data, **encryption)
         try:
             url = self.s3_manager.get_url("get_object", bucket, key, "GET")
             yield (
@@ -256,7 +259,18 @@ class Connection(aws_ssm.Connection):
                 path,
             )
         finally:
-            self.s3_client.delete_object(Bucket=bucket, Key=key)
+            try:
+                self.s3_client.delete_object(Bucket=bucket, Key=key)
+            except AWS_ERRORS as error:  # the command has run, whatever becomes of this
+                display.warning(f"s3://{bucket}/{key} was left behind: {error}")
+
+    @contextlib.contextmanager
+    def _naming_the_bucket(self) -> Iterator[None]:
+        try:
+            yield
+        except AWS_ERRORS as error:
+            bucket = self.get_option("bucket_name")
+            raise AnsibleConnectionFailure(f"Modules cannot travel to hosts by the bucket {bucket}: {error}") from error
 
     def close(self) -> None:
         """End the session; one that cannot be ended is left to Session Manager, which ends it when nobody says anything."""
@@ -267,7 +281,7 @@ class Connection(aws_ssm.Connection):
             return
         try:
             session.end()
-        except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, OSError) as error:
+        except (*AWS_ERRORS, OSError) as error:
             if _code(error) not in OVER:
                 display.warning(f"A session with {self.instance_id} was not ended: {error}")
 

@@ -94,6 +94,12 @@ def test_a_module_that_cannot_be_fetched_is_not_run(connect: Connect, tmp_path: 
     assert not (tmp_path / "run").exists()
 
 
+def test_a_bucket_that_is_not_there_is_named(cloud: Cloud, connect: Connect) -> None:
+    with pytest.raises(AnsibleConnectionFailure, match="by the bucket pettracker-none:"):
+        connect(bucket_name="pettracker-none").exec_command("true")
+    assert sessions(cloud) == []
+
+
 def test_what_takes_too_long_is_hung_up_and_not_run_again(cloud: Cloud, connect: Connect, tmp_path: Path) -> None:
     connection = connect(ssm_timeout=1, reconnection_retries=3)
     with pytest.raises(AnsibleConnectionFailure, match="did not finish within 1 s"):
@@ -135,7 +141,7 @@ def test_a_host_that_went_down_ends_neither_the_task_nor_the_next_session(cloud:
     connection = connect(ssm_timeout=1)
     # What becomes of the shell and its parent is what becomes of them on a host that goes down.
     with pytest.raises(AnsibleConnectionFailure, match="did not finish"):
-        connection.exec_command("kill -KILL $PPID $$")
+        connection.exec_command("sh -c 'kill -STOP $1; kill -KILL $2 $1' - $PPID $$")
     connection.reset()
     assert connection.exec_command("echo up")[0] == 0
 
