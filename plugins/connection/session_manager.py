@@ -10,13 +10,15 @@ for a hundred kilobytes.
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 import time
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import botocore.exceptions
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.utils.display import Display
 from ansible_collections.amazon.aws.plugins.connection import aws_ssm
 from ansible_collections.amazon.aws.plugins.plugin_utils.ssm.s3clientmanager import generate_encryption_settings
@@ -121,44 +123,62 @@ options:
 
 # Seconds in which a session has to come about.
 START_SECONDS = 30
-# Session Manager ends a session in which nobody says anything, after one minute at the earliest.
+# Session Manager ends a session in which its user types nothing, after one minute at the earliest.
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/session-preferences-timeout.html
 SILENT_SECONDS = 45
 # A session that is over need not be ended, nor can one that is cut off be.
 OVER = {"ValidationException", "DoesNotExistException"}
+HINTS = {
+    "TargetNotConnected": " Its agent may not run (yet), its role lack AmazonSSMManagedInstanceCore, or its subnet a way out."
+}
 AWS_ERRORS = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
 
 display = Display()
 
 
 class Session(SSMSessionManager):
-    """A session; while a command runs in it and is silent, it is kept from being ended for that."""
+    """A session that is kept from being ended while a command runs in it."""
 
     command_timeout = START_SECONDS
+    _asking_is_denied = False
 
-    def poll(self, label: str, cmd: str) -> Iterator[bool]:
-        """Tell, at least once a second, whether there is something to read.
+    def lines(self) -> Iterator[bytes]:
+        """Yield what the terminal says, line by line, until the session ends.
 
         Raises AnsibleConnectionFailure after `command_timeout` seconds, and when the host is not connected any more.
         """
-        began = heard = time.monotonic()
-        while self.session.poll() is None:
-            ready = self.poll_stdout()
+        began = typed = time.monotonic()
+        rest = b""
+        while True:
             now = time.monotonic()
-            if ready:
-                heard = now
-            elif now - began > self.command_timeout:
+            if now - began > self.command_timeout:
                 raise AnsibleConnectionFailure(f"{self.instance_id} did not finish within {self.command_timeout} s.")
-            elif now - heard > SILENT_SECONDS:
-                self._say_something()
-                heard = now
-            yield ready
+            if now - typed > SILENT_SECONDS:
+                self._type_an_empty_line()
+                typed = now
+            if self.poll_stdout():  # waits for a second
+                try:
+                    said = os.read(self.stdout.fileno(), 65536)
+                except OSError:  # Linux says so when the other side of a terminal is closed
+                    return
+                if not said:
+                    return
+                *whole, rest = (rest + said).split(b"\n")
+                yield from (line + b"\n" for line in whole)
+            elif self.session.poll() is not None:
+                return
 
-    def _say_something(self) -> None:
-        self.stdin_write(b"\n")  # an empty line for the shell, whose turn comes after the command
-        with contextlib.suppress(*AWS_ERRORS):
-            if self._client.get_connection_status(Target=self.instance_id)["Status"] != "connected":
-                raise AnsibleConnectionFailure(f"{self.instance_id} was lost while a command ran on it.")
+    def _type_an_empty_line(self) -> None:
+        self.stdin_write(b"\n")  # for the shell, whose turn comes after the command
+        try:
+            status = self._client.get_connection_status(Target=self.instance_id)["Status"]
+        except AWS_ERRORS as error:
+            if not self._asking_is_denied:
+                display.warning(f"Nobody would notice the loss of {self.instance_id}: {error}")
+            self._asking_is_denied = True
+            return
+        if status != "connected":
+            raise AnsibleConnectionFailure(f"{self.instance_id} was lost while a command ran on it.")
 
     def end(self) -> None:
         """End the session and what runs in it. Raises botocore's errors of TerminateSession."""
@@ -189,16 +209,22 @@ class Connection(aws_ssm.Connection):
         """Start a session. Raises AnsibleConnectionFailure when none comes about after all retries."""
         if self.session_manager is not None:
             return
-        executable = self.get_executable()
+        try:
+            executable = self.get_executable()
+        except AnsibleError as error:
+            raise AnsibleError(
+                f"{error} Hosts are entered by AWS's Session Manager plugin; see docs/start-on-aws.md."
+            ) from error
         with self._naming_the_bucket():
             self._init_clients()
+        self.file_transfer_manager.reconnection_retries = 0  # a transfer is a command, too
         for attempt in range(self.reconnection_retries + 1):
             try:
                 self._try_to_start(executable)
                 return
             except (AnsibleConnectionFailure, *AWS_ERRORS, OSError) as error:
                 self.close()
-                failure = f"Session Manager does not enter {self.instance_id}: {error}"
+                failure = f"Session Manager does not enter {self.instance_id}: {error}{HINTS.get(_code(error), '')}"
                 # An agent that has just started is not connected for some seconds.
                 if attempt == self.reconnection_retries or _code(error) not in {"", "TargetNotConnected"}:
                     raise AnsibleConnectionFailure(failure) from error
@@ -226,7 +252,8 @@ class Connection(aws_ssm.Connection):
         if in_data is not None:
             with self._on_host(in_data) as (fetch, path):
                 # In lines of their own: a terminal takes no more than 4095 characters in one, and an address has up to 2000.
-                return self.exec_command(f"(\n{fetch} || exit\n{cmd} <{path}\nstatus=$?; rm -f {path}; exit $status\n)")
+                # Removed before it runs: whatever ends the command, arguments are not left behind.
+                return self.exec_command(f"(\n{fetch} || exit\nexec <{path}; rm -f {path}\n{cmd}\n)")
         try:
             # Under the collection's decorator, which would run the command again.
             status, stdout, stderr = aws_ssm.Connection.exec_command.__wrapped__(self, cmd, None, sudoable)
@@ -239,6 +266,23 @@ class Connection(aws_ssm.Connection):
             self.close()
             raise AnsibleConnectionFailure(f"The session with {self.instance_id} ended while a command ran in it.")
         return status, stdout, stderr
+
+    def exec_communicate(self, cmd: str, mark_start: str, mark_begin: str, mark_end: str) -> tuple[Any, str, str]:
+        """Return status, output and errors of a command between its marks; a status of None when the session ended first.
+
+        Raises AnsibleConnectionFailure as Session.lines does.
+        """
+        said: list[str] | None = None
+        for line in self.session_manager.lines():
+            text = aws_ssm.filter_ansi(line, False)
+            if said is None:
+                said = [] if mark_start in text else None
+            elif mark_end in text:
+                status, stdout = self._post_process("".join(said), mark_begin)
+                return status, stdout, self.session_manager.flush_stderr()
+            else:
+                said.append(text)
+        return None, "", ""
 
     @contextlib.contextmanager
     def _on_host(self, data: bytes) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import connection_loader
 from ansible_collections.amazon.aws.plugins.connection import aws_ssm
@@ -102,11 +102,26 @@ def test_a_bucket_that_is_not_there_is_named(cloud: Cloud, connect: Connect) -> 
 
 def test_what_takes_too_long_is_hung_up_and_not_run_again(cloud: Cloud, connect: Connect, tmp_path: Path) -> None:
     connection = connect(ssm_timeout=1, reconnection_retries=3)
+    talking = "while sleep 0.2; do echo still here; done"
+    for run, command in enumerate(("sleep 300", "printf half; sleep 300", talking), 1):
+        with pytest.raises(AnsibleConnectionFailure, match="did not finish within 1 s"):
+            connection.exec_command(f"sh -c 'echo begun >> {tmp_path / 'runs'}; {command}'")
+        assert (tmp_path / "runs").read_text() == "begun\n" * run
     with pytest.raises(AnsibleConnectionFailure, match="did not finish within 1 s"):
-        connection.exec_command(f"sh -c 'echo begun >> {tmp_path / 'runs'}; sleep 300'")
-    assert (tmp_path / "runs").read_text() == "begun\n"
+        connection.exec_command("sleep 300", in_data=b"pass")
+    assert not list(Path("/tmp").glob("ansible-" + "?" * 32))
     eventually(lambda: sessions(cloud) == [])
     assert connection.exec_command("echo again")[0] == 0
+
+
+def test_a_transfer_that_fails_is_not_tried_again(connect: Connect, tmp_path: Path) -> None:
+    connection = connect()
+    connection.exec_command("true")
+    tried = tmp_path / "tried"
+    connection.s3_manager.generate_host_commands = lambda *_: (f"sh -c 'echo tried >> {tried}; false'", {})
+    with pytest.raises(AnsibleError, match="failed to transfer"):
+        connection.put_file(__file__, "/tmp/file")
+    assert tried.read_text() == "tried\n"
 
 
 def test_a_session_that_ends_under_a_command_is_a_failure(cloud: Cloud, connect: Connect, tmp_path: Path) -> None:
@@ -122,8 +137,8 @@ def test_a_silent_command_is_kept_from_being_ended(
     monkeypatch.setattr(cloud.account.channels, "_idle", 2.0)
     connection = connect()
     monkeypatch.setattr(loaded(connection), "SILENT_SECONDS", 0.5)
-    status, said, _ = connection.exec_command("sh -c 'sleep 4; echo done'")
-    assert (status, said.strip()) == (0, "done")
+    status, said, _ = connection.exec_command("sh -c 'printf half-a-line-; sleep 4; echo done'")
+    assert (status, said.strip()) == (0, "half-a-line-done")
 
 
 def test_the_loss_of_a_host_is_noticed_under_a_silent_command(
