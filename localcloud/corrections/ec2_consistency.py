@@ -69,5 +69,9 @@ def unknown(request: Any, consistency: Consistency) -> Any:
             output = operation_of(request).output_shape
             return {name: [] for name, shape in output.members.items() if isinstance(shape, ListShape)}
         kind = leaf.value.rpartition("-")[0]
-        return EC2ClientError(UNKNOWN[kind], f"The {kind} ID '{leaf.value}' does not exist")
+        error = {"Code": UNKNOWN[kind], "Message": f"The {kind} ID '{leaf.value}' does not exist"}
+        if request._get_action() == "CreateFlowLogs":
+            # Of one resource of several: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateFlowLogs.html
+            return {"FlowLogIds": [], "Unsuccessful": [{"ResourceId": leaf.value, "Error": error}]}
+        return EC2ClientError(error["Code"], error["Message"])
     return None

@@ -126,17 +126,22 @@ class Network:
             fields = differences(state, self.found.get(part))
             correct = getattr(self, f"_correct_{TAGGED_AS[kind].replace('-', '_')}", None)
             if correct and fields:
-                once_known(partial(correct, self.ids[part], state, fields), NEW_ID)
+                correct(self.ids[part], state, fields)
             if part in self.found and "tags" in fields:
                 self._correct_tags(self.ids[part], state["tags"], self.found[part]["tags"])
 
     def _tags(self, part: Part) -> list[dict[str, Any]]:
         return [{"ResourceType": TAGGED_AS[part[0]], "Tags": tags_to_list(self.wanted[part]["tags"])}]
 
+    def _call(self, operation: str, **request: Any) -> dict[str, Any]:
+        """Makes one call, again while EC2 does not know an id in it, and none of those that have been answered."""
+        answer: dict[str, Any] = once_known(partial(getattr(self._ec2, operation), **request), NEW_ID)
+        return answer
+
     def _correct_tags(self, identity: str, tags: dict[str, str], present: dict[str, str]) -> None:
         added, gone = tag_changes(tags, present)
         if added:
-            self._ec2.create_tags(Resources=[identity], Tags=tags_to_list(added))
+            self._call("create_tags", Resources=[identity], Tags=tags_to_list(added))
         if gone:
             self._ec2.delete_tags(Resources=[identity], Tags=[{"Key": key} for key in gone])
 
@@ -157,10 +162,11 @@ class Network:
         for field, attribute in ATTRIBUTES.items():
             if field in fields:
                 name = attribute[0].upper() + attribute[1:]
-                self._ec2.modify_vpc_attribute(VpcId=identity, **{name: {"Value": state[field]}})
+                self._call("modify_vpc_attribute", VpcId=identity, **{name: {"Value": state[field]}})
 
     def _make_subnet(self, part: Part, state: dict[str, Any]) -> str:
-        answer = self._ec2.create_subnet(
+        answer = self._call(
+            "create_subnet",
             VpcId=self.vpc_id,
             CidrBlock=state["cidr"],
             AvailabilityZone=state["zone"],
@@ -172,8 +178,10 @@ class Network:
 
     def _correct_subnet(self, identity: str, state: dict[str, Any], fields: list[str]) -> None:
         if "public_addresses" in fields:
-            self._ec2.modify_subnet_attribute(
-                SubnetId=identity, MapPublicIpOnLaunch={"Value": state["public_addresses"]}
+            self._call(
+                "modify_subnet_attribute",
+                SubnetId=identity,
+                MapPublicIpOnLaunch={"Value": state["public_addresses"]},
             )
 
     def _make_internet_gateway(self, part: Part, _: dict[str, Any]) -> str:
@@ -184,25 +192,24 @@ class Network:
 
     def _correct_internet_gateway(self, identity: str, _: dict[str, Any], fields: list[str]) -> None:
         if "vpc" in fields:
-            self._ec2.attach_internet_gateway(InternetGatewayId=identity, VpcId=self.vpc_id)
+            self._call("attach_internet_gateway", InternetGatewayId=identity, VpcId=self.vpc_id)
 
     def _make_elastic_ip(self, part: Part, _: dict[str, Any]) -> str:
         made: str = self._ec2.allocate_address(Domain="vpc", TagSpecifications=self._tags(part))["AllocationId"]
         return made
 
     def _make_natgateway(self, part: Part, state: dict[str, Any]) -> str:
-        create = partial(
-            self._ec2.create_nat_gateway,
+        answer = self._call(
+            "create_nat_gateway",
             SubnetId=self.ids["subnet", state["subnet"]],
             AllocationId=self.ids["address", part[1]],
             TagSpecifications=self._tags(part),
         )
-        answer = once_known(create, NEW_ID)
         made: str = answer["NatGateway"]["NatGatewayId"]
         return made
 
     def _make_route_table(self, part: Part, _: dict[str, Any]) -> str:
-        answer = self._ec2.create_route_table(VpcId=self.vpc_id, TagSpecifications=self._tags(part))
+        answer = self._call("create_route_table", VpcId=self.vpc_id, TagSpecifications=self._tags(part))
         made: str = answer["RouteTable"]["RouteTableId"]
         return made
 
@@ -222,9 +229,9 @@ class Network:
             route = {"RouteTableId": identity, "DestinationCidrBlock": destination}
             route["NatGatewayId" if kind == "NAT gateway" else "GatewayId"] = target
             if destination in present:
-                self._ec2.replace_route(**route)
+                self._call("replace_route", **route)
             else:
-                self._ec2.create_route(**route)
+                self._call("create_route", **route)
         for destination in set(present) - set(state["routes"]):
             key = "DestinationIpv6CidrBlock" if ":" in destination else "DestinationCidrBlock"
             self._ec2.delete_route(RouteTableId=identity, **{key: destination})
@@ -243,22 +250,23 @@ class Network:
         for subnet in sorted(served):
             association = next((item for item in present if item.get("SubnetId") == subnet), None)
             if association is None:
-                self._ec2.associate_route_table(RouteTableId=identity, SubnetId=subnet)
+                self._call("associate_route_table", RouteTableId=identity, SubnetId=subnet)
             elif association["table"] != identity:
-                self._ec2.replace_route_table_association(
-                    AssociationId=association["RouteTableAssociationId"], RouteTableId=identity
+                self._call(
+                    "replace_route_table_association",
+                    AssociationId=association["RouteTableAssociationId"],
+                    RouteTableId=identity,
                 )
 
     def _make_vpc_endpoint(self, part: Part, state: dict[str, Any]) -> str:
-        create = partial(
-            self._ec2.create_vpc_endpoint,
+        answer = self._call(
+            "create_vpc_endpoint",
             VpcId=self.vpc_id,
             ServiceName=self._service,
             VpcEndpointType="Gateway",
             RouteTableIds=[self.ids["route table", name] for name in state["route_tables"]],
             TagSpecifications=self._tags(part),
         )
-        answer = once_known(create, NEW_ID)
         made: str = answer["VpcEndpoint"]["VpcEndpointId"]
         return made
 
@@ -276,14 +284,21 @@ class Network:
         if "policy" in fields:
             request["PolicyDocument"] = json.dumps(OPEN_POLICY)
         if request:
-            self._ec2.modify_vpc_endpoint(VpcEndpointId=identity, **request)
+            self._call("modify_vpc_endpoint", VpcEndpointId=identity, **request)
 
     def _make_network_acl(self, _: Part, state: dict[str, Any]) -> str:
         # It has come with the VPC, and the subnets have come to it.
+        default = once_known(self._default_acl, NEW_ID)
+        self._correct_tags(default, state["tags"], {})
+        return default
+
+    def _default_acl(self) -> str:
         own = ("vpc-id", [self.vpc_id]), ("default", ["true"])
-        (default,) = self._pages("describe_network_acls", "NetworkAcls", *own)
-        self._correct_tags(default["NetworkAclId"], state["tags"], {})
-        return str(default["NetworkAclId"])
+        acls = self._pages("describe_network_acls", "NetworkAcls", *own)
+        if not acls:
+            # A filter by what EC2 does not know yet finds nothing, and is no error.
+            raise LookupError(f"InvalidNetworkAclID.NotFound: EC2 shows no default network ACL of {self.vpc_id}.")
+        return str(acls[0]["NetworkAclId"])
 
     def _correct_network_acl(self, identity: str, state: dict[str, Any], fields: list[str]) -> None:
         if "entries" in fields:
@@ -293,8 +308,10 @@ class Network:
             for acl in self._described.get("acls", []):
                 for association in acl["Associations"]:
                     if association["SubnetId"] in served and acl["NetworkAclId"] != identity:
-                        self._ec2.replace_network_acl_association(
-                            AssociationId=association["NetworkAclAssociationId"], NetworkAclId=identity
+                        self._call(
+                            "replace_network_acl_association",
+                            AssociationId=association["NetworkAclAssociationId"],
+                            NetworkAclId=identity,
                         )
 
     def _correct_entries(self, identity: str, state: dict[str, Any]) -> None:

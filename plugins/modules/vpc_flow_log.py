@@ -95,6 +95,17 @@ def found_state(flow_log: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def made_by(answer: dict[str, Any]) -> str:
+    """Returns the id of the flow log that was made; what EC2 says of the VPC stands in the answer, and is no error of the call.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateFlowLogs.html
+    """
+    for refused in answer.get("Unsuccessful", []):
+        error = refused["Error"]
+        raise RuntimeError(f"EC2 refused {refused.get('ResourceId')}: {error['Code']}: {error['Message']}")
+    return str(answer["FlowLogIds"][0])
+
+
 def run(module: AnsibleAWSModule) -> dict[str, Any]:
     """Compares, and acts on a difference unless in check mode."""
     ec2 = module.client("ec2")
@@ -133,10 +144,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
         MaxAggregationInterval=wanted["aggregation_seconds"],
         TagSpecifications=[{"ResourceType": "vpc-flow-log", "Tags": tags_to_list(wanted["tags"])}],
     )
-    answer = once_known(create, NEW_ROLE, NEW_ID)
-    if answer.get("Unsuccessful"):
-        module.fail_json(msg=f"The flow log of {vpc_id} was refused: {answer['Unsuccessful'][0]['Error']['Message']}")
-    made = answer["FlowLogIds"][0]
+    made = once_known(lambda: made_by(create()), NEW_ROLE, NEW_ID)
     return result | {"flow_log_id": made, "managed": {"flow log": [made]}}
 
 

@@ -22,6 +22,7 @@ from ansible.module_utils import network_client, owned_resources, propagation
 
 from localcloud import settings as constants
 from localcloud.account import Account
+from localcloud.corrections import ec2_consistency
 from tests.plugins.loading import load
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +39,52 @@ def slow(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(network_client.PATIENCE, "Delay", DELAY / 10)
     yield
     account.consistency.delay = 0.0
+
+
+@pytest.fixture
+def scattered(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[set[tuple[str, str]]]:
+    """EC2 as many servers: each kind of call first meets one that does not know an id, although others have known it already.
+
+    Those calls and ids are what it yields.
+    """
+    refused: set[tuple[str, str]] = set()
+    original = ec2_consistency.unknown
+
+    def unknown(request: Any, consistency: Any) -> Any:
+        def is_new(what: str) -> bool:
+            asked = (request._get_action(), what)
+            new = what.rpartition("-")[0] in ec2_consistency.UNKNOWN and asked not in refused
+            refused.update([asked] if new else [])
+            return new
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(consistency, "is_new", is_new)
+            return original(request, consistency)
+
+    monkeypatch.setattr(ec2_consistency, "unknown", unknown)
+    monkeypatch.setattr(propagation, "PAUSE", 0.0)
+    monkeypatch.setitem(propagation.SOON, "Delay", 0)
+    monkeypatch.setitem(network_client.PATIENCE, "Delay", 0)
+    account.consistency.delay = 1e-6
+    yield refused
+    account.consistency.delay = 0.0
+
+
+def test_what_one_server_of_ec2_does_not_know_is_asked_again_and_what_another_has_done_is_not(
+    world: World, scattered: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.parameters = {
+        name: world.parameters[name] for name in ("vpc_network", "log_groups", "iam_roles", "vpc_flow_log")
+    }
+    world.apply()
+    refused = {action for action, _ in scattered}
+    assert refused > {"CreateSubnet", "CreateRouteTable", "CreateRoute", "AssociateRouteTable", "CreateNatGateway"}
+    assert refused > {"ModifyVpcAttribute", "DescribeNetworkAcls", "CreateTags", "CreateVpcEndpoint", "CreateFlowLogs"}
+    monkeypatch.undo()
+    assert world.plan() == []
+    ec2 = world.client("ec2")
+    assert len(ec2.describe_nat_gateways()["NatGateways"]) == len(ec2.describe_addresses()["Addresses"]) == 2
+    assert len(ec2.describe_flow_logs()["FlowLogs"]) == len(ec2.describe_vpc_endpoints()["VpcEndpoints"]) == 1
 
 
 def new_policy(world: World, name: str) -> str:
