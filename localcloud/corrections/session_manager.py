@@ -71,6 +71,7 @@ def apply(sessions: Sessions) -> None:
     @operation
     def get_connection_status(self: Any) -> dict[str, Any]:
         target = self._get_param("Target")
+        sessions.authorise_target(target, caller_of(self), "ssm:GetConnectionStatus")
         instance = backends.ec2().get_instance_by_id(target)
         connected = instance is not None and sessions.connected(instance)
         return {"Target": target, "Status": "connected" if connected else "notconnected"}

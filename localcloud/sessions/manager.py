@@ -88,7 +88,9 @@ class Sessions:
     def start(
         self, target: str, caller: Caller, document: str, parameters: dict[str, list[str]], reason: str
     ) -> Session:
-        """Start a session. Raises SessionError as StartSession fails."""
+        """Start a session. Raises SessionError as StartSession fails, first of all where the caller may not."""
+        self.authorise_target(target, caller, "ssm:StartSession")
+        _authorise(caller, "ssm:StartSession", _document_arn(document), {})
         if document not in {SHELL, PORT}:
             raise SessionError("InvalidDocument", f"Document with name {document} does not exist.")
         port, local_port = (_port(parameters, name) for name in ("portNumber", "localPortNumber"))
@@ -113,10 +115,19 @@ class Sessions:
                     del self._sessions[forgotten]
         return session
 
+    def authorise_target(self, target: str, caller: Caller, action: str) -> None:
+        """Raise SessionError unless the caller may do this with an instance, by its ARN and its tags.
+
+        https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-restrict-access-examples.html, example 3
+        """
+        tags = dict(backends.ec2().tags.get(target, {}))
+        arn = f"arn:aws:ec2:{settings.REGION}:{settings.ACCOUNT_ID}:instance/{target}"
+        _authorise(caller, action, arn, _tagged("aws:ResourceTag", tags) | _tagged("ssm:resourceTag", tags))
+
     def resume(self, session_id: str, caller: Caller) -> Session:
         """Give a session that is not terminated another token, so that a client can come back. Raises SessionError."""
         session = self._find(session_id)
-        self._authorise(session, caller, "ssm:ResumeSession")
+        _authorise(caller, "ssm:ResumeSession", session.arn, _tagged("ssm:resourceTag", session.tags))
         if session.status == "Terminated":
             raise SessionError("DoesNotExistException", f"Session {session_id} does not exist.")
         session.token = secrets.token_urlsafe(32)
@@ -128,7 +139,7 @@ class Sessions:
         Raises SessionError. One that is disconnected, or has ended, is refused: ansible-collections/amazon.aws, issue 3044.
         """
         session = self._find(session_id)
-        self._authorise(session, caller, "ssm:TerminateSession")
+        _authorise(caller, "ssm:TerminateSession", session.arn, _tagged("ssm:resourceTag", session.tags))
         if session.status not in {"Connecting", "Connected"}:
             raise SessionError("ValidationException", f"Session {session_id} is not in a valid state.")
         self.close(session)
@@ -172,17 +183,31 @@ class Sessions:
             raise SessionError("DoesNotExistException", f"Session {session_id} does not exist.")
         return session
 
-    @staticmethod
-    def _authorise(session: Session, caller: Caller, action: str) -> None:
-        context = {"aws:userid": caller.user_id} | {
-            f"ssm:resourceTag/{key}": value for key, value in session.tags.items()
-        }
-        if caller.policies is not None and not allows(caller.policies, action, session.arn, context):
-            raise SessionError(
-                "AccessDeniedException",
-                f"User: {caller.arn} is not authorized to perform: {action} on resource: {session.arn} "
-                "because no identity-based policy allows the action",
-            )
+
+def _tagged(prefix: str, tags: dict[str, str]) -> dict[str, str]:
+    """Return the condition keys that tags are for policies."""
+    return {f"{prefix}/{key}": value for key, value in tags.items()}
+
+
+def _document_arn(document: str) -> str:
+    """Return what policies name a document by; AWS's own are nobody's: https://github.com/basti-app/basti/pull/74."""
+    account = "" if document.startswith("AWS-") else settings.ACCOUNT_ID
+    return f"arn:aws:ssm:{settings.REGION}:{account}:document/{document}"
+
+
+def _authorise(caller: Caller, action: str, arn: str, context: dict[str, str]) -> None:
+    """Raise SessionError unless the caller's policies allow the action.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
+    """
+    if caller.policies is not None and not allows(
+        caller.policies, action, arn, context | {"aws:userid": caller.user_id}
+    ):
+        raise SessionError(
+            "AccessDeniedException",
+            f"User: {caller.arn} is not authorized to perform: {action} on resource: {arn} "
+            f"because no identity-based policy allows the {action} action",
+        )
 
 
 def _port(parameters: dict[str, list[str]], name: str) -> int:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import botocore.session
+
 from localcloud import settings as constants
 
 PLUGIN = Path(__file__).resolve().parents[2] / "localcloud/bin/session-manager-plugin"
@@ -19,7 +21,7 @@ TRUST = {
 }
 
 
-def target(cloud: Any, *policies: str, agent: bool = True) -> str:
+def target(cloud: Any, *policies: str, agent: bool = True, tags: dict[str, str] | None = None) -> str:
     """Launch an instance whose role has managed policies, and whose agent is there or not; return its id."""
     iam, ec2 = cloud.client("iam"), cloud.client("ec2")
     name = f"hosts-{len(cloud.hosts.specs)}"
@@ -33,9 +35,28 @@ def target(cloud: Any, *policies: str, agent: bool = True) -> str:
     )
     instance_id: str = launched["Instances"][0]["InstanceId"]
     ec2.describe_instances(InstanceIds=[instance_id])  # waits until it runs
+    if tags:
+        ec2.create_tags(Resources=[instance_id], Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
     if agent:
         cloud.agents.instances.add(instance_id)
     return instance_id
+
+
+def as_role(cloud: Any, documents: list[dict[str, Any]]) -> Any:
+    """Return a client of Systems Manager with a session of a role that has these policies."""
+    iam = cloud.client("iam")
+    role = iam.create_role(RoleName="operator", AssumeRolePolicyDocument="{}")["Role"]
+    for number, document in enumerate(documents):
+        iam.put_role_policy(RoleName="operator", PolicyName=f"policy-{number}", PolicyDocument=json.dumps(document))
+    keys = cloud.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="somebody")["Credentials"]
+    return botocore.session.get_session().create_client(
+        "ssm",
+        endpoint_url=cloud.url,
+        region_name=constants.REGION,
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+    )
 
 
 @contextmanager

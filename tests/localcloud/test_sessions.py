@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -10,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import botocore.exceptions
-import botocore.session
 import pytest
 
 from localcloud.settings import Settings
 from tests.localcloud.conftest import Cloud, eventually
-from tests.localcloud.session_targets import CORE, joined, target
+from tests.localcloud.session_targets import CORE, as_role, joined, target
 
 
 def code_of(call: Callable[[], Any]) -> str:
@@ -210,18 +208,6 @@ def test_a_role_ends_its_own_sessions_by_their_tag_and_not_by_a_name_they_do_not
 
 def role_session(cloud: Cloud, statement: dict[str, Any]) -> Any:
     """Return a client with a session of a role that may start sessions, and end them as `statement` says."""
-    iam = cloud.client("iam")
+    start = {"Effect": "Allow", "Action": "ssm:StartSession", "Resource": "*"}
     end = {"Effect": "Allow", "Action": "ssm:TerminateSession"} | statement
-    document = {"Version": "2012-10-17", "Statement": [end]}
-    iam.create_role(RoleName="operator", AssumeRolePolicyDocument="{}")
-    iam.put_role_policy(RoleName="operator", PolicyName="sessions", PolicyDocument=json.dumps(document))
-    arn = iam.get_role(RoleName="operator")["Role"]["Arn"]
-    keys = cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="somebody")["Credentials"]
-    return botocore.session.get_session().create_client(
-        "ssm",
-        endpoint_url=cloud.url,
-        region_name="us-east-1",
-        aws_access_key_id=keys["AccessKeyId"],
-        aws_secret_access_key=keys["SecretAccessKey"],
-        aws_session_token=keys["SessionToken"],
-    )
+    return as_role(cloud, [{"Version": "2012-10-17", "Statement": [start, end]}])

@@ -22,7 +22,10 @@ from localcloud.account import Account
 from localcloud.balancer.targets import CheckResult
 from localcloud.hosts.reconciler import NoHosts
 from localcloud.settings import Settings
+from tests.localcloud.conftest import cloud, served_cloud
 from tests.workflows.iam import Document, as_list
+
+__all__ = ["cloud", "served_cloud"]  # fixtures of the local cloud's own tests
 
 ROOT = Path(__file__).parents[2]
 PREFIX = "pettracker-staging"

@@ -10,8 +10,11 @@ from pathlib import Path
 import botocore.session
 import pytest
 from botocore import xform_name
+from botocore.exceptions import ClientError
 
 from localcloud import settings as constants
+from tests.localcloud.conftest import Cloud
+from tests.localcloud.session_targets import CORE, as_role, target
 from tests.workflows.conftest import KINDS, PREFIX, REPOSITORY, ROOT, SUBJECT, Made
 from tests.workflows.iam import Request, allows, as_list
 
@@ -285,3 +288,30 @@ def test_a_role_may_make_the_calls_of_the_modules_that_it_runs(made: Made, kind:
             if needed and not any(made.allows(kind, action) for action in actions_of_calls()[call]):
                 missing.add((path.name, call))
     assert missing == set()
+
+
+def test_a_deployment_enters_hosts_of_its_environment_by_shell_and_no_others(made: Made, cloud: Cloud) -> None:
+    own, foreign = (
+        target(cloud, CORE, tags={"Project": "pettracker", "Environment": name}) for name in ("staging", "production")
+    )
+    plain = target(cloud, CORE)
+    role = as_role(cloud, made.policies["deploy"])
+    assert role.get_connection_status(Target=own)["Status"] == "connected"
+    session = role.start_session(Target=own, DocumentName="SSM-SessionManagerRunShell")["SessionId"]
+    role.terminate_session(SessionId=role.start_session(Target=own)["SessionId"])
+    document = "AWS-StartPortForwardingSession"
+    instance = f"arn:aws:ec2:us-east-1:{constants.ACCOUNT_ID}:instance/"
+    for operation, arguments, resource in (
+        ("StartSession", {"Target": foreign}, instance + foreign),
+        ("StartSession", {"Target": plain}, instance + plain),
+        ("StartSession", {"Target": "i-00000000000000000"}, f"{instance}i-00000000000000000"),
+        ("StartSession", {"Target": own, "DocumentName": document}, f"arn:aws:ssm:us-east-1::document/{document}"),
+        ("GetConnectionStatus", {"Target": foreign}, instance + foreign),
+    ):
+        with pytest.raises(ClientError) as refusal:
+            getattr(role, xform_name(operation))(**arguments)
+        assert refusal.value.response["Error"]["Code"] == "AccessDeniedException"
+        said = f"is not authorized to perform: ssm:{operation} on resource: {resource} because no identity-based policy"
+        assert f"{said} allows the ssm:{operation} action" in str(refusal.value)
+    sessions = cloud.client("ssm").describe_sessions(State="Active")["Sessions"]
+    assert [one["SessionId"] for one in sessions] == [session]
