@@ -1,4 +1,4 @@
-"""docs/figures-of-the-documents.md says what production has."""
+"""docs/figures-of-the-documents.md says what production has, and so do the other pages that name numbers of it."""
 
 import re
 from pathlib import Path
@@ -43,3 +43,17 @@ def test_our_figure_is_the_one_of_production(row: list[str]) -> None:
 
 def test_every_document_is_compared() -> None:
     assert {letter for _, theirs, *_ in ROWS for letter in re.findall(r"\b[A-E]\b", theirs)} == set("ABCDE")
+
+
+def test_what_a_lost_host_costs_follows_from_the_health_check() -> None:
+    known = variables()
+    interval, threshold, timeout, nodes = (
+        known[f"load_balancer_{name}"]
+        for name in ("health_check_interval", "unhealthy_threshold", "health_check_timeout", "propagation_seconds")
+    )
+    least = interval * threshold + timeout
+    operate, readme = (" ".join((ROOT / page).read_text().split()) for page in ("docs/operate.md", "README.md"))
+    sum_of_it = f"{interval} \N{MULTIPLICATION SIGN} {threshold} + {timeout}"
+    assert f"With production's {sum_of_it} that is {least} to {least + nodes} seconds of 502 and 504" in operate
+    assert f"It serves for {least + nodes} seconds more" in operate
+    assert f"for {least} to {least + nodes} s in production" in readme
