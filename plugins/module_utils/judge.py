@@ -23,6 +23,8 @@ PROMOTE, HOLD, REJECT = "promote", "hold", "reject"
 SLOW_QUANTILE = 0.99
 # With fewer rounds no difference is significant at one in a hundred, however large it is.
 ROUNDS = 7
+# New hosts that have nobody to be compared with are bad when more of their requests fail than this share.
+MOST = 0.5
 # How the module balancer_answers begins what it says of a request that nobody answered.
 NO_ANSWER = "no answer"
 
@@ -65,7 +67,7 @@ def judge(
     digest: str,
     *,
     limits: Limits,
-    rang: Iterable[str] = (),
+    uncounted: Iterable[str] = (),
     unheard: Iterable[str] = (),
     proven: Iterable[str] = (),
     must_compare: bool = True,
@@ -81,14 +83,15 @@ def judge(
         new, old: what was seen on each host: `instance_id`, `problem` (why it could not be looked at, or ""), `ready`,
             `reason`, `digest`, `golden` (sentences) and `watched`, as the module service_evidence returns them.
         digest: of the model that new hosts have to serve.
-        rang: alarms that rang before anything was replaced, and say nothing of new hosts.
+        uncounted: alarms that say nothing of new hosts: of old hosts as well, or ringing before anything was replaced.
         unheard: new hosts whose own metric has no data.
         proven: new hosts that were promoted beside old ones.
-        must_compare: hold if there is no old host; false where new hosts were compared before.
+        must_compare: hold if old hosts are not there or have answered too little; false where new hosts were compared before,
+            and for a rollback, whose old hosts may be as bad as can be.
         through: what came of requests that only new hosts should have got, through the balancer: `sent`, `errors`, `digests`.
     """
     found = Findings()
-    found.add(_alarms(alarms, required, rang))
+    found.add(_alarms(alarms, required, uncounted))
     found.holds.extend(f"CloudWatch has heard nothing of {host} yet." for host in sorted(unheard))
     for host in new:
         found.add(_host(host, digest))
@@ -99,10 +102,12 @@ def judge(
         found.add(_through_the_balancer(through, traffic(seen).live, digest))
     compared = [host for host in old if not host["problem"]]
     if compared:
-        found.add(_compare(traffic(seen), traffic(compared), limits))
+        found.add(_compare(traffic(seen), traffic(compared), limits, must_compare))
         found.add(_slower(seen, compared, set(proven), limits, must_compare))
     elif must_compare:
         found.holds.append("There is no old host to compare with.")
+    elif seen:
+        found.add(_alone(traffic(seen), limits))
     if found.rejects:
         return REJECT, found.rejects + found.holds
     return (HOLD, found.holds) if found.holds else (PROMOTE, found.facts)
@@ -127,12 +132,14 @@ def traffic(hosts: Iterable[Mapping[str, Any]]) -> Traffic:
     return total
 
 
-def _alarms(states: Mapping[str, str], required: Iterable[str], rang: Iterable[str]) -> Findings:
-    """Judges by the alarms that ring now and did not before: those of a release that is taken back go on for a while."""
-    found, before = Findings(), set(rang)
+def _alarms(states: Mapping[str, str], required: Iterable[str], uncounted: Iterable[str]) -> Findings:
+    """Judges by the alarms that ring: of a release that is taken back they go on for a while, or begin only then."""
+    found, told = Findings(), set(uncounted)
     for name, state in sorted(states.items()):
-        if state == "ALARM" and name in before:
-            found.facts.append(f"The alarm {name} rings, as it did before anything was replaced.")
+        if state == "ALARM" and name in told:
+            found.facts.append(
+                f"The alarm {name} rings, and is not counted: it is of old hosts as well, or rang before anything was replaced."
+            )
         elif state == "ALARM":
             found.rejects.append(f"The alarm {name} rings.")
     for name in sorted(required):
@@ -184,14 +191,26 @@ def _through_the_balancer(through: Mapping[str, Any], counted: int, digest: str)
     return Findings(facts=[f"{sent} requests through the balancer reached new hosts and were answered."])
 
 
-def _compare(new: Traffic, old: Traffic, limits: Limits) -> Findings:
-    found = Findings()
-    if min(new.requests, old.requests) < limits.minimum_requests:
+def _compare(new: Traffic, old: Traffic, limits: Limits, must_compare: bool) -> Findings:
+    found, needed = Findings(), limits.minimum_requests
+    if old.requests < needed and not must_compare:
+        found.add(_alone(new, limits))
+    elif min(new.requests, old.requests) < needed:
         found.holds.append(
-            f"New hosts answered {new.requests} requests, old ones {old.requests}; {limits.minimum_requests} each are needed."
+            f"New hosts answered {new.requests} requests, old ones {old.requests}; {needed} each are needed."
         )
     found.add(_errors(new, old, limits))
     return found
+
+
+def _alone(new: Traffic, limits: Limits) -> Findings:
+    """Judges by what new hosts did, where old ones say too little."""
+    if new.requests < limits.minimum_requests:
+        return Findings(holds=[f"New hosts answered {new.requests} requests; {limits.minimum_requests} are needed."])
+    said = f"{new.errors} of {new.requests} requests to new hosts failed"
+    if new.errors > MOST * new.requests:
+        return Findings(rejects=[f"{said}, most of them."])
+    return Findings(facts=[f"{said}, and there are too few to old ones to compare them with."])
 
 
 def _share_is_higher(new: tuple[int, int], old: tuple[int, int]) -> float:

@@ -26,8 +26,10 @@ options:
     type: list
     elements: str
     default: []
-  rang:
-    description: Names of alarms that rang before anything was replaced, and say nothing of new hosts.
+  uncounted:
+    description:
+      - Names of alarms that say nothing of new hosts, because they are of old hosts as well, or rang before anything was
+        replaced. That they ring is told.
     type: list
     elements: str
     default: []
@@ -58,7 +60,7 @@ options:
     elements: str
     default: []
   must_compare:
-    description: Whether there is no promotion without an old host to compare with.
+    description: Whether there is no promotion without old hosts that have answered enough to be compared with.
     type: bool
     default: true
   through:
@@ -72,7 +74,7 @@ options:
     type: float
     default: 0.01
   minimum_requests:
-    description: Requests of each side that a promotion needs.
+    description: Requests that a promotion needs, of new hosts, and of old ones where they have to be compared.
     type: int
     default: 20
   slowdown:
@@ -155,7 +157,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
         parameters["new"],
         parameters["old"],
         parameters["digest"],
-        rang=parameters["rang"],
+        uncounted=parameters["uncounted"],
         unheard=unheard(client, parameters["metric"], [host["instance_id"] for host in parameters["new"]]),
         limits=Limits(**{name: parameters[name] for name in ("alpha", "minimum_requests", "slowdown", "slow_share")}),
         proven=parameters["proven"],
@@ -171,7 +173,7 @@ def main() -> None:
         argument_spec={
             "alarms": {"type": "list", "elements": "str", "required": True},
             "required": {"type": "list", "elements": "str", "default": []},
-            "rang": {"type": "list", "elements": "str", "default": []},
+            "uncounted": {"type": "list", "elements": "str", "default": []},
             "metric": {"type": "dict", "default": {}},
             "new": {"type": "list", "elements": "dict", "required": True},
             "old": {"type": "list", "elements": "dict", "required": True},

@@ -122,15 +122,15 @@ def test_alarms_decide(alarms: dict[str, str], expected: str, told: str) -> None
     assert told in reasons
 
 
-def test_an_alarm_that_rang_before_says_nothing_of_new_hosts() -> None:
+def test_an_alarm_that_old_hosts_make_ring_says_nothing_of_new_hosts() -> None:
     ringing = OK | {"memory": "ALARM", "errors": "ALARM"}
-    found, reasons = verdict([host("i-new")], [host("i-1")], alarms=ringing, rang=["memory"])
+    found, reasons = verdict([host("i-new")], [host("i-1")], alarms=ringing, uncounted=["memory"])
     assert found == REJECT
     assert "The alarm errors rings." in reasons
     assert "The alarm memory rings." not in reasons
-    found, reasons = verdict([host("i-new")], [host("i-1")], alarms=ringing, rang=["memory", "errors"])
+    found, reasons = verdict([host("i-new")], [host("i-1")], alarms=ringing, uncounted=["memory", "errors"])
     assert found == PROMOTE
-    assert "The alarm memory rings, as it did before anything was replaced." in reasons
+    assert "The alarm memory rings, and is not counted: it is of old hosts as well" in reasons
 
 
 def test_a_new_host_of_which_cloudwatch_has_no_data_is_not_promoted() -> None:
@@ -284,9 +284,25 @@ def test_too_little_data_is_no_promotion(new: list[dict[str, Any]], old: list[di
     assert verdict(new, old)[0] == HOLD
 
 
-def test_hosts_that_were_compared_before_need_no_old_ones() -> None:
-    assert verdict([host("i-new")], [], must_compare=False)[0] == PROMOTE
-    assert verdict([host("i-new", ready=False)], [], must_compare=False)[0] == REJECT
+# Of a rollback, old hosts may be too bad to be entered, or die again and again while they are asked.
+@pytest.mark.parametrize(
+    "old",
+    [
+        [],
+        [host("i-1", problem="unreachable", watched={})],
+        [host("i-1", watched=live(0, started=2.0, rounds=Pace().rounds("i-1", count=4)))],
+    ],
+)
+def test_where_nothing_must_be_compared_new_hosts_prove_themselves_alone(old: list[dict[str, Any]]) -> None:
+    def alone(**changes: Any) -> str:
+        return verdict([host("i-new", **changes)], old, must_compare=False)[0]
+
+    assert alone() == PROMOTE
+    assert alone(ready=False) == REJECT
+    assert alone(golden=["cat.jpg: expected 0.9, got 0.1"]) == REJECT
+    assert alone(watched=live(100, 90)) == REJECT
+    assert alone(watched=watched(Pace().rounds("i-new", count=4))) == HOLD
+    assert alone(problem="unreachable", watched={}) == HOLD
 
 
 def test_other_inputs_are_not_compared_and_that_is_said() -> None:
@@ -352,7 +368,7 @@ def test_the_module_judges_by_the_alarms_that_there_are(account: Any) -> None:
         client.set_alarm_state(AlarmName=name, StateValue=state, StateReason="test")
     parameters = {
         **{
-            "rang": [],
+            "uncounted": [],
             "metric": {},
             "alarms": ["memory", "abandoned"],
             "required": ["abandoned"],

@@ -70,7 +70,8 @@ class Fleet:
     It waits at each checkpoint until its new hosts were asked and some looks have passed, as if the delay were over then.
 
     Attributes:
-        alarm_at: percentage at which an alarm lets AWS take the refresh back.
+        alarm_at: percentage at which an alarm lets AWS take the refresh back, whatever the states of alarms are.
+        rings: alarm that begins to ring when the group is looked at for the so-manyth time.
         refuses: why no refresh can begin; empty when one can.
     """
 
@@ -80,8 +81,9 @@ class Fleet:
         self.hosts = {"i-1": "1", "i-2": "1"}
         self.refresh: dict[str, Any] | None = None
         self.alarm_at: int | None = None
+        self.rings: dict[int, str] = {}
         self.refuses = ""
-        self._looks = self._asked = 0
+        self._looks = self._asked = self._seen = 0
 
     def actions(self) -> dict[str, Any]:
         """Return the API's answers by the name of the method that moto calls for them."""
@@ -97,7 +99,7 @@ class Fleet:
         if self.refuses:
             raise ValidationError(self.refuses)
         # User guide, "Undo changes with a rollback": "If the alarm state is INSUFFICIENT_DATA or ALARM, you receive an error".
-        alarms = cloudwatch_backends["123456789012"]["us-east-1"].alarms
+        alarms = self._alarms()
         named = request["Preferences"].get("AlarmSpecification", {}).get("Alarms", [])
         loud = [name for name in named if name not in alarms or alarms[name].state_value != "OK"]
         if loud:
@@ -115,7 +117,14 @@ class Fleet:
         self._services.asked.clear()
         return ActionResult({"InstanceRefreshId": "r-1"})
 
+    @staticmethod
+    def _alarms() -> Any:
+        return cloudwatch_backends["123456789012"]["us-east-1"].alarms
+
     def _group(self) -> dict[str, Any]:
+        self._seen += 1
+        if self._seen in self.rings:
+            self._alarms()[self.rings[self._seen]].update_state("too many since now", "", "ALARM")
         instances = [
             {
                 "InstanceId": name,
@@ -148,7 +157,10 @@ class Fleet:
         asked = sum(self._services.asked.get(host, 0) for host, version in self.hosts.items() if version == self.new)
         self._looks = self._looks + 1 if asked > 0 and asked == self._asked else 0
         self._asked = asked
-        if status in ("Pending", "InProgress", "Baking") and self.alarm_at == complete and self._looks:
+        alarms, named = self._alarms(), refresh["Preferences"].get("AlarmSpecification", {}).get("Alarms", [])
+        rings = any(alarms[name].state_value == "ALARM" for name in named)
+        rings = rings or (self.alarm_at == complete and self._looks > 0)
+        if status in ("Pending", "InProgress", "Baking") and rings:
             self._roll_back("An alarm rings.")
         elif status == "Pending":
             refresh |= {"Status": "InProgress", "PercentageComplete": 50}

@@ -323,18 +323,38 @@ def test_a_rollout_is_refused_while_an_alarm_rings_and_says_which(controller: Co
     assert "memory rings (since noon). New hosts could not be told from old ones" in said(run), run.stdout
     assert "run make rollback ENV=dev" in said(run)
     assert (fleet.refresh, controller.reports(), controller.lock()) == (None, [], None)
+    # Another one that begins between the first look and the start of the refresh.
+    controller.say("memory", "OK")
+    fleet.rings = {3: "errors"}
+    run = controller.apply()
+    assert run.returncode != 0
+    assert "errors rings (too many since now). New hosts could not be told" in said(run), run.stdout
+    assert (fleet.refresh, [report["outcome"] for report in controller.reports()]) == (None, ["not begun"])
 
 
-def test_a_rollback_starts_although_the_alarms_of_what_it_takes_back_ring(controller: Controller, fleet: Fleet) -> None:
-    controller.say("memory", "ALARM")
-    run = controller.apply("-e", "rollout_kind=rollback")
+def test_a_rollback_goes_on_whatever_the_hosts_that_it_takes_back_do(
+    controller: Controller, fleet: Fleet, tmp_path: Path
+) -> None:
+    # One alarm rings from before, one since just before the refresh begins, and one since just after.
+    controller.say("status", "ALARM")
+    fleet.rings = {2: "memory", 4: "errors"}
+    # Nobody can enter the old host that is left beside the new one.
+    inventory = json.loads((tmp_path / "hosts.yml").read_text())
+    inventory["all"]["hosts"]["i-2"] = {"ansible_connection": "local", "ansible_python_interpreter": "/bin/false"}
+    (tmp_path / "hosts.yml").write_text(json.dumps(inventory))
+    alarms = {"rollout_kind": "rollback", "rollout_alarms": ["memory", "errors", "status"]}
+    run = controller.apply("-e", json.dumps(alarms))
     assert run.returncode == 0, run.stdout
     assert set(fleet.hosts.values()) == {"2"}
     (report,) = controller.reports()
     assert (report["kind"], report["outcome"]) == ("rollback", "deployed")
     assert fleet.refresh
-    assert fleet.refresh["Preferences"]["AlarmSpecification"]["Alarms"] == ["abandoned", "errors"]
-    assert "The alarm memory rings, as it did before" in " ".join(report["checkpoints"][0]["reasons"])
+    assert fleet.refresh["Preferences"]["AlarmSpecification"]["Alarms"] == ["abandoned"]
+    assert "AWS does not watch errors, memory, status, for what rings may be" in said(run)
+    canary = report["checkpoints"][0]
+    assert canary["old"][0]["problem"]
+    for alarm in ("status", "memory", "errors"):
+        assert f"The alarm {alarm} rings, and is not counted" in " ".join(canary["reasons"])
 
 
 def test_a_second_controller_is_told_who_is_first_and_touches_nothing(controller: Controller, fleet: Fleet) -> None:

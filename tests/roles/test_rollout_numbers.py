@@ -167,12 +167,13 @@ def test_the_balancer_is_told_these_numbers(values: Values) -> None:
     assert told["interval"] * told["unhealthy_threshold"] + told["timeout"] < values.number("service_drain_seconds")
 
 
+SUFFIX = "{{ service_colour_suffix }}"
+
+
 def guards() -> list[dict[str, Any]]:
     """Return the alarms that let a rollout go back, as they are written down."""
     text = yaml.safe_load((ROOT / "playbooks/group_vars/all.yml").read_text())
-    names = ("-status-check", "-memory", "-errors")
-    assert all(f"'{name}'" in text["rollout_alarms"] for name in names)
-    return [alarm for alarm in text["alarms_list"] if any(name in alarm["name"] for name in names)]
+    return [alarm for alarm in text["alarms_list"] if alarm["name"].removesuffix(SUFFIX) in text["service_guards"]]
 
 
 @pytest.mark.parametrize("environment", ON_AWS)
@@ -184,6 +185,21 @@ def test_every_guard_rings_while_there_is_a_way_back(environment: str) -> None:
         period, periods = alarm.get("period", 300), alarm.get("evaluation_periods", 2)
         # What is bad from the arrival on fills its first whole period after up to one more.
         assert period * (periods + 1) + ARRIVAL + MINUTE[environment] <= min(ways_back), alarm["name"]
+
+
+@pytest.mark.parametrize("live", [0, 1])
+def test_alarms_of_new_hosts_only_are_those_of_a_fleet_of_their_own(live: int) -> None:
+    colours = Values("local")["service_colours"]
+    fleets = {"live": colours[live], "other": colours[1 - live]}
+    assert Values("local", service_fleets=fleets, rollout_strategy="rolling")["rollout_own_alarms"] == []
+    values = Values("local", service_fleets=fleets, rollout_strategy="blue_green")
+    suffix = fleets["other"]["group"].removeprefix(values["service_group_name"])
+    own = [
+        str(alarm["name"]).replace("{{ resource_prefix }}", values["resource_prefix"]).replace(SUFFIX, suffix)
+        for alarm in guards()
+    ]
+    assert sorted(values["rollout_own_alarms"]) == sorted(own)
+    assert set(own) < set(values["rollout_alarms"])
 
 
 def test_guards_never_lack_data_for_long() -> None:
