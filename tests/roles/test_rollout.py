@@ -193,11 +193,14 @@ def fleet(services: Services, monkeypatch: pytest.MonkeyPatch) -> Fleet:
 def controller(tmp_path: Path, services: Services, fleet: Fleet) -> Iterator[Controller]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
+    endpoint = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
     try:
-        port = server.get_host_and_port()[1]
-        yield Controller(tmp_path, f"http://127.0.0.1:{port}", services)
+        urllib3.request(
+            "POST", f"{endpoint}/moto-api/reset", timeout=30
+        )  # of what other tests of this process have left
+        yield Controller(tmp_path, endpoint, services)
     finally:
-        urllib3.request("POST", f"http://127.0.0.1:{port}/moto-api/reset", timeout=30)
+        urllib3.request("POST", f"{endpoint}/moto-api/reset", timeout=30)
         server.stop()
 
 
