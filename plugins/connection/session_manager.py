@@ -123,9 +123,9 @@ options:
 
 # Seconds in which a session has to come about.
 START_SECONDS = 30
-# Session Manager ends a session in which its user types nothing, after one minute at the earliest.
+# Seconds after which something is typed: Session Manager ends a session without it, after one minute at the earliest.
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/session-preferences-timeout.html
-SILENT_SECONDS = 45
+KEEP_ALIVE_SECONDS = 45
 # A session that is over need not be ended, nor can one that is cut off be.
 OVER = {"ValidationException", "DoesNotExistException"}
 HINTS = {
@@ -153,7 +153,7 @@ class Session(SSMSessionManager):
             now = time.monotonic()
             if now - began > self.command_timeout:
                 raise AnsibleConnectionFailure(f"{self.instance_id} did not finish within {self.command_timeout} s.")
-            if now - typed > SILENT_SECONDS:
+            if now - typed > KEEP_ALIVE_SECONDS:
                 self._type_an_empty_line()
                 typed = now
             if self.poll_stdout():  # waits for a second

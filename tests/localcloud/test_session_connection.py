@@ -136,7 +136,7 @@ def test_a_silent_command_is_kept_from_being_ended(
 ) -> None:
     monkeypatch.setattr(cloud.account.channels, "_idle", 2.0)
     connection = connect()
-    monkeypatch.setattr(loaded(connection), "SILENT_SECONDS", 0.5)
+    monkeypatch.setattr(loaded(connection), "KEEP_ALIVE_SECONDS", 0.5)
     status, said, _ = connection.exec_command("sh -c 'printf half-a-line-; sleep 4; echo done'")
     assert (status, said.strip()) == (0, "half-a-line-done")
 
@@ -145,7 +145,7 @@ def test_the_loss_of_a_host_is_noticed_under_a_silent_command(
     cloud: Cloud, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = connect()
-    monkeypatch.setattr(loaded(connection), "SILENT_SECONDS", 0.5)
+    monkeypatch.setattr(loaded(connection), "KEEP_ALIVE_SECONDS", 0.5)
     connection.exec_command("true")
     cloud.agents.instances.clear()
     with pytest.raises(AnsibleConnectionFailure, match="was lost while a command ran"):
