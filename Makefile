@@ -187,7 +187,9 @@ test-stock-executor: ## The rehearsal as a test once more, with Ansible's own ex
 	@ANSIBLE_ACTION_PLUGINS=$(CURDIR)/plugins/action scripts/with-local-cloud scripts/test-on-hosts rehearsal
 
 .PHONY: test
-test: lint test-unit test-hosts test-rehearsal ## All checks and tests, cheapest first
+test: lint ## All checks and tests: linters, unit tests beside those on hosts (which mostly wait), the rehearsal
+	@scripts/side-by-side 'nice -n 5 $(MAKE) test-unit' '$(MAKE) test-hosts'
+	@$(MAKE) test-rehearsal
 
 .PHONY: test-all
 test-all: test ## The same and the tests that take minutes each

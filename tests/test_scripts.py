@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,29 @@ def test_unit_tests_pass_when_both_lanes_do_and_the_closing_lines_name_what_fail
     closing = done.stdout.split("==> Both lanes:")[1]
     assert (done.returncode, "FAILED tests/test_a.py::test_b" in closing) == (status, bool(status)), done.stdout
     assert closing.count("===") >= 3
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status"), [("true", "true", 0), ("exit 3", "true", 3), ("true", "exit 4", 4)]
+)
+def test_commands_side_by_side_pass_when_both_do_and_all_that_they_say_is_shown(clone, first, second, status):
+    done = run(clone, "scripts/side-by-side", f"echo one; {first}", f"echo two; {second}")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (status, "one")
+    assert done.stdout.endswith("two\n")
+
+
+def test_an_interruption_ends_both_of_two_commands_side_by_side(clone):
+    command = "touch {0}.begun; trap 'touch {0}.ended' EXIT; sleep 60; true"
+    begun, ended = ([clone / f"{name}.{state}" for name in ("one", "two")] for state in ("begun", "ended"))
+    both = subprocess.Popen([clone / "scripts/side-by-side", command.format("one"), command.format("two")])
+    try:
+        while not all(file.exists() for file in begun):
+            time.sleep(0.05)
+        both.terminate()
+        assert both.wait(timeout=30) == 130
+    finally:
+        both.kill()
+    assert all(file.exists() for file in ended)
 
 
 @pytest.mark.parametrize(
