@@ -16,7 +16,7 @@ LONG_SCENARIOS = training release rollout
 HOST_SCENARIOS = $(filter-out rehearsal $(LONG_SCENARIOS),$(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml))))
 
 # Scripts read these from their environment, so that no value is ever part of a command line.
-export ENV MODEL FILE REVIEWED TO CONFIRM BUCKETS
+export ENV MODEL FILE REVIEWED TO CONFIRM BUCKETS PORT
 
 PLAYBOOK = scripts/with-environment $(ENV) ansible-playbook -i inventories/$(ENV)
 
@@ -28,6 +28,10 @@ help: ## List the targets
 .PHONY: setup
 setup: ## Install what the targets need (apt, pip); quick when nothing is missing
 	@scripts/setup control
+
+.PHONY: serve
+serve: ## Serve the packaged model on this machine, with its page: no root, no hosts (PORT=8080)
+	@scripts/serve
 
 .PHONY: rehearse
 rehearse: ## Run the whole pipeline on this machine: hosts, image, fleet, balancer, a photo and its breed

@@ -4,6 +4,8 @@ import fcntl
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -163,6 +165,31 @@ def test_only_a_run_that_failed_in_aws_ends_with_what_costs_money(clone, environ
     done = run(clone, "scripts/converge", environment, "site", "--check", **path)
     assert (done.returncode, done.stderr) == (status, looked)
     assert done.stdout == f"-i inventories/{environment} playbooks/site.yml --check\n"
+
+
+def test_the_packaged_model_is_served_until_the_command_is_interrupted():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    serving = subprocess.Popen(
+        [ROOT / "scripts/serve"], env=os.environ | {"PORT": str(port)}, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        said = []
+        for line in iter(serving.stdout.readline, ""):
+            said.append(line)
+            if "Stop it" in line:
+                break
+        (ask,) = [line.split(maxsplit=2)[2] for line in said if "Ask it" in line]
+        answer = json.loads(subprocess.check_output(["bash", "-c", f"{ask} -s"], cwd=ROOT))
+        page = subprocess.check_output(["curl", "-s", url], text=True)
+        serving.send_signal(signal.SIGINT)
+        assert serving.wait(timeout=30) == 0
+    finally:
+        serving.kill()
+    assert "cat" in answer["class"]
+    assert "<html" in page
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def _refusal(*arguments: object) -> str:
 def test_what_cannot_be_exported_is_explained(tmp_path: Path) -> None:
     target = ("--version", "1.0.0", "--output", tmp_path / "bundle")
     assert "is neither the directory of a run nor efficientnet-lite0" in _refusal("iris", *target)
-    assert "--images is for the packaged model" in _refusal(iris_run(), *target, "--images", tmp_path)
+    assert "are for the packaged model" in _refusal(iris_run(), *target, "--images", tmp_path)
     assert "--data is for runs" in _refusal("efficientnet-lite0", *target, "--data", tmp_path)
     assert "holds no training run" in _refusal(tmp_path, *target)
     run = Run(Path(shutil.copytree(iris_run(), tmp_path / "run")))

@@ -16,6 +16,7 @@ import click
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Of the packaged model: photos to calibrate int8 with and to measure on, instead of the packaged ones.",
 )
+@click.option("--no-int8", is_flag=True, help="Of the packaged model: make no int8 program, and need no photos for it.")
 @click.option(
     "--min-agreement",
     type=click.FloatRange(0, 1),
@@ -33,6 +34,7 @@ def command(
     output: Path,
     data: str | None,
     images: Path | None,
+    no_int8: bool,
     min_agreement: float,
     report: Path | None,
 ) -> None:
@@ -62,13 +64,17 @@ def command(
         raise click.ClickException(f"{source} is neither the directory of a run nor {EFFICIENTNET_LITE0}")
     if pretrained and data:
         raise click.ClickException("--data is for runs; the packaged model takes --images")
-    if images and not pretrained:
-        raise click.ClickException("--images is for the packaged model; a run brings its own data")
+    if (images or no_int8) and not pretrained:
+        raise click.ClickException("--images and --no-int8 are for the packaged model; a run brings its own data")
+    if images and no_int8:
+        raise click.UsageError("--images says what int8 is calibrated with, and --no-int8 that there is none")
     try:
         # First: reading photos takes longer than seeing that they were not needed.
         check_target(model_version, output)
         if pretrained:
-            exported = export(efficientnet_lite0(images), model_version, output, say, min_agreement=min_agreement)
+            exported = export(
+                efficientnet_lite0(images, int8=not no_int8), model_version, output, say, min_agreement=min_agreement
+            )
         else:
             from training.export.trained import export_run
 

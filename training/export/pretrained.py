@@ -12,12 +12,15 @@ from training.export.samples import Samples, images_below
 EFFICIENTNET_LITE0 = "efficientnet-lite0"
 
 
-def efficientnet_lite0(images: Path | None = None) -> ModelToExport:
+def efficientnet_lite0(images: Path | None = None, *, int8: bool = True) -> ModelToExport:
     """Describe the pretrained EfficientNet-Lite0: 4.7 million parameters, ImageNet's 1,000 classes.
 
     Args:
         images: directory of photos to calibrate int8 with and to measure on, instead of the packaged ones.
+        int8: make an int8 program too; without it no photos are needed, and the golden inputs alone are compared.
     """
+    files = (images_below(images) if images else photographs()) if int8 else []
+    evaluated_on = "photos given with --images" if images else f"the photographs of Debian package {PACKAGE}"
     return ModelToExport(
         name=EFFICIENTNET_LITE0,
         network=efficientnet.network(),
@@ -34,7 +37,7 @@ def efficientnet_lite0(images: Path | None = None) -> ModelToExport:
         training_data="ImageNet ILSVRC 2012: 1.28 million photos of 1,000 classes (the weights were trained by others)",
         licence="Apache-2.0",
         metrics={"published_imagenet_top1": efficientnet.PUBLISHED_TOP1},
-        samples=Samples.from_images(images_below(images) if images else photographs(), efficientnet.PREPROCESSING),
+        samples=Samples.from_images(files, efficientnet.PREPROCESSING) if int8 else None,
         card=ModelCard(
             title="EfficientNet-Lite0",
             details=(
@@ -56,8 +59,11 @@ def efficientnet_lite0(images: Path | None = None) -> ModelToExport:
             evaluation=(
                 "The published accuracy is on ImageNet's validation set and was not measured again here. What this "
                 "export measures is the agreement of the programs with the torch reference on "
-                f"{'photos given with --images' if images else f'the photographs of Debian package {PACKAGE}'}, "
-                "of which some calibrate the int8 program and the others are compared."
+                + (
+                    f"{evaluated_on}, of which some calibrate the int8 program and the others are compared."
+                    if int8
+                    else "the golden inputs; there is no int8 program."
+                )
             ),
             limits=(
                 "The probabilities are not calibrated, and they always sum to one: a picture of anything gets a breed. "
