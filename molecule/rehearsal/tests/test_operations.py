@@ -59,3 +59,25 @@ def test_a_detached_host_is_replaced_and_runs_on_without_requests_until_it_is_en
     instances = client("ec2").describe_instances(InstanceIds=[out])["Reservations"][0]["Instances"]
     assert [instance["State"]["Name"] for instance in instances] == ["terminated"]
     assert healthy_targets() == serving
+
+
+def test_hosts_go_aside_come_back_and_are_rebuilt_and_no_request_fails(healthy_targets):
+    aside = fleet.in_the_next_ones_zone()
+    with load() as traffic:
+        does("scale", desired="3")
+        does("drain", host=aside, spare="false")
+        assert (aside in healthy_targets(), len(healthy_targets())) == (False, 2)
+        does("return", host=aside)
+        assert aside in healthy_targets()
+        does("detach", host=aside, spare="false")
+        does("attach", host=aside)
+        assert (aside in healthy_targets(), len(healthy_targets())) == (True, 3)
+        does("scale", desired="2", confirm="local")
+        before = healthy_targets()
+        old = fleet.in_the_next_ones_zone()
+        does("replace", host=old, confirm="local")
+        assert (before - healthy_targets(), len(healthy_targets())) == ({old}, 2)
+    assert fleet.is_whole()
+    assert len(traffic.requests) > 50
+    assert traffic.failed == [], traffic.messages
+    assert traffic.wrong == []
