@@ -48,7 +48,7 @@ def run_arguments(spec: HostSpec, mounts: dict[Path, str], endpoint: str, region
     """Return podman's arguments for a host.
 
     systemd's sandboxing needs mount namespaces (SYS_ADMIN, no seccomp or AppArmor profile); with SYS_BOOT a reboot can
-    be told from a power-off.
+    be told from a power-off; with SYS_PTRACE root sees whose socket is whose, as on any host.
     """
     volumes = [f"--volume={source}:{target}:ro" for source, target in mounts.items()]
     environment = {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
@@ -57,7 +57,7 @@ def run_arguments(spec: HostSpec, mounts: dict[Path, str], endpoint: str, region
         "--hostname", f"ip-{spec.private_ip.replace('.', '-')}",
         "--network", spec.vpc_id, "--ip", spec.private_ip,
         *(["--mac-address", spec.mac] if spec.mac else []),
-        "--systemd=always", "--cap-add=SYS_ADMIN,SYS_BOOT", "--security-opt=seccomp=unconfined",
+        "--systemd=always", "--cap-add=SYS_ADMIN,SYS_BOOT,SYS_PTRACE", "--security-opt=seccomp=unconfined",
         "--security-opt=apparmor=unconfined", "--security-opt=label=disable",
         f"--stop-timeout={GRACE}", "--pull=never",
         *[f"--env={name}={value}" for name, value in environment.items()],

@@ -267,7 +267,10 @@ def _rounds(hosts: Iterable[Mapping[str, Any]]) -> list[Any]:
 def _probes(new: list[dict[str, Any]], old: list[dict[str, Any]], named: str, limits: Limits) -> Findings:
     """Compares what the same inputs take in the same rounds."""
     found = Findings()
-    for part in parts(_rounds(new), _rounds(old)):
+    compared = parts(_rounds(new), _rounds(old))
+    if len(compared) == 1:
+        found.facts.append("These hosts do not count processor time, so only whole times were compared.")
+    for part in compared:
         said = f"New hosts {part.told} {part.ratio:.2f} times as long as {named}, in {part.rounds} rounds"
         if part.ratio > limits.slowdown and part.probability < limits.alpha:
             found.rejects.append(

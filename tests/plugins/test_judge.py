@@ -205,11 +205,12 @@ def test_other_load_that_delays_some_rounds_of_either_side_is_no_slower_release(
     assert verdict([host("i-new")], [host("i-1", watched=watched(disturbed))])[0] == PROMOTE
 
 
-def test_where_the_kernel_does_not_count_the_whole_time_decides() -> None:
+def test_where_the_kernel_does_not_count_the_whole_time_decides_and_the_verdict_says_so() -> None:
     def uncounted(name: str, factor: float) -> dict[str, Any]:
         return host(name, watched=watched(Pace(0.02 * factor).rounds(name, counted=False)))
 
-    assert verdict([uncounted("i-new", 1.0)], [uncounted("i-1", 1.0)])[0] == PROMOTE
+    promoted, told = verdict([uncounted("i-new", 1.0)], [uncounted("i-1", 1.0)])
+    assert (promoted, "only whole times were compared" in told) == (PROMOTE, True)
     found, reasons = verdict([uncounted("i-new", 1.5)], [uncounted("i-1", 1.0)])
     assert (found, "New hosts answer 1.4" in reasons) == (REJECT, True)
 

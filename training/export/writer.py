@@ -29,7 +29,7 @@ PARITY_BOUND = 1e-3
 # The metric that a promotion and an inventory ask for.
 ACCURACY = "test_accuracy"
 
-_LIBRARIES = ("nncf", "numpy", "openvino", "pillow", "safetensors", "torch")
+_LIBRARIES = ("numpy", "openvino", "pillow", "safetensors", "torch")
 
 
 @dataclass(frozen=True)
@@ -220,5 +220,8 @@ def _manifest(
         "training_data": {"description": model.training_data, "digest": model.training_digest},
         "lineage": model.lineage,
         "code_revision": code_revision(),
-        "library_versions": {name: version(name) for name in _LIBRARIES},
+        # What only makes int8 programs is not installed where none is wanted.
+        "library_versions": {
+            name: version(name) for name in (*_LIBRARIES, *(["nncf"] if OPENVINO_INT8 in programs else []))
+        },
     }

@@ -80,7 +80,7 @@ def image() -> Iterator[Callable[..., str]]:
         return made
 
     yield make
-    for identity in bad:
+    for identity in set(bad) - {fleet.image()}:  # what should not have been deployed would take the next tests along
         images.remove(identity)
 
 
