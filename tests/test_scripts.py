@@ -4,7 +4,6 @@ import fcntl
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -184,7 +183,7 @@ def test_the_packaged_model_is_served_until_the_command_is_interrupted():
         (ask,) = [line.split(maxsplit=2)[2] for line in said if "Ask it" in line]
         answer = json.loads(subprocess.check_output(["bash", "-c", ask], cwd=ROOT))
         page = subprocess.check_output(["curl", "-s", url], text=True)
-        serving.send_signal(signal.SIGINT)
+        serving.terminate()
         assert serving.wait(timeout=30) == 0
     finally:
         serving.kill()
