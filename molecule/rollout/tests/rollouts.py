@@ -26,6 +26,7 @@ PACE: dict[str, Any] = {
     "rollout_abandoned_periods": 2,
     "rollout_warm_up": 10,
     "rollout_evidence_seconds": 5,
+    "rollout_most_hosts": 4,
 }
 # Who watches for less than a minute does not see what happens after a minute.
 WATCHFUL: dict[str, Any] = {"rollout_bake_seconds": 75}
