@@ -56,11 +56,12 @@ class Limits:
     """What an image may promise before memory is spent on its pixels.
 
     Attributes:
-        max_pixels: width times height above which an image is refused.
+        max_pixels: width times height above which an image is refused. Cameras "of 50 megapixels" have up to 51.3 of them
+            (8160x6144 and 8192x6144 in phones, 8272x6200 in medium format).
         max_side: pixels of the longer side above which an image is refused.
     """
 
-    max_pixels: int = 50_000_000
+    max_pixels: int = 52_000_000
     max_side: int = 20_000
 
 

@@ -1,10 +1,8 @@
-"""Reading the body of a request, within bounds of size and time, and taking the file out of a form."""
+"""Reading the body of a request, within bounds of size and time."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-
-from tornado.httputil import HTTPFile, HTTPInputError, parse_multipart_form_data
 
 from inference.errors import (
     BadRequestError,
@@ -19,14 +17,9 @@ from inference.errors import (
 from inference.handlers import JsonHandler
 from inference.settings import Settings
 
-FORM = "multipart/form-data"
-
 # A body that is too large is still read, up to this many times the limit, so that its sender gets the 413 and not a
 # broken connection.
 _READ_FACTOR = 4
-_END_OF_HEADERS = b"\r\n\r\n"
-_MAX_HEAD_BYTES = 4096
-_MAX_BOUNDARY = 70  # RFC 2046, section 5.1.1
 
 
 @dataclass
@@ -73,6 +66,7 @@ class BodyHandler(JsonHandler):
             ServingError: it is refused and far too large to be read, or the client waits to be told whether to send it.
         """
         self._settings, self._budget, self._max_bytes, self._chunks = settings, budget, max_bytes, []
+        waits = self.heed_expectation()
         length, most = self._content_length(), settings.max_body_bytes * _READ_FACTOR
         self._set_max_body_size(max(length, most))
         if length > max_bytes:
@@ -81,7 +75,7 @@ class BodyHandler(JsonHandler):
             check()
         except ServingError as error:
             self._refusal = error
-        if self._refusal and (length > most or "Expect" in self.request.headers):
+        if self._refusal and (length > most or waits):
             raise self._refusal
         self._reading = True
         self._timer = asyncio.get_running_loop().call_later(settings.body_seconds, self._timed_out)
@@ -121,15 +115,6 @@ class BodyHandler(JsonHandler):
     @property
     def content_type(self) -> str:
         return self.request.headers.get("Content-Type", "").split(";")[0].strip().lower()
-
-    @property
-    def boundary(self) -> str:
-        """Return what separates the parts of a form; "" when the header does not tell."""
-        for parameter in self.request.headers.get("Content-Type", "").split(";")[1:]:
-            name, _, value = parameter.strip().partition("=")
-            if name.lower() == "boundary":
-                return value.strip('"')
-        return ""
 
     def on_finish(self) -> None:
         self._stop_timer()
@@ -178,33 +163,3 @@ class BodyHandler(JsonHandler):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def form_field(body: bytes, boundary: str, names: Sequence[str]) -> bytes:
-    """Return the content of the one field that a multipart form has, sent as a file or as a plain value.
-
-    Tornado's parser copies a form three times; here it gets the form without the content, which costs a hundredth.
-
-    Raises:
-        BadRequestError: no form, or not exactly one field of one of these names: what is not used is not ignored.
-    """
-    if not 0 < len(boundary) <= _MAX_BOUNDARY:
-        raise BadRequestError(f"The Content-Type has no boundary of 1 to {_MAX_BOUNDARY} characters.")
-    delimiter = b"\r\n--" + boundary.encode()
-    start = body.find(_END_OF_HEADERS, 0, _MAX_HEAD_BYTES) + len(_END_OF_HEADERS)
-    end = body.rfind(delimiter + b"--")
-    if start < len(_END_OF_HEADERS) or end < start:
-        raise BadRequestError("The multipart body cannot be read: a field or the final boundary is missing.")
-    values: dict[str, list[bytes]] = {}
-    files: dict[str, list[HTTPFile]] = {}
-    try:
-        parse_multipart_form_data(boundary.encode(), body[:start] + body[end:], values, files)
-    except (HTTPInputError, UnicodeDecodeError) as error:
-        raise BadRequestError(f"The multipart body cannot be read: {quoted(str(error), 200)}.") from None
-    if (
-        len(files) + len(values) != 1
-        or not (files | values).keys() <= set(names)
-        or body.find(delimiter, start, end) >= 0
-    ):
-        raise BadRequestError(f"The multipart body must have one field, named {' or '.join(names)}.")
-    return body[start:end]

@@ -48,10 +48,26 @@ class JsonHandler(RequestHandler):
 
     def prepare(self) -> None:
         """Let a body come that is not asked for: a connection closed in the middle of it would hide the answer."""
+        self.heed_expectation()
         self.request.connection.set_max_body_size(_DROPPED_BYTES)  # type: ignore[union-attr]
 
     def data_received(self, chunk: bytes) -> None:
         """Drop it."""
+
+    def heed_expectation(self) -> bool:
+        """Return whether the client waits to be told to send its body; Tornado tells it once `prepare` has returned.
+
+        RFC 9110, section 10.1.1: the value is case-insensitive (Java's HttpClient sends "100-Continue"), and to be ignored in
+        HTTP/1.0. Tornado knows it in lower case only.
+        """
+        if "Expect" not in self.request.headers:
+            return False
+        members = [member.strip().lower() for member in self.request.headers.get("Expect", "").split(",")]
+        if "100-continue" not in members or self.request.version == "HTTP/1.0":
+            del self.request.headers["Expect"]
+            return False
+        self.request.headers["Expect"] = "100-continue"
+        return True
 
     def compute_etag(self) -> None:
         """Send no ETag: answers are small, and a 304 is not what a health check expects."""

@@ -5,7 +5,6 @@ from typing import Any
 from bundle import Manifest
 from bundle.golden import TOP_K
 from bundle.manifest import FeatureInput
-from inference.bodies import FORM
 from inference.errors import (
     BadRequestError,
     DeadlineError,
@@ -22,6 +21,7 @@ from inference.errors import (
     UnsupportedMediaError,
 )
 from inference.features import FIELD, LARGEST
+from inference.forms import FORM
 from inference.predict import FEATURE_TYPES, FORM_FIELDS, IMAGE_TYPES, max_body_bytes
 from inference.settings import Settings
 from inference.shadow import MOST_CHARACTERS, PATTERN
@@ -88,7 +88,10 @@ def _predict(manifest: Manifest, settings: Settings) -> _Document:
     else:
         content = _images(limit)
         errors = [*_PREDICT_ERRORS, *_IMAGE_ERRORS]
-        limits = f"At most {limit:,} bytes, {settings.max_pixels:,} pixels and {settings.max_side:,} pixels a side."
+        limits = (
+            f"At most {limit:,} bytes, {settings.max_pixels:,} pixels and {settings.max_side:,} pixels a side. A body of any "
+            "other type, or of none, is taken for the file of an image: its bytes tell what it is."
+        )
     return {
         **_operation("predict", "The most probable classes, best first.", _reference("Prediction"), errors),
         "description": f"{limits} An answer takes at most {settings.deadline_seconds:g} seconds.",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bundle import Manifest
 from bundle.golden import TOP_K
-from inference.bodies import FORM, BodyHandler, Budget, form_field
+from inference.bodies import BodyHandler, Budget
 from inference.decode import Later
 from inference.engine import Engine
 from inference.errors import (
@@ -22,12 +22,15 @@ from inference.errors import (
     UnsupportedMediaError,
     quoted,
 )
+from inference.forms import FORM, boundary_of, form_field
 from inference.metrics import Metrics
 from inference.mirror import HEADER, Copy, Mirror
 from inference.settings import Settings
 from inference.state import Phase, State
 from inference.telemetry import Telemetry
 
+# What the interface's document names. Any other type is taken as well: systems disagree about it (image/jpg, image/pjpeg,
+# binary/octet-stream, what curl says of itself), and the bytes tell what an image is.
 IMAGE_TYPES: tuple[str, ...] = ("image/jpeg", "image/png", "image/webp", "application/octet-stream")
 FEATURE_TYPES: tuple[str, ...] = ("application/json",)
 FORM_FIELDS = ("file", "image")
@@ -174,16 +177,14 @@ class PredictHandler(BodyHandler):
     def _check_headers(self) -> None:
         self._predictor.check_capacity()
         self.check_encoding()
-        came = self.content_type
-        accepted = (FORM, *IMAGE_TYPES) if self._takes_images else FEATURE_TYPES
-        # An image may come without a type, as its bytes tell what it is.
-        if came not in accepted and (came or not self._takes_images):
+        if not self._takes_images and self.content_type not in FEATURE_TYPES:
+            came = self.content_type
             problem = f"Content-Type {quoted(came)} is not accepted" if came else "The Content-Type is missing"
-            raise UnsupportedMediaError(f"{problem}; this model takes {', '.join(accepted)}.")
+            raise UnsupportedMediaError(f"{problem}; this model takes {', '.join(FEATURE_TYPES)}.")
 
     def _content(self, body: bytes) -> bytes:
         if self.content_type == FORM:
-            body = form_field(body, self.boundary, FORM_FIELDS)
+            body = form_field(body, boundary_of(self.request.headers["Content-Type"]), FORM_FIELDS)
         if not body:
             raise BadRequestError(f"The request holds no {'image' if self._takes_images else 'JSON'}.")
         return body

@@ -34,7 +34,7 @@ class Settings:
     body_seconds: float = 30.0
     max_body_bytes: int = 10 * 1024 * 1024
     max_held_bytes: int = 128 * 1024 * 1024
-    max_pixels: int = 50_000_000
+    max_pixels: int = 52_000_000
     max_side: int = 20_000
     batch_size: int = 0
     batch_wait_seconds: float = 0.0

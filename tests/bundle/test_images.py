@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bundle.images import SCALING_MARGIN, ImageError, Limits, TooManyPixelsError, UndecodableError, read_pixels
+from bundle.images import SCALING_MARGIN, ImageError, Limits, TooManyPixelsError, UndecodableError, inspect, read_pixels
 from bundle.preprocessing import Preprocessing, prepare
+from inference.settings import Settings
 from tests.bundles import CAT, REPOSITORY
 from tests.hostile_images import everything, hostile_images, odd_images
 from tests.image_builders import encoded, exif, jpeg_segment, picture, png, with_segments
@@ -148,6 +149,12 @@ def test_limits_are_the_largest_that_is_accepted(kind: str) -> None:
         read_pixels(data, PREPROCESSING, Limits(max_pixels=2399, max_side=60))
     with pytest.raises(TooManyPixelsError, match=r"60x40 pixels; a side may have at most 59"):
         read_pixels(data, PREPROCESSING, Limits(max_pixels=2400, max_side=59))
+
+
+@pytest.mark.parametrize("size", [(8160, 6144), (8192, 6144), (8688, 5792), (8272, 6200)])
+def test_photos_of_cameras_of_50_megapixels_are_not_too_large(size: tuple[int, int]) -> None:
+    served = Settings()
+    assert inspect(png(size, b""), Limits(served.max_pixels, served.max_side)).pixels <= Limits().max_pixels
 
 
 def test_limits_beyond_pillows_own_end_at_those() -> None:

@@ -1,4 +1,4 @@
-"""Bodies: forms, refusals before and while a body comes, clients that leave, and what is told about all that."""
+"""Bodies: refusals before and while a body comes, clients that leave, and what is told about all that."""
 
 import io
 import json
@@ -9,10 +9,8 @@ from collections.abc import Iterator
 import pytest
 from PIL import Image
 
-from inference.bodies import form_field
-from inference.errors import BadRequestError
 from tests.bundles import CAT, tiny_bundle
-from tests.inference.servers import Running, multipart, serving, wait_until
+from tests.inference.servers import Running, serving, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -46,87 +44,38 @@ def metric(server: Running, name: str) -> float:
     return 0.0
 
 
-def form(*parts: tuple[str, bytes], preamble: bytes = b"", end: bytes = b"--edge--\r\n") -> bytes:
-    body = [
-        f"--edge\r\nContent-Disposition: form-data; {name}\r\n\r\n".encode() + value + b"\r\n" for name, value in parts
-    ]
-    return preamble + b"".join(body) + end
-
-
-NAMES = ("file", "image")
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        form(('name="file"; filename="a.jpg"', b"bytes")),
-        form(('name="image"', b"bytes")),
-        form(('name="file"; filename="a.jpg"\r\nContent-Type: image/jpeg', b"bytes"), end=b"--edge--"),
-        form(("name=file; filename*=UTF-8''caf%C3%A9.jpg", b"bytes"), end=b"--edge--\r\nepilogue"),
-    ],
-)
-def test_the_one_field_of_a_form_is_found(body: bytes) -> None:
-    assert form_field(body, "edge", NAMES) == b"bytes"
-
-
-@pytest.mark.parametrize("content", [b"", b"\r\n", b"\r\n\r\n--edg\r\n--\r\n", b"--edge", bytes(range(256)) * 9])
-def test_the_content_of_a_form_is_kept_to_the_byte(content: bytes) -> None:
-    assert form_field(form(('name="file"; filename="a"', content)), "edge", NAMES) == content
-
-
-@pytest.mark.parametrize(
-    ("body", "boundary"),
-    [
-        (b"", "edge"),
-        (b"--edge--\r\n", "edge"),
-        (b"\r\n\r\n\r\n--edge--", "edge"),
-        (form(('name="file"', b"x"), end=b""), "edge"),
-        (form(('name="photo"', b"x")), "edge"),
-        (form(('filename="a"', b"x")), "edge"),
-        (form(('name="file"', b"x"), ('name="image"', b"y")), "edge"),
-        (form(('name="file"', b"x"), ('name="file"', b"y")), "edge"),
-        (form(('name="file"', b"x"), ('name="note"', b"y")), "edge"),
-        (form(*[('name="file"', b"x")] * 10_000), "edge"),
-        (form(('name="file"\r\nX: ' + "y" * 10_000, b"x")), "edge"),
-        (b'--edge\r\nContent-Disposition: form-data; name="\xff"\r\n\r\nx\r\n--edge--\r\n', "edge"),
-        (form(('name="file"', b"x")), ""),
-        (form(('name="file"', b"x")), "e" * 71),
-    ],
-)
-def test_any_other_form_is_refused(body: bytes, boundary: str) -> None:
-    with pytest.raises(BadRequestError):
-        form_field(body, boundary, NAMES)
-
-
 def test_a_compressed_body_is_415(server: Running) -> None:
     answer = server.ask("/predict", CAT.read_bytes(), Content_Type="image/jpeg", Content_Encoding="gzip")
     assert (answer.status, answer.code) == (415, "unsupported_media_type")
 
 
-def test_a_boundary_in_quotes(server: Running) -> None:
-    body, _ = multipart("file", CAT.read_bytes())
-    assert server.predict(body, 'multipart/form-data; charset=utf-8; boundary="edge"').status == 200
-
-
 def test_a_refused_body_is_read_so_that_its_sender_sees_the_answer_and_can_go_on(server: Running) -> None:
     with connect(server) as connection:
-        for content_type in ("text/plain", "image/jpeg"):
+        for status, more in ((415, ["Content-Encoding: gzip"]), (413, [])):
             body = b"x" * 1_000_000
-            connection.sendall(head(len(body)).replace(b"image/png", content_type.encode()) + body)
-            status = 415 if content_type == "text/plain" else 413
+            connection.sendall(head(len(body), *more) + body)
             answer = connection.recv(5000)
             assert answer.startswith(f"HTTP/1.1 {status} ".encode())
 
 
-def test_a_client_that_asks_first_is_refused_before_it_sends(server: Running) -> None:
-    for length, content_type, status in ((500_000, "image/png", 413), (10, "text/plain", 415)):
+@pytest.mark.parametrize("expect", ["100-continue", "100-Continue", "foo, 100-CONTINUE"])
+def test_a_client_that_asks_first_is_told_before_it_sends(server: Running, expect: str) -> None:
+    for length, more, status in ((500_000, [], 413), (10, ["Content-Encoding: gzip"], 415), (3, [], 100)):
         with connect(server) as connection:
-            request = head(length, "Expect: 100-continue").replace(b"image/png", content_type.encode())
-            connection.sendall(request)
+            connection.sendall(head(length, f"Expect: {expect}", *more))
             assert connection.recv(1000).startswith(f"HTTP/1.1 {status} ".encode())
+            if status == 100:
+                connection.sendall(b"foo")
+                assert connection.recv(1000).startswith(b"HTTP/1.1 415 ")
+
+
+@pytest.mark.parametrize(("expect", "version"), [("100-continue", b"HTTP/1.0"), ("something", b"HTTP/1.1")])
+def test_a_client_that_asks_in_a_way_that_is_none_is_answered_once(
+    server: Running, expect: str, version: bytes
+) -> None:
     with connect(server) as connection:
-        connection.sendall(head(3, "Expect: 100-continue"))
-        assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(head(3, f"Expect: {expect}").replace(b"HTTP/1.1", version) + b"foo")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 415 ")
 
 
 def test_more_bytes_than_the_process_holds_are_503_and_what_is_answered_is_held_no_longer() -> None:

@@ -35,8 +35,20 @@ def test_a_photo_is_answered_with_classes_and_confidences(server: Running) -> No
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
-@pytest.mark.parametrize("content_type", ["image/{}", "application/octet-stream"])
-def test_raw_bodies(server: Running, kind: str, content_type: str) -> None:
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "image/{}",
+        "application/octet-stream",
+        "image/jpg",
+        "image/pjpeg",
+        "binary/octet-stream",
+        "image/*",
+        "text/plain",
+        "",
+    ],
+)
+def test_the_bytes_of_a_raw_body_tell_what_it_is(server: Running, kind: str, content_type: str) -> None:
     assert server.predict(image(kind), content_type.format(kind)).status == 200
 
 

@@ -70,10 +70,12 @@ def truncated(chance: random.Random) -> Request:
     return Request("truncated", post(PHOTO[: chance.randrange(1, len(PHOTO) // 2)]), -1)
 
 
-def wrong_type(chance: random.Random) -> Request:
-    return Request(
-        "wrong type", post(PHOTO, chance.choice(("text/plain", "image/gif", "é/ü", "application/json"))), 415
-    )
+def odd_type(chance: random.Random) -> Request:
+    return Request("odd type", post(PHOTO, chance.choice(("text/plain", "image/jpg", "é/ü", "application/json"))), 200)
+
+
+def compressed(_: random.Random) -> Request:
+    return Request("compressed", post(PHOTO, "image/jpeg", "Content-Encoding: gzip"), 415)
 
 
 def features(_: random.Random) -> Request:
@@ -107,7 +109,8 @@ KINDS: dict[Callable[[random.Random], Request], float] = {
     odd_or_hostile: 6,
     corrupt: 3,
     truncated: 2,
-    wrong_type: 1,
+    odd_type: 1,
+    compressed: 1,
     features: 1,
     too_large: 0.2,
     bad_form: 1,
