@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from inference.budget import Budget, Upload
 from inference.errors import (
     BadRequestError,
     ClientGoneError,
@@ -22,18 +22,6 @@ from inference.settings import Settings
 _READ_FACTOR = 4
 
 
-@dataclass
-class Budget:
-    """Bytes of request bodies that a process holds, together.
-
-    Attributes:
-        limit: bytes that it may hold.
-    """
-
-    limit: int
-    held: int = 0
-
-
 class BodyHandler(JsonHandler):
     """Reads a body itself, to bound its size and time and to answer in the service's own form.
 
@@ -48,12 +36,12 @@ class BodyHandler(JsonHandler):
     _budget: Budget
     _max_bytes: int
     _chunks: list[bytes]
+    _upload: Upload | None = None
     _timer: asyncio.TimerHandle | None = None
     _working: "asyncio.Task[object] | None" = None
     _refusal: ServingError | None = None
     _reading = False
     _received = 0
-    _held = 0
 
     def expect_body(self, settings: Settings, budget: Budget, max_bytes: int, check: Callable[[], None]) -> None:
         """Begin to read the body. Call it in `prepare`.
@@ -78,6 +66,7 @@ class BodyHandler(JsonHandler):
         if self._refusal and (length > most or waits):
             raise self._refusal
         self._reading = True
+        self._upload = Upload(self._gone_for_others)
         self._timer = asyncio.get_running_loop().call_later(settings.body_seconds, self._timed_out)
 
     def data_received(self, chunk: bytes) -> None:
@@ -86,12 +75,10 @@ class BodyHandler(JsonHandler):
         self._received += len(chunk)
         if self._received > self._max_bytes:
             self._refuse(self._too_large())
-        elif self._budget.held + len(chunk) > self._budget.limit:
-            self._refuse(OverloadedError("This host has as many bytes of requests as it can hold."))
-        else:
+        elif self._upload and self._budget.take(self._upload, len(chunk)):
             self._chunks.append(chunk)
-            self._held += len(chunk)
-            self._budget.held += len(chunk)
+        else:
+            self._refuse(OverloadedError("This host has as many bytes of requests as it can hold."))
 
     def body(self) -> bytes:
         """Return the body, once it has come. From here on, a client that leaves cancels the handler's task.
@@ -103,6 +90,8 @@ class BodyHandler(JsonHandler):
         self._working = asyncio.current_task()
         if self._refusal:
             raise self._refusal
+        if self._upload:
+            self._budget.complete(self._upload)
         chunks, self._chunks = self._chunks, []
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
@@ -146,15 +135,21 @@ class BodyHandler(JsonHandler):
         if not self._finished:
             self.fail(RequestTimeoutError(f"The body did not arrive within {self._settings.body_seconds:g} s."))
 
+    def _gone_for_others(self) -> None:
+        self._refuse(
+            OverloadedError("This host has as many bytes of requests as it can hold, and this request came slowest.")
+        )
+        if not self._finished and self._refusal:
+            self.fail(self._refusal)
+
     def _refuse(self, error: ServingError) -> None:
         self._refusal = error
         self._release()
 
     def _release(self) -> None:
-        if self._held:
+        if self._upload:
             self._chunks.clear()
-            self._budget.held -= self._held
-            self._held = 0
+            self._budget.give_back(self._upload)
 
     def _set_max_body_size(self, size: int) -> None:
         self.request.connection.set_max_body_size(size)  # type: ignore[union-attr]

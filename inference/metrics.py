@@ -43,6 +43,7 @@ class Metrics:
             "pettracker_worker_restarts", "Worker threads that died or hung and were replaced.", registry=registry
         )
         self.connections = Gauge("pettracker_connections", "Connections that are open.", registry=registry)
+        self.held_bytes = Gauge("pettracker_held_bytes", "Bytes of request bodies that are held.", registry=registry)
         self.ready = Gauge("pettracker_ready", "1 while /ready answers 200.", registry=registry)
         self.model = Gauge(
             "pettracker_model_info", "The model served.", ["name", "version", "digest", "program"], registry=registry

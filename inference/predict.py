@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from bundle import Manifest
 from bundle.golden import TOP_K
-from inference.bodies import BodyHandler, Budget
+from inference.bodies import BodyHandler
+from inference.budget import Budget
 from inference.decode import Later
 from inference.engine import Engine
 from inference.errors import (
@@ -70,6 +71,7 @@ class Predictor:
 
     def __post_init__(self) -> None:
         self.bodies = Budget(self.settings.max_held_bytes)
+        self.metrics.held_bytes.set_function(lambda: self.bodies.held)
         self.mirror = Mirror(self.metrics, self.telemetry)
 
     def check_capacity(self) -> None:

@@ -15,7 +15,8 @@ class Settings:
         deadline_seconds: time from a complete request to its answer, after which it is 504.
         body_seconds: time that a client has for sending its body, after which it is 408.
         max_body_bytes: size of a request body above which it is 413.
-        max_held_bytes: bytes of request bodies held at the same time; what comes on top is refused with 503.
+        max_held_bytes: bytes of request bodies held at the same time; where more come, the upload that holds most for its
+            pace is refused with 503.
         max_pixels: width times height of an image above which it is 413.
         max_side: width or height of an image, in pixels, above which it is 413.
         batch_size: inputs inferred together at most; 0 leaves it to the backend.

@@ -2,6 +2,7 @@
 
 import io
 import json
+import select
 import socket
 import threading
 from collections.abc import Iterator
@@ -84,6 +85,25 @@ def test_more_bytes_than_the_process_holds_are_503_and_what_is_answered_is_held_
             answer = running.predict(b"x" * 60_000)
             assert (answer.status, answer.code, answer.headers["Retry-After"]) == (503, "overloaded", "1")
             assert running.predict(b"x" * 40_000).status == 415
+
+
+def test_uploads_that_stand_still_do_not_keep_others_out() -> None:
+    size = 99_000
+    with serving(tiny_bundle(), "--max-held-bytes", "500000", "--max-body-bytes", "100000") as running:
+        idle = [connect(running) for _ in range(5)]
+        try:
+            for connection in idle:
+                connection.sendall(head(size + 1) + b"x" * size)
+            wait_until(lambda: metric(running, "pettracker_held_bytes") == 5 * size)
+            # Over some kilobytes each, which takes the place of one after the other.
+            assert [running.predict(CAT.read_bytes()).status for _ in range(10)] == [200] * 10
+            assert metric(running, "pettracker_held_bytes") in (3 * size, 4 * size)
+            ended = [connection for connection in idle if select.select([connection], [], [], 0)[0]]
+            assert 1 <= len(ended) <= 2
+            assert all(connection.recv(1000).startswith(b"HTTP/1.1 503 ") for connection in ended)
+        finally:
+            for connection in idle:
+                connection.close()
 
 
 def test_a_client_that_leaves_while_it_sends_is_counted_and_logged(narrow_server: Running) -> None:

@@ -18,7 +18,7 @@ from tornado.testing import bind_unused_port
 from bundle import load
 from bundle.images import Limits
 from inference.app import application
-from inference.connections import BoundedServer
+from inference.connections import RESERVE, BoundedServer
 from inference.decode import Decoder
 from inference.engine import Engine, EngineError
 from inference.metrics import Metrics
@@ -156,21 +156,41 @@ def test_a_flood_is_answered_to_the_last_request_and_leaves_nothing_behind() -> 
     run(scenario, queue_size=4)
 
 
-def test_more_connections_than_allowed_are_closed_and_those_that_are_open_are_served() -> None:
+def test_at_the_limit_of_connections_the_host_still_says_that_it_is_ready_and_those_that_are_open_are_served() -> None:
     async def scenario(client: Client, backend: ObedientBackend, predictor: Predictor) -> None:
         backend.released.set()
         streams = [await client.connect() for _ in range(CONNECTIONS)]
         await _until(lambda: f"pettracker_connections {CONNECTIONS}.0".encode() in predictor.metrics.exposition())
-        late = await client.connect()
-        with pytest.raises(StreamClosedError):
-            await late.read_bytes(1)
-        await streams[0].write(b"GET /health HTTP/1.1\r\nHost: test\r\n\r\n")
+        for path in ("/ready", "/health", "/ready?from=balancer"):
+            assert (await client.get(path)).code == 200
+        for refused in (await client.predict(), await client.get("/version")):
+            assert (refused.code, code(refused), refused.headers["Retry-After"]) == (503, "overloaded", "1")
+        await streams[0].write(b"GET /version HTTP/1.1\r\nHost: test\r\n\r\n")
         assert b"200 OK" in await streams[0].read_until(b"\r\n")
         for stream in streams[1:]:
             stream.close()
         await _until(lambda: b"pettracker_connections 1.0" in predictor.metrics.exposition())
         assert (await client.predict()).code == 200
-        assert b'pettracker_rejections_total{reason="too_many_connections"} 1.0' in (await client.get("/metrics")).body
+        assert b'pettracker_rejections_total{reason="too_many_connections"} 2.0' in predictor.metrics.exposition()
+
+    run(scenario)
+
+
+def test_beyond_the_reserve_connections_are_closed_and_the_reserve_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inference.connections._RESERVE_SECONDS", 0.3)
+
+    async def scenario(client: Client, backend: ObedientBackend, predictor: Predictor) -> None:
+        most = CONNECTIONS + RESERVE
+        streams = [await client.connect() for _ in range(most)]
+        await _until(lambda: f"pettracker_connections {most}.0".encode() in predictor.metrics.exposition())
+        late = await client.connect()
+        with pytest.raises(StreamClosedError):
+            await late.read_bytes(1)
+        # Those of the reserve that say nothing are closed.
+        await _until(lambda: f"pettracker_connections {CONNECTIONS}.0".encode() in predictor.metrics.exposition())
+        assert (await client.get("/ready")).code == 200
+        for stream in streams:
+            stream.close()
 
     run(scenario)
 
