@@ -16,7 +16,7 @@ LONG_SCENARIOS = training release rollout
 HOST_SCENARIOS = $(filter-out rehearsal $(LONG_SCENARIOS),$(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml))))
 
 # Scripts read these from their environment, so that no value is ever part of a command line.
-export ENV MODEL FILE REVIEWED TO CONFIRM BUCKETS PORT
+export ENV MODEL FILE REVIEWED TO CONFIRM BUCKETS PORT MINUTES
 
 PLAYBOOK = scripts/with-environment $(ENV) ansible-playbook -i inventories/$(ENV)
 
@@ -199,6 +199,11 @@ test: lint ## All checks and tests: linters, unit tests beside those on hosts (w
 test-all: test ## The same and the tests that take minutes each
 	@pytest -m slow
 	@$(MAKE) test-long test-merge test-stock-executor
+
+.PHONY: fuzz
+fuzz: ## Send the service other requests than the tests do, for MINUTES (10): any bytes, forms and images
+	@scripts/setup test
+	@FUZZ_MINUTES="$${MINUTES:-10}" pytest -q --timeout=0 tests/inference/test_fuzz.py
 
 .PHONY: bench
 bench: ## Measure decoding, batching, and this server against its peers; BENCH="--quick" for a first look
