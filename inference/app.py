@@ -12,7 +12,16 @@ from tornado.web import Application, RequestHandler
 
 from inference.bodies import BodyHandler
 from inference.errors import BadRequestError
-from inference.handlers import JsonHandler, NotFoundHandler, observe, require_loopback
+from inference.handlers import (
+    JsonHandler,
+    NotFoundHandler,
+    is_forwarded,
+    is_local,
+    is_loopback_name,
+    observe,
+    require_loopback,
+)
+from inference.logs import Limited, log_malformed_requests
 from inference.metrics import CONTENT_TYPE
 from inference.openapi import document
 from inference.predict import PredictHandler, Predictor
@@ -34,6 +43,8 @@ _PAGE_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+_HTTPS_ONLY = "max-age=31536000"
 
 
 class HealthHandler(JsonHandler):
@@ -102,18 +113,20 @@ class ShadowHandler(BodyHandler):
 
 
 class VersionHandler(JsonHandler):
-    """GET /version: which model and which code answer."""
+    """GET /version: which model answers, and to the host itself, by which code."""
 
     def initialize(self, predictor: Predictor, program: str, threads: int) -> None:
         self._predictor, self._program, self._threads = predictor, program, threads
 
     def get(self) -> None:
         program, engine = self._predictor.manifest.programs[self._program], self._predictor.engine
-        self.write_json(
-            {
+        document = {
+            "model": self._predictor.model,
+            "program": {"name": self._program, "precision": program.precision},
+        }
+        if is_local(self.request):
+            document |= {
                 "service": {"name": "pettracker-ml", "version": _version("pettracker-ml")},
-                "model": self._predictor.model,
-                "program": {"name": self._program, "precision": program.precision},
                 "backend": {
                     "name": program.backend,
                     "version": _version(program.backend),
@@ -123,16 +136,17 @@ class VersionHandler(JsonHandler):
                 },
                 "python": platform.python_version(),
             }
-        )
+        self.write_json(document)
 
 
 class MetricsHandler(JsonHandler):
-    """GET /metrics: Prometheus text format."""
+    """GET /metrics: Prometheus text format. Loopback only: it tells much, and takes the event loop as long as many requests."""
 
     def initialize(self, predictor: Predictor) -> None:
         self._predictor = predictor
 
     def get(self) -> None:
+        require_loopback(self.request)
         self.set_header("Content-Type", CONTENT_TYPE)
         self.finish(self._predictor.metrics.exposition())
 
@@ -158,6 +172,9 @@ class PageHandler(JsonHandler):
         self.set_header("Content-Type", _PAGE_TYPES[PurePath(name).suffix])
         for header, value in _PAGE_HEADERS.items():
             self.set_header(header, value)
+        # Browsers keep it for all ports of a name: not for the developer's own.
+        if is_forwarded(self.request) and not is_loopback_name(self.request.host_name):
+            self.set_header("Strict-Transport-Security", _HTTPS_ONLY)
         self.finish(self._files[name])
 
 
@@ -185,8 +202,12 @@ def application(predictor: Predictor, program: str, threads: int) -> Application
     ]
     paths = {path.replace("\\", "") for path, _, _ in routes} | {"/", *(f"/{name}" for name in page)}
 
+    limited = Limited(predictor.metrics.lines_left_out.inc)
+    log_malformed_requests(limited)
+
     def log(handler: RequestHandler) -> None:
-        observe(handler, predictor.metrics, handler.request.path if handler.request.path in paths else "other")
+        route = handler.request.path if handler.request.path in paths else "other"
+        observe(handler, predictor.metrics, route, limited)
 
     return Application(routes, default_handler_class=NotFoundHandler, log_function=log)
 

@@ -1,5 +1,6 @@
 """What all HTTP handlers share: request ids, JSON, errors, the access log."""
 
+import ipaddress
 import json
 import re
 import uuid
@@ -24,6 +25,8 @@ from inference.tracing import trace_fields
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # Of a body that nobody asked for; a longer one ends in a closed connection.
 _DROPPED_BYTES = 1024 * 1024
+# Of what a client sends, into a line of the log.
+_PATH_CHARACTERS, _METHOD_CHARACTERS = 256, 16
 # Asked again and again.
 _PROBES = {"/health", "/ready", "/metrics", "/shadow"}
 
@@ -91,7 +94,7 @@ class JsonHandler(RequestHandler):
             logs.error(
                 "request failed",
                 request_id=self.request_id,
-                path=self.request.path,
+                path=self.request.path[:_PATH_CHARACTERS],
                 **trace_fields(self.request.headers),
                 exc_info=value,
             )
@@ -136,14 +139,57 @@ def request_id(request: HTTPServerRequest) -> str:
 
 
 def require_loopback(request: HTTPServerRequest) -> None:
-    """Raise ForbiddenError unless the peer of the connection is this host; X-Forwarded-For and the like do not count."""
+    """Raise ForbiddenError unless the host itself asks."""
+    if not is_local(request):
+        raise ForbiddenError("Only the host itself may ask for this, at http://127.0.0.1.")
+
+
+def is_local(request: HTTPServerRequest) -> bool:
+    """Return whether the host itself asks: the peer of the connection is this host and no proxy on it, and it names it so.
+
+    X-Forwarded-For and the like make nobody local. A page of another site that lets its name point to 127.0.0.1 (DNS
+    rebinding) sends that name as Host.
+    """
     peer = request.remote_ip or ""
-    if not (peer.startswith("127.") or peer == "::1" or peer.startswith("::ffff:127.")):
-        raise ForbiddenError("Only the host itself may ask for this.")
+    return _is_loopback(peer) and is_loopback_name(request.host_name) and not is_forwarded(request)
 
 
-def observe(handler: RequestHandler, metrics: Metrics, route: str) -> None:
-    """Count one request that has ended, and log it unless it is a probe that found all well."""
+def is_loopback_name(name: str) -> bool:
+    """Return whether a name, without a port, can be none but that of the host that uses it."""
+    return name == "localhost" or _is_loopback(name.strip("[]"))
+
+
+def is_forwarded(request: HTTPServerRequest) -> bool:
+    """Return whether a proxy such as the load balancer has handed the request on."""
+    return "X-Forwarded-For" in request.headers
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    # An IPv4 address that came to a socket for both.
+    return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback
+
+
+def client_address(request: HTTPServerRequest) -> str | None:
+    """Return whom the balancer has served, by its own word: what a client says of others stands before that.
+
+    Elastic Load Balancing, "HTTP headers and Application Load Balancers": it appends the client's address to X-Forwarded-For.
+    """
+    last = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    try:
+        return str(ipaddress.ip_address(last))
+    except ValueError:
+        return None
+
+
+def observe(handler: RequestHandler, metrics: Metrics, route: str, log: logs.Limited) -> None:
+    """Count one request that has ended, and log it unless it is a probe that found all well.
+
+    Answered predictions are bounded by what they cost; of all else, so many are logged as `log` lets through.
+    """
     request, status = handler.request, handler.get_status()
     seconds = request.request_time()
     method = request.method if request.method in RequestHandler.SUPPORTED_METHODS else "other"
@@ -153,8 +199,8 @@ def observe(handler: RequestHandler, metrics: Metrics, route: str) -> None:
         return
     fields: dict[str, object] = {
         "request_id": getattr(handler, "request_id", None),
-        "method": request.method,
-        "path": request.path,
+        "method": (request.method or "")[:_METHOD_CHARACTERS],
+        "path": request.path[:_PATH_CHARACTERS],
         "status": status,
         "duration_seconds": round(seconds, 6),
         "remote": request.remote_ip,
@@ -162,4 +208,9 @@ def observe(handler: RequestHandler, metrics: Metrics, route: str) -> None:
     }
     if error_code := getattr(handler, "error_code", None):
         fields["error"] = error_code
-    logs.info("request", **fields)
+    if client := client_address(request):
+        fields["client"] = client
+    if route == "/predict" and status == 200:
+        logs.info("request", **fields)
+    else:
+        log.info("request", **fields)

@@ -44,6 +44,9 @@ class Metrics:
         )
         self.connections = Gauge("pettracker_connections", "Connections that are open.", registry=registry)
         self.held_bytes = Gauge("pettracker_held_bytes", "Bytes of request bodies that are held.", registry=registry)
+        self.lines_left_out = Counter(
+            "pettracker_log_lines_left_out", "Lines that the log would have too many of.", registry=registry
+        )
         self.ready = Gauge("pettracker_ready", "1 while /ready answers 200.", registry=registry)
         self.model = Gauge(
             "pettracker_model_info", "The model served.", ["name", "version", "digest", "program"], registry=registry

@@ -72,7 +72,11 @@ def document(manifest: Manifest, settings: Settings) -> _Document:
             },
             "/shadow": {"put": _shadow()},
             "/version": {"get": _operation("version", "Which model and code answer.", _reference("Version"))},
-            "/metrics": {"get": _operation("metrics", "Prometheus metrics.", _TEXT, media_type="text/plain")},
+            "/metrics": {
+                "get": _operation(
+                    "metrics", "Prometheus metrics; loopback only.", _TEXT, [ForbiddenError], media_type="text/plain"
+                )
+            },
             "/openapi.json": {"get": _operation("openapi", "This document.", {"type": "object"})},
             "/": {"get": _operation("page", "A page to ask the model with.", _TEXT, media_type="text/html")},
         },
@@ -190,15 +194,19 @@ def _schemas(manifest: Manifest) -> _Document:
                 "request_id": _TEXT,
             }
         ),
-        "Version": _object(
-            {
-                "service": _object({"name": _TEXT, "version": _TEXT}),
-                "model": model,
-                "program": _object({"name": _TEXT, "precision": {"enum": ["fp32", "int8"]}}),
-                "backend": _object({"name": _TEXT, "version": _TEXT, "threads": count, "streams": streams}),
-                "python": _TEXT,
-            }
-        ),
+        "Version": {
+            **_object(
+                {
+                    "model": model,
+                    "program": _object({"name": _TEXT, "precision": {"enum": ["fp32", "int8"]}}),
+                    "service": _object({"name": _TEXT, "version": _TEXT}),
+                    "backend": _object({"name": _TEXT, "version": _TEXT, "threads": count, "streams": streams}),
+                    "python": _TEXT,
+                }
+            ),
+            "description": "The last three are for the host itself.",
+            "required": ["model", "program"],
+        },
         "Error": _object({"error": _object({"code": _TEXT, "message": _TEXT})}),
     }
 

@@ -24,6 +24,7 @@ from inference.errors import (
     quoted,
 )
 from inference.forms import FORM, boundary_of, form_field
+from inference.handlers import is_forwarded
 from inference.metrics import Metrics
 from inference.mirror import HEADER, Copy, Mirror
 from inference.settings import Settings
@@ -149,7 +150,8 @@ class PredictHandler(BodyHandler):
         self._predictor.telemetry.latency(seconds)
         if self._predictor.state.phase is Phase.DRAINING:
             self.set_header("Connection", "close")
-        if HEADER not in self.request.headers:
+        # A copy comes straight from another host. What comes by the balancer is a client's, whatever it says of itself.
+        if HEADER not in self.request.headers or is_forwarded(self.request):
             kind = "application/octet-stream" if self._takes_images else "application/json"
             self._answered = Copy(content, kind, self.request_id, predictions, seconds)
         self.write_json(

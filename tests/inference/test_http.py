@@ -167,6 +167,35 @@ def test_version_tells_what_runs(server: Running, torch_server: Running) -> None
     assert torch_server.ask("/version").document["program"] == {"name": "torch-fp32", "precision": "fp32"}
 
 
+BROWSER = {"Host": "pets.example", "X_Forwarded_For": "192.0.2.1, 2001:db8::7", "X_Forwarded_Proto": "https"}
+
+
+@pytest.mark.parametrize(
+    "strange", [{"X_Forwarded_For": "127.0.0.1"}, {"Host": "evil.example"}, {"Host": "127.0.0.1.evil"}]
+)
+@pytest.mark.parametrize(("method", "path"), [("GET", "/metrics"), ("PUT", "/health/drain"), ("PUT", "/shadow")])
+def test_what_is_for_the_host_itself_is_refused_to_who_comes_by_a_proxy_or_another_name(
+    server: Running, method: str, path: str, strange: dict[str, str]
+) -> None:
+    answer = server.ask(path, method=method, **strange)
+    assert (answer.status, answer.code) == (403, "forbidden")
+    assert server.ask("/metrics", Host="[::1]:8080").status == server.ask("/metrics", Host="localhost").status == 200
+    assert server.ask("/ready").status == 200
+
+
+def test_others_are_told_the_model_and_not_the_code(server: Running) -> None:
+    own, told = server.ask("/version").document, server.ask("/version", **BROWSER).document
+    assert set(own) - set(told) == {"service", "backend", "python"}
+    assert told == {key: own[key] for key in ("model", "program")}
+
+
+def test_browsers_are_told_to_use_https_where_they_do(server: Running) -> None:
+    assert server.ask("/", **BROWSER).headers["Strict-Transport-Security"] == "max-age=31536000"
+    # Of localhost, a browser would believe it for every other service of the developer.
+    for headers in ({}, {"Host": "localhost:8443", "X_Forwarded_For": "127.0.0.1"}):
+        assert "Strict-Transport-Security" not in server.ask("/", **headers).headers
+
+
 def test_a_request_id_is_kept_if_it_is_harmless(server: Running) -> None:
     assert server.ask("/health", X_Request_Id="abc-1.2_3").headers["X-Request-Id"] == "abc-1.2_3"
     for bad in ("x" * 129, "a b", '{"a":1}'):
@@ -217,3 +246,31 @@ def test_the_log_is_one_json_object_per_line(server: Running) -> None:
         found = server.wait_for("request")
     assert (found["method"], found["path"], found["status"], found["level"]) == ("GET", "/version", 200, "info")
     assert json.dumps(found["duration_seconds"])
+
+
+def logged(server: Running, event: str, **fields: object) -> dict[str, object]:
+    """Read the log up to a line that has these fields."""
+    while True:
+        found: dict[str, object] = server.wait_for(event)
+        if fields.items() <= found.items():
+            return found
+
+
+def test_a_line_of_the_log_is_short_and_names_who_was_served(server: Running) -> None:
+    server.ask("/" + "A" * 15_000, method="M" * 1000, X_Request_Id="long", **BROWSER)
+    found = logged(server, "request", request_id="long")
+    assert (found["path"], found["method"]) == ("/" + "A" * 255, "M" * 16)
+    assert (found["client"], found["remote"]) == ("2001:db8::7", "127.0.0.1")
+    assert len(json.dumps(found)) < 1000
+    server.ask("/version", X_Request_Id="direct", X_Forwarded_For="<script>")
+    assert "client" not in logged(server, "request", request_id="direct")
+
+
+def test_what_is_no_http_is_logged(server: Running) -> None:
+    with socket.create_connection(server.url.removeprefix("http://").split(":")) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"\xe9" * 2000 + b"\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
+    found = logged(server, "malformed request")
+    assert found["remote"] == "127.0.0.1"
+    assert "\\xe9" in str(found["problem"])
+    assert len(json.dumps(found)) < 1000

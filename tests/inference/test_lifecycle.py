@@ -149,7 +149,7 @@ def test_a_request_under_way_is_answered_before_the_end() -> None:
 
 
 @pytest.mark.skipif(shutil.which("ip") is None, reason="needs the ip command to find an address")
-def test_only_the_host_itself_may_drain_and_say_what_is_copied() -> None:
+def test_only_the_host_itself_may_drain_and_say_what_is_copied_and_see_its_figures() -> None:
     output = subprocess.run(
         ["ip", "-4", "-o", "addr", "show", "scope", "global"], capture_output=True, text=True, check=True
     )
@@ -159,11 +159,15 @@ def test_only_the_host_itself_may_drain_and_say_what_is_copied() -> None:
     running = start(tiny_bundle(), "--address", address, "--drain-seconds", "0")
     running.wait_for("ready")
     try:
-        for path in ("/health/drain", "/health/ready", "/shadow"):
-            answer = ask(
-                f"{running.url}{path}", None, "PUT", {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1"}
-            )
-            assert (answer.status, answer.code) == (403, "forbidden")
+        for path, method in (
+            ("/health/drain", "PUT"),
+            ("/health/ready", "PUT"),
+            ("/shadow", "PUT"),
+            ("/metrics", "GET"),
+        ):
+            for headers in ({"Host": "localhost"}, {"Host": "127.0.0.1", "X-Forwarded-For": "127.0.0.1"}):
+                answer = ask(f"{running.url}{path}", None, method, headers)
+                assert (answer.status, answer.code) == (403, "forbidden")
         assert ask(f"{running.url}/ready").status == 200
     finally:
         running.process.terminate()
