@@ -120,12 +120,12 @@ class VersionHandler(JsonHandler):
 
     def get(self) -> None:
         program, engine = self._predictor.manifest.programs[self._program], self._predictor.engine
-        document = {
+        told: dict[str, Any] = {
             "model": self._predictor.model,
             "program": {"name": self._program, "precision": program.precision},
         }
         if is_local(self.request):
-            document |= {
+            told |= {
                 "service": {"name": "pettracker-ml", "version": _version("pettracker-ml")},
                 "backend": {
                     "name": program.backend,
@@ -136,7 +136,7 @@ class VersionHandler(JsonHandler):
                 },
                 "python": platform.python_version(),
             }
-        self.write_json(document)
+        self.write_json(told)
 
 
 class MetricsHandler(JsonHandler):

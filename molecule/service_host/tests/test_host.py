@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,17 +41,34 @@ def test_the_units_are_confined(host: Host, unit: str) -> None:
     assert security.rc == 0, security.stdout.splitlines()[-1]
 
 
-def test_the_service_may_not_ask_the_metadata_but_its_neighbour_may(host: Host) -> None:
+def test_the_service_may_ask_nobody_outside_and_not_the_metadata_but_its_neighbour_may(host: Host) -> None:
     properties = [
         host.check_output(f"systemctl show --property=IPAddressDeny,IPAddressAllow,ActiveState {unit}")
         for unit in (UNIT, NOTICES)
     ]
 
-    assert "169.254.0.0/16" in properties[0]
-    assert "169.254.169.254" not in properties[0]
+    assert re.search(r"^IPAddressDeny=.*0\.0\.0\.0/0", properties[0], re.MULTILINE)
+    assert re.search(r"^IPAddressAllow=.*10\.0\.0\.0/8", properties[0], re.MULTILINE)
+    assert "169.254" not in properties[0]
     assert "ActiveState=active" in properties[1]
     assert "169.254.169.254" in properties[1]
     assert "no instance metadata" not in host.check_output("cat /var/log/pettracker/notices.log")
+
+
+def test_the_service_leaves_memory_and_threads_to_others(host: Host) -> None:
+    show = f"systemctl show --value --property=MemoryMax,TasksMax {UNIT}"
+    memory, tasks = (int(value) for value in host.check_output(show).splitlines() if value)
+    total = int(host.check_output("grep MemTotal /proc/meminfo").split()[1]) * 1024
+
+    assert memory <= total * 0.76
+    assert tasks == 512
+
+
+def test_logs_are_looked_at_every_hour(host: Host) -> None:
+    timer = host.check_output("systemctl show --property=TimersCalendar,ActiveState logrotate.timer")
+
+    assert "OnCalendar=hourly" in timer or "OnCalendar=*-*-* *:00:00" in timer
+    assert "*-*-* 00:00:00" not in timer
 
 
 def test_nothing_that_the_service_can_write_is_executed_or_read_by_it(host: Host) -> None:
