@@ -114,8 +114,14 @@ def test_more_connections_than_the_process_may_open_leave_those_that_are_open_se
                     assert answer.status == 200
         await customer.close()
 
+    def is_told_to_come_again() -> bool:
+        answer = asyncio.run(limited.exchange(post(PHOTO)))
+        return answer is None or answer.status == 503
+
     with watching(tiny_bundle(), command=("prlimit", "--nofile=200")) as limited:
         asyncio.run(scenario(limited))
+        # Until the server has seen that the crowd has left.
+        wait_until(lambda: not is_told_to_come_again())
         assert_serves(limited)
         assert limited.metric('pettracker_rejections_total{reason="too_many_connections"}') >= 300
 
