@@ -136,10 +136,10 @@ play-merge: setup ## Play a merge on the running rehearsal: plan, review, deploy
 	@scripts/play-merge
 
 # What a person may say to an operation; only what is said is passed on.
-OPERATION = HOST ON COMMAND LOG LINES DESIRED MIN MAX SERIAL SPARE TIMEOUT CONFIRM CHECK
+OPERATION = HOST ON COMMAND LOG LINES DESIRED MIN MAX SERIAL SPARE TIMEOUT CONFIRM CHECK VERBOSE
 
 .PHONY: operate
-operate: setup ## DO=status|logs|restart|drain|return|detach|attach|replace|scale|run|... to HOST or ON of ENV (docs/operate.md; CHECK=yes only looks)
+operate: setup ## DO=status|logs|restart|drain|return|detach|attach|replace|scale|run|... to HOST or ON of ENV (docs/operate.md; CHECK=yes only looks, VERBOSE=yes shows Ansible)
 	@scripts/operate "$(ENV)" "$(DO)" $(foreach name,$(OPERATION),$(if $(filter command,$(origin $(name))),"$(name)=$$$(name)"))
 
 .PHONY: shell

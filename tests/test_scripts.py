@@ -207,6 +207,26 @@ def test_an_unknown_operation_is_refused_with_the_known_ones(operations):
 
 
 @pytest.mark.parametrize(
+    ("said", "passed_on", "output"),
+    [
+        ([], "", "operation"),
+        (["VERBOSE=no"], "", "operation"),
+        (["CHECK=yes"], "--check --diff", "operation"),
+        (["VERBOSE=yes"], "-v", "default"),
+        (["-vv"], "-vv", "default"),
+        (["--", "--verbose"], "--verbose", "default"),
+    ],
+)
+def test_an_operation_answers_people_unless_it_is_to_be_verbose(operations, said, passed_on, output):
+    path = stand_in(
+        operations, "ansible-playbook", 'shift 5; echo "$*/${OPERATION_NAME:-}/${ANSIBLE_STDOUT_CALLBACK:-default}"'
+    )
+    done = run(operations, "scripts/operate", "dev", "status", *said, **path)
+    name = "status in dev" if output == "operation" else ""
+    assert done.stdout == f"{passed_on}/{name}/{output}\n", done.stderr
+
+
+@pytest.mark.parametrize(
     ("intent", "playbook", "state"),
     [("run", "run", None), ("stop", "power", "stopped"), ("release-address", "address", "absent")],
 )

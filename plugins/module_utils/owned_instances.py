@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible.module_utils.scaling_group_members import RefusedError
+from ansible.module_utils.scaling_group_members import RefusedError, moment
 from ansible.module_utils.state import tags_to_dict
 
 Instance = Mapping[str, Any]
@@ -22,6 +22,9 @@ def summary(instance: Instance) -> dict[str, str]:
         "state": instance["State"]["Name"],
         "role": tags.get("Role", ""),
         "name": tags.get("Name", ""),
+        "zone": instance.get("Placement", {}).get("AvailabilityZone", ""),
+        "image": instance.get("ImageId", ""),
+        "launched": moment(instance.get("LaunchTime")),
     }
 
 

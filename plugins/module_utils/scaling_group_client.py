@@ -37,6 +37,16 @@ def targets_of(elb: Any, group: dict[str, Any]) -> Targets:
     return {arn: elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"] for arn in arns}
 
 
+def instances_of(ec2: Any, group: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Returns what EC2 says of the group's instances, by their ids; nothing of one that it does not show."""
+    names = [item["InstanceId"] for item in group.get("Instances", [])]
+    if not names:
+        return {}
+    pages = ec2.get_paginator("describe_instances").paginate(Filters=[{"Name": "instance-id", "Values": names}])
+    found = [each for page in pages for reservation in page["Reservations"] for each in reservation["Instances"]]
+    return {each["InstanceId"]: each for each in found}
+
+
 def wait_until(
     module: Any, name: str, lacking: Callable[[dict[str, Any], Targets], list[str]], failure: str
 ) -> tuple[dict[str, Any], float]:

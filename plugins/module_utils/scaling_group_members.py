@@ -9,6 +9,7 @@ https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-detach-at
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from ansible.module_utils.scaling_group import missing
@@ -42,8 +43,16 @@ def target_states(targets: Targets, instance_id: str) -> list[dict[str, Any]]:
     ]
 
 
-def rows(group: Group, targets: Targets) -> list[dict[str, str]]:
-    """Returns one row for each member, for a person: state in the group, what the balancer says and why."""
+def moment(time: datetime | None) -> str:
+    """Returns a time of AWS as text; "" for none."""
+    return time.isoformat(timespec="seconds") if time else ""
+
+
+def rows(group: Group, targets: Targets, instances: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Returns one row for each member, for a person: state in the group, what the balancer says and why, and what EC2 knows.
+
+    `instances` are EC2's descriptions by id; of one that EC2 does not show, image and time are empty.
+    """
     found = []
     for item in sorted(group.get("Instances", []), key=lambda one: (one["AvailabilityZone"], one["InstanceId"])):
         states = target_states(targets, item["InstanceId"])
@@ -55,6 +64,8 @@ def rows(group: Group, targets: Targets) -> list[dict[str, str]]:
                 "target": ", ".join(sorted({state["State"] for state in states})),
                 "reason": "; ".join(filter(None, (state.get("Description", "") for state in states))),
                 "version": (item.get("LaunchTemplate") or {}).get("Version", ""),
+                "image": instances.get(item["InstanceId"], {}).get("ImageId", ""),
+                "launched": moment(instances.get(item["InstanceId"], {}).get("LaunchTime")),
             }
         )
     return found

@@ -59,7 +59,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 instance:
-  description: instance_id, state, role and name of the instance before.
+  description: instance_id, state, role, name, zone, image and launched (when) of the instance before.
+  returned: always
+  type: dict
+now:
+  description: The same after it; in check mode, as it was.
   returned: always
   type: dict
 lifecycle:
@@ -77,14 +81,14 @@ def described(ec2: Any, **selection: Any) -> list[dict[str, Any]]:
     return [each for page in pages for reservation in page["Reservations"] for each in reservation["Instances"]]
 
 
-def wait_for(module: Any, instance_id: str, wanted: str) -> None:
-    """Waits until the instance is in the state; fails the module when it takes too long."""
+def wait_for(module: Any, instance_id: str, wanted: str) -> dict[str, Any]:
+    """Waits until the instance is in the state, and returns it; fails the module when it takes too long."""
     ec2, begin = module.client("ec2"), time.monotonic()
-    while module.params["wait_timeout"]:
+    while True:
         (instance,) = described(ec2, InstanceIds=[instance_id])
         found = instance["State"]["Name"]
-        if found == wanted:
-            return
+        if found == wanted or not module.params["wait_timeout"]:
+            return instance
         if time.monotonic() - begin >= module.params["wait_timeout"]:
             module.fail_json(
                 msg=f"{instance_id} is {found} after {module.params['wait_timeout']} seconds, not {wanted}."
@@ -117,6 +121,7 @@ def run(module: Any) -> dict[str, Any]:
     result = {
         "changed": bool(call),
         "instance": before,
+        "now": before,
         "lifecycle": lifecycle,
         "diff": as_diff(instance_id, after, before),
     }
@@ -130,8 +135,7 @@ def run(module: Any) -> dict[str, Any]:
             "terminate": ec2.terminate_instances,
         }
         methods[call](InstanceIds=[instance_id])
-    wait_for(module, instance_id, REACHED[state])
-    return result
+    return result | {"now": summary(wait_for(module, instance_id, REACHED[state]))}
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.module_utils.instance_refreshes import GOING_BACK, GOING_ON
-from ansible.module_utils.scaling_group_client import required, targets_of, wait_until
+from ansible.module_utils.scaling_group_client import instances_of, required, targets_of, wait_until
 from ansible.module_utils.scaling_group_members import found_size, rows, unsettled
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -14,7 +14,7 @@ DOCUMENTATION = r"""
 module: scaling_group_info
 short_description: Tells how an Auto Scaling group is, and waits until it is whole
 description:
-  - Reads the group, what the balancer says of each member, and whether an instance refresh is under way. Changes nothing.
+  - Reads the group, what the balancer and EC2 say of each member, and whether a refresh is under way. Changes nothing.
   - A group is whole when as many hosts as desired are in service and healthy targets, and none is on its way out.
 options:
   name:
@@ -45,7 +45,9 @@ size:
   returned: always
   type: dict
 members:
-  description: For each member its instance_id, zone, state, target (what the balancer says, if anything), reason and version.
+  description: >-
+    For each member its instance_id, zone, state, target (what the balancer says, if anything), reason and version, and its
+    image and when it was launched.
   returned: always
   type: list
   elements: dict
@@ -73,7 +75,7 @@ def run(module: Any) -> dict[str, Any]:
     return {
         "changed": False,
         "size": found_size(group),
-        "members": rows(group, targets),
+        "members": rows(group, targets, instances_of(module.client("ec2"), group)),
         "unsettled": unsettled(group, targets),
         "refresh": going[0] if going else "",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -134,14 +135,14 @@ def test_a_group_is_whole_when_nobody_is_missing_leaving_or_too_many() -> None:
 
 
 def test_a_row_says_what_the_balancer_thinks_and_why() -> None:
-    first, second = rows(group(), targets(a="unhealthy"))
-    assert (first["instance_id"], first["target"], first["reason"], first["version"]) == (
-        "i-a",
-        "unhealthy",
-        "is unhealthy",
-        "4",
-    )
-    assert (second["instance_id"], second["target"]) == ("i-b", "")
+    launched = datetime(2026, 11, 30, 12, 1, 2, tzinfo=UTC)
+    first, second = rows(group(), targets(a="unhealthy"), {"i-a": {"ImageId": "ami-1", "LaunchTime": launched}})
+    assert first == {
+        **{"instance_id": "i-a", "zone": "us-east-1a", "state": "InService", "target": "unhealthy"},
+        **{"reason": "is unhealthy", "version": "4", "image": "ami-1", "launched": "2026-11-30T12:01:02+00:00"},
+    }
+    # EC2 does not show it, or not yet.
+    assert (second["instance_id"], second["target"], second["image"], second["launched"]) == ("i-b", "", "", "")
 
 
 def test_sizes_that_contradict_each_other_are_refused_and_the_rest_follows() -> None:
