@@ -226,6 +226,38 @@ def test_an_operation_answers_people_unless_it_is_to_be_verbose(operations, said
     assert done.stdout == f"{passed_on}/{name}/{output}\n", done.stderr
 
 
+# As ansible-core 2.19 tells it where there are no credentials; on a terminal, in colour.
+NO_CREDENTIALS = """{on}[WARNING]: Failed to parse inventory with 'amazon.aws.plugins.inventory.aws_ec2' plugin: \
+Failed to describe instances: Unable to locate credentials
+
+<<< caused by >>>
+
+Failed to describe instances: Unable to locate credentials
+Origin: <inventory plugin>
+
+[WARNING]: Failed to parse inventory with 'ansible.builtin.plugins.inventory.yaml' plugin: Not YAML inventory{off}
+{on}[ERROR]: Completely failed to parse inventory source inventories/dev/aws_ec2.yml{off}
+"""
+
+
+@pytest.mark.parametrize(("on", "off"), [("", ""), ("\033[1;35m", "\033[0m")])
+def test_an_operation_says_in_one_line_that_the_hosts_cannot_be_listed(operations, on, off):
+    (operations / "said").write_text(f"before\n{NO_CREDENTIALS.format(on=on, off=off)}after\n")
+    path = stand_in(operations, "ansible-playbook", f"cat {operations}/said >&2; exit 1")
+    done = run(operations, "scripts/operate", "dev", "status", **path)
+    assert done.returncode == 1
+    before, line, after = done.stderr.splitlines()
+    assert (before, after) == ("before", "after")
+    assert line.startswith(
+        "status in dev: The hosts cannot be listed. Failed to describe instances: Unable to locate credentials."
+    )
+    assert run(operations, "scripts/operate", "dev", "status", "-v", **path).stderr == (operations / "said").read_text()
+    path = stand_in(operations, "ansible-inventory", f"cat {operations}/said >&2; exit 1")
+    done = run(operations, "scripts/session", "dev", "shell", "i-1", **path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 3), done.stderr
+    assert "shell in dev: The hosts cannot be listed." in done.stderr
+
+
 @pytest.mark.parametrize(
     ("intent", "playbook", "state"),
     [("run", "run", None), ("stop", "power", "stopped"), ("release-address", "address", "absent")],
