@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.operation_text import (
-    WIDTH,
     age,
     fleet_lines,
     group_lines,
@@ -25,6 +24,7 @@ from ansible.module_utils.operation_text import (
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
+COLUMNS = 100  # of a terminal
 DIGEST = "sha256:" + "ab" * 32
 
 
@@ -80,7 +80,7 @@ def test_every_fact_of_every_host_is_in_a_table_that_fits_a_terminal() -> None:
         apart[0]["instance_id"]: own_account({"results": [{"status": -1, "msg": "refused"}, {"status": -1}]}),
     }
     lines = fleet_lines(members, apart, accounts, NOW)
-    assert max(map(len, lines)) <= WIDTH
+    assert max(map(len, lines)) <= COLUMNS
     facts = [line.split() for line in lines]
     assert facts[0] == ["HOST", "ZONE", "STATE", "TARGET", "SERVICE", "VERSION", "LAUNCHED", "UTC", "AGE"]
     moment = ["11-29", "09:00", "27h"]
@@ -133,13 +133,13 @@ def test_a_host_of_the_inventory_is_shown_as_aws_tags_it() -> None:
         "zone": "ap-southeast-2a",
     }
     line = host_lines([widest | {"image": "ami-0123456789abcdef0", "launched": "2026-11-30T11:00:00Z"}], NOW)[1]
-    assert (len(line) <= WIDTH, "terminated  ap-southeast-2a  ami-0123456789abcdef0" in line) == (True, True)
+    assert (len(line) <= COLUMNS, "terminated  ap-southeast-2a  ami-0123456789abcdef0" in line) == (True, True)
     assert host_lines([of_inventory("i-1", {})], NOW)[1].split() == ["i-1", *"------"]
 
 
 def test_only_columns_that_may_are_cut() -> None:
     lines = table(["HOST", "NAME"], [["i-1", "x" * 200]], cut=["NAME"])
-    assert (len(lines[1]), lines[1][-1]) == (WIDTH, "…")
+    assert (len(lines[1]), lines[1][-1]) == (COLUMNS, "…")
     assert table(["HOST"], [["x" * 200]])[1] == "x" * 200
 
 
