@@ -1,5 +1,7 @@
 """The firewall between hosts and everything else: hosts get the API, the metadata service and the outside's registries.
 
+The machine's neighbours get neither: Linux takes packets for the address of any interface on every other one, and would route
+between all of them once hosts need it to.
 Every bridge's name starts with the same letters, so one nftables table covers them all and is in place before the first
 host. Link-local traffic from a host reaches the metadata service or nothing: it can never leave this machine.
 """
@@ -27,13 +29,16 @@ MULTICAST = "224.0.0.0/4"  # excepted from translation for every network
 STANDING_CHAINS = ("NETAVARK-HOSTPORT-MASQ", "NETAVARK-HOSTPORT-SETMARK")
 
 
-def ruleset(api_port: int, metadata_port: int) -> str:
-    """Return the nftables table.
+def ruleset(api_port: int, metadata_port: int, *, routes_anyway: bool) -> str:
+    """Return the nftables table. `routes_anyway`: the machine forwarded packets before, and goes on for whom it did.
 
     Priority raw comes before address translation: link-local traffic other than a request to the metadata service ends
     there. The forward chain drops it once more, so that no mistake elsewhere lets a host reach the machine's metadata.
     """
     bridges = f'iifname "{BRIDGE_PREFIX}*"'
+    others = f'iifname != "{BRIDGE_PREFIX}*"'
+    # Forwarding is on because of the hosts: nobody else's connections are to be carried.
+    carried = f'oifname "{BRIDGE_PREFIX}*" {others}' if routes_anyway else others
     return f"""table inet {TABLE} {{
   chain link_local {{
     type filter hook prerouting priority raw; policy accept;
@@ -46,6 +51,7 @@ def ruleset(api_port: int, metadata_port: int) -> str:
   }}
   chain machine {{
     type filter hook input priority filter; policy accept;
+    iifname != "lo" {others} tcp dport {{ {api_port}, {metadata_port} }} reject with tcp reset
     {bridges} ct state established,related accept
     {bridges} tcp dport {metadata_port} ct status dnat accept
     {bridges} tcp dport {api_port} accept
@@ -57,7 +63,7 @@ def ruleset(api_port: int, metadata_port: int) -> str:
     type filter hook forward priority filter - 5; policy accept;
     {bridges} ip daddr 169.254.0.0/16 drop
     {bridges} meta nfproto ipv6 drop
-    oifname "{BRIDGE_PREFIX}*" iifname != "{BRIDGE_PREFIX}*" ct state new drop
+    {carried} ct state new reject
   }}
 }}
 """
@@ -125,7 +131,8 @@ class Firewall:
             tables = _output("nft", "list", "tables").replace("table ", "")
             self._tables_before.write_text(tables)
             self._forwarding_before.write_text(FORWARDING.read_text())
-        rules = ruleset(self.settings.api_port, self.settings.metadata_port)
+        routes_anyway = self._forwarding_before.read_text().strip() != "0"
+        rules = ruleset(self.settings.api_port, self.settings.metadata_port, routes_anyway=routes_anyway)
         script = f"table inet {TABLE} {{}}\ndelete table inet {TABLE}\n{rules}"
         done = subprocess.run(["nft", "-f", "-"], input=script, capture_output=True, text=True, check=False)
         if done.returncode:
