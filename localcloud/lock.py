@@ -50,8 +50,11 @@ class MachineLock:
         self._descriptor = descriptor
 
     def _try(self) -> int | None:
-        """Return a descriptor that holds the lock on the file that is there now, None if somebody else has it."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        """Return a descriptor that holds the lock on the file that is there now, None if somebody else has it.
+
+        Only its owner may open the file: who can read it can lock it.
+        """
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # The last holder may have removed the file between the two calls.
