@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from localcloud import backends
+from localcloud.access.keys import Keys
 from localcloud.api import ApiServer, create_application
 from localcloud.balancer.health import HealthChecker, Probe, always_healthy
 from localcloud.balancer.targets import CheckResult
@@ -58,6 +59,7 @@ class Account:
         self.consistency = Consistency(settings.consistency_delay, clock)
         self.throttling = Throttling(settings.throttle)
         self.health = HealthChecker(probe, self.changed, first_check, clock)
+        self.keys = Keys()
         self._listeners: list[Callable[[], None]] = [self.fleet.wake]
         self.reconciler.on_change(self.changed)
         self.api = ApiServer(
@@ -72,6 +74,7 @@ class Account:
                 consistency=self.consistency,
                 throttling=self.throttling,
             ),
+            self.keys,
         )
 
     def on_change(self, listener: Callable[[], None]) -> None:
@@ -94,6 +97,10 @@ class Account:
     def register_base_image(self, image: str) -> str:
         """Offer `image` as Debian's AMI; return its id."""
         return register_base_image(self.reconciler, backends.ec2(), image)
+
+    def reset(self) -> None:
+        """Empty the account, for the next test; its keys stay."""
+        backends.reset()
 
     def close(self) -> None:
         """Stop serving, and give moto back what was corrected; hosts are left to their driver."""

@@ -6,14 +6,17 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from moto.moto_server import werkzeug_app
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import BaseWSGIServer, make_server
 
 from localcloud import settings as constants
+from localcloud.access.front import Front, WsgiApplication
+from localcloud.access.keys import Keys
 from localcloud.corrections import (
+    access,
     acm,
     autoscaling,
     autoscaling_members,
@@ -36,6 +39,7 @@ from localcloud.corrections import (
     lifecycle_hooks,
     metric_alarms,
     mixed_instances,
+    patching,
     quotas,
     requests,
     s3,
@@ -68,15 +72,13 @@ MOTO_ENVIRONMENT = {
     "MOTO_ACCOUNT_ID": constants.ACCOUNT_ID,
 }
 
-WsgiApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-
 
 def prepare_moto() -> None:
     """Set what moto reads from the environment when it first needs a backend."""
     os.environ.update(MOTO_ENVIRONMENT)
     # Moto must never look for this machine's own AWS account.
-    os.environ.setdefault("AWS_ACCESS_KEY_ID", constants.ACCESS_KEY_ID)
-    os.environ.setdefault("AWS_SECRET_ACCESS_KEY", constants.SECRET_ACCESS_KEY)
+    os.environ.setdefault("AWS_ACCESS_KEY_ID", "nobodys")
+    os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "nobodys")
     os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
 
 
@@ -93,7 +95,10 @@ def create_application(
 ) -> WsgiApplication:
     """Return moto's WSGI application, corrected; instances become `reconciler`'s business, groups `fleet`'s, and so on."""
     prepare_moto()
+    # No page of any browser has business here. Moto has read its setting when it was imported.
+    patching.addition(werkzeug_app, "DISABLE_GLOBAL_CORS")(True)
 
+    access.apply()
     acm.apply()
     autoscaling.apply(fleet, consistency)
     autoscaling_members.apply(fleet)
@@ -118,6 +123,7 @@ def create_application(
     service_linked_roles.apply()
     requests.apply(
         [
+            access.refusal,
             throttling.refusal,
             constraints.refusal,
             service_linked_roles.refusal,
@@ -134,7 +140,7 @@ def create_application(
     return application
 
 
-class _QuietHandler(WSGIRequestHandler):
+class _QuietHandler(MotoRequestHandler):
     """Keeps connections open between requests and logs nothing per request."""
 
     protocol_version = "HTTP/1.1"
@@ -144,12 +150,12 @@ class _QuietHandler(WSGIRequestHandler):
 
 
 class ApiServer:
-    """Serves one application on several addresses, each with its own accept thread."""
+    """Serves one application on several addresses, each with its own accept thread, to those who have a key of `keys`."""
 
-    def __init__(self, settings: Settings, application: WsgiApplication) -> None:
+    def __init__(self, settings: Settings, application: WsgiApplication, keys: Keys) -> None:
         self._settings = settings
-        self._application = application
         self._servers: dict[str, BaseWSGIServer] = {}
+        self._application = Front(application, keys, lambda: self._servers)
 
     def listen(self, address: str) -> int:
         """Serve on `address` (also before an interface has it); return the port. LocalCloudError if it is taken."""

@@ -24,7 +24,7 @@ def main() -> None:
     account = Account(settings, NoHosts())
     account.open()
     account.register_base_image("none")
-    for name, value in exports(settings).items():
+    for name, value in exports(settings, account.keys.root).items():
         if name.startswith("AWS_"):
             click.echo(f"export {name}={value}")
     click.echo(f"Serving the API at {settings.endpoint}; stop it with Ctrl-C.", err=True)

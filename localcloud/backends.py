@@ -11,6 +11,8 @@ from typing import Any
 from moto.acm.models import acm_backends
 from moto.autoscaling.models import autoscaling_backends
 from moto.cloudwatch.models import cloudwatch_backends
+from moto.core.base_backend import BackendDict
+from moto.core.model_instances import reset_model_data
 from moto.ec2.models import ec2_backends
 from moto.elbv2.models import elbv2_backends
 from moto.iam.models import iam_backends
@@ -18,6 +20,12 @@ from moto.sns.models import sns_backends
 from moto.sts.models import sts_backends
 
 from localcloud import settings
+
+
+def reset() -> None:
+    """Let every service forget what it has."""
+    BackendDict.reset()
+    reset_model_data()
 
 
 def _regional(backends: Any) -> Any:

@@ -10,10 +10,11 @@ import sys
 import click
 
 from localcloud import lifecycle
+from localcloud.environment import check_ready
 from localcloud.errors import LocalCloudError
 from localcloud.interruption import send_interruption
 from localcloud.settings import Settings
-from localcloud.status import NOT_RUNNING, find_host, read, table
+from localcloud.status import find_host, read, table
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -96,8 +97,7 @@ def interrupt(host: str) -> None:
 def env() -> None:
     """Print the variables that point AWS clients at the cloud, for `eval`."""
     settings = Settings.from_environment()
-    if not settings.ready_file.exists():
-        raise LocalCloudError(NOT_RUNNING)
+    check_ready(settings)
     click.echo(settings.env_file.read_text(), nl=False)
 
 

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from localcloud import cleanup
+from localcloud import cleanup, environment
 from localcloud.account import Account
 from localcloud.agent import build_agent_package
 from localcloud.balancer.certificates import issue
@@ -25,7 +25,6 @@ from localcloud.balancer.health import probe_over_http
 from localcloud.balancer.load_balancer import LoadBalancer
 from localcloud.balancer.log import BalancerLog
 from localcloud.balancer.metrics import BalancerMetrics
-from localcloud.environment import shell_lines
 from localcloud.errors import LocalCloudError
 from localcloud.hosts.containers import Hosts
 from localcloud.lock import MachineLock
@@ -78,7 +77,7 @@ class Cloud:
         say("Starting the load balancer")
         self.balancer.start()
         threading.Thread(target=self.balancer.run, name="balancer", daemon=True).start()
-        self.settings.env_file.write_text(shell_lines(self.settings))
+        environment.write(self.settings, self.account.keys.root)
 
     def stop(self) -> None:
         """End everything and remove every trace but the cache."""

@@ -61,7 +61,8 @@ def up(settings: Settings, say: Say) -> None:
         say(f"The local cloud is already running (process {holder.pid}, since {holder.since}).")
         say(summary(settings))
         return
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.state_dir.chmod(0o700)  # it may have been there
     with settings.log_file.open("wb") as log:
         daemon = subprocess.Popen(
             [sys.executable, "-m", "localcloud.daemon"],

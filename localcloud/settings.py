@@ -14,9 +14,6 @@ from localcloud.errors import LocalCloudError
 REGION = "us-east-1"
 ZONES = ("us-east-1a", "us-east-1b")
 ACCOUNT_ID = "123456789012"
-# Moto accepts any key while authorisation is off; these only have to look like what the AWS clients expect.
-ACCESS_KEY_ID = "AKIALOCALCLOUD000000"
-SECRET_ACCESS_KEY = "local-cloud-not-a-secret"  # noqa: S105 - no secret, it opens nothing
 
 # Debian's own AWS account and naming pattern (Debian wiki, Cloud/AmazonEC2Image/Bookworm).
 BASE_IMAGE_OWNER = "136693071363"

@@ -11,12 +11,10 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from localcloud import settings as constants
+from localcloud.environment import check_ready, read_key
 from localcloud.errors import LocalCloudError
 from localcloud.lock import MachineLock
 from localcloud.settings import Settings
-
-NOT_RUNNING = "The local cloud of this clone is not running: make rehearse, or python -m localcloud up."
 
 
 @dataclass(frozen=True)
@@ -48,21 +46,19 @@ class Status:
 
 
 def client(settings: Settings, service: str) -> Any:
-    """Return a boto3 client of the cloud."""
+    """Return a boto3 client of the running cloud."""
     return boto3.client(
         service,
         endpoint_url=settings.endpoint,
         region_name=settings.region,
-        aws_access_key_id=constants.ACCESS_KEY_ID,
-        aws_secret_access_key=constants.SECRET_ACCESS_KEY,
+        **read_key(settings).arguments,
         config=Config(retries={"total_max_attempts": 1}, connect_timeout=3, read_timeout=20),
     )
 
 
 def read(settings: Settings) -> Status:
     """Ask the running cloud. Raises LocalCloudError when it does not run or does not answer."""
-    if not settings.ready_file.exists():
-        raise LocalCloudError(NOT_RUNNING)
+    check_ready(settings)
     if MachineLock(settings.lock_file).holder() is None:
         raise LocalCloudError(
             "The local cloud's process was killed, and the account in it is lost. Start afresh with make rehearse, or "

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from localcloud import backends, settings
-from localcloud.sessions.manager import Caller, policies_of
+from localcloud.access.keys import principal_of
+from localcloud.access.policies import Principal
 
 
-def caller_of(response: Any) -> Caller:
-    """Return who signed a request: a role's session, or else the account's root user, as the rehearsal's own key is."""
-    role = backends.sts().get_assumed_role_from_access_key(response.get_access_key())
-    if role is None:
-        account = settings.ACCOUNT_ID
-        return Caller(arn=f"arn:aws:iam::{account}:root", user_id=account, name="root")
-    assumed = backends.iam().get_role_by_arn(role.role_arn)
-    return Caller(role.arn, role.user_id, role.session_name, policies_of(assumed))
+def caller_of(response: Any) -> Principal:
+    """Return who signed a request, as moto holds it."""
+    return principal_of(response.get_access_key())

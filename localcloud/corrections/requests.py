@@ -26,6 +26,7 @@ def apply(rules: list[Rule], consistency: Consistency) -> None:
             answer = rule(self)
             if answer is not None:
                 status, headers, body = self.serialized(ActionResult(answer))
+                status = getattr(answer, "status", status)
                 headers, body = self._enrich_response(headers, body)
                 return status, headers, body
         return ec2_consistency.answered(original, self, consistency)

@@ -3,49 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 from moto.iam.access_control import IAMPolicy
 from moto.s3.models import FakeBucket
 
+from localcloud.access.policies import condition_holds
 from localcloud.corrections.patching import correction
 
 # What is true of every request to this cloud. It speaks plain HTTP on loopback and on its own bridges, where nobody
 # else listens, and stands in for an endpoint that is TLS only: a policy that demands TLS is met. On AWS it is a test.
 REQUEST_CONTEXT = {"aws:securetransport": "true", "s3:tlsversion": "1.3"}
-
-# IAM User Guide, "IAM JSON policy elements: Condition operators".
-OPERATORS: dict[str, Callable[[str, str], bool]] = {
-    "Bool": lambda actual, wanted: actual == wanted.lower(),
-    "StringEquals": lambda actual, wanted: actual == wanted,
-    "StringNotEquals": lambda actual, wanted: actual != wanted,
-    "NumericLessThan": lambda actual, wanted: float(actual) < float(wanted),
-}
-
-
-def condition_holds(condition: dict[str, dict[str, Any]], context: dict[str, str]) -> bool:
-    """Evaluate a policy's Condition as IAM does: every operator and every key must match, one value is enough.
-
-    A key that the request does not have fails a condition, except a negated one and one with IfExists. Raises
-    NotImplementedError for an unknown operator, so that a policy is never taken to hold by accident.
-    """
-    for operator, keys in condition.items():
-        name = operator.removesuffix("IfExists")
-        if name not in OPERATORS:
-            raise NotImplementedError(f"The local cloud does not evaluate the policy condition operator {operator}.")
-        for key, wanted in keys.items():
-            values = [str(value) for value in (wanted if isinstance(wanted, list) else [wanted])]
-            actual = context.get(key.lower())
-            if actual is None:
-                if operator == name and name != "StringNotEquals":
-                    return False
-            elif name == "StringNotEquals":
-                if actual in values:
-                    return False
-            elif not any(OPERATORS[name](actual, value) for value in values):
-                return False
-    return True
 
 
 def addresses_callers(statement: dict[str, Any]) -> bool:

@@ -13,10 +13,10 @@ from typing import Any
 from moto.iam.models import SERVICE_NAME_CONVERSION
 
 from localcloud import backends, settings
+from localcloud.access import policies
 from localcloud.corrections.callers import caller_of
 from localcloud.corrections.constraints import parameters_of
 from localcloud.corrections.texts import Refusal
-from localcloud.sessions.permissions import allows
 
 ACTION = "iam:CreateServiceLinkedRole"
 
@@ -55,11 +55,10 @@ def refusal(request: Any) -> Refusal | None:
     if role is None or any(one.name == role.name for one in backends.iam().roles.values()):
         return None
     caller = caller_of(request)
-    if caller.policies is not None and not allows(
-        caller.policies, ACTION, role.arn, {"iam:AWSServiceName": role.service}
-    ):
-        denied = f"User: {caller.arn} is not authorized to perform: {ACTION} on resource: {role.arn}"
-        return Refusal(role.code, role.message or denied)
+    asked = policies.Request(ACTION, role.arn, {"iam:AWSServiceName": role.service})
+    decision = policies.decide(caller, asked)
+    if not decision.allowed:
+        return Refusal(role.code, role.message or policies.refusal(caller, asked, decision))
     backends.iam().create_service_linked_role(role.service, "", "")
     return None
 

@@ -119,6 +119,8 @@ class RoleCredentials:
                     duration=int(CREDENTIALS_LIFE.total_seconds()),
                     external_id=None,
                 )
+                # By this the API knows that a host asks, which may do no more than its role.
+                session.instance_id = view.instance_id
                 self._sessions[view.instance_id, role] = session
         return {
             "AccessKeyId": session.access_key_id,

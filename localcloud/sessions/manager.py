@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_StartSession
 from __future__ import annotations
 
 import contextlib
-import json
 import secrets
 import socket
 import threading
@@ -16,8 +15,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from localcloud import backends, settings
+from localcloud.access import policies
+from localcloud.access.keys import role_principal
+from localcloud.access.policies import Principal
 from localcloud.sessions.agents import Agents
-from localcloud.sessions.permissions import Document, allows
 
 SHELL = "SSM-SessionManagerRunShell"
 PORT = "AWS-StartPortForwardingSession"
@@ -33,23 +34,13 @@ class SessionError(Exception):
         self.code, self.message = code, message
 
 
-@dataclass(frozen=True)
-class Caller:
-    """Who calls: `user_id` is what IAM calls aws:userid; `policies` is None for somebody who may do everything."""
-
-    arn: str
-    user_id: str
-    name: str
-    policies: list[Document] | None = None
-
-
 @dataclass
 class Session:
     """One session; `status` is a value of SessionStatus in the API."""
 
     session_id: str
     target: str
-    owner: Caller
+    owner: Principal
     document: str
     port: int
     local_port: int
@@ -86,7 +77,7 @@ class Sessions:
         self._lock = threading.Lock()
 
     def start(
-        self, target: str, caller: Caller, document: str, parameters: dict[str, list[str]], reason: str
+        self, target: str, caller: Principal, document: str, parameters: dict[str, list[str]], reason: str
     ) -> Session:
         """Start a session. Raises SessionError as StartSession fails, first of all where the caller may not."""
         self.authorise_target(target, caller, "ssm:StartSession")
@@ -115,7 +106,7 @@ class Sessions:
                     del self._sessions[forgotten]
         return session
 
-    def authorise_target(self, target: str, caller: Caller, action: str) -> None:
+    def authorise_target(self, target: str, caller: Principal, action: str) -> None:
         """Raise SessionError unless the caller may do this with an instance, by its ARN and its tags.
 
         https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-restrict-access-examples.html, example 3
@@ -124,7 +115,7 @@ class Sessions:
         arn = f"arn:aws:ec2:{settings.REGION}:{settings.ACCOUNT_ID}:instance/{target}"
         _authorise(caller, action, arn, _tagged("aws:ResourceTag", tags) | _tagged("ssm:resourceTag", tags))
 
-    def resume(self, session_id: str, caller: Caller) -> Session:
+    def resume(self, session_id: str, caller: Principal) -> Session:
         """Give a session that is not terminated another token, so that a client can come back. Raises SessionError."""
         session = self._find(session_id)
         _authorise(caller, "ssm:ResumeSession", session.arn, _tagged("ssm:resourceTag", session.tags))
@@ -133,7 +124,7 @@ class Sessions:
         session.token = secrets.token_urlsafe(32)
         return session
 
-    def terminate(self, session_id: str, caller: Caller) -> None:
+    def terminate(self, session_id: str, caller: Principal) -> None:
         """End a session for good.
 
         Raises SessionError. One that is disconnected, or has ended, is refused: ansible-collections/amazon.aws, issue 3044.
@@ -195,19 +186,15 @@ def _document_arn(document: str) -> str:
     return f"arn:aws:ssm:{settings.REGION}:{account}:document/{document}"
 
 
-def _authorise(caller: Caller, action: str, arn: str, context: dict[str, str]) -> None:
+def _authorise(caller: Principal, action: str, arn: str, context: dict[str, str]) -> None:
     """Raise SessionError unless the caller's policies allow the action.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
     """
-    if caller.policies is not None and not allows(
-        caller.policies, action, arn, context | {"aws:userid": caller.user_id}
-    ):
-        raise SessionError(
-            "AccessDeniedException",
-            f"User: {caller.arn} is not authorized to perform: {action} on resource: {arn} "
-            f"because no identity-based policy allows the {action} action",
-        )
+    asked = policies.Request(action, arn, context)
+    decision = policies.decide(caller, asked)
+    if not decision.allowed:
+        raise SessionError("AccessDeniedException", policies.refusal(caller, asked, decision))
 
 
 def _port(parameters: dict[str, list[str]], name: str) -> int:
@@ -218,20 +205,9 @@ def _port(parameters: dict[str, list[str]], name: str) -> int:
     return int(text)
 
 
-def policies_of(role: Any) -> list[Document]:
-    """Return the documents of a role of moto's."""
-    inline = [json.loads(text) if isinstance(text, str) else text for text in role.policies.values()]
-    managed = [
-        json.loads(version.document)
-        for policy in role.managed_policies.values()
-        for version in policy.versions
-        if version.version_id == policy.default_version_id
-    ]
-    return inline + managed
-
-
 def _may_register(instance_id: str) -> bool:
     """Tell whether an instance's role lets the agent open data channels, as AmazonSSMManagedInstanceCore does."""
     association = backends.ec2().iam_instance_profile_associations.get(instance_id)
     roles = association.iam_instance_profile.roles if association else []
-    return any(allows(policies_of(role), "ssmmessages:CreateDataChannel", "*", {}) for role in roles)
+    opening = policies.Request("ssmmessages:CreateDataChannel")
+    return any(policies.decide(role_principal(role), opening).allowed for role in roles)

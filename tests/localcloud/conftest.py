@@ -11,9 +11,9 @@ from typing import Any
 
 import boto3
 import pytest
-import urllib3
 
 from localcloud import settings as constants
+from localcloud.access.keys import AccessKey
 from localcloud.account import Account
 from localcloud.balancer.health import Probe
 from localcloud.balancer.targets import CheckResult
@@ -109,13 +109,17 @@ class Cloud:
     agents: OwnShells
     base_image: str = ""
 
+    @property
+    def key(self) -> AccessKey:
+        """The key of the account's root user."""
+        return self.account.keys.root
+
     def client(self, service: str) -> Any:
         return boto3.client(
             service,
             endpoint_url=self.url,
             region_name=constants.REGION,
-            aws_access_key_id=constants.ACCESS_KEY_ID,
-            aws_secret_access_key=constants.SECRET_ACCESS_KEY,
+            **self.key.arguments,
         )
 
 
@@ -156,7 +160,7 @@ def served_cloud() -> Iterator[Cloud]:
 @pytest.fixture
 def cloud(served_cloud: Cloud) -> Cloud:
     """An empty account: nothing but the base image and AWS's own defaults."""
-    urllib3.request("POST", f"{served_cloud.url}/moto-api/reset", timeout=30)
+    served_cloud.account.reset()
     served_cloud.hosts.calls.clear()
     served_cloud.hosts.specs.clear()
     served_cloud.hosts.broken.clear()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from localcloud.access.keys import Keys
 from localcloud.api import ApiServer
 from localcloud.errors import LocalCloudError
 from localcloud.settings import Settings
@@ -17,7 +18,7 @@ from tests.localcloud.conftest import Cloud
 
 
 def test_a_gateway_address_is_served_before_its_bridge_exists(cloud: Cloud) -> None:
-    api = ApiServer(Settings(root=Path("/nonexistent"), api_port=0), lambda *_: [])
+    api = ApiServer(Settings(root=Path("/nonexistent"), api_port=0), lambda *_: [], Keys())
     try:
         port = api.listen("192.0.2.1")
         assert port > 0
@@ -31,7 +32,7 @@ def test_a_taken_port_is_named(cloud: Cloud) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        api = ApiServer(Settings(root=Path("/nonexistent"), api_port=port), lambda *_: [])
+        api = ApiServer(Settings(root=Path("/nonexistent"), api_port=port), lambda *_: [], Keys())
         with pytest.raises(LocalCloudError, match=f"127.0.0.1:{port}"):
             api.listen("127.0.0.1")
 
@@ -45,8 +46,7 @@ def test_the_aws_command_line_sees_the_account(cloud: Cloud) -> None:
         check=True,
         env={
             "PATH": str(Path(sys.executable).parent),
-            "AWS_ACCESS_KEY_ID": "AKIALOCALCLOUD000000",
-            "AWS_SECRET_ACCESS_KEY": "x",
+            **cloud.key.environment,
             "AWS_DEFAULT_REGION": "us-east-1",
         },
     )

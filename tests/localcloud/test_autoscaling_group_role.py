@@ -31,8 +31,7 @@ def apply(directory: Path, cloud: Cloud, variables: dict[str, Any]) -> None:
         | {
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
             "AWS_ENDPOINT_URL": cloud.url,
-            "AWS_ACCESS_KEY_ID": constants.ACCESS_KEY_ID,
-            "AWS_SECRET_ACCESS_KEY": constants.SECRET_ACCESS_KEY,
+            **cloud.key.environment,
             "AWS_REGION": constants.REGION,
         },
         capture_output=True,

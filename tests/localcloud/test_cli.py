@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -102,7 +103,9 @@ def test_a_daemon_that_fails_tells_why_at_up(settings: Settings) -> None:
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "daemon.py").write_text("print('Packing', flush=True)\nprint('error: no more disk', flush=True)\n")
+    settings.state_dir.mkdir(mode=0o755)  # of an earlier version, or of whoever made it
     assert "no more disk" in refusal("up")
+    assert stat.S_IMODE(settings.state_dir.stat().st_mode) == 0o700
     (package / "daemon.py").write_text("import sys\nsys.stderr.write('segmentation whatever')\n")
     assert "segmentation whatever" in refusal("up")
 

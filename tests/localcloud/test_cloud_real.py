@@ -16,6 +16,7 @@ import boto3
 import pytest
 
 from localcloud import settings as constants
+from localcloud.environment import read_key
 from localcloud.lock import MachineLock
 from localcloud.settings import Settings
 from tests.localcloud.conftest import eventually
@@ -46,8 +47,7 @@ def client(service: str) -> Any:
         service,
         endpoint_url=SETTINGS.endpoint,
         region_name=constants.REGION,
-        aws_access_key_id=constants.ACCESS_KEY_ID,
-        aws_secret_access_key=constants.SECRET_ACCESS_KEY,
+        **read_key(SETTINGS).arguments,
     )
 
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 import trustme
-import urllib3
 from botocore.exceptions import ClientError
 
-from localcloud.corrections.s3 import condition_holds
+from localcloud.access.policies import condition_holds
 from tests.localcloud.conftest import Cloud
 
 
@@ -32,8 +31,6 @@ def test_a_bucket_that_demands_tls_can_be_used(cloud: Cloud) -> None:
     s3.put_bucket_policy(Bucket="models", Policy=deny({"Bool": {"aws:SecureTransport": "false"}}))
     s3.put_object(Bucket="models", Key="a", Body=b"1")
     assert s3.get_object(Bucket="models", Key="a")["Body"].read() == b"1"
-    url = s3.generate_presigned_url("get_object", Params={"Bucket": "models", "Key": "a"})
-    assert urllib3.request("GET", url).data == b"1"
 
 
 def test_a_deny_whose_condition_holds_is_enforced(cloud: Cloud) -> None:

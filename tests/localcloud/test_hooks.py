@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from localcloud import backends
-from localcloud import settings as constants
+from localcloud.access.keys import AccessKey
 from localcloud.fleet import groups
 from localcloud.metadata.identity import RoleCredentials, find_instance
 from tests.localcloud.conftest import Cloud, eventually
+from tests.localcloud.host_keys import COMPLETE_HOOKS, client_of, make_role
 from tests.localcloud.scaling_group import Group
 
 WARM: dict[str, Any] = {
@@ -67,26 +67,17 @@ def test_a_new_instance_serves_only_after_its_launch_is_completed(cloud: Cloud) 
 
 
 def test_an_instance_completes_its_own_launch_with_its_role(cloud: Cloud) -> None:
-    iam = cloud.client("iam")
-    trust = '{"Version": "2012-10-17", "Statement": []}'
-    iam.create_role(RoleName="service", AssumeRolePolicyDocument=trust)
-    iam.create_instance_profile(InstanceProfileName="service")
-    iam.add_role_to_instance_profile(InstanceProfileName="service", RoleName="service")
+    make_role(cloud, COMPLETE_HOOKS)
     group = Group(cloud, desired=1, LifecycleHookSpecificationList=[WARM])
     member = waiting(group, "Pending:Wait")
     group.ec2.associate_iam_instance_profile(IamInstanceProfile={"Name": "service"}, InstanceId=member)
     view = find_instance(group.address(member))
     assert view is not None
     own = RoleCredentials()(view)
-    group.asg = boto3.client(
-        "autoscaling",
-        endpoint_url=cloud.url,
-        region_name=constants.REGION,
-        aws_access_key_id=own["AccessKeyId"],
-        aws_secret_access_key=own["SecretAccessKey"],
-        aws_session_token=own["Token"],
-    )
+    key = AccessKey(own["AccessKeyId"], own["SecretAccessKey"], own["Token"])
+    administrator, group.asg = group.asg, client_of(cloud, "autoscaling", key)
     complete(group, member)
+    group.asg = administrator
     assert group.settled(1) == [member]
 
 

@@ -19,6 +19,7 @@ from localcloud.metadata.instance_data import InstanceView
 from localcloud.metadata.server import MetadataServer
 from localcloud.settings import Settings
 from tests.localcloud.conftest import Cloud, eventually
+from tests.localcloud.host_keys import COMPLETE_HOOKS, make_role
 from tests.localcloud.scaling_group import Group
 
 HOOKS = [
@@ -62,10 +63,7 @@ def test_a_host_gets_itself_into_service_and_out_of_it(
     cloud: Cloud, service: str, metadata: tuple[MetadataServer, Metadata], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(groups, "INTERVAL", 0.05)
-    iam = cloud.client("iam")
-    iam.create_role(RoleName="service", AssumeRolePolicyDocument='{"Version": "2012-10-17", "Statement": []}')
-    iam.create_instance_profile(InstanceProfileName="service")
-    iam.add_role_to_instance_profile(InstanceProfileName="service", RoleName="service")
+    make_role(cloud, COMPLETE_HOOKS)
     group = Group(cloud, desired=1, LifecycleHookSpecificationList=HOOKS)
 
     def state() -> str:

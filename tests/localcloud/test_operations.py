@@ -68,8 +68,7 @@ class Operator:
         self.variables = {"service_group_name": "service", "service_port": service.server_address[1]}
         account = {
             "AWS_ENDPOINT_URL": cloud.url,
-            "AWS_ACCESS_KEY_ID": constants.ACCESS_KEY_ID,
-            "AWS_SECRET_ACCESS_KEY": constants.SECRET_ACCESS_KEY,
+            **cloud.key.environment,
             "AWS_DEFAULT_REGION": constants.REGION,
         }
         (self.clone / ".localcloud").mkdir()

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localcloud import settings as constants
+from localcloud.access.keys import AccessKey
 from localcloud.account import Account
 from localcloud.hosts.reconciler import NoHosts
 from localcloud.settings import Settings
@@ -34,14 +35,14 @@ class Module(FakeModule):
     """A module that talks to the new account."""
 
     endpoint = ""
+    key: AccessKey
 
     def client(self, service: str, _: Any = None) -> Any:
         return boto3.client(
             service,
             endpoint_url=self.endpoint,
             region_name=constants.REGION,
-            aws_access_key_id=constants.ACCESS_KEY_ID,
-            aws_secret_access_key=constants.SECRET_ACCESS_KEY,
+            **self.key.arguments,
         )
 
 
@@ -51,6 +52,8 @@ def image() -> Iterator[str]:
     account.telemetry.close()
     account.schedules.close()
     Module.endpoint = f"http://127.0.0.1:{account.open()}"
+    Module.key = account.keys.root
+    account.reset()  # of what other tests of this process have launched
     yield account.register_base_image("base")
     account.close()
 

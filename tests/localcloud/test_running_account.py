@@ -8,7 +8,6 @@ from pathlib import Path
 
 import boto3
 import pytest
-import urllib3
 
 from localcloud import settings as constants
 from localcloud.account import Account
@@ -29,13 +28,12 @@ def test_nobody_has_to_ask(account: Account, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(account.schedules, "tick", looks.append)
     account.telemetry.add(lambda: [("Test", [{"MetricName": "Load", "Value": 9.0}])])
     url = f"http://127.0.0.1:{account.open()}"
-    urllib3.request("POST", f"{url}/moto-api/reset", timeout=30)
+    account.reset()
     cloudwatch = boto3.client(
         "cloudwatch",
         endpoint_url=url,
         region_name=constants.REGION,
-        aws_access_key_id=constants.ACCESS_KEY_ID,
-        aws_secret_access_key=constants.SECRET_ACCESS_KEY,
+        **account.keys.root.arguments,
     )
     cloudwatch.put_metric_alarm(
         AlarmName="loaded",

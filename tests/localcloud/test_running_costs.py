@@ -10,7 +10,6 @@ from click.testing import CliRunner
 from gitops.cli import main
 from gitops.prices import read_prices, read_usage
 from gitops.running import found, text
-from localcloud import settings as constants
 from release.errors import ReleaseError
 from tests.localcloud.conftest import Cloud, eventually
 
@@ -63,8 +62,8 @@ def make(cloud: Cloud, own: dict[str, str]) -> None:
 def account(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     """The account, where programs find it."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", cloud.url)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", constants.ACCESS_KEY_ID)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", constants.SECRET_ACCESS_KEY)
+    for name, value in cloud.key.environment.items():
+        monkeypatch.setenv(name, value)
     return cloud
 
 

@@ -16,7 +16,6 @@ from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import connection_loader
 from ansible_collections.amazon.aws.plugins.connection import aws_ssm
 
-from localcloud import settings as constants
 from plugins.connection import session_manager
 from tests.localcloud.conftest import Cloud, eventually
 from tests.localcloud.session_targets import CORE, PLUGIN, target
@@ -39,7 +38,10 @@ def connect(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
         play = PlayContext()
         play.remote_addr = host
         made.append(connection_loader.get("session_manager", play))
-        access = {"access_key_id": constants.ACCESS_KEY_ID, "secret_access_key": constants.SECRET_ACCESS_KEY}
+        access = {
+            "access_key_id": cloud.key.access_key_id,
+            "secret_access_key": cloud.key.secret_access_key,
+        }
         made[-1].set_options(direct=access | {"plugin": str(PLUGIN), "bucket_name": BUCKET} | options)
         return made[-1]
 

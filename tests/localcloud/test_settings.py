@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from localcloud.access.keys import new_key
 from localcloud.balancer.certificates import issue
 from localcloud.environment import shell_lines
 from localcloud.errors import LocalCloudError
@@ -83,7 +84,7 @@ def test_the_clone_is_where_the_package_is() -> None:
 def test_a_shell_can_source_the_variables(tmp_path: Path) -> None:
     root = tmp_path / "a clone with 'odd' name"
     file = tmp_path / "env"
-    file.write_text(shell_lines(Settings(root=root)))
+    file.write_text(shell_lines(Settings(root=root), new_key()))
     shell = shutil.which("sh")
     assert shell is not None
     command = f'. {file} && printf "%s|%s|%s" "$AWS_ENDPOINT_URL" "$AWS_EC2_METADATA_DISABLED" "$SERVICE_CA"'

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from localcloud import environment
 from localcloud.corrections import fis
 from localcloud.interruption import send_interruption
 from localcloud.metadata import identity
@@ -48,7 +49,11 @@ def document(address: str, path: str) -> str | None:
 
 
 def settings_of(cloud: Cloud, tmp_path: Any) -> Settings:
-    return Settings(root=tmp_path, api_port=int(cloud.url.rpartition(":")[2]))
+    """Those of another process of the same user, which finds the account and its key."""
+    settings = Settings(root=tmp_path, api_port=int(cloud.url.rpartition(":")[2]))
+    settings.state_dir.mkdir()
+    environment.write(settings, cloud.key)
+    return settings
 
 
 def test_an_interrupted_host_has_its_notice_at_once_and_ends_when_it_says(

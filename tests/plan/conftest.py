@@ -9,7 +9,6 @@ from typing import Any
 
 import boto3
 import pytest
-import urllib3
 
 from localcloud import settings as constants
 from localcloud.account import Account
@@ -44,19 +43,17 @@ def served(account: Account) -> tuple[str, Client]:
             service,
             endpoint_url=endpoint,
             region_name=constants.REGION,
-            aws_access_key_id=constants.ACCESS_KEY_ID,
-            aws_secret_access_key=constants.SECRET_ACCESS_KEY,
+            **account.keys.root.arguments,
         )
 
     return endpoint, client
 
 
 @pytest.fixture
-def client(served: tuple[str, Client]) -> Client:
+def client(account: Account, served: tuple[str, Client]) -> Client:
     """An empty account; called with a service's name, gives a client for it."""
-    endpoint, client = served
-    urllib3.request("POST", f"{endpoint}/moto-api/reset", timeout=30)
-    return client
+    account.reset()
+    return served[1]
 
 
 @pytest.fixture

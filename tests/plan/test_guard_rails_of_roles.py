@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import urllib3
 
 from gitops.policy import Judgement, judge
 from gitops.policy_files import described, read_rules, read_waivers, waivers_file
 from gitops.secret_scan import secrets_of
 from localcloud import settings as constants
+from localcloud.account import Account
 from tests.plan.world import TAGS, alarm
 
 ROOT = Path(__file__).parents[2]
@@ -38,14 +38,16 @@ Planned = Callable[..., Plan]
 
 
 @pytest.fixture(scope="module")
-def planned(served: tuple[str, Callable[[str], Any]], tmp_path_factory: pytest.TempPathFactory) -> Planned:
+def planned(
+    account: Account, served: tuple[str, Callable[[str], Any]], tmp_path_factory: pytest.TempPathFactory
+) -> Planned:
     """Called with an environment, playbooks and variables as a commit would set them, plans it."""
     endpoint, _ = served
-    urllib3.request("POST", f"{endpoint}/moto-api/reset", timeout=30)
+    account.reset()
     directory = tmp_path_factory.mktemp("plan")
     process_environment = os.environ | {
         **{"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "AWS_ENDPOINT_URL": endpoint},
-        **{"AWS_ACCESS_KEY_ID": constants.ACCESS_KEY_ID, "AWS_SECRET_ACCESS_KEY": constants.SECRET_ACCESS_KEY},
+        **account.keys.root.environment,
         **{"ANSIBLE_STDOUT_CALLBACK": "plan", "ANSIBLE_CALLBACKS_ENABLED": "plan", "PLAN_DIRECTORY": str(directory)},
     }
     ansible = str(Path(sys.executable).with_name("ansible-playbook"))

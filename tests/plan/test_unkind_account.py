@@ -127,8 +127,8 @@ def throttled(account: Account, served: tuple[str, Client], monkeypatch: pytest.
     settings = dict(line.split("=", 1) for line in told.stdout.splitlines() if "=" in line)
     for name in ("AWS_RETRY_MODE", "AWS_MAX_ATTEMPTS"):
         monkeypatch.setenv(name, settings[name])
-    for name, value in (("ENDPOINT_URL", served[0]), ("ACCESS_KEY_ID", "x"), ("SECRET_ACCESS_KEY", "x")):
-        monkeypatch.setenv(f"AWS_{name}", value)
+    for name, value in {"AWS_ENDPOINT_URL": served[0], **account.keys.root.environment}.items():
+        monkeypatch.setenv(name, value)
     # The pauses between attempts are botocore's, and a test need not wait for them.
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.0)
     monkeypatch.setattr(owned_resources, "PAUSE", 0.1)

@@ -74,8 +74,8 @@ class Account:
 @pytest.fixture
 def measured(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     monkeypatch.setenv("AWS_ENDPOINT_URL", cloud.url)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", constants.ACCESS_KEY_ID)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", constants.SECRET_ACCESS_KEY)
+    for name, value in cloud.key.environment.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_DEFAULT_REGION", constants.REGION)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     yield Account()

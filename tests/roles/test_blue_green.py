@@ -62,7 +62,7 @@ class Controller:
         (directory / "aws_ec2.yml").write_text(
             json.dumps({"plugin": "amazon.aws.aws_ec2", "regions": ["us-east-1"], "hostnames": ["instance-id"]})
         )
-        self._environment = environment_of(account.url)
+        self._environment = environment_of(account.url) | account.key.environment
         self._variables = self._of_the_role(check) | self._of_other_roles()
 
     def _of_the_role(self, check: Path) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from typing import Any
 
 import boto3
 import pytest
-import urllib3
 import yaml
 
 from inference.telemetry import Telemetry
@@ -87,16 +86,19 @@ def host(written: dict[str, Any], tmp_path: Path) -> Iterator[Host]:
     account.telemetry.close()
     account.schedules.close()
     endpoint = f"http://127.0.0.1:{account.open()}"
-    urllib3.request("POST", f"{endpoint}/moto-api/reset", timeout=30)  # of what other tests of this process have sent
-    keys = {"aws_access_key_id": constants.ACCESS_KEY_ID, "aws_secret_access_key": constants.SECRET_ACCESS_KEY}
+    account.reset()  # of what other tests of this process have sent
+    keys = account.keys.root.arguments
+    sts = boto3.client("sts", constants.REGION, endpoint_url=endpoint, **keys)
+    role = f"arn:aws:iam::{constants.ACCOUNT_ID}:role/role"
+    session = sts.assume_role(RoleArn=role, RoleSessionName="host")["Credentials"]
     documents = {
         "meta-data/instance-id": "i-0123456789abcdef0",
         "meta-data/instance-type": "c5.large",
         "meta-data/ami-id": "ami-0123456789abcdef0",
         "meta-data/iam/security-credentials/": "role",
         "meta-data/iam/security-credentials/role": json.dumps(
-            {"AccessKeyId": keys["aws_access_key_id"], "SecretAccessKey": keys["aws_secret_access_key"], "Token": "t"}
-            | {"Expiration": "2099-01-01T00:00:00Z"}
+            {"AccessKeyId": session["AccessKeyId"], "SecretAccessKey": session["SecretAccessKey"]}
+            | {"Token": session["SessionToken"], "Expiration": "2099-01-01T00:00:00Z"}
         ),
     }
     metadata = Metadata()

@@ -100,7 +100,7 @@ class Environment:
     def apply(self, tasks_from: str = "main", **changes: Any) -> subprocess.CompletedProcess[str]:
         variables = self._variables | {f"experiment_{name}": value for name, value in changes.items()}
         (self._directory / "play.yml").write_text(json.dumps(play(tasks_from)))
-        environment = environment_of(self._cloud.url)
+        environment = environment_of(self._cloud.url) | self._cloud.key.environment
         local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
         (self._directory / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"localhost": local | LIVE}}}))
         ansible = Path(sys.executable).with_name("ansible-playbook")

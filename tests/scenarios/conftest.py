@@ -21,8 +21,8 @@ def account(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     """The empty account, which every client of this process talks to."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", cloud.url)
     monkeypatch.setenv("AWS_DEFAULT_REGION", constants.REGION)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", constants.ACCESS_KEY_ID)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", constants.SECRET_ACCESS_KEY)
+    for name, value in cloud.key.environment.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     return cloud
 

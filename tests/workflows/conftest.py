@@ -14,10 +14,10 @@ from typing import Any
 
 import boto3
 import pytest
-import urllib3
 import yaml
 
 from localcloud import settings as constants
+from localcloud.access.keys import AccessKey
 from localcloud.account import Account
 from localcloud.balancer.targets import CheckResult
 from localcloud.hosts.reconciler import NoHosts
@@ -36,7 +36,9 @@ HOST_KINDS = ("service", "builder", "training")
 # Names that other tests ask for, as the playbooks' own variables say them.
 NAMES = {
     "groups": "{{ (service_colours | map(attribute='group')) + [experiment_group] }}",
+    "buckets": "{{ bucket_names }}",
     "log_groups": "{{ log_groups_names }}",
+    "metric_namespaces": "{{ [metric_namespace, training_metric_namespace] }}",
     "user_data": "{{ autoscaling_group_user_data }}",
 }
 # The play that lets the workflows in; those after it in `make bootstrap` are imported.
@@ -62,6 +64,14 @@ open(os.environ["GH_CALLS"], "a").write(f"{{method}} {{path}}\\n")
 if method == "GET":
     print(json.dumps([{GITHUB!r}[path]]))
 """
+
+
+@dataclass(frozen=True)
+class Served:
+    """An account that is served, and the key of its root user."""
+
+    endpoint: str
+    key: AccessKey
 
 
 @dataclass(frozen=True)
@@ -115,7 +125,7 @@ def size(document: Document) -> int:
     return len(json.dumps(document, separators=(",", ":")))
 
 
-def run_plays(directory: Path, plays: list[Document], endpoint: str, **more: str) -> Ended:
+def run_plays(directory: Path, plays: list[Document], account: Served, **more: str) -> Ended:
     """Run plays in a clone that has the project's playbooks' variables and tasks, and a gh of its own."""
     playbooks, gh = directory / "playbooks", directory / "bin/gh"
     for folder in (playbooks, gh.parent):
@@ -132,9 +142,8 @@ def run_plays(directory: Path, plays: list[Document], endpoint: str, **more: str
         "PATH": f"{gh.parent}:{os.environ['PATH']}",
         "GH_CALLS": str(calls),
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": constants.ACCESS_KEY_ID,
-        "AWS_SECRET_ACCESS_KEY": constants.SECRET_ACCESS_KEY,
+        "AWS_ENDPOINT_URL": account.endpoint,
+        **account.key.environment,
     }
     given = json.dumps({"account_id": constants.ACCOUNT_ID, "ci_repository": REPOSITORY} | more)
     program = str(Path(sys.executable).with_name("ansible-playbook"))
@@ -160,35 +169,27 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     account.telemetry.close()
     account.schedules.close()
     try:
-        endpoint = f"http://127.0.0.1:{account.open()}"
-        urllib3.request(
-            "POST", f"{endpoint}/moto-api/reset", timeout=30
-        )  # of what other tests of this process have made
+        served = Served(f"http://127.0.0.1:{account.open()}", account.keys.root)
+        account.reset()  # of what other tests of this process have made
         names = directory / "names.json"
         write = {"content": "{{ names | to_json }}", "dest": str(names), "mode": "0644"}
         rest = [{"ansible.builtin.import_role": {"name": "identity"}}, {"ansible.builtin.copy": write}]
         # The roles of the workflows twice, for the second time may change nothing.
-        made = run_plays(directory, [CI, CI, PLAY | {"vars": {"names": NAMES}, "tasks": rest}], endpoint)
+        made = run_plays(directory, [CI, CI, PLAY | {"vars": {"names": NAMES}, "tasks": rest}], served)
         assert made.status == 0, made.said
-        iam = _iam(endpoint)
+        iam = _iam(served)
         found = _read(iam)
         leave = {"import_playbook": "unbootstrap.yml"}
-        kept = run_plays(directory, [leave], endpoint, unbootstrap_confirm="staging")
+        kept = run_plays(directory, [leave], served, unbootstrap_confirm="staging")
         _remove_hosts(iam)
-        gone = run_plays(directory, [leave, leave], endpoint, unbootstrap_confirm="staging")
+        gone = run_plays(directory, [leave, leave], served, unbootstrap_confirm="staging")
         return Made(*found, made.said, kept, gone, _left(iam), json.loads(names.read_text()))
     finally:
         account.close()
 
 
-def _iam(endpoint: str) -> Any:
-    return boto3.client(
-        "iam",
-        endpoint_url=endpoint,
-        region_name=constants.REGION,
-        aws_access_key_id=constants.ACCESS_KEY_ID,
-        aws_secret_access_key=constants.SECRET_ACCESS_KEY,
-    )
+def _iam(account: Served) -> Any:
+    return boto3.client("iam", endpoint_url=account.endpoint, region_name=constants.REGION, **account.key.arguments)
 
 
 def _remove_hosts(iam: Any) -> None:

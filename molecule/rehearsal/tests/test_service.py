@@ -13,6 +13,7 @@ import testinfra
 
 CAT = (Path(__file__).parents[3] / "tests/data/cat.jpg").read_bytes()
 IMDS = "http://169.254.169.254/latest"
+ROLE_KEYS = "iam/security-credentials/pettracker-local-service"
 
 
 def call(path, trust, method="GET", data=None, kind="image/jpeg"):
@@ -46,17 +47,34 @@ def test_readiness_cannot_be_changed_from_outside(trust):
     assert refused.value.code == 403
 
 
+def metadata(host, path):
+    token = host.check_output(f"curl -sX PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' {IMDS}/api/token")
+    return host.check_output(f"curl -s -H 'X-aws-ec2-metadata-token: {token}' {IMDS}/meta-data/{path}")
+
+
 def test_a_host_answers_imdsv2_only(host):
     plain = host.run(f"curl -s -o /dev/null -w '%{{http_code}}' {IMDS}/meta-data/instance-id")
     assert plain.stdout == "401"
-    token = host.check_output(f"curl -sX PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' {IMDS}/api/token")
-    header = f"-H 'X-aws-ec2-metadata-token: {token}'"
-    identity = host.check_output(f"curl -s {header} {IMDS}/meta-data/instance-id")
-    assert identity == host.backend.name
-    credentials = json.loads(
-        host.check_output(f"curl -s {header} {IMDS}/meta-data/iam/security-credentials/pettracker-local-service")
-    )
-    assert credentials["Code"] == "Success"
+    assert metadata(host, "instance-id") == host.backend.name
+    assert json.loads(metadata(host, ROLE_KEYS))["Code"] == "Success"
+
+
+def test_a_host_can_do_no_more_than_its_role_and_nothing_with_made_up_keys(host):
+    given = json.loads(metadata(host, ROLE_KEYS))
+
+    def ask(action, key):
+        return host.check_output(
+            "curl -s --aws-sigv4 aws:amz:us-east-1:ec2 --user %s --header %s --data %s %s",
+            *(key, f"X-Amz-Security-Token: {given['Token']}", f"Action={action}&Version=2016-11-15"),
+            os.environ["AWS_ENDPOINT_URL"] + "/",
+        )
+
+    own = f"{given['AccessKeyId']}:{given['SecretAccessKey']}"
+    assert "<tagSet" in ask("DescribeTags", own)
+    refused = ask("DescribeInstances", own)
+    assert "<Code>UnauthorizedOperation</Code>" in refused
+    assert f"assumed-role/pettracker-local-service/{host.backend.name} is not authorized" in refused
+    assert "<Code>AuthFailure</Code>" in ask("DescribeTags", "AKIAIOSFODNN7EXAMPLE:guessed")
 
 
 def test_a_host_boots_without_a_failed_unit(host):
