@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from bundle import Bundle, BundleError
-from bundle.exported_program import check_exported_program
+from bundle.exported_program import read_exported_program
 from bundle.manifest import Program
 from inference.backends import DEFAULT_BATCH, batch_sizes
 
@@ -31,11 +31,10 @@ class TorchBackend:
 
 
 def open_backend(bundle: Bundle, program: Program, threads: int, batch: int) -> TorchBackend:
-    """Load the bundle's `.pt2`, after checking again that loading it runs nothing that it carries."""
-    path = bundle.path(program.path)
+    """Load the bundle's `.pt2`: not the file itself, but what was read and checked of it."""
     try:
-        check_exported_program(path, program.path)
+        checked = read_exported_program(bundle.path(program.path), program.path)
     except BundleError as error:
         raise ValueError(str(error)) from None
     torch.set_num_threads(threads)
-    return TorchBackend(torch.export.load(path).module(), batch or DEFAULT_BATCH)
+    return TorchBackend(torch.export.load(checked).module(), batch or DEFAULT_BATCH)

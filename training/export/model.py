@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
+from bundle.errors import BundleError
 from bundle.manifest import FeatureInput, ImageInput, Lineage
 from training.export import openvino_program, torch_program
 from training.export.measure import Predict
@@ -118,6 +119,10 @@ class ModelToExport(Exportable):
         say("tracing the network with torch.export")
         traced = torch_program.trace(network, torch.zeros(2, *self.input.shape, dtype=getattr(torch, self.input.dtype)))
         torch_program.save_program(traced, root / EXPORTED_PROGRAM)
+        try:
+            reference = torch_program.predictor(root / EXPORTED_PROGRAM)
+        except BundleError as error:
+            raise ExportError(f"hosts would refuse the torch program: {error}") from None
         say("converting to OpenVINO")
         converted = openvino_program.convert(traced, self.input.shape)
         fp32 = openvino_program.save(converted, self.name, root / "openvino" / "fp32.xml")
@@ -126,7 +131,7 @@ class ModelToExport(Exportable):
             TORCH_FP32: Written(
                 {"backend": "torch", "precision": "fp32", "path": EXPORTED_PROGRAM},
                 FP32_TOLERANCE,
-                torch_program.predictor(root / EXPORTED_PROGRAM),
+                reference,
             ),
         }
 

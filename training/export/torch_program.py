@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from bundle.exported_program import read_exported_program
 from training.export.measure import Predict
 
 # Bounds of the batch dimension, for which torch.export specialises nothing.
@@ -39,6 +40,10 @@ def save_program(program: torch.export.ExportedProgram, path: Path) -> None:
 
 
 def predictor(path: Path) -> Predict:
-    """Load a saved program as the service does."""
-    loaded = torch.export.load(path).module()
+    """Load a saved program as the service does.
+
+    Raises:
+        BundleError: the service would refuse it, for an operator that it does not know.
+    """
+    loaded = torch.export.load(read_exported_program(path, path.name)).module()
     return lambda batch: loaded(torch.from_numpy(batch)).numpy()
