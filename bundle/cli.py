@@ -27,7 +27,9 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 _directory = click.argument("directory", type=click.Path(path_type=Path))
 
 
-_public_key = click.option("--public-key", type=click.Path(path_type=Path), help="Key that must have signed it, PEM.")
+_public_key = click.option(
+    "--public-key", type=click.Path(path_type=Path), help="Key that must have signed it, PEM, or a list of keys (JSON)."
+)
 
 
 @click.group(epilog="Exit status: 0 done, 1 the registry or the key cannot do it, 2 wrong usage, 3 not a valid bundle.")
@@ -143,6 +145,19 @@ def fetch(
 ) -> None:
     """Download the pinned version and verify it."""
     _describe(_registry(bucket).fetch(name, version, digest, output, public_key), "fetched", as_json)
+
+
+@main.command()
+@_bucket
+@click.option("--name", required=True, help="Name of the model.")
+@click.option("--version", required=True, help="Version of the model.")
+@click.option("--digest", required=True, help="Pinned digest, sha256:….")
+@_public_key
+@_reports_errors
+def files(*, bucket: str, name: str, version: str, digest: str, public_key: Path | None) -> None:
+    """Print, as JSON, the files of the pinned version and their sha256, once manifest and signature are verified."""
+    manifest = _registry(bucket).look_at(name, version, digest, public_key)
+    click.echo(json.dumps({file: entry.sha256 for file, entry in manifest.files.items()}))
 
 
 @main.command("list")

@@ -6,11 +6,15 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bundle.errors import BundleError
 from bundle.exported_program import check_exported_program
 from bundle.golden import GoldenSet
 from bundle.manifest import GOLDEN_FILE, MANIFEST_FILE, SIGNATURE_FILE, FileEntry, Manifest, parse_manifest
+
+if TYPE_CHECKING:
+    from bundle.keys import TrustedKey
 
 # A manifest with 1,000 classes has 30 kB; anything near this bound is not a manifest.
 _MAX_MANIFEST_BYTES = 4 * 1024 * 1024
@@ -18,11 +22,18 @@ _MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle: its directory, its manifest, and its digest ("sha256:" and the hash of manifest.json)."""
+    """A verified bundle.
+
+    Attributes:
+        root: its directory.
+        digest: "sha256:" and the hash of manifest.json.
+        signer: the trusted key that signed it; None where nobody asked for one.
+    """
 
     root: Path
     manifest: Manifest
     digest: str
+    signer: "TrustedKey | None" = None
 
     def path(self, name: str) -> Path:
         """Return the path of a file that the manifest lists."""
@@ -44,7 +55,7 @@ def load(root: Path, digest: str | None = None, public_key: Path | None = None) 
 
     Args:
         digest: the pinned digest; with neither it nor a key, the bundle is only consistent with itself, not authentic.
-        public_key: the key whose owner has to have signed the bundle, PEM; the signature is looked at first.
+        public_key: the keys of which one has to have signed the bundle (`bundle.keys`); the signature is looked at first.
 
     Raises:
         BundleError: naming the first file that is missing, extra, changed, no plain file, or unsafe to load.
@@ -56,11 +67,12 @@ def load(root: Path, digest: str | None = None, public_key: Path | None = None) 
         raise BundleError(MANIFEST_FILE, f"is missing from {root}")
     if path.stat().st_size > _MAX_MANIFEST_BYTES:
         raise BundleError(MANIFEST_FILE, f"is larger than {_MAX_MANIFEST_BYTES} bytes")
+    # Read once: what is verified is what is used.
+    data, signer = path.read_bytes(), None
     if public_key is not None:
         from bundle.signing import verify_signature  # noqa: PLC0415 - who is given no key loads no cryptography
 
-        verify_signature(root, public_key)
-    data = path.read_bytes()
+        signer = verify_signature(root, public_key, data)
     actual = digest_of(data)
     if digest is not None and not hmac.compare_digest(actual, digest):
         raise BundleError(
@@ -68,7 +80,7 @@ def load(root: Path, digest: str | None = None, public_key: Path | None = None) 
         )
     manifest = parse_manifest(data)
     _verify_files(root, manifest)
-    return Bundle(root, manifest, actual)
+    return Bundle(root, manifest, actual, signer)
 
 
 def seal(root: Path, manifest_without_files: dict[str, object]) -> Bundle:

@@ -12,24 +12,12 @@ import hashlib
 from pathlib import Path
 from typing import Literal
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ec import (
-    ECDSA,
-    SECP256R1,
-    EllipticCurvePrivateKey,
-    EllipticCurvePublicKey,
-)
-from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
-)
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import Base64Bytes, BaseModel, Field, ValidationError
 
 from bundle.errors import BundleError, SigningError
+from bundle.keys import KeysError, TrustedKey, TrustedKeys, read_keys
 from bundle.manifest import MANIFEST_FILE, SIGNATURE_FILE, Sha256
 
 _PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -97,37 +85,56 @@ def sign(root: Path, private_key: Path) -> None:
     scratch.rename(path)
 
 
-def verify_signature(root: Path, public_key: Path) -> None:
-    """Check that the owner of a key signed the bundle's manifest, which names the sha256 of every other file.
+def verify_signature(root: Path, public_key: Path, manifest: bytes) -> TrustedKey:
+    """Check that a trusted key signed the bundle's manifest, which names the sha256 of every other file; return the key.
 
     Whether the other files are what the manifest says is for `bundle.load` to see.
 
     Args:
-        public_key: the P-256 key to trust, PEM.
+        public_key: the keys to trust: one in PEM, or a list (`bundle.keys`).
+        manifest: what was read of the bundle's manifest.json, once.
 
     Raises:
         BundleError: naming the file at fault: no signature, not a signature, another key, a changed manifest; or the key.
     """
-    key = _read_key(public_key)
-    envelope = _read_envelope(root / SIGNATURE_FILE)
-    _check(key, envelope, public_key)
+    keys = _read_keys(public_key)
+    return verify(_read_signature(root / SIGNATURE_FILE), keys, manifest)
+
+
+def verify_published(signature: bytes | None, public_key: Path, manifest: bytes) -> TrustedKey:
+    """Check the signature of a published manifest, as `verify_signature` does; None: there is no signature."""
+    return verify(signature, _read_keys(public_key), manifest)
+
+
+def verify(signature: bytes | None, keys: TrustedKeys, manifest: bytes) -> TrustedKey:
+    """Check a signature (the content of model.sig; None: there is none) of a manifest; return the key that made it.
+
+    Raises:
+        BundleError: as `verify_signature`.
+    """
+    if signature is None:
+        problem = "is missing, and only signed bundles are accepted here; sign it with `python -m bundle sign`"
+        raise BundleError(SIGNATURE_FILE, problem)
+    try:
+        envelope = _SignatureFile.model_validate_json(signature).envelope
+    except ValidationError as error:
+        raise BundleError(
+            SIGNATURE_FILE, f"is not a signature that `bundle sign` makes: {_first_problem(error)}"
+        ) from None
+    try:
+        key = keys.signer("models", envelope.signatures[0].sig, envelope.signed_bytes())
+    except KeysError as error:
+        raise BundleError(SIGNATURE_FILE, str(error)) from None
     try:
         statement = _Statement.model_validate_json(envelope.payload)
     except ValidationError as error:
         raise BundleError(SIGNATURE_FILE, f"signs something else than a model: {_first_problem(error)}") from None
     signed = {resource.name: resource.digest for resource in statement.predicate.resources}
-    manifest = root / MANIFEST_FILE
-    if not manifest.is_file():
-        raise BundleError(MANIFEST_FILE, f"is missing from {root}")
-    if signed.get(MANIFEST_FILE) != hashlib.sha256(manifest.read_bytes()).hexdigest():
+    if signed.get(MANIFEST_FILE) != hashlib.sha256(manifest).hexdigest():
         raise BundleError(
             MANIFEST_FILE, "is not the one that was signed; fetch the bundle again, or sign what it is now"
         )
-
-
-def fingerprint(key: PublicKeyTypes) -> str:
-    """Return the sha256 (hex) of a public key's SubjectPublicKeyInfo (DER): the same for every way to write the key."""
-    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+    return key
 
 
 def _check_private_key(path: Path) -> None:
@@ -141,38 +148,19 @@ def _check_private_key(path: Path) -> None:
         raise SigningError(f"the key in {path} is not on the curve P-256")
 
 
-def _read_key(path: Path) -> EllipticCurvePublicKey:
+def _read_keys(path: Path) -> TrustedKeys:
     try:
-        key = load_pem_public_key(path.read_bytes())
-    except OSError as error:
-        raise BundleError(SIGNATURE_FILE, f"cannot be verified: no public key in {path}: {error.strerror}") from None
-    except ValueError:
-        raise BundleError(SIGNATURE_FILE, f"cannot be verified: {path} is not a public key in PEM") from None
-    if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
-        raise BundleError(SIGNATURE_FILE, f"cannot be verified: the key in {path} is not on the curve P-256")
-    return key
+        return read_keys(path)
+    except KeysError as error:
+        raise BundleError(SIGNATURE_FILE, f"cannot be verified: {error}") from None
 
 
-def _read_envelope(path: Path) -> _Envelope:
+def _read_signature(path: Path) -> bytes | None:
     if path.is_symlink() or not path.is_file():
-        problem = "is missing, and only signed bundles are accepted here; sign it with `python -m bundle sign`"
-        raise BundleError(SIGNATURE_FILE, problem)
+        return None
     if path.stat().st_size > _MAX_SIGNATURE_BYTES:
         raise BundleError(SIGNATURE_FILE, f"is larger than {_MAX_SIGNATURE_BYTES} bytes")
-    try:
-        return _SignatureFile.model_validate_json(path.read_bytes()).envelope
-    except ValidationError as error:
-        raise BundleError(
-            SIGNATURE_FILE, f"is not a signature that `bundle sign` makes: {_first_problem(error)}"
-        ) from None
-
-
-def _check(key: EllipticCurvePublicKey, envelope: _Envelope, named: Path) -> None:
-    try:
-        key.verify(envelope.signatures[0].sig, envelope.signed_bytes(), ECDSA(SHA256()))
-    except InvalidSignature:
-        problem = f"was not made with the private key that belongs to {named}, or was changed afterwards"
-        raise BundleError(SIGNATURE_FILE, problem) from None
+    return path.read_bytes()
 
 
 def _first_problem(error: ValidationError) -> str:

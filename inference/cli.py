@@ -76,7 +76,7 @@ def main() -> None:
 @click.option(
     "--public-key",
     type=click.Path(path_type=Path),
-    help="PEM file; the bundle has to be signed with its private key. Without it no signature is asked for.",
+    help="PEM file, or a list of keys (JSON); the bundle has to be signed with one. Without it no signature is asked for.",
 )
 @click.option("--program", help="Program of the bundle, instead of the one that it chose, such as openvino-fp32.")
 @click.option("--address", default=_DEFAULTS.address, help="Address to listen on.")

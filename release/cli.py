@@ -5,14 +5,18 @@ Exit status: 0 done, or waiting for a merge; 1 refused, with the reason; 2 wrong
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from release.errors import ReleaseError
+
+if TYPE_CHECKING:
+    from bundle.keys import Purpose, TrustedKey
 
 EXIT_REFUSED = 1
 
@@ -224,3 +228,83 @@ def experiment_report(environment: str, final: bool, as_json: bool) -> None:
     report = measure(running(where), now(), final=final)
     address = keep(where, report, markdown(report))
     click.echo(json.dumps(report.document(), ensure_ascii=False) if as_json else f"{text(report)}\n\n{address}")
+
+
+@main.group()
+def keys() -> None:
+    """List, add, rotate and revoke the keys that an environment trusts, in inventories/ENV/group_vars/all/keys.yml."""
+
+
+_public_key = click.argument("public_key", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+_signs = click.option(
+    "--signs", type=click.Choice(["models", "records"]), multiple=True, required=True, help="May be given twice."
+)
+_not_after = click.option(
+    "--not-after", type=click.DateTime(["%Y-%m-%d"]), help="Last day of new signatures.  [default: in a year]"
+)
+
+
+@keys.command("list")
+@_environment
+@_reports_errors
+def list_keys(environment: str) -> None:
+    """List the keys: the first digits of each one's fingerprint, what it signs, and until when."""
+    _change(environment, None)
+
+
+@keys.command()
+@_public_key
+@_environment
+@_signs
+@_not_after
+@_reports_errors
+def add(public_key: Path, environment: str, signs: "Sequence[Purpose]", not_after: datetime | None) -> None:
+    """Trust another key, whose PUBLIC_KEY is in PEM, beside those that are there."""
+    from release.keys import added, new_key
+
+    key = new_key(public_key, signs, not_after.date() if not_after else None)
+    _change(environment, lambda present: added(present, key))
+
+
+@keys.command()
+@_public_key
+@_environment
+@_signs
+@_not_after
+@_reports_errors
+def rotate(public_key: Path, environment: str, signs: "Sequence[Purpose]", not_after: datetime | None) -> None:
+    """Trust a key in place of those that sign the same. They end today; what they signed can still be gone back to."""
+    from release.keys import new_key, rotated, today
+
+    key = new_key(public_key, signs, not_after.date() if not_after else None)
+    _change(environment, lambda present: rotated(present, key, today()))
+
+
+@keys.command()
+@click.argument("name", metavar="KEY")
+@_environment
+@click.option("--reason", required=True, help="Why; whoever meets one of its signatures is told.")
+@_reports_errors
+def revoke(name: str, environment: str, reason: str) -> None:
+    """Trust KEY, the first digits of its fingerprint, for nothing any more: not even for what it signed before."""
+    from release.keys import revoked
+
+    _change(environment, lambda present: revoked(present, name, reason))
+
+
+def _change(environment: str, change: "Callable[[list[TrustedKey]], list[TrustedKey]] | None") -> None:
+    """Show the keys of an environment, after a change of them, if there is one."""
+    from release.environment import LOCAL, ROOT
+    from release.keys import keys_file, read, state, write
+
+    if environment == LOCAL:
+        raise ReleaseError("the rehearsal makes a key of its own, .localcloud/model/signing-key.pem")
+    path = keys_file(ROOT, environment)
+    present = read(path)
+    if change:
+        present = change(present)
+        write(path, present)
+    for key in present:
+        click.echo(f"{key.name}  {' and '.join(key.signs):<18}  {state(key)}")
+    if change:
+        click.echo(f"wrote {path}: a pull request brings it to {environment}, and the next image to its hosts")

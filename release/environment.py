@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
+from bundle.keys import KeysError, TrustedKeys, parse_keys
 from release.errors import ReleaseError
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +25,7 @@ _WANTED = {
     "tags": "{{ resource_tags }}",
     "models_bucket": "{{ bucket_names.models }}",
     "releases_bucket": "{{ bucket_names.releases }}",
-    "public_key": "{{ model_public_key | default('') }}",
+    "keys": "{{ trusted_keys }}",
     "min_accuracy": "{{ model_min_accuracy | default(0) }}",
     "model_name": "{{ model_name }}",
     "model_version": "{{ model_version | default('') }}",
@@ -51,7 +52,7 @@ class Environment:
     Attributes:
         root: of the work tree.
         tags: that everything of the environment carries.
-        public_key: PEM text of the key that signs models and records.
+        keys: whose signatures of models and records are trusted.
         min_accuracy: lowest test accuracy (0 to 1) that is released; 0: any.
         pin: None before the first release.
     """
@@ -64,7 +65,7 @@ class Environment:
     tags: dict[str, str]
     models_bucket: str
     releases_bucket: str
-    public_key: str
+    keys: TrustedKeys
     min_accuracy: float
     pin: Pin | None
 
@@ -79,10 +80,10 @@ class Environment:
         return f"/{self.project}/{self.name}/release/current"
 
     def public_key_file(self) -> Path:
-        """Write the public key where commands that take a file find it; return the path."""
-        path = self.root / ".cache" / "releases" / f"{self.name}.pub"
+        """Write the trusted keys where commands that take a file find them; return the path."""
+        path = self.root / ".cache" / "releases" / f"{self.name}.keys.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.public_key)
+        path.write_text(json.dumps([key.model_dump(mode="json") for key in self.keys.keys]))
         return path
 
 
@@ -116,11 +117,15 @@ def read_environment(name: str, root: Path = ROOT) -> Environment:
         ReleaseError: no such environment, no credentials, another account, no key, or the inventory cannot be read.
     """
     account, said = ask_inventory(name, root)
-    if not said["public_key"].strip():
+    if not said["keys"]:
         raise ReleaseError(
-            f"model_public_key is empty in inventories/{name}: releases are signed, so write the text of the public key there "
-            "(docs/operate.md, Signatures, makes a pair)"
+            f"inventories/{name} trusts no keys: releases are signed, so make a pair for models and one for records, and add "
+            f"their public halves with `python -m release keys add FILE --env {name}` (docs/operate.md, Signatures)"
         )
+    try:
+        keys = parse_keys(json.dumps(said["keys"]), f"the signing_keys of inventories/{name}")
+    except KeysError as error:
+        raise ReleaseError(str(error)) from None
     # For every client of this process and for what it starts, as the plays' own environment says it.
     os.environ["AWS_REGION"] = os.environ["AWS_DEFAULT_REGION"] = said["region"]
     pin = Pin(said["model_name"], said["model_version"], said["model_digest"])
@@ -133,7 +138,7 @@ def read_environment(name: str, root: Path = ROOT) -> Environment:
         tags=said["tags"],
         models_bucket=said["models_bucket"],
         releases_bucket=said["releases_bucket"],
-        public_key=said["public_key"].strip() + "\n",
+        keys=keys,
         min_accuracy=float(said["min_accuracy"]),
         pin=pin if pin.version and pin.digest else None,
     )

@@ -8,22 +8,17 @@ import base64
 import binascii
 import hashlib
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ec import (
-    ECDSA,
-    SECP256R1,
-    EllipticCurvePrivateKey,
-    EllipticCurvePublicKey,
-)
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from bundle.keys import KeysError, TrustedKeys, fingerprint
 from bundle.manifest import Digest, ModelName, ModelVersion, Sha256
-from bundle.signing import fingerprint
 from release.errors import ReleaseError
 
 
@@ -62,7 +57,7 @@ class Verification(_Strict):
     """What was checked, and how it came out.
 
     Attributes:
-        signing_key: sha256 of the public key (DER) that model and record are signed with.
+        signing_key: sha256 of the public key (DER) that the record is signed with.
         test_accuracy: of the manifest; None where it names none.
         min_accuracy: the inventory's floor at the time.
         golden_cases: inputs that the service answered on the builder, on a host booted from the image, and after its reboot.
@@ -122,11 +117,11 @@ def release_id(name: str, version: str, digest: str, image_id: str) -> str:
     return f"{name}-{version}-{hashlib.sha256(f'{digest} {image_id}'.encode()).hexdigest()[:12]}"
 
 
-def read_private_key(pem: bytes, named: str, public_key: str) -> EllipticCurvePrivateKey:
+def read_private_key(pem: bytes, named: str, keys: TrustedKeys) -> EllipticCurvePrivateKey:
     """Read the key that signs records.
 
     Raises:
-        ReleaseError: it is no unencrypted P-256 key, or not the other half of the environment's public key.
+        ReleaseError: it is no unencrypted P-256 key, or not the other half of a key that signs the environment's records.
     """
     try:
         key = load_pem_private_key(pem, None)
@@ -134,19 +129,10 @@ def read_private_key(pem: bytes, named: str, public_key: str) -> EllipticCurvePr
         raise ReleaseError(f"{named} is not an unencrypted private key in PEM: {error}") from None
     if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, SECP256R1):
         raise ReleaseError(f"the key in {named} is not on the curve P-256")
-    if fingerprint(key.public_key()) != fingerprint(read_public_key(public_key)):
-        raise ReleaseError(f"{named} is not the private half of model_public_key: what it signs would be refused")
-    return key
-
-
-def read_public_key(pem: str) -> EllipticCurvePublicKey:
-    """Raises ReleaseError when it is no P-256 key."""
     try:
-        key = load_pem_public_key(pem.encode())
-    except ValueError:
-        raise ReleaseError("model_public_key is not a public key in PEM") from None
-    if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
-        raise ReleaseError("model_public_key is not on the curve P-256")
+        keys.signing("records", fingerprint(key.public_key()))
+    except KeysError as error:
+        raise ReleaseError(f"what {named} signs would be refused: {error}") from None
     return key
 
 
@@ -157,11 +143,14 @@ def signed(record: Record, key: EllipticCurvePrivateKey) -> bytes:
     return (json.dumps({**document, "signature": signature}, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def verified(data: bytes, public_key: str, location: str) -> Record:
+def verified(data: bytes, keys: TrustedKeys, location: str) -> Record:
     """Read a record whose signature is the environment's.
 
+    A key that has ended is trusted for what it signed before: going back to an old release stays possible.
+
     Raises:
-        ReleaseError: it is no record, or not signed with the key, or was changed.
+        ReleaseError: it is no record, not signed with a key that is trusted for it, says that it was signed after the end of
+            its key, or was changed.
     """
     try:
         document: dict[str, Any] = json.loads(data)
@@ -169,19 +158,21 @@ def verified(data: bytes, public_key: str, location: str) -> Record:
     except (ValueError, TypeError, KeyError, AttributeError, binascii.Error):
         raise ReleaseError(f"{location} is not a signed release record") from None
     try:
-        read_public_key(public_key).verify(signature, _canonical(document), ECDSA(SHA256()))
-    except InvalidSignature:
-        raise ReleaseError(
-            f"{location} was not signed with the private half of model_public_key, or was changed afterwards: do not "
-            "roll it out"
-        ) from None
+        key = keys.signer("records", signature, _canonical(document))
+    except KeysError as error:
+        raise ReleaseError(f"the signature of {location} {error}: do not roll it out") from None
     try:
-        return Record.model_validate(document)
+        record = Record.model_validate(document)
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_url=False)]
         raise ReleaseError(
             f"{location} is not a release record of this release of the code: {'; '.join(problems)}"
         ) from None
+    if key.not_after and (day := _day(record.time)) > key.not_after:
+        raise ReleaseError(
+            f"{location} was signed on {day}, and its key {key.name} ended on {key.not_after}: do not roll it out"
+        )
+    return record
 
 
 def private_key_of(environment_is_local: bool, root: Path, path: Path | None, text: str | None) -> tuple[bytes, str]:
@@ -203,6 +194,10 @@ def private_key_of(environment_is_local: bool, root: Path, path: Path | None, te
             "RELEASE_SIGNING_KEY"
         )
     return text.encode(), "RELEASE_SIGNING_KEY"
+
+
+def _day(time: str) -> date:
+    return date.fromisoformat(time[:10])
 
 
 def _canonical(document: dict[str, Any]) -> bytes:

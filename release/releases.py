@@ -7,8 +7,9 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from bundle import digest_of
+from bundle import BundleError, digest_of
 from bundle.registry import Registry, Store
+from bundle.signing import verify
 from release.environment import Environment
 from release.errors import ReleaseError
 from release.record import Record, verified
@@ -64,7 +65,7 @@ class Releases:
         data = self._store.read(self._key(identity))
         if data is None:
             return None
-        record = verified(data, self._environment.public_key, location)
+        record = verified(data, self._environment.keys, location)
         if (record.id, record.environment) != (identity, self._environment.name):
             raise ReleaseError(f"{location} holds the record {record.id} of {record.environment}: do not roll it out")
         return record
@@ -117,13 +118,20 @@ class Releases:
         return "" if hashlib.sha256(data).hexdigest() == record.sbom.sha256 else f"{record.sbom.key} was changed"
 
     def model_problem(self, name: str, version: str, digest: str) -> str:
-        """Return what is wrong with a published model; "" if it is as it was released."""
+        """Return what is wrong with a published model; "" if it is as it was released, by a key that is still trusted."""
         bucket = self._environment.models_bucket
-        data = Registry(bucket).manifest(name, version)
+        registry = Registry(bucket)
+        data = registry.manifest(name, version)
         location = f"s3://{bucket}/production/{name}/{version}"
         if data is None:
             return f"{location} is not published any more"
-        return "" if digest_of(data) == digest else f"{location} has the digest {digest_of(data)}, not {digest}"
+        if digest_of(data) != digest:
+            return f"{location} has the digest {digest_of(data)}, not {digest}"
+        try:
+            verify(registry.signature(name, version), self._environment.keys, data)
+        except BundleError as error:
+            return f"{location}/{error}"
+        return ""
 
     def image_problem(self, identity: str, model_digest: str, content_digest: str | None = None) -> str:
         """Return what is wrong with an image; "" if it is there, verified, and made of what it should be made of."""

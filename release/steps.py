@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-from bundle.signing import fingerprint
+from bundle.keys import fingerprint
 from release.approval import approval_of
 from release.candidate import Candidate, publish_candidate, published_manifest
 from release.environment import ROOT, Environment, read_environment
@@ -122,7 +122,7 @@ def _model(request: Request, environment: Environment) -> str:
 
 def _signing_key(request: Request, environment: Environment) -> EllipticCurvePrivateKey:
     pem, named = private_key_of(environment.is_local, environment.root, request.key_file, request.key_text)
-    return read_private_key(pem, named, environment.public_key)
+    return read_private_key(pem, named, environment.keys)
 
 
 def _record(

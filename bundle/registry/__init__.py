@@ -4,13 +4,13 @@ A version is immutable, and its manifest is written last: see `bundle.registry.p
 digest: it may follow later, and the first one stays.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from bundle.errors import BundleError, RegistryError
 from bundle.loading import Bundle, digest_of, load
-from bundle.manifest import MANIFEST_FILE, SIGNATURE_FILE, VERSION, parse_manifest
+from bundle.manifest import MANIFEST_FILE, SIGNATURE_FILE, VERSION, Manifest, parse_manifest
 from bundle.registry.precedence import precedence
 from bundle.registry.publication import Publication
 from bundle.registry.scratch import filled_once
@@ -44,10 +44,11 @@ class Registry:
         """Verify the bundle in `root` and upload it, with its signature if it has one.
 
         Args:
-            public_key: the key whose owner has to have signed the bundle, PEM.
+            public_key: the keys of which one has to have signed the bundle (`bundle.keys`). One that has ended signs no
+                new version; one that is published already stays what it is.
 
         Raises:
-            BundleError: the directory is not a valid bundle.
+            BundleError: the directory is not a valid bundle, or not signed by a key that may sign a new version.
             RegistryError: the version is published with other content, or S3 refused.
         """
         bundle = load(root, public_key=public_key)
@@ -55,6 +56,9 @@ class Registry:
         prefix = prefix_of(name, version)
         location = self.store.location(prefix)
         signature = root / SIGNATURE_FILE
+        ended = bundle.signer.end("models") if bundle.signer else ""
+        if ended and self.signature(name, version) != signature.read_bytes():
+            raise BundleError(SIGNATURE_FILE, f"signs no new version: {ended}; sign it with a key that has not")
         sent = Publication(
             prefix=prefix,
             files={file: (root / file, entry) for file, entry in sorted(bundle.manifest.files.items())},
@@ -72,13 +76,35 @@ class Registry:
         """Download the pinned bundle to `output`, which appears only when every byte is verified.
 
         Args:
-            public_key: the key whose owner has to have signed the bundle, PEM.
+            public_key: the keys of which one has to have signed the bundle (`bundle.keys`).
 
         Raises:
             BundleError: what is published is not what is pinned, or `output` holds something else.
             RegistryError: no such version, or S3 refused.
         """
         return fetch_bundle(self.store, prefix_of(name, version), digest, output, public_key)
+
+    def look_at(self, name: str, version: str, digest: str, public_key: Path | None = None) -> Manifest:
+        """Verify the manifest and the signature of the pinned version, without its other files; return the manifest.
+
+        Raises:
+            BundleError: what is published is not what is pinned, names what is no plain path, or nobody trusted has signed it.
+            RegistryError: no such version, or S3 refused.
+        """
+        location, data = self.store.location(prefix_of(name, version)), self.manifest(name, version)
+        if data is None:
+            raise RegistryError(f"{location} holds no published bundle")
+        if digest_of(data) != digest:
+            raise BundleError(
+                MANIFEST_FILE,
+                f"in {location} has the digest {digest_of(data)}, but {digest} is pinned. Published versions never change: pin "
+                "the digest that was published, or publish a new version",
+            )
+        if public_key is not None:
+            from bundle.signing import verify_published  # noqa: PLC0415 - who is given no key loads no cryptography
+
+            verify_published(self.signature(name, version), public_key, data)
+        return parse_manifest(data)
 
     def names(self) -> list[str]:
         """Return the names of the models that have something below `production/`."""
@@ -90,6 +116,10 @@ class Registry:
         found = [item.key.removeprefix(prefix).split("/") for item in self.store.objects(prefix)]
         versions = [path[0] for path in found if path[1:] == [MANIFEST_FILE] and VERSION.match(path[0])]
         return sorted(versions, key=precedence)
+
+    def signature(self, name: str, version: str) -> bytes | None:
+        """Return the signature of a published version, None if there is none."""
+        return self.store.read(f"{prefix_of(name, version)}{SIGNATURE_FILE}")
 
     def manifest(self, name: str, version: str) -> bytes | None:
         """Return the manifest of a published version, None if there is none."""
@@ -121,4 +151,4 @@ def fetch_bundle(store: Store, prefix: str, digest: str, output: Path, public_ke
         return load(directory, digest, public_key)
 
     bundle = filled_once(output, digest, fill)
-    return load(output, digest, public_key) if bundle is None else Bundle(output, bundle.manifest, bundle.digest)
+    return load(output, digest, public_key) if bundle is None else replace(bundle, root=output)

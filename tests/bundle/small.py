@@ -1,5 +1,6 @@
 """A bundle without a network in it, for tests of what happens before a program is read."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,13 @@ def signed_bundle(root: Path) -> tuple[Path, Path]:
     private, public = write_keys(root.parent, root.name)
     sign(small_bundle(root), private)
     return root, public
+
+
+def key_list(path: Path, *keys: dict[str, object] | Path) -> Path:
+    """Write a list of trusted keys: files of public keys, or whole entries."""
+    entries = [{"public_key": key.read_text()} if isinstance(key, Path) else key for key in keys]
+    path.write_text(json.dumps(entries))
+    return path
 
 
 def write_keys(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,9 +19,11 @@ from moto import mock_aws
 
 from bundle import BundleError, RegistryError, load, seal
 from bundle.cli import main
+from bundle.loading import digest_of
 from bundle.registry import Registry, Store
 from bundle.registry.store import PART_BYTES
-from tests.bundle.small import signed_bundle, small_bundle, write_keys
+from bundle.signing import sign
+from tests.bundle.small import key_list, signed_bundle, small_bundle, write_keys
 from tests.bundles import REPOSITORY, copy_of_tiny, tiny_bundle
 
 BUCKET = "pettracker-test-123456789012-models"
@@ -382,3 +385,59 @@ def test_a_bundle_without_the_wanted_signature_is_not_published(s3: Any, tmp_pat
     with pytest.raises(BundleError, match=r"model\.sig: was not made with"):
         Registry(BUCKET).publish(root, write_keys(tmp_path, "other")[1])
     assert s3.list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
+
+
+def test_a_key_that_has_ended_signs_no_new_version_but_what_it_signed_stays(s3: Any, tmp_path: Path) -> None:
+    root, key = signed_bundle(tmp_path / "bundle")
+    digest = Registry(BUCKET).publish(root, key).digest
+    other = small_bundle(tmp_path / "other", "0.2.0")
+    sign(other, tmp_path / "bundle.pem")
+    ended = key_list(
+        tmp_path / "keys", {"public_key": key.read_text(), "not_after": "2026-01-01"}, write_keys(tmp_path, "new")[1]
+    )
+    with pytest.raises(
+        BundleError, match=r"model\.sig: signs no new version: the key \w+ ended on 2026-01-01; sign it with"
+    ):
+        Registry(BUCKET).publish(other, ended)
+    assert Registry(BUCKET).versions("small") == ["0.1.0"]
+    assert Registry(BUCKET).publish(root, ended).outcome == "already published"
+    assert Registry(BUCKET).fetch("small", "0.1.0", digest, tmp_path / "fetched", ended).signer is not None
+
+
+def files(digest: str, key: Path) -> Any:
+    names = ("--name", "small", "--version", "0.1.0")
+    return CliRunner().invoke(main, ["files", "--bucket", BUCKET, *names, "--digest", digest, "--public-key", str(key)])
+
+
+def test_manifest_and_signature_are_verified_without_the_other_files(s3: Any, tmp_path: Path) -> None:
+    root, key = signed_bundle(tmp_path / "bundle")
+    digest = Registry(BUCKET).publish(root, key).digest
+    found = files(digest, key)
+    assert json.loads(found.stdout) == {name: entry.sha256 for name, entry in load(root).manifest.files.items()}
+    revoked = key_list(tmp_path / "keys", {"public_key": key.read_text(), "revoked": "it leaked"})
+    records = key_list(tmp_path / "more", {"public_key": key.read_text(), "signs": ["records"]})
+    for trusted, told in (
+        (revoked, r"model\.sig: is not trusted any more: the key \w+ was revoked \(it leaked\)"),
+        (records, "model.sig: is not trusted: the key .* signs records, not models"),
+        (write_keys(tmp_path, "other")[1], "model.sig: was not made with"),
+    ):
+        refused = files(digest, trusted)
+        assert refused.exit_code == 3
+        assert re.search(told, refused.stderr)
+    assert "is pinned. Published versions never change" in files("sha256:" + "0" * 64, key).stderr
+    s3.delete_object(Bucket=BUCKET, Key=SIGNATURE)
+    assert "model.sig: is missing" in files(digest, key).stderr
+
+
+@pytest.mark.parametrize("name", ["../../../etc/cron.d/x", "/etc/cron.d/x", "a/../../x", "-rf"])
+def test_a_published_name_that_is_no_plain_path_is_refused(s3: Any, tmp_path: Path, name: str) -> None:
+    root = small_bundle(tmp_path / "bundle")
+    document = json.loads((root / "manifest.json").read_bytes())
+    document["files"][name] = document["files"]["MODEL_CARD.md"]
+    (root / "manifest.json").write_text(json.dumps(document))
+    sign(root, write_keys(tmp_path, "key")[0])
+    for file in ("manifest.json", "model.sig"):
+        s3.put_object(Bucket=BUCKET, Key=f"production/small/0.1.0/{file}", Body=(root / file).read_bytes())
+    refused = files(digest_of((root / "manifest.json").read_bytes()), tmp_path / "key.pub")
+    assert (refused.exit_code, refused.stdout) == (3, "")
+    assert "is not a plain relative path" in refused.stderr

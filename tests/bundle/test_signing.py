@@ -185,7 +185,7 @@ def test_a_public_key_that_cannot_be_used_is_named(
     path = tmp_path / "trusted.pub"
     make(path)
     with pytest.raises(BundleError, match=told) as caught:
-        verify_signature(signed, path)
+        verify_signature(signed, path, (signed / "manifest.json").read_bytes())
     assert "model.sig: cannot be verified" in str(caught.value)
     assert str(path) in str(caught.value)
 

@@ -60,7 +60,9 @@ def world(
     ask = environment._ask_ansible
 
     def ask_once(root: Path, name: str, number: str) -> dict[str, Any]:
-        content = (root / "inventories" / name / "group_vars/all/main.yml").read_text()
+        content = "".join(
+            path.read_text() for path in sorted((root / "inventories" / name / "group_vars/all").iterdir())
+        )
         if content not in said:
             said[content] = ask(root, name, number)
         return said[content]

@@ -1,12 +1,15 @@
 """Names come from the inventory through Ansible; an environment that cannot be released to is refused in one line."""
 
+import json
 from pathlib import Path
 
 import boto3
 import pytest
 
+from bundle.keys import parse_keys
 from release.environment import Pin, read_environment
 from release.errors import ReleaseError
+from release.keys import keys_file, read
 from tests.release.worlds import ACCOUNT, MODELS, RELEASES, World
 
 
@@ -16,7 +19,7 @@ def test_an_environment_is_what_its_inventory_says(world: World) -> None:
     assert (environment.account, environment.region, environment.min_accuracy) == (ACCOUNT, "us-east-1", 0.9)
     assert environment.current_parameter == "/pettracker/staging/release/current"
     assert environment.pin is None
-    assert environment.public_key == world.public_key.read_text()
+    assert [key.public_key for key in environment.keys.keys] == [world.public_key.read_text()]
     world.pin(Pin("small", "1.0.0", f"sha256:{'a' * 64}"))
     assert world.environment().pin == Pin("small", "1.0.0", f"sha256:{'a' * 64}")
 
@@ -47,8 +50,15 @@ def test_credentials_of_another_account_are_refused(world: World) -> None:
 
 
 def test_an_environment_without_a_key_is_refused(world: World) -> None:
-    text = world.inventory.read_text()
-    lines = [line if not line.startswith("model_public_key:") else 'model_public_key: ""' for line in text.splitlines()]
-    world.inventory.write_text("\n".join(lines) + "\n")
-    with pytest.raises(ReleaseError, match="model_public_key is empty in inventories/staging"):
+    world.trust([])
+    with pytest.raises(ReleaseError, match="inventories/staging trusts no keys: releases are signed"):
         world.environment()
+
+
+def test_the_one_key_of_an_older_inventory_signs_everything(world: World) -> None:
+    world.trust([])
+    with world.inventory.open("a") as inventory:
+        inventory.write(f"model_public_key: {json.dumps(world.public_key.read_text())}\n")
+    assert world.environment().keys.keys == parse_keys(world.public_key.read_text(), "").keys
+    # The first command that changes keys begins with it.
+    assert read(keys_file(world.root, "staging")) == world.environment().keys.keys

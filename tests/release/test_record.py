@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from bundle.keys import TrustedKey, TrustedKeys, read_keys
 from release.errors import ReleaseError
 from release.record import (
     Approval,
@@ -44,12 +45,12 @@ RECORD = Record(
 
 
 @pytest.fixture
-def pair(tmp_path: Path) -> tuple[bytes, str]:
+def pair(tmp_path: Path) -> tuple[bytes, TrustedKeys]:
     private, public = write_keys(tmp_path, "signing")
-    return private.read_bytes(), public.read_text()
+    return private.read_bytes(), read_keys(public)
 
 
-def test_a_signed_record_comes_back_as_it_was(pair: tuple[bytes, str]) -> None:
+def test_a_signed_record_comes_back_as_it_was(pair: tuple[bytes, TrustedKeys]) -> None:
     private, public = pair
     document = signed(RECORD, read_private_key(private, "key", public))
     assert verified(document, public, "here") == RECORD
@@ -66,33 +67,73 @@ def test_a_signed_record_comes_back_as_it_was(pair: tuple[bytes, str]) -> None:
         {"model": {**RECORD.model.model_dump(), "digest": f"sha256:{'0' * 64}"}},
     ],
 )
-def test_a_changed_record_is_refused(pair: tuple[bytes, str], change: dict[str, object]) -> None:
+def test_a_changed_record_is_refused(pair: tuple[bytes, TrustedKeys], change: dict[str, object]) -> None:
     private, public = pair
     document = json.loads(signed(RECORD, read_private_key(private, "key", public)))
-    with pytest.raises(ReleaseError, match="here was not signed with the private half of model_public_key"):
+    with pytest.raises(
+        ReleaseError,
+        match=r"the signature of here was not made with the private key .*: do not roll it out",
+    ):
         verified(json.dumps({**document, **change}).encode(), public, "here")
 
 
-def test_a_record_of_another_key_is_refused(pair: tuple[bytes, str], tmp_path: Path) -> None:
+def test_a_record_of_another_key_is_refused(pair: tuple[bytes, TrustedKeys], tmp_path: Path) -> None:
     other_private, other_public = write_keys(tmp_path, "other")
-    document = signed(RECORD, read_private_key(other_private.read_bytes(), "key", other_public.read_text()))
-    with pytest.raises(ReleaseError, match="was not signed with"):
+    document = signed(RECORD, read_private_key(other_private.read_bytes(), "key", read_keys(other_public)))
+    with pytest.raises(ReleaseError, match="was not made with"):
         verified(document, pair[1], "here")
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"signature": 3}', b'{"signature": "?"}'])
-def test_what_is_no_record_is_refused(pair: tuple[bytes, str], data: bytes) -> None:
+def test_what_is_no_record_is_refused(pair: tuple[bytes, TrustedKeys], data: bytes) -> None:
     with pytest.raises(ReleaseError, match="here is not a signed release record"):
         verified(data, pair[1], "here")
 
 
-def test_a_key_that_is_not_the_environments_is_refused_before_it_signs(pair: tuple[bytes, str], tmp_path: Path) -> None:
+def test_a_key_that_is_not_the_environments_is_refused_before_it_signs(
+    pair: tuple[bytes, TrustedKeys], tmp_path: Path
+) -> None:
     other = write_keys(tmp_path, "other")[0]
-    with pytest.raises(ReleaseError, match=r"my\.pem is not the private half of model_public_key"):
+    with pytest.raises(
+        ReleaseError, match=r"what my\.pem signs would be refused: the key \w+ is none of those in .*signing\.pub"
+    ):
         read_private_key(other.read_bytes(), "my.pem", pair[1])
 
 
-def test_a_key_of_another_kind_is_refused(pair: tuple[bytes, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("fields", "signs", "told"),
+    [
+        ({"not_after": "2026-01-02"}, False, ""),
+        ({"not_after": "2026-01-01"}, False, "was signed on 2026-01-02, and its key .* ended on 2026-01-01"),
+        ({"not_after": "2999-01-01"}, True, ""),
+        ({"signs": ["models"]}, False, "is not trusted: the key .* signs models, not records"),
+        (
+            {"revoked": "the laptop was stolen"},
+            False,
+            r"is not trusted any more: .* was revoked \(the laptop was stolen\)",
+        ),
+    ],
+)
+def test_a_key_signs_until_its_end_and_is_trusted_until_it_is_revoked(
+    pair: tuple[bytes, TrustedKeys], fields: dict[str, object], signs: bool, told: str
+) -> None:
+    private, trusted = pair
+    document = signed(RECORD, read_private_key(private, "key", trusted))
+    key = TrustedKey.model_validate({"public_key": trusted.keys[0].public_key, **fields})
+    keys = TrustedKeys([key], "the list")
+    if signs:
+        read_private_key(private, "key", keys)
+    else:
+        with pytest.raises(ReleaseError, match="what key signs would be refused: the key"):
+            read_private_key(private, "key", keys)
+    if told:
+        with pytest.raises(ReleaseError, match=f"here.*{told}.*do not roll it out"):
+            verified(document, keys, "here")
+    else:
+        assert verified(document, keys, "here") == RECORD
+
+
+def test_a_key_of_another_kind_is_refused(pair: tuple[bytes, TrustedKeys], tmp_path: Path) -> None:
     wrong = write_keys(tmp_path, "wrong", ec.generate_private_key(ec.SECP384R1()))[0]
     with pytest.raises(ReleaseError, match="not on the curve P-256"):
         read_private_key(wrong.read_bytes(), "key", pair[1])

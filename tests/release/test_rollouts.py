@@ -3,17 +3,20 @@
 import hashlib
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import boto3
 import pytest
 from click.testing import CliRunner
 
+from bundle.keys import TrustedKeys
 from bundle.loading import load
 from bundle.registry import Registry
 from release import cli
-from release.environment import Pin
+from release.environment import Environment, Pin
 from release.errors import ReleaseError
+from release.keys import keys_file, read
 from release.record import (
     Approval,
     BillOfMaterials,
@@ -119,7 +122,7 @@ def recorded(world: World, version: str) -> Record:
         approval=Approval(commit=None, author="a", committer="a"),
         previous=None,
     )
-    key = read_private_key(world.private_key.read_bytes(), "key", world.environment().public_key)
+    key = read_private_key(world.private_key.read_bytes(), "key", world.environment().keys)
     return store.keep(record, signed(record, key))
 
 
@@ -180,8 +183,46 @@ def test_a_changed_record_is_no_way_back(world: World, two: tuple[Record, Record
     s3 = boto3.client("s3")
     document = json.loads(s3.get_object(Bucket=RELEASES, Key=key)["Body"].read())
     s3.put_object(Bucket=RELEASES, Key=key, Body=json.dumps(document | {"code_revision": "another"}).encode())
-    with pytest.raises(ReleaseError, match="was not signed with the private half of model_public_key"):
+    with pytest.raises(ReleaseError, match=r"the signature of .* was not made with the private key"):
         rollback_target(world.environment(), None)
+
+
+def test_an_ended_key_is_a_way_back_and_a_revoked_one_is_not(
+    world: World, two: tuple[Record, Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("release.environment.ROOT", world.root)
+    environment, new = world.environment(), world.other_keys()[1]
+
+    def keys(*arguments: str) -> Environment:
+        """Run the command, and return the environment that trusts what it wrote."""
+        done = CliRunner().invoke(cli.main, ["keys", *arguments, "--env", "staging"])
+        assert done.exit_code == 0, done.output
+        return replace(environment, keys=TrustedKeys(read(keys_file(world.root, "staging")), "the list"))
+
+    rotated = keys("rotate", str(new), "--signs", "models", "--signs", "records")
+    old = environment.keys.keys[0]
+    assert rollback_target(rotated, None).id == two[0].id
+    with pytest.raises(ReleaseError, match=f"signs would be refused: the key {old.name} ended on"):
+        read_private_key(world.private_key.read_bytes(), "key", replace_day(rotated.keys))
+    with pytest.raises(ReleaseError, match=r"was revoked \(it leaked\): do not roll it out"):
+        rollback_target(keys("revoke", old.name, "--reason", "it leaked"), None)
+
+
+def replace_day(keys: TrustedKeys) -> TrustedKeys:
+    """Return the keys as they are a day after a rotation."""
+    day = timedelta(days=1)
+    return replace(
+        keys,
+        keys=[each.model_copy(update={"not_after": each.not_after - day}) for each in keys.keys if each.not_after],
+    )
+
+
+def test_a_model_that_no_trusted_key_has_signed_is_no_way_back(world: World, two: tuple[Record, Record]) -> None:
+    records = world.environment().keys.keys[0].model_copy(update={"signs": ["records"]})
+    environment = replace(world.environment(), keys=TrustedKeys([records], "the list"))
+    told = rf"model: s3://.*/small/1\.0\.0/model\.sig: is not trusted: the key {records.name} signs records, not models"
+    with pytest.raises(ReleaseError, match=told):
+        rollback_target(environment, None)
 
 
 def test_without_a_record_only_the_rehearsal_goes_back(world: World, two: tuple[Record, Record]) -> None:

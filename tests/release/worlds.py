@@ -2,10 +2,10 @@
 
 import hashlib
 import io
-import json
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ from typing import Any
 import boto3
 
 from bundle import seal
+from bundle.keys import PURPOSES, TrustedKey
 from bundle.loading import load
 from bundle.signing import sign
 from release.environment import Environment, Pin, read_environment
 from release.gate import Image
+from release.keys import keys_file, new_key, write
 from release.pins import rewrite
 from tests.bundle.small import small_bundle, write_keys
 
@@ -56,6 +58,10 @@ class World:
         sign(root, key or self.private_key)
         return root
 
+    def trust(self, keys: Sequence[TrustedKey]) -> None:
+        """Let the inventory trust these keys."""
+        write(keys_file(self.root, "staging"), keys)
+
     def pin(self, pin: Pin) -> None:
         """Merge a pin: commit it and push it to the origin's main branch."""
         self.inventory.write_text(rewrite(self.inventory.read_text(), pin, "staging"))
@@ -75,11 +81,7 @@ def make_world(directory: Path, keys: tuple[Path, Path]) -> World:
     for file in ("ansible.cfg", ".gitignore"):
         shutil.copy(REPOSITORY / file, root / file)
     world = World(root, private, public)
-    text = world.inventory.read_text()
-    assert 'model_public_key: ""\n' in text
-    world.inventory.write_text(
-        text.replace('model_public_key: ""\n', f"model_public_key: {json.dumps(public.read_text())}\n")
-    )
+    world.trust([new_key(public, PURPOSES, None)])
     origin = directory / "origin.git"
     git(directory, "init", "--quiet", "--bare", "--initial-branch", "main", str(origin))
     git(root, "init", "--quiet", "--initial-branch", "main")

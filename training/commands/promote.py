@@ -15,7 +15,7 @@ from training.publishing.console import bucket_option, json_option, print_json, 
     "--public-key",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     required=True,
-    help="Key whose owner has to have signed the bundle, PEM.",
+    help="Key whose owner has to have signed the bundle, PEM, or a list of keys (JSON).",
 )
 @click.option("--version", "model_version", help="Version that the bundle has to have.")
 @click.option("--digest", help="Digest that the bundle has to have, sha256:….")
@@ -24,7 +24,7 @@ from training.publishing.console import bucket_option, json_option, print_json, 
 @click.option(
     "--private-key",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Sign the bundle with this key (P-256, PEM) where the run was published without a signature.",
+    help="Sign the bundle with this key (P-256, PEM) where the run was published without a signature; needs --digest.",
 )
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @json_option

@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bundle import Bundle, BundleError, RegistryError, load, signing
 from bundle.golden import GoldenSet
+from bundle.keys import KeysError, read_keys
 from bundle.loading import digest_of
 from bundle.manifest import GOLDEN_FILE, SIGNATURE_FILE
 from bundle.registry import Registry, Store, precedence
@@ -68,11 +68,12 @@ class Conditions:
     """What a bundle has to fulfil.
 
     Attributes:
-        public_key: whose owner has to have signed it, PEM.
+        public_key: the keys of which one has to have signed it (`bundle.keys`).
         version, digest: that it has to have, where they are given.
         min_accuracy: the least accuracy on the test split (0..1).
         allow_downgrade: also where production has this version or a higher one.
-        private_key: signs the bundle where it has no signature yet.
+        private_key: signs the bundle where it has no signature yet. Other people and jobs write to where runs are published,
+            so it signs only what has `digest`, as whoever exported it saw it.
     """
 
     public_key: Path
@@ -100,15 +101,15 @@ def promote(store: Store, name: str, run_id: str, conditions: Conditions, actor:
     scratch = Path(tempfile.mkdtemp(prefix="promotion-"))
     try:
         public_key = _kept(conditions.public_key, scratch)
-        key_fingerprint = fingerprint(public_key)
+        _see_keys(public_key)
         bundle = Experiments(store).fetch_bundle(name, run_id, scratch / "bundle")
         if conditions.private_key and not (bundle.root / SIGNATURE_FILE).exists():
-            signing.sign(bundle.root, conditions.private_key)
+            _sign(bundle, conditions.private_key, conditions.digest)
         bundle = load(bundle.root, conditions.digest, public_key)
         accuracy = _check(bundle, name, run_id, conditions)
         registry = Registry(store)
         _check_order(registry, bundle, conditions.allow_downgrade)
-        published = registry.publish(bundle.root)
+        published = registry.publish(bundle.root, public_key)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     version = bundle.manifest.version
@@ -119,7 +120,7 @@ def promote(store: Store, name: str, run_id: str, conditions: Conditions, actor:
         digest=bundle.digest,
         accuracy=accuracy,
         floor=conditions.min_accuracy,
-        public_key=key_fingerprint,
+        public_key=f"sha256:{bundle.signer.fingerprint if bundle.signer else ''}",
         actor=who,
         time=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -162,19 +163,23 @@ def caller(store: Store, client: Any | None = None) -> str:
         raise RegistryError(explain(error, store.bucket)) from None
 
 
-def fingerprint(public_key: Path) -> str:
-    """Return "sha256:..." over a public key, the same for every way to write it.
-
-    Raises:
-        PublishingError: the file holds none.
-    """
+def _see_keys(public_key: Path) -> None:
+    """Raises PublishingError where the file holds no keys."""
     try:
-        key = load_pem_public_key(public_key.read_bytes())
-    except OSError as error:
-        raise PublishingError(f"no public key in {public_key}: {error.strerror}") from None
-    except ValueError:
-        raise PublishingError(f"{public_key} is not a public key in PEM") from None
-    return f"sha256:{signing.fingerprint(key)}"
+        read_keys(public_key)
+    except KeysError as error:
+        raise PublishingError(str(error)) from None
+
+
+def _sign(bundle: Bundle, private_key: Path, digest: str | None) -> None:
+    if digest is None:
+        raise PublishingError(
+            f"run {bundle.manifest.lineage.run_id if bundle.manifest.lineage else '-'} has no signature, and what is published "
+            "may be another bundle than the one that you exported: say with --digest which one you sign; "
+            "`python -m bundle show DIRECTORY` of your own export shows it"
+        )
+    load(bundle.root, digest)
+    signing.sign(bundle.root, private_key)
 
 
 def _kept(public_key: Path, directory: Path) -> Path:

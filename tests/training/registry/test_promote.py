@@ -65,11 +65,17 @@ def test_an_interrupted_promotion_is_finished_by_the_next(releaser: Releaser, s3
 
 
 def test_a_run_without_a_signature_is_refused_or_signed(releaser: Releaser) -> None:
-    releaser.publish(signed=False)
+    made = releaser.publish(signed=False)
     with pytest.raises(BundleError, match=r"model\.sig: is missing, and only signed bundles are accepted"):
         releaser.promote()
     assert releaser.versions() == []
-    releaser.promote(private_key=releaser.private_key)
+    # Others write to experiments/ as well: who signs says what.
+    with pytest.raises(PublishingError, match="say with --digest which one you sign"):
+        releaser.promote(private_key=releaser.private_key)
+    with pytest.raises(BundleError, match="is pinned"):
+        releaser.promote(private_key=releaser.private_key, digest="sha256:" + "0" * 64)
+    assert releaser.versions() == []
+    releaser.promote(private_key=releaser.private_key, digest=made.digest)
     assert releaser.versions() == ["1.0.0"]
     assert releaser.store.read("production/iris/1.0.0/model.sig") is not None
 
