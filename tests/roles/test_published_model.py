@@ -1,4 +1,4 @@
-"""The role publishes the pinned model, and nothing that the trusted key has not signed."""
+"""The roles publish and fetch the pinned model, and nothing that no trusted key has signed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import pytest
 from moto.s3.models import s3_backends
 from moto.server import ThreadedMotoServer
 
-from bundle import load
+from bundle import digest_of, load
+from bundle.signing import sign
 from tests.bundle.small import signed_bundle, write_keys
 from tests.roles.controllers import environment_of
 
@@ -55,8 +56,11 @@ class Controller:
 
     def apply(self, digest: str, **variables: str) -> subprocess.CompletedProcess[str]:
         pinned = {"bucket": BUCKET, "name": "small", "version": "0.1.0", "digest": digest, **variables}
-        extra = json.dumps({f"published_model_{name}": value for name, value in pinned.items()})
-        command = [Path(sys.executable).with_name("ansible-playbook"), "-i", "hosts.yml", "-e", extra, "play.yml"]
+        return self._play("play.yml", {f"published_model_{name}": value for name, value in pinned.items()})
+
+    def _play(self, playbook: str, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        extra = json.dumps(variables)
+        command = [Path(sys.executable).with_name("ansible-playbook"), "-i", "hosts.yml", "-e", extra, playbook]
         return subprocess.run(
             command,
             cwd=self._directory,
@@ -66,6 +70,19 @@ class Controller:
             timeout=120,
             check=False,
         )
+
+    def put(self, key: str, body: bytes) -> None:
+        self._s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+
+    def fetch(self, digest: str, public_key: str) -> subprocess.CompletedProcess[str]:
+        """Let this machine fetch the model as a host does, below `host`."""
+        tasks = {"ansible.builtin.include_role": {"name": "inference_service", "tasks_from": "bundle"}}
+        play = [{"hosts": "localhost", "gather_facts": False, "tasks": [tasks]}]
+        (self._directory / "fetch.yml").write_text(json.dumps(play))
+        given = {"model_bucket": BUCKET, "model_name": "small", "model_version": "0.1.0", "public_key": public_key}
+        variables = {f"inference_service_{name}": value for name, value in (given | {"model_digest": digest}).items()}
+        variables["__inference_service_bundles"] = str(self._directory / "host/bundles")
+        return self._play("fetch.yml", variables)
 
     def result(self) -> dict[str, str]:
         found: dict[str, str] = json.loads((self._directory / "result.json").read_text())
@@ -112,3 +129,20 @@ def test_what_the_key_has_not_signed_is_not_published(controller: Controller, tm
     nowhere = controller.apply(digest, public_key=public_key.read_text())
     assert nowhere.returncode != 0
     assert "has no production/small/0.1.0/manifest.json and no production/small/0.1.0/model.sig" in nowhere.stdout
+
+
+def test_a_name_that_leaves_the_bundle_becomes_no_file_on_a_host(controller: Controller, tmp_path: Path) -> None:
+    root, public_key = signed_bundle(tmp_path / "bundle")
+    document = json.loads((root / "manifest.json").read_bytes())
+    document["files"]["../../planted"] = document["files"]["MODEL_CARD.md"]
+    (root / "manifest.json").write_text(json.dumps(document))
+    sign(root, tmp_path / "bundle.pem")
+    for file in root.rglob("*"):
+        if file.is_file():
+            controller.put(f"production/small/0.1.0/{file.relative_to(root)}", file.read_bytes())
+    controller.put("production/small/0.1.0/../../planted", (root / "MODEL_CARD.md").read_bytes())
+    refused = controller.fetch(digest_of((root / "manifest.json").read_bytes()), public_key.read_text())
+    assert refused.returncode != 0
+    assert "'../../planted' is not a plain relative path" in refused.stdout
+    assert not (tmp_path / "host").exists()
+    assert not (tmp_path / "planted").exists()
