@@ -72,7 +72,9 @@ def run(model: str | None, environment: str, allow_downgrade: bool, key_file: Pa
 
     from release.steps import Released, Request, release
 
-    request = Request(environment, model or None, allow_downgrade, key_file, os.environ.get("RELEASE_SIGNING_KEY"))
+    # Taken out of the environment: what is started from here, playbooks among it, does not get it.
+    key_text = os.environ.pop("RELEASE_SIGNING_KEY", None)
+    request = Request(environment, model or None, allow_downgrade, key_file, key_text)
     done = release(request, lambda line: click.echo(f"==> {line}", err=as_json))
     if isinstance(done, Released):
         if as_json:

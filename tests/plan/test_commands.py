@@ -187,10 +187,11 @@ def eventually(seen: Callable[[], bool], within: float = 30) -> bool:
 
 def test_a_deployment_stops_at_a_plan_that_violates_a_guard_rail(tmp_path: Path) -> None:
     scripts, done = tmp_path / "scripts", tmp_path / "done"
+    knows = f'echo "$(basename $0) knows $RELEASE_SIGNING_KEY" >>{done}'
     for path, text in {
         scripts / "plan": "exit 4",
-        scripts / "release": f"touch {done}",
-        scripts / "converge": f"touch {done}",
+        scripts / "release": knows,
+        scripts / "converge": knows,
         tmp_path / ".venv/bin/python": "exit 0",  # the plan is as it was reviewed
     }.items():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -199,6 +200,8 @@ def test_a_deployment_stops_at_a_plan_that_violates_a_guard_rail(tmp_path: Path)
     (scripts / "deploy").write_text((ROOT / "scripts/deploy").read_text())
     assert subprocess.run(["bash", scripts / "deploy", "dev"], check=False).returncode == 4
     assert not done.exists()
-    (scripts / "plan").write_text("#!/bin/sh\n")
-    assert subprocess.run(["bash", scripts / "deploy", "dev"], check=False).returncode == 0
-    assert done.exists()
+    (scripts / "plan").write_text(f"#!/bin/sh\n{knows}\n")
+    environment = {**os.environ, "RELEASE_SIGNING_KEY": "the key"}
+    assert subprocess.run(["bash", scripts / "deploy", "dev"], env=environment, check=False).returncode == 0
+    # Nothing but what signs is told the key.
+    assert done.read_text().splitlines() == ["plan knows ", "release knows the key", "converge knows "]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 from dataclasses import replace
 from typing import Any
@@ -227,3 +228,16 @@ def stored() -> dict[str, str]:
         for item in s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", [])
     }
     return {key: digest for key, digest in found.items() if not key.startswith("wheelhouse/")}
+
+
+def test_nothing_that_a_release_starts_inherits_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str | None, bool]] = []
+
+    def fail(request: Request, _say: object) -> None:
+        seen.append((request.key_text, "RELEASE_SIGNING_KEY" in os.environ))
+        raise ReleaseError("enough")
+
+    monkeypatch.setattr(steps, "release", fail)
+    monkeypatch.setenv("RELEASE_SIGNING_KEY", "the key")
+    assert CliRunner().invoke(cli.main, ["run", "--env", "staging"]).exit_code == 1
+    assert seen == [("the key", False)]

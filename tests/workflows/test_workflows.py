@@ -54,7 +54,12 @@ AWS_JOBS = [item for item in JOBS if any("configure-aws" in step.get("uses", "")
 
 
 def targets(job: Job) -> list[str]:
-    return [word for step in job["steps"] for word in step.get("run", "").split() if word not in ("sudo", "-E", "make")]
+    return [
+        word
+        for step in job["steps"]
+        for word in step.get("run", "").split()
+        if word not in ("sudo", "make") and word[0] != "-"
+    ]
 
 
 def long_scenarios() -> str:
@@ -118,6 +123,19 @@ def test_the_signing_key_is_where_records_are_signed(path: Path, job: Job) -> No
     used = set(re.findall(r"secrets\.(\w+)", yaml.safe_dump(job)))
     signs = "deploy" in targets(job) or ("release" in targets(job) and not job["env"]["MODEL"])
     assert used == ({"RELEASE_SIGNING_KEY"} if signs else set())
+    steps = [step["run"] for step in job["steps"] if "secrets." in yaml.safe_dump(step)]
+    assert steps == [f"sudo -E make {target}" for target in targets(job) if target in ("deploy", "release") and signs]
+    assert "secrets." not in yaml.safe_dump({name: value for name, value in job.items() if name != "steps"})
+
+
+@pytest.mark.parametrize(("path", "job"), AWS_JOBS)
+def test_packages_are_installed_before_there_are_credentials_and_are_given_no_token(path: Path, job: Job) -> None:
+    names = [step.get("uses", "").partition("@")[0] or step["run"] for step in job["steps"]]
+    installed = names.index("sudo --preserve-env=TORCH_INDEX_URL make setup")
+    assert installed < names.index("aws-actions/configure-aws-credentials")
+    # What every other step of the job is given, such as the right to ask for an AWS role's token, sudo leaves out.
+    assert "env" not in job["steps"][installed]
+    assert all("make" not in name for name in names[:installed])
 
 
 @pytest.mark.parametrize(
@@ -197,7 +215,7 @@ def test_production_comes_after_staging_and_its_smoke_test_and_an_approval(name:
 
 def test_a_merge_runs_nothing_but_what_compares_with_the_review() -> None:
     for job in content(ROOT / ".github/workflows/deploy.yml")["jobs"].values():
-        assert targets(job) == ["deploy", "smoke"]
+        assert targets(job) == ["setup", "deploy", "smoke"]
 
 
 def test_an_environment_is_removed_only_by_its_typed_name() -> None:
@@ -228,4 +246,4 @@ def test_the_rehearsal_plays_what_a_merge_and_the_schedules_run() -> None:
     words = {word for line in played for word in line.split()}
     names = ("plan", "deploy", "drift", "image-refresh", "rollback")
     run = {target for path, _, job in jobs() if path.stem in names for target in targets(job)}
-    assert run <= words
+    assert run - {"setup"} <= words
