@@ -42,6 +42,7 @@ def model(
     last: str | None = None,
     reshape: list[int] | None = None,
     opset: int = 17,
+    normalised: bool = False,
 ) -> onnx.ModelProto:
     """Return the network as ONNX.
 
@@ -49,6 +50,7 @@ def model(
         batch: the only batch size; None: any.
         last: an operator at the end, such as "Softmax".
         reshape: shape that a Reshape brings the pooled features to; None: Flatten.
+        normalised: a BatchNormalization, which changes nothing, follows the convolution.
     """
     layers = network()
     size: int | str = batch or "n"
@@ -66,9 +68,13 @@ def model(
     if layout == "NHWC":
         nodes.append(helper.make_node("Transpose", ["input"], ["photo"], perm=[0, 3, 1, 2]))
     photo = "photo" if layout == "NHWC" else "input"
+    nodes.append(helper.make_node("Conv", [photo, "kernel", "kernel_bias"], ["convolved"], strides=[2, 2]))
+    if normalised:
+        neutral = {"scale": 1.0, "shift": 0.0, "average": 0.0, "variance": 1.0}
+        tensors += [numpy_helper.from_array(np.full(8, value, np.float32), name) for name, value in neutral.items()]
+        nodes.append(helper.make_node("BatchNormalization", ["convolved", *neutral], ["normal"], epsilon=0.0))
     nodes += [
-        helper.make_node("Conv", [photo, "kernel", "kernel_bias"], ["convolved"], strides=[2, 2]),
-        helper.make_node("Relu", ["convolved"], ["rectified"]),
+        helper.make_node("Relu", ["normal" if normalised else "convolved"], ["rectified"]),
         helper.make_node("GlobalAveragePool", ["rectified"], ["pooled"]),
     ]
     if reshape:

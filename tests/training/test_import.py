@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from onnx.reference import ReferenceEvaluator
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -20,6 +21,9 @@ from tests.inference.servers import serving
 from tests.training import onnx_models
 from training.cli import main
 from training.export import openvino_program
+from training.importing import torchvision_model
+from training.importing.onnx_file import read_onnx
+from training.importing.photos import read_labels
 from training.vision import models
 
 Import = Callable[..., Result]
@@ -131,6 +135,42 @@ def test_logits_get_a_softmax_and_blue_may_come_first(place: Path) -> None:
     result = bring(place, mirrored, "--channels", "bgr", "--mean", reverse[0], "--std", reverse[1])
     found = answers_of(imported(result, mirrored), "openvino-fp32", np.ascontiguousarray(pixels[..., ::-1]))
     assert np.abs(found - onnx_models.truth(pixels)).max() < 1e-5
+
+
+@pytest.mark.parametrize("opset", [7, 9, 13])
+def test_batch_normalisation_that_does_not_say_whether_it_trains_is_brought_to_one_that_does(
+    place: Path, opset: int
+) -> None:
+    """ONNX's evaluator takes an older one for one that trains, and blends in what it sees of the batch."""
+    model = onnx_models.model(opset=opset, normalised=True)
+    read = read_onnx(onnx_models.write(place / f"opset{opset}.onnx", model), None, None)
+    pixels = np.stack([np.full((32, 32, 3), 40 * number, np.uint8) for number in range(5)])
+    items = (pixels / np.float32(255) - np.array(onnx_models.MEAN)) / np.array(onnx_models.STD)
+    (logits,) = ReferenceEvaluator(read.model).run(None, {read.input: items.transpose(0, 3, 1, 2).astype(np.float32)})
+    probabilities = torch.softmax(torch.from_numpy(logits), dim=1).numpy()
+    assert np.abs(probabilities - onnx_models.truth(pixels)).max() < 1e-5
+
+
+def test_labels_from_notepad_begin_with_no_mark(tmp_path: Path) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("cat\r\ndog\r\n", encoding="utf-8-sig")
+    assert read_labels(labels) == ["cat", "dog"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "counters"), [("", False), ("module.", True), ("_orig_mod.", True), ("_orig_mod.module.", False)]
+)
+def test_weights_with_prefixes_or_without_counters_are_those_of_the_network(
+    tmp_path: Path, prefix: str, counters: bool
+) -> None:
+    said: list[str] = []
+    network = models.shufflenet_v2_x0_5(weights=None, num_classes=4).eval()
+    state = network.state_dict()
+    file = tmp_path / "weights.safetensors"
+    save_file({prefix + name: value for name, value in state.items() if counters or "num_batches" not in name}, file)
+    loaded = torchvision_model.network(file, "torchvision/shufflenet_v2_x0_5", 4, said.append).state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in state.items())
+    assert [prefix in line for line in said] == ([True] if prefix else [])
 
 
 def test_without_labels_the_output_says_what_will_be_refused(place: Path) -> None:

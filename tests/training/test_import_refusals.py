@@ -89,6 +89,30 @@ def test_weights_in_other_files_are_not_opened(place: Path, tmp_path: Path) -> N
     assert "in another file" in refusal(place, onnx_models.write(tmp_path / "hidden.onnx", hidden))
 
 
+def _functions(depth: int, calls: int, last: str) -> onnx.ModelProto:
+    """Return a model of a few hundred bytes: a function that calls one several times, which calls one several times, ..."""
+    model = onnx_models.model()
+    model.opset_import.add(domain="own", version=1)
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    for level in range(depth):
+        called, domain = (
+            (last, "own" if last.startswith("f") else "") if level == depth - 1 else (f"f{level + 1}", "own")
+        )
+        names = ["x", *(f"x{level}_{number}" for number in range(calls))]
+        nodes = [helper.make_node(called, [names[n]], [names[n + 1]], domain=domain) for n in range(calls)]
+        model.functions.append(helper.make_function("own", f"f{level}", ["x"], [names[-1]], nodes, opsets))
+    model.graph.node[1].domain, model.graph.node[1].op_type = "own", "f0"
+    return model
+
+
+def _large() -> onnx.ModelProto:
+    model = onnx_models.model()
+    shape = numpy_helper.from_array(np.array([2**20, 2**20], np.int64), "sides")
+    model.graph.initializer.append(shape)
+    model.graph.node.append(helper.make_node("ConstantOfShape", ["sides"], ["zeros"]))
+    return model
+
+
 def _model_with(**changes: object) -> onnx.ModelProto:
     model = onnx_models.model()
     if "domain" in changes:
@@ -121,6 +145,9 @@ def _model_with(**changes: object) -> onnx.ModelProto:
         (_model_with(shape=[1, 3, 3, 3]), "say with --input-layout"),
         (_model_with(outputs=2), "has 1 inputs and 2 outputs"),
         (_model_with(cycle=True), "breaks ONNX's rules"),
+        (_functions(12, 10, "Relu"), "functions that stand for more than 100000 operators"),
+        (_functions(3, 1, "f0"), "a function that calls itself: own.f0"),
+        (_large(), "makes 'zeros' of 1048576x1048576 numbers"),
         (onnx_models.model(last="Sigmoid"), "ends in Sigmoid"),
         (onnx_models.model(batch=1, reshape=[-1, 8, 1]), "breaks ONNX's rules"),
     ],

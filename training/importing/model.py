@@ -67,7 +67,7 @@ def imported(file: Path, options: ImportOptions, say: Say) -> Exportable:
         raise ModelFileError(
             f"{file} holds weights without a network: say which it is with --architecture, such as torchvision/resnet18"
         )
-    network = torchvision_model.network(file, options.architecture, len(labels))
+    network = torchvision_model.network(file, options.architecture, len(labels), say)
     details = f"{options.architecture} with the weights of a safetensors file"
     return ModelToExport(
         network=network, **_described(file, options, labels, crop=options.crop or _CROP, details=details, say=say)

@@ -1,12 +1,14 @@
 """Reads an ONNX file: refuses what it should not hold, and finds out what the model takes and answers."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import onnx
 import onnx.inliner
+import onnx.version_converter
 from google.protobuf.message import DecodeError, Message
 
 from training.importing.files import ModelFileError
@@ -15,6 +17,14 @@ Layout = Literal["NCHW", "NHWC"]
 Answers = Literal["logits", "probabilities"]
 
 _STANDARD_DOMAINS = ("", "ai.onnx")
+# protobuf's own limit, and more than any classifier has of nodes, once all functions are in place, and of numbers in one
+# tensor, for one photo.
+_MAX_BYTES = 2**31 - 1
+_MAX_NODES = 100_000
+_MAX_NUMBERS = 2**28
+# From this opset on, BatchNormalization says whether it trains. onnx.reference takes an earlier one for one that does, and
+# blends in the statistics of the batch (https://github.com/onnx/onnx/issues/5799).
+_TELLING_OPSET, _CONVERTED_OPSET = 14, 17
 # What may stand between the last computation and the output without changing the numbers.
 _PASSING = ("Identity", "Flatten", "Reshape", "Squeeze")
 
@@ -63,6 +73,8 @@ def read_onnx(path: Path, layout: Layout | None, crop: int | None, answers: Answ
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError) as error:
         raise ModelFileError(f"{path} breaks ONNX's rules: {str(error).strip().splitlines()[0]}") from None
+    _refuse_large_tensors(path, model)
+    model = _with_telling_batch_normalisation(path, model)
     last = _last_computation(model.graph)
     if last in ("Sigmoid", "HardSigmoid") and not answers:
         raise ModelFileError(
@@ -74,6 +86,8 @@ def read_onnx(path: Path, layout: Layout | None, crop: int | None, answers: Answ
 
 
 def _parsed(path: Path) -> onnx.ModelProto:
+    if path.stat().st_size > _MAX_BYTES:
+        raise ModelFileError(f"{path} has more than {_MAX_BYTES} bytes, which no ONNX file has")
     try:
         model = onnx.ModelProto.FromString(path.read_bytes())
     except DecodeError:
@@ -99,6 +113,7 @@ def _of_its_own(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
             "lower one"
         )
     if model.functions:
+        _refuse_endless_functions(path, model)
         try:
             model = onnx.inliner.inline_local_functions(model)
         except (RuntimeError, ValueError) as error:
@@ -108,6 +123,55 @@ def _of_its_own(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
     if foreign:
         raise ModelFileError(f"{path} has operators that are not ONNX's own: {', '.join(foreign[:5])}")
     return model
+
+
+def _refuse_endless_functions(path: Path, model: onnx.ModelProto) -> None:
+    """Functions call functions: a few hundred bytes can stand for more nodes than there is memory."""
+    functions = {(each.domain, each.name): each.node for each in model.functions}
+    counts: dict[tuple[str, str], int] = {}
+
+    def count(nodes: Iterable[onnx.NodeProto], callers: tuple[tuple[str, str], ...]) -> int:
+        total = 0
+        for node in (inner for outer in nodes for inner in _with_inner(outer)):
+            called = (node.domain, node.op_type)
+            if called in callers:
+                raise ModelFileError(f"{path} has a function that calls itself: {'.'.join(called)}")
+            if called in functions and called not in counts:
+                counts[called] = count(functions[called], (*callers, called))
+            total += counts.get(called, 1)
+        return total
+
+    if count(model.graph.node, ()) > _MAX_NODES:
+        raise ModelFileError(f"{path} has functions that stand for more than {_MAX_NODES} operators")
+
+
+def _refuse_large_tensors(path: Path, model: onnx.ModelProto) -> None:
+    """A few bytes can say that a tensor of any size is made."""
+    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    shapes = [
+        (value.name, [dim.dim_value or 1 for dim in value.type.tensor_type.shape.dim])
+        for value in (*inferred.input, *inferred.value_info, *inferred.output)
+    ]
+    shapes += [(each.values.name, list(each.dims)) for each in inferred.sparse_initializer]
+    for name, shape in shapes:
+        if math.prod(shape) > _MAX_NUMBERS:
+            raise ModelFileError(
+                f"{path} makes {name!r} of {'x'.join(map(str, shape))} numbers, more than {_MAX_NUMBERS}"
+            )
+
+
+def _with_telling_batch_normalisation(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
+    opset = max(each.version for each in model.opset_import if each.domain in _STANDARD_DOMAINS)
+    if opset >= _TELLING_OPSET or all(node.op_type != "BatchNormalization" for node in _nodes(model.graph)):
+        return model
+    try:
+        return onnx.version_converter.convert_version(model, _CONVERTED_OPSET)
+    except (onnx.version_converter.ConvertError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelFileError(
+            f"{path} normalises batches by opset {opset}, and cannot be brought to opset {_CONVERTED_OPSET}: {reason}; export "
+            "it with that one"
+        ) from None
 
 
 def _tensors(message: Message) -> Iterator[onnx.TensorProto]:
@@ -124,10 +188,15 @@ def _tensors(message: Message) -> Iterator[onnx.TensorProto]:
 
 def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
     for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for inner in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]:
-                yield from _nodes(inner)
+        yield from _with_inner(node)
+
+
+def _with_inner(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
+    """Yield a node and those of the graphs that it holds."""
+    yield node
+    for attribute in node.attribute:
+        for inner in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]:
+            yield from _nodes(inner)
 
 
 def _geometry(

@@ -32,7 +32,8 @@ def read_labels(path: Path) -> list[str]:
         SampleError: fewer than two, or one twice.
     """
     try:
-        labels = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        # Notepad and Excel begin UTF-8 with a byte order mark.
+        labels = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except UnicodeDecodeError:
         raise SampleError(f"{path} is no text file of UTF-8; it has to hold one class a line") from None
     if len(labels) < 2:
