@@ -3,9 +3,8 @@
 The archive holds `requirements.txt`, with the sha256 of every wheel, and `wheels/`. A host runs
 `pip install --no-index --find-links wheels --require-hashes -r requirements.txt`.
 
-Everything comes from the lock file, by digest, except the project itself, which is built from the source tree, and
-torch and torchvision, whose digests depend on the index that they come from (`TORCH_INDEX_URL`): their versions are pinned in
-`pyproject.toml`, and the archive's own requirements pin the digests of what was downloaded.
+Everything comes from lock files, by digest, except the project itself, which is built from the source tree. torch and
+torchvision have a lock of their own: their digests depend on the index that they come from (`TORCH_INDEX_URL`).
 """
 
 import gzip
@@ -18,7 +17,6 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
@@ -27,6 +25,7 @@ from typing import Literal
 
 _SOURCE_TREE = Path(__file__).parent.parent
 _PROJECT_FILES = ("pyproject.toml", "LICENSE")
+_APART = "locks/torch.txt"
 Contents = Literal["openvino", "torch", "train"]
 
 
@@ -138,7 +137,8 @@ def _inputs_digest(lock: Path, parts: _Parts, target: _Target) -> str:
         os.environ.get("TORCH_INDEX_URL", "") if parts.apart else "",
     ]
     content.update(json.dumps(facts).encode())
-    for path in [lock, *_project_sources(parts.project)]:
+    apart = [_SOURCE_TREE / _APART] if parts.apart else []
+    for path in [lock, *apart, *_project_sources(parts.project)]:
         content.update(json.dumps([path.relative_to(_SOURCE_TREE).as_posix(), _sha256(path)]).encode())
     return content.hexdigest()
 
@@ -154,12 +154,20 @@ def _project_sources(packages: tuple[str, ...]) -> list[Path]:
 
 
 def _download_apart(package: str, wheels: Path, target: _Target, say: Callable[[str], None]) -> None:
-    project = tomllib.loads((_SOURCE_TREE / "pyproject.toml").read_text())["project"]
-    requirement = next(item for item in project["optional-dependencies"]["train"] if item.startswith(f"{package}=="))
-    say(f"downloading {requirement}")
+    found = re.search(rf"^{package}==(?:.*\\\n)*.*\n", (_SOURCE_TREE / _APART).read_text(), re.MULTILINE)
+    if not found:
+        raise WheelhouseError(f"{_APART} lacks {package}: `make locks` writes it")
+    requirement = wheels.parent / f"{package}.txt"
     index = os.environ.get("TORCH_INDEX_URL")
-    options = ["--index-url", index] if index else []
-    _pip("download", "--no-deps", *options, *target.pip_options(), "-d", str(wheels), requirement)
+    options = ["--require-hashes", *(["--index-url", index] if index else []), *target.pip_options()]
+    say(f"downloading {found[0].split()[0]}")
+    # The CPU build where the index has it; pip would take the one that it knows the digest of beforehand.
+    try:
+        requirement.write_text(found[0].replace(" ", "+cpu ", 1))
+        _pip("download", "--no-deps", *options, "-r", str(requirement), "-d", str(wheels))
+    except WheelhouseError:
+        requirement.write_text(found[0])
+        _pip("download", "--no-deps", *options, "-r", str(requirement), "-d", str(wheels))
 
 
 def _build_project(copy: Path, wheels: Path, packages: tuple[str, ...]) -> None:
@@ -170,7 +178,8 @@ def _build_project(copy: Path, wheels: Path, packages: tuple[str, ...]) -> None:
         shutil.copyfile(source, destination)
         destination.chmod(0o644)
     (copy / "README.md").write_text(f"A part of pettracker-ml: {' and '.join(packages)}.\n")
-    _pip("wheel", "--no-deps", "-w", str(wheels), str(copy), SOURCE_DATE_EPOCH=_EPOCH_1980)
+    # With the build backend that is installed here, by the lock: isolated, pip would get one from the index, without a digest.
+    _pip("wheel", "--no-deps", "--no-build-isolation", "-w", str(wheels), str(copy), SOURCE_DATE_EPOCH=_EPOCH_1980)
 
 
 def _pack(wheels: Path, path: Path) -> None:

@@ -75,10 +75,14 @@ def test_training_hosts_get_the_training_code_and_both_packages_of_pytorch_but_n
         if arguments[0] == "wheel":
             return built(*arguments, **environment)
         wheels = Path(arguments[arguments.index("-d") + 1])
-        for name in [argument for argument in arguments if "==" in argument]:
-            asked.append(name)
+        (requirements,) = [Path(argument) for argument in arguments if argument.endswith(".txt")]
+        assert "--require-hashes" in arguments
+        asked.append(requirements.name)
+        if requirements.name != "train.txt":
+            (name, *hashes) = requirements.read_text().replace("\\\n", "").split()
+            assert hashes
+            assert all(each.startswith("--hash=sha256:") for each in hashes)
             (wheels / f"{name.replace('==', '-')}-py3-none-any.whl").write_text(name)
-        asked.extend(Path(argument).name for argument in arguments if argument.endswith("train.txt"))
         return None
 
     built = wheelhouse._pip
@@ -86,7 +90,7 @@ def test_training_hosts_get_the_training_code_and_both_packages_of_pytorch_but_n
     options = ["wheelhouse", "--train", "--python", HERE, "--output", str(tmp_path)]
     result = CliRunner().invoke(main, options)
     assert result.exit_code == 0, result.output
-    assert [name.split("==")[0] for name in asked] == ["train.txt", "torch", "torchvision"]
+    assert asked == ["train.txt", "torch.txt", "torchvision.txt"]
     with tarfile.open(json.loads(result.stdout)["path"]) as packed:
         packed.extractall(tmp_path / "out", filter="data")
     assert (tmp_path / "out/requirements.txt").read_text().count("--hash=sha256:") == 3
