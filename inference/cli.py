@@ -219,21 +219,37 @@ def check(url: str, directory: Path, ca: Path | None, timeout: float) -> None:
 @click.option("--python", default="3.11", show_default=True, help="Python version of the hosts.")
 @click.option("--machine", default="x86_64", show_default=True, help="Architecture of the hosts: x86_64 or aarch64.")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Directory for the archive.")
-def wheelhouse(backend: BackendName | None, train: bool, python: str, machine: str, output: Path) -> None:
+@click.option("--bucket", help="Publish it there, as wheelhouse/SHA256.tar.gz.")
+@click.option("--pointer", help="Key in the bucket of what says which archive this is.")
+def wheelhouse(
+    backend: BackendName | None,
+    train: bool,
+    *,
+    python: str,
+    machine: str,
+    output: Path,
+    bucket: str | None,
+    pointer: str | None,
+) -> None:
     """Collect the hosts' Python packages, verified against the lock file, into one archive; print its path and sha256.
 
-    An archive that is there already and has the same content is used again. Needs a source tree and pip.
+    An archive that is there already and has the same content is used again. Needs a source tree and pip. What is published
+    is written once: where the pointer names another archive already, that one is printed, without a path.
     """
-    from inference.wheelhouse import WheelhouseError, build
+    from inference.wheelhouse import WheelhouseError, build, publish
 
     contents: Literal["openvino", "torch", "train"] | None = "train" if train else backend
     if contents is None or (train and backend):
         raise click.UsageError("give either --backend or --train")
+    if bool(bucket) != bool(pointer):
+        raise click.UsageError("give --bucket and --pointer together")
     try:
         archive = build(contents, python, machine, output, lambda line: click.echo(line, err=True))
+        published = publish(archive, bucket, pointer) if bucket and pointer else archive.sha256
     except WheelhouseError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(json.dumps({"path": str(archive.path), "sha256": archive.sha256}))
+    path = str(archive.path) if published == archive.sha256 else None
+    click.echo(json.dumps({"path": path, "sha256": published}))
 
 
 @main.command()

@@ -127,6 +127,34 @@ def build(contents: Contents, python: str, machine: str, output: Path, say: Call
     return archive
 
 
+def publish(archive: Archive, bucket: str, pointer: str) -> str:
+    """Write the archive under its digest and, last, the pointer to it, each only where there is none.
+
+    Returns:
+        The digest that the pointer names: of two who build at once, the first one's.
+
+    Raises:
+        WheelhouseError: S3 refused.
+    """
+    from bundle.errors import RegistryError  # noqa: PLC0415 - hosts have no client of S3
+    from bundle.registry import Store  # noqa: PLC0415 - the same
+
+    try:
+        store = Store(bucket)
+        with archive.path.open("rb") as content:
+            store.write_once(f"wheelhouse/{archive.sha256}.tar.gz", content)
+        if store.write_once(pointer, archive.sha256.encode()):
+            return archive.sha256
+        present = (store.read(pointer) or b"").decode(errors="replace")
+    except RegistryError as error:
+        raise WheelhouseError(str(error)) from None
+    if not re.fullmatch(r"[0-9a-f]{64}", present):
+        raise WheelhouseError(
+            f"s3://{bucket}/{pointer} is no digest of an archive; look at who wrote it, and remove it"
+        )
+    return present
+
+
 def _inputs_digest(lock: Path, parts: _Parts, target: _Target) -> str:
     """Return a digest of everything that the archive is made from."""
     content = hashlib.sha256()

@@ -19,7 +19,7 @@ def approval_of(environment: Environment, pin: Pin) -> Approval:
     path = pin_file(environment.name).as_posix()
     said = repository.run("log", "-1", "--format=%H%n%an <%ae>%n%cn <%ce>", f"-S{pin.digest}", "--", path).splitlines()
     commit, author, committer = said or ["", "", ""]
-    request = _pull_request(repository, commit)
+    request = _pull_request(repository, commit) if commit else {}
     return Approval(
         commit=commit or None,
         author=author,
@@ -34,10 +34,18 @@ def approval_of(environment: Environment, pin: Pin) -> Approval:
 
 def _pull_request(repository: Repository, commit: str) -> dict[str, Any]:
     """Return what GitHub says of the merged pull request with a commit; empty where it cannot be asked."""
-    command = ["gh", "pr", "list", "--state", "merged", "--search", commit, "--json", "url,mergedBy,reviews"]
+    fields = "url,mergedBy,reviews,commits,mergeCommit"
+    command = ["gh", "pr", "list", "--state", "merged", "--search", commit, "--json", fields]
     try:
         done = subprocess.run(command, cwd=repository.root, capture_output=True, text=True, check=False)
         found: list[dict[str, Any]] = json.loads(done.stdout) if done.returncode == 0 else []
     except (FileNotFoundError, ValueError):
         return {}
-    return found[0] if found else {}
+    # The search is one of texts: it also finds what only speaks of the commit.
+    own = [each for each in found if commit in _commits(each)]
+    return own[0] if own else {}
+
+
+def _commits(request: dict[str, Any]) -> set[str]:
+    merged = (request.get("mergeCommit") or {}).get("oid")
+    return {merged, *(each["oid"] for each in request.get("commits", []))}

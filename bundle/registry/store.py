@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import boto3
 from boto3.s3.transfer import TransferConfig
@@ -105,9 +105,11 @@ class Store:
         return dict(zip(wanted, _in_parallel(self.read, wanted), strict=True))
 
     @explained
-    def write_once(self, key: str, body: bytes) -> bool:
-        """Write an object unless one is there (`If-None-Match: *`); return whether this call wrote it."""
+    def write_once(self, key: str, body: bytes | BinaryIO) -> bool:
+        """Write an object of up to 5 GB unless one is there (`If-None-Match: *`); return whether this call wrote it."""
         for pause in (*_PAUSES, None):
+            if not isinstance(body, bytes):
+                body.seek(0)
             try:
                 self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, IfNoneMatch="*", ChecksumAlgorithm="SHA256")
             except ClientError as error:

@@ -1,5 +1,6 @@
 """The hosts' packages: from the lock file, by digest, installable without an index."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -7,9 +8,12 @@ import tarfile
 import venv
 import zipfile
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 from click.testing import CliRunner
+from moto import mock_aws
 
 from inference import wheelhouse
 from inference.cli import main
@@ -135,3 +139,37 @@ def test_locks_name_digests_and_nothing_of_the_machine_that_made_them() -> None:
         lines = (REPOSITORY / "locks" / f"{lock}.txt").read_text().splitlines()
         assert all("==" in line or line.strip().startswith("--hash=sha256:") for line in lines)
         assert not any(line.startswith("torch==") for line in lines)
+
+
+def test_what_is_published_is_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    archives = []
+    for content in (b"first", b"second"):
+        path = tmp_path / content.decode()
+        path.write_bytes(content)
+        archives.append(wheelhouse.Archive(path, hashlib.sha256(content).hexdigest()))
+    first, second = archives
+    asked: list[str | None] = []
+    with mock_aws():
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="releases")
+        connect = boto3.client
+
+        def watched(*arguments: Any, **options: Any) -> Any:
+            made = connect(*arguments, **options)
+            made.meta.events.register(
+                "before-call.s3.PutObject", lambda params, **_: asked.append(params["headers"].get("If-None-Match"))
+            )
+            return made
+
+        monkeypatch.setattr(boto3, "client", watched)
+        assert wheelhouse.publish(first, "releases", "wheelhouse/inputs/x") == first.sha256
+        assert wheelhouse.publish(first, "releases", "wheelhouse/inputs/x") == first.sha256
+        # Of two who build at once, or of one who comes later, the first is the one.
+        assert wheelhouse.publish(second, "releases", "wheelhouse/inputs/x") == first.sha256
+        assert client.get_object(Bucket="releases", Key=f"wheelhouse/{first.sha256}.tar.gz")["Body"].read() == b"first"
+        # As the bucket's policy asks of whoever writes there.
+        assert set(asked) == {"*"}

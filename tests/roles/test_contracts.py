@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,47 @@ def test_arns_begin_with_the_partition_of_the_region() -> None:
     for path in files:
         code = re.sub(r'^EXAMPLES = r""".*?^"""', "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
         assert "arn:aws:" not in code, path
+
+
+def test_what_is_written_once_is_refused_without_the_condition_that_keeps_it() -> None:
+    """In the form of AWS's "Enforce conditional writes on Amazon S3 buckets": parts of an upload cannot carry the condition."""
+    template = jinja2.Template((ROOT / "roles/buckets/templates/policy.json.j2").read_text())
+    buckets = {item["name"]: item for item in Values("staging")["buckets_list"]}
+    refused = {}
+    for name, item in buckets.items():
+        document = template.render(item=item, buckets_account_id="123456789012", buckets_partition="aws")
+        for statement in yaml.safe_load(document)["Statement"]:
+            if statement["Sid"] == "WriteOnce":
+                assert (statement["Effect"], statement["Principal"], statement["Action"]) == (
+                    "Deny",
+                    "*",
+                    "s3:PutObject",
+                )
+                assert statement["Condition"] == {
+                    "Null": {"s3:if-none-match": "true"},
+                    "Bool": {"s3:ObjectCreationOperation": "true"},
+                }
+                refused[name.rpartition("-")[2]] = statement["Resource"]
+    keys = {
+        "models": [
+            "production/iris/1.0.0/manifest.json",
+            "production/iris/1.0.0.promotion.json",
+            "experiments/iris/run/index.json",
+        ],
+        "releases": ["wheelhouse/inputs/0", "wheelhouse/0.tar.gz", "sbom/0.cdx.json"],
+    }
+    for kind, written_once in keys.items():
+        for key in written_once:
+            assert any(
+                fnmatchcase(f"arn:aws:s3:::pettracker-staging-123456789012-{kind}/{key}", arn) for arn in refused[kind]
+            )
+    changing = ["staging/rollout-lock.json", "staging/rollouts/1.json", "images/0/packages.json"]
+    for key in changing:
+        assert not any(
+            fnmatchcase(f"arn:aws:s3:::pettracker-staging-123456789012-releases/{key}", arn)
+            for arn in refused["releases"]
+        )
+    assert set(refused) == set(keys)
 
 
 def test_balancers_may_write_logs_on_no_condition_that_aws_does_not_name() -> None:

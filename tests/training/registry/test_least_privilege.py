@@ -64,16 +64,23 @@ def allowed(s3: Any) -> Iterator[Callable[[str], Any]]:
     yield acting
 
 
-def test_a_training_host_publishes_runs_and_no_versions(
+def test_a_training_host_tells_of_its_job_and_publishes_neither_runs_nor_versions(
     allowed: Callable[[str], Any], releaser: Releaser, tmp_path: Path
 ) -> None:
     releaser.publish("promoted")
     releaser.promote("promoted")
     made = trained(tmp_path / "made", "made", "1.1.0")
     with allowed("training") as store:
-        assert Experiments(store).publish(made.run, made.bundle).outcome == "published"
-        assert Experiments(store).publish(made.run, made.bundle).outcome == "already published"
-        with pytest.raises(RegistryError, match=r"access denied \(PutObject\)"):
+        for name in ("state.json", "history.jsonl", "log.txt", "run/run.json", "checkpoints/1.safetensors"):
+            assert store.write_once(f"experiments/iris/job-1/{name}", b"{}")
+            assert store.read(f"experiments/iris/job-1/{name}") == b"{}"
+        # What others have published, and would sign, is out of its reach.
+        for name in ("index.json", "bundle/manifest.json", "bundle/torch/model.pt2", "bundle/model.sig"):
+            with pytest.raises(RegistryError, match=r"access denied \(PutObject\)"):
+                store.write_once(f"experiments/iris/promoted/{name}", b"{}")
+        with pytest.raises(RegistryError, match="access denied"):
+            Experiments(store).publish(made.run, made.bundle)
+        with pytest.raises(RegistryError, match="access denied"):
             Registry(store).publish(made.bundle)
         with pytest.raises(RegistryError, match=r"access denied \(GetObject\)"):
             store.read("production/iris/1.0.0/manifest.json")
