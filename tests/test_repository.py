@@ -1,7 +1,7 @@
 """What the repository promises about itself: pins that agree, commands that exist, links that lead somewhere."""
 
 import re
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from pathlib import Path
 
 import ansible_collections
@@ -60,6 +60,11 @@ def test_pytorch_has_digests_of_its_own_for_the_version_that_is_pinned(package):
     (locked,) = re.findall(rf"^{package}==(\S+) \\\n((?: +--hash=sha256:[0-9a-f]{{64}}(?: \\)?\n)+)", lock, re.M)
     assert version(package).partition("+")[0] == locked[0]
     assert f'"{package}=={locked[0]}"' in (ROOT / "pyproject.toml").read_text()
+    # It is installed without what it needs: that is in the other lock, but for what only a GPU needs.
+    others = (ROOT / "locks/control.txt").read_text() + (ROOT / "locks/torch.txt").read_text()
+    for needed in requires(package) or []:
+        name = re.match(r"[\w-]+", needed)
+        assert "extra ==" in needed or (name and re.search(rf"^{name[0]}==", others, re.M | re.I)), needed
     # At least PyPI's builds and those of PyTorch's CPU index.
     assert locked[1].count("sha256:") > 20
 
