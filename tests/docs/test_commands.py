@@ -128,7 +128,8 @@ def check_arguments(cli: click.Command, name: str, arguments: list[str]) -> None
     command = cli.get_command(click.Context(cli), name)
     assert command is not None, name
     if isinstance(command, click.Group):
-        return check_arguments(command, arguments[0], arguments[1:])
+        check_arguments(command, arguments[0], arguments[1:])
+        return
     context = click.Context(command)
     _, rest, _ = command.make_parser(context).parse_args(list(arguments))
     assert rest == [], (name, rest)
