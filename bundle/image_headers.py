@@ -146,6 +146,15 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     raise HeaderError("it has too many segments")
 
 
+def pixels_end(data: bytes) -> int:
+    """Return where the compressed pixels of a JPEG whose header was read end: at its end marker, or with the file."""
+    position = 2
+    while (found := _MARKER.search(data, position)) and found[1][0] != _EOI:
+        (length,) = struct.unpack_from(">H", data, found.end())
+        position = found.end() + max(2, length)
+    return found.start() if found else len(data)
+
+
 def _scans(data: bytes) -> int:
     """Count the scans, up to one more than the limit."""
     count = 0

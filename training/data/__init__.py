@@ -6,6 +6,7 @@ from pathlib import Path
 
 from training.config import CsvData, FashionData, FolderData, ImageConfig, OxfordPetsData, ProjectConfig
 from training.data import fashion, folder, oxford_pets, rows, s3
+from training.data.doubts import doubts
 from training.data.items import DataError, Found, Items
 from training.data.splitting import Data, divide
 
@@ -29,12 +30,12 @@ def load_data(config: ProjectConfig, override: str | None = None, cache: Path | 
     Args:
         override: directory or file, or s3://bucket/prefix, in place of the configuration's path.
         cache: where downloads are kept; None: `default_cache()`.
-        say: takes lines about progress and about what was left out.
+        say: takes lines about progress, and about what was left out or is odd.
 
     Raises:
         DataError: the data are missing, damaged or too few; the message names the file or row.
     """
-    return divide(_find(config, override, cache or default_cache(), say), config.split, say)
+    return divide(_found(config, override, cache or default_cache(), say), config.split, say)
 
 
 def load_all(
@@ -45,8 +46,15 @@ def load_all(
     Raises:
         DataError: as `load_data`, but a class may have one item.
     """
-    found = _find(config, override, cache or default_cache(), say)
+    found = _found(config, override, cache or default_cache(), say)
     return found.items, found.classes, found.digest, found.feature_names
+
+
+def _found(config: ProjectConfig, override: str | None, cache: Path, say: Say) -> Found:
+    found = _find(config, override, cache, say)
+    for line in doubts(found):
+        say(line)
+    return found
 
 
 def _find(config: ProjectConfig, override: str | None, cache: Path, say: Say) -> Found:

@@ -4,40 +4,65 @@ from pathlib import Path
 
 from bundle.preprocessing import Preprocessing
 from training.data.items import DataError, Found
+from training.data.listing import check_names, left_out, named, passed_over, photos_below, shown, some
 from training.data.photos import Say, examined
 
-SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
+# What the parts of a split are called where people split photos themselves, in lower case.
+PARTS = frozenset({"train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval", "evaluation"})
 
 
 def read(path: Path, preprocessing: Preprocessing, cache: Path, say: Say) -> Found:
-    """Read `<path>/<class>/.../<photo>`. Classes are sorted by name; what begins with a dot is passed over.
+    """Read `<path>/<class>/.../<photo>`. Classes are sorted by name; what systems lay beside photos is passed over.
 
     Raises:
         DataError
     """
     if not path.is_dir():
-        raise DataError(f"{path} is no folder; it has to hold one folder of photos for each class")
-    folders = sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith("."))
-    if len(folders) < 2:
-        raise DataError(
-            f"{path} has to hold one folder of photos for each class, and at least two; it has {len(folders)}"
-        )
-    files, labels, others = [], [], 0
+        raise DataError(f"{shown(path)} is no folder; it has to hold one folder of photos for each class")
+    folders, others = _look(path)
+    files, labels = [], []
     for label, folder in enumerate(folders):
-        visible = [
-            each
-            for each in sorted(folder.rglob("*"))
-            if each.is_file() and not any(part.startswith(".") for part in each.relative_to(folder).parts)
-        ]
-        photos = [each for each in visible if each.suffix.lower() in SUFFIXES]
-        if not photos:
-            raise DataError(f"{folder} holds no JPEG, PNG or WebP photo: remove the folder, or add photos")
-        others += len(visible) - len(photos)
-        files += photos
-        labels += [label] * len(photos)
-    if others:
-        say(f"{others:,} files are no JPEG, PNG or WebP by their names: left out")
+        listing = photos_below(folder)
+        if not listing.photos:
+            instead = f" but {named(listing.others, folder)}" if listing.others else ""
+            raise DataError(f"{folder} holds no JPEG, PNG or WebP photo{instead}: remove the folder, or add photos")
+        others += listing.others
+        files += listing.photos
+        labels += [label] * len(listing.photos)
+    for line in left_out(others, path):
+        say(line)
     ids = [each.relative_to(path).as_posix() for each in files]
     return examined(
         files, labels, ids, [each.name for each in folders], preprocessing=preprocessing, cache=cache, say=say
     )
+
+
+def _look(path: Path) -> tuple[list[Path], list[Path]]:
+    """Return the folders of the classes, and what lies beside them and belongs to no class.
+
+    Raises:
+        DataError: there are too few, one has a name that is no text, or they are the parts of a split.
+    """
+    try:
+        found = sorted(each for each in path.iterdir() if not passed_over(each.name))
+    except OSError as error:
+        raise DataError(f"{shown(path)} cannot be read: {error.strerror}") from None
+    folders = [each for each in found if each.is_dir()]
+    check_names(folders, path)
+    if folders and all(each.name.lower() in PARTS for each in folders) and any(map(_holds_folders, folders)):
+        largest = next((each for each in folders if each.name.lower().startswith("train")), folders[0])
+        raise DataError(
+            f"{path} holds {some([each.name for each in folders])}: parts of a split, and no classes. Photos are split here by "
+            f"their content (split.validation and split.test): name one part with --data {largest}, or put the photos of "
+            "each class from all parts into one folder"
+        )
+    if len(folders) < 2:
+        inside = f"; is it --data {folders[0]}?" if folders and _holds_folders(folders[0]) else ""
+        raise DataError(
+            f"{path} has to hold one folder of photos for each class, and at least two; it has {len(folders)}{inside}"
+        )
+    return folders, [each for each in found if not each.is_dir()]
+
+
+def _holds_folders(folder: Path) -> bool:
+    return any(each.is_dir() and not passed_over(each.name) for each in folder.iterdir())

@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 
 from bundle.images import ImageError, Limits, UndecodableError, inspect, read_pixels
 from bundle.preprocessing import Preprocessing, prepare
+from bundle.truncation import is_cut_off
 
 # A camera's photo is larger than what a server accepts from strangers.
 LIMITS = Limits(max_pixels=100_000_000)
@@ -166,7 +167,7 @@ def read_upright(path: Path, shorter_side: int | None = None) -> Image.Image:
         shorter_side: a JPEG may be decoded at a half, a quarter or an eighth of its size, while this much is left.
 
     Raises:
-        DataError: it is no photo that the service would accept.
+        DataError: it is no photo that the service would accept; or pixels are missing, which only a whole reading finds.
     """
     try:
         header = inspect(path.read_bytes(), LIMITS)
@@ -174,6 +175,8 @@ def read_upright(path: Path, shorter_side: int | None = None) -> Image.Image:
             if shorter_side:
                 stored.draft(None, (shorter_side, shorter_side))
             stored.load()
+            if not shorter_side and is_cut_off(header, stored):
+                raise UndecodableError("The image is cut off.")
             image: Image.Image = stored
             if stored.mode == "I;16":
                 image = Image.fromarray((np.asarray(stored) >> 8).astype(np.uint8))

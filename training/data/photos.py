@@ -48,7 +48,7 @@ def examined(
     Raises:
         DataError: more than one photo of a hundred is damaged.
     """
-    known_file = cache / f"pixels-pillow-{PIL.__version__}.json"
+    known_file = cache / f"pixels-of-whole-photos-pillow-{PIL.__version__}.json"
     known = _known(known_file)
     with ThreadPoolExecutor(os.cpu_count()) as threads, progress("Reading photos", len(files)) as advance:
         results = []

@@ -4,10 +4,11 @@ from pathlib import Path
 
 from bundle.manifest import ImageInput
 from training import efficientnet
+from training.data.listing import photos_below
 from training.export.model import ModelToExport
 from training.export.model_card import ModelCard
 from training.export.photos import PACKAGE, photographs
-from training.export.samples import Samples, images_below
+from training.export.samples import Samples
 
 EFFICIENTNET_LITE0 = "efficientnet-lite0"
 
@@ -19,7 +20,7 @@ def efficientnet_lite0(images: Path | None = None, *, int8: bool = True) -> Mode
         images: directory of photos to calibrate int8 with and to measure on, instead of the packaged ones.
         int8: make an int8 program too; without it no photos are needed, and the golden inputs alone are compared.
     """
-    files = (images_below(images) if images else photographs()) if int8 else []
+    files = (photos_below(images).photos if images else photographs()) if int8 else []
     evaluated_on = "photos given with --images" if images else f"the photographs of Debian package {PACKAGE}"
     return ModelToExport(
         name=EFFICIENTNET_LITE0,

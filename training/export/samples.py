@@ -14,7 +14,6 @@ from bundle.preprocessing import Preprocessing
 
 # Of 256 images, as many calibrate; the others are for the measurement.
 _CALIBRATION_SHARE = 96
-_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
 _LIMITS = Limits(max_pixels=100_000_000)
 
 
@@ -59,8 +58,3 @@ class Samples:
     def labelled(self, labels: list[int]) -> "Samples":
         """Return the same items with the classes of `evaluation`."""
         return replace(self, labels=np.array(labels, np.int64))
-
-
-def images_below(directory: Path) -> list[Path]:
-    """Return the JPEG, PNG and WebP files in a directory and its subdirectories, sorted."""
-    return sorted(path for path in directory.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())

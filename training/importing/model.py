@@ -93,7 +93,7 @@ def _described(
     preprocessing = Preprocessing.model_validate(
         {"resize_shorter_side": resize, "interpolation": options.interpolation, "crop": crop}
     )
-    brought = read_photos(options.images, labels, preprocessing)
+    brought = read_photos(options.images, labels, preprocessing, say)
     labelled = brought.samples.labels is not None
     say(
         f"{len(brought.samples.calibration)} photos to calibrate int8 with, {len(brought.samples.evaluation)} to measure on"

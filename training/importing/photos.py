@@ -1,5 +1,6 @@
 """The labels and the sample photos that come with a model from elsewhere."""
 
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,9 @@ from numpy.typing import NDArray
 
 from bundle.preprocessing import Preprocessing
 from training.data.items import DataError, read_upright
-from training.export.samples import Samples, images_below
+from training.data.listing import left_out, photos_below
+from training.export.programs import Say
+from training.export.samples import Samples
 
 _GOLDEN_PHOTOS = 6
 
@@ -44,14 +47,17 @@ def read_labels(path: Path) -> list[str]:
     return labels
 
 
-def read_photos(directory: Path, labels: list[str], preprocessing: Preprocessing) -> Brought:
+def read_photos(directory: Path, labels: list[str], preprocessing: Preprocessing, say: Say) -> Brought:
     """Read the photos below a directory. Where it holds folders, they have to be named for classes: that labels the photos.
 
     Raises:
         SampleError: a folder is named for no class, or a photo cannot be read, or there are too few.
     """
-    paths = images_below(directory)
     try:
+        listing = photos_below(directory)
+        for line in left_out(listing.others, directory):
+            say(line)
+        paths = listing.photos
         samples = Samples.from_images(paths, preprocessing)
         files = samples.evaluation_files
         chosen = sorted({int(index) for index in np.linspace(0, len(files) - 1, min(_GOLDEN_PHOTOS, len(files)))})
@@ -65,10 +71,13 @@ def read_photos(directory: Path, labels: list[str], preprocessing: Preprocessing
 
 def _label(path: Path, directory: Path, labels: list[str]) -> int:
     folder = path.parts[0]
-    if len(path.parts) == 1 or folder not in labels:
+    # macOS writes an accent apart from its letter.
+    known = {unicodedata.normalize("NFC", label): index for index, label in enumerate(labels)}
+    index = known.get(unicodedata.normalize("NFC", folder))
+    if len(path.parts) == 1 or index is None:
         where = f"{directory / path} is in no folder" if len(path.parts) == 1 else f"{directory / folder} is no class"
         raise SampleError(
             f"{where}: folders of sample photos are named for the classes ({', '.join(labels[:3])}, …); photos without "
             "labels lie in the directory itself"
         )
-    return labels.index(folder)
+    return index

@@ -1,5 +1,7 @@
 """A folder of photos is read as the service would read them; what cannot be used is named."""
 
+import os
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -48,15 +50,89 @@ def test_photos_get_the_class_of_their_folder(tmp_path: Path) -> None:
     assert f"{len(data.test)} to test with" in said[-1]
 
 
-def test_other_files_are_passed_over_and_counted(tmp_path: Path) -> None:
-    write_photos(tmp_path / "photos", {"dog": 20, "cat": 20})
-    (tmp_path / "photos" / ".git").mkdir()
-    (tmp_path / "photos" / "dog" / "._0001.png").write_bytes(b"resource fork")
-    (tmp_path / "photos" / "dog" / "notes.txt").write_text("notes")
+def test_what_systems_lay_beside_photos_is_passed_over_and_other_files_are_named(tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    write_photos(root, {"dog": 20, "cat": 20})
+    for name in (".git", "__MACOSX", "dog/.ipynb_checkpoints", "cat/@eaDir/0001.png"):
+        (root / name).mkdir(parents=True)
+    for name in ("dog/._0001.png", "__MACOSX/._0001.png", "dog/.ipynb_checkpoints/0001.png", "cat/Thumbs.db"):
+        (root / name).write_bytes(b"resource fork")
+    Image.fromarray(noise(999)).save(root / "cat/@eaDir/0001.png/SYNOFILE_THUMB_M.jpg")
+    for number in range(7):
+        (root / f"dog/IMG_{number}.HEIC").write_bytes(b"heic")
+    (root / "labels.csv").write_text("notes")
+    (root / "cat/more").symlink_to(root / "dog")
     said: list[str] = []
-    data = _load(tmp_path / "photos", said)
+    data = _load(root, said)
     assert len(_all(data)) == 40
-    assert "1 files are no JPEG, PNG or WebP" in said[0]
+    assert "9 files are no JPEG, PNG or WebP" in said[0]
+    assert "(labels.csv, cat/more, dog/IMG_0.HEIC, dog/IMG_1.HEIC, dog/IMG_2.HEIC and 4 more)" in said[0]
+    assert len(said) == 2
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [("jfif", "JPEG"), ("JPE", "JPEG"), ("Jpeg", "JPEG"), ("WEBP", "WEBP")])
+def test_a_photo_is_one_under_every_name_of_its_format(tmp_path: Path, suffix: str, kind: str) -> None:
+    write_photos(tmp_path / "photos", {"dog": 20, "cat": 20})
+    (tmp_path / "photos" / "cat" / f"saved.{suffix}").write_bytes(encoded(picture(), kind))
+    assert _all(_load(tmp_path / "photos"))[f"cat/saved.{suffix}"] == "cat"
+
+
+@pytest.mark.parametrize("name", [b"Stra\xdfe/0001.png", b"dog/Stra\xdfe.png", b"dog/Stra\xdfe/1.png"])
+def test_a_name_that_is_not_utf_8_is_named(tmp_path: Path, name: bytes) -> None:
+    write_photos(tmp_path / "photos", {"dog": 1, "cat": 1})
+    path = Path(os.fsdecode(os.fsencode(tmp_path / "photos") + b"/" + name))
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(noise(9)).save(path)
+    with pytest.raises(DataError, match=r"Stra\\xdfe.*: this name is not UTF-8.*: rename it") as refused:
+        _load(tmp_path / "photos")
+    str(refused.value).encode()
+
+
+def test_the_same_photo_in_two_classes_is_named(tmp_path: Path) -> None:
+    write_photos(tmp_path / "photos", {"cat": 20})
+    write_photos(tmp_path / "photos", {"dog": 20}, first_seed=17)
+    Image.fromarray(noise(3)).save(tmp_path / "photos/cat/copy.png")  # in its own class: no contradiction
+    said: list[str] = []
+    _load(tmp_path / "photos", said)
+    assert said[0].startswith(
+        "3 items are the same as one of another class: cat/0017.png (cat) and dog/0017.png (dog), "
+    )
+    assert "items of 2 classes" in said[1]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        *[("Cat", "cat"), ("cat", "cat "), ("golden_retriever", "golden retriever")],
+        (unicodedata.normalize("NFC", "Kätzchen"), unicodedata.normalize("NFD", "Kätzchen")),
+    ],
+)
+def test_two_spellings_of_a_class_are_named(tmp_path: Path, one: str, other: str) -> None:
+    write_photos(tmp_path / "photos", {one: 20, other: 20, "dog": 20})
+    said: list[str] = []
+    assert len(_load(tmp_path / "photos", said).classes) == 3
+    assert "capitals, blanks or accents only" in said[0]
+    assert ascii(one) in said[0]
+    assert ascii(other) in said[0]
+    assert "dog" not in said[0]
+
+
+def _parts(tmp_path: Path, names: list[str], inside: str) -> Path:
+    for seed, name in enumerate(names):
+        write_photos(tmp_path / "photos" / name, {f"{inside}{kind}": 1 for kind in "ab"}, first_seed=10 * seed)
+    return tmp_path / "photos"
+
+
+@pytest.mark.parametrize("names", [["train", "val", "test"], ["Training", "VALID"], ["train"]])
+def test_the_parts_of_a_split_are_no_classes(tmp_path: Path, names: list[str]) -> None:
+    root = _parts(tmp_path, names, inside="kind-")
+    with pytest.raises(DataError, match=rf"parts of a split, and no classes.* --data {root}/(train|Train)"):
+        _load(root)
+
+
+def test_a_folder_too_high_is_told_where_to_look(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=rf"it has 1; is it --data {tmp_path}/photos/dataset\?"):
+        _load(_parts(tmp_path, ["dataset"], inside=""))
 
 
 def _find(data: Data, name: str) -> tuple[Items, int]:
@@ -119,6 +195,16 @@ def test_a_damaged_photo_among_many_is_left_out_with_a_warning(tmp_path: Path) -
     assert "broken.jpg" in said[0]
 
 
+@pytest.mark.parametrize("cut", ["short", "closed"])
+def test_half_a_photo_is_damaged(tmp_path: Path, cut: str) -> None:
+    write_photos(tmp_path / "photos", {"dog": 20, "cat": 20})
+    whole = encoded(picture(400, 300), "JPEG")
+    half = whole[: len(whole) // 2] + (b"\xff\xd9" if cut == "closed" else b"")
+    (tmp_path / "photos" / "dog" / "half.jpg").write_bytes(half)
+    with pytest.raises(DataError, match=r"1 of 41 photos cannot be used: .*half\.jpg: .*(cut off|truncated)"):
+        _load(tmp_path / "photos")
+
+
 def test_the_second_reading_decodes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_photos(tmp_path / "photos", {"dog": 20, "cat": 20})
     before = _load(tmp_path / "photos")
@@ -148,11 +234,13 @@ def test_a_damaged_record_of_digests_is_made_again(tmp_path: Path) -> None:
     [
         ({}, "is no folder"),
         ({"cat": 3}, "at least two"),
-        ({"cat": 3, "dog": 0}, "dog holds no JPEG, PNG or WebP"),
+        ({"cat": 3, "dog": 0}, "dog holds no JPEG, PNG or WebP photo but 1.heic: remove the folder"),
     ],
 )
 def test_folders_without_classes_or_photos_are_refused(tmp_path: Path, folders: dict[str, int], problem: str) -> None:
     write_photos(tmp_path / "photos", folders)
+    if "dog" in folders:
+        (tmp_path / "photos/dog/1.heic").touch()
     with pytest.raises(DataError, match=problem):
         _load(tmp_path / "photos")
 

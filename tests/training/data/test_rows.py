@@ -1,5 +1,6 @@
 """Rows of features: read whole or refused with the row's number."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from tests.training.data.small import project
 from training.config import load_config
-from training.data import DataError, load_data, rows
+from training.data import DataError, load_all, load_data, rows
 
 HEADER = "width,kind,height\n"
 
@@ -58,6 +59,24 @@ def test_zero_has_one_digest(tmp_path: Path) -> None:
         (HEADER + "1,a,2\n\n1,b,\n", r"row 4: height is missing"),
         (HEADER + "1,a,nan\n", r"row 2: height is 'nan'"),
         (HEADER + "1,a,1e39\n", r"row 2: height is '1e39'"),
+        *[
+            (f"{HEADER}1,a,{number}\n", f"row 2: height is '{re.escape(number)}', which is no finite number")
+            for number in (
+                "5_1",
+                "0x10",
+                "inf",
+                "-Infinity",
+                "٣",
+                "\N{FULLWIDTH DIGIT FIVE}",
+                "1e",
+                "1e5_0",
+                ".",
+                "+-1",
+                "1 000",
+                "1d5",
+                "½",
+            )
+        ],
         (HEADER + "1,a\n", r"row 2: 2 values for 3 columns"),
         (HEADER + "1,a,2,3\n", r"row 2: 4 values for 3 columns"),
         (HEADER + "1,,2\n", r"row 2: kind is missing"),
@@ -73,6 +92,22 @@ def test_zero_has_one_digest(tmp_path: Path) -> None:
 def test_bad_files_are_refused_with_the_row(tmp_path: Path, text: str, problem: str) -> None:
     with pytest.raises(DataError, match=problem):
         rows.read(_write(tmp_path, text), "kind")
+
+
+def test_numbers_are_read_as_other_programs_write_them(tmp_path: Path) -> None:
+    written = {"1e5": 1e5, "-1.5E-3": -1.5e-3, "+7": 7, " 1 ": 1, ".5": 0.5, "2.": 2, "007": 7}
+    lines = "".join(f"0,{'ab'[index % 2]},{number}\n" for index, number in enumerate(written))
+    values = rows.read(_write(tmp_path, HEADER + lines), "kind").items
+    assert [values.raw(index)[1] for index in range(len(values))] == [np.float32(number) for number in written.values()]
+
+
+def test_rows_that_contradict_each_other_are_named(tmp_path: Path) -> None:
+    lines = "".join(f"{number % 50},{'Cat' if number < 50 else 'cat'},0\n" for number in range(60))
+    said: list[str] = []
+    path = _write(tmp_path, HEADER + lines)
+    load_all(project({"source": "csv", "label": "kind"}), str(path), say=said.append)
+    assert "'Cat' and 'cat'" in said[0]
+    assert said[1].startswith("10 items are the same as one of another class: row 2 (Cat) and row 52 (cat), ")
 
 
 def test_other_bytes_than_text_are_refused(tmp_path: Path) -> None:
