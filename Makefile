@@ -5,9 +5,19 @@ SHELL := /bin/bash
 .ONESHELL:
 .NOTPARALLEL:
 
+# What people say is text. Make expands nothing in what the command line says, where $(shell ...) would run; and recipes take it, as
+# what the environment says, from variables of the shell ($$ENV, not $(ENV)), so that no value is ever part of a command.
+SAID := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+$(foreach name,$(SAID),$(eval override export $(name) := $$(value $(name))))
+
 ENV ?= local
 PATH := $(CURDIR)/.venv/bin:$(PATH)
-export PATH
+# For targets that are no scripts: see scripts/at-home.
+LC_ALL := C.UTF-8
+ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export PATH LC_ALL ANSIBLE_CONFIG
+# Empty where nobody says them.
+export ENV MODEL FILE REVIEWED TO CONFIRM BUCKETS PORT MINUTES
 # No AWS client on this machine may look for credentials at the link-local metadata address.
 export AWS_EC2_METADATA_DISABLED := true
 
@@ -15,10 +25,7 @@ export AWS_EC2_METADATA_DISABLED := true
 LONG_SCENARIOS = training release rollout
 HOST_SCENARIOS = $(filter-out rehearsal $(LONG_SCENARIOS),$(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml))))
 
-# Scripts read these from their environment, so that no value is ever part of a command line.
-export ENV MODEL FILE REVIEWED TO CONFIRM BUCKETS PORT MINUTES
-
-PLAYBOOK = scripts/with-environment $(ENV) ansible-playbook -i inventories/$(ENV)
+PLAYBOOK = scripts/with-environment "$$ENV" ansible-playbook -i "inventories/$$ENV"
 
 .PHONY: help
 help: ## List the targets
@@ -52,7 +59,7 @@ apply: setup ## Converge ENV to what the inventory says
 
 .PHONY: plan
 plan: setup ## Say what apply would change in ENV, field by field, and which guard rails it violates (DETAILED=1: status 2 if anything)
-	@DETAILED=$(DETAILED) scripts/plan $(ENV) plan
+	@scripts/plan "$$ENV" plan
 
 .PHONY: policy
 policy: setup ## Judge the last plan of ENV by the guard rails of gitops/rules.yml; make plan does it as well
@@ -60,7 +67,7 @@ policy: setup ## Judge the last plan of ENV by the guard rails of gitops/rules.y
 
 .PHONY: drift
 drift: setup ## Find what was changed by hand in ENV, and what nothing manages; exit status 2 when there is something
-	@scripts/plan $(ENV) drift
+	@scripts/plan "$$ENV" drift
 
 .PHONY: plan-comment
 plan-comment: setup ## Show what make plan found in ENV on PULL_REQUEST, in the same comment each time (without: into a file)
@@ -99,11 +106,11 @@ destroy: setup ## Remove everything that the project owns in ENV (CONFIRM=<env> 
 
 .PHONY: train
 train: setup ## Train CONFIG on an instance of ENV (DATA=s3://..., TRAIN="-e training_instance_market=on-demand" and the like)
-	@$(PLAYBOOK) playbooks/train.yml $(if $(CONFIG),-e training_instance_config=$(CONFIG)) $(if $(DATA),-e training_instance_data=$(DATA)) $(TRAIN)
+	@$(PLAYBOOK) playbooks/train.yml $${CONFIG:+-e "training_instance_config=$$CONFIG"} $${DATA:+-e "training_instance_data=$$DATA"} $${TRAIN:-}
 
 .PHONY: release
 release: setup ## Release MODEL (bundle directory, NAME:VERSION, NAME:RUN_ID; none: the pinned one) to ENV: gate, pin, record
-	@scripts/release "$$ENV" run $(RELEASE) -- "$${MODEL:-}"
+	@scripts/release "$$ENV" run $${RELEASE:-} -- "$${MODEL:-}"
 
 .PHONY: rollout
 rollout: setup ## Bring the pinned release to the fleet of ENV, one host first, and back unless it proves itself
@@ -116,7 +123,7 @@ rollback: setup ## Take back the rollout that is under way in ENV, or go back to
 
 .PHONY: experiment
 experiment: setup ## Compare a release with the served one in ENV: KIND=shadow|ab SHARE=0.1 (RELEASE=id; none: the pinned one)
-	@$(PLAYBOOK) playbooks/experiment.yml -e experiment_kind=$(KIND) -e experiment_share=$(or $(SHARE),0.1) $(if $(RELEASE),-e candidate_release=$(RELEASE)) $(EXPERIMENT)
+	@$(PLAYBOOK) playbooks/experiment.yml -e "experiment_kind=$${KIND:-}" -e "experiment_share=$${SHARE:-0.1}" $${RELEASE:+-e "candidate_release=$$RELEASE"} $${EXPERIMENT:-}
 
 .PHONY: experiment-report
 experiment-report: setup ## Show what the experiment in ENV has found so far
@@ -135,20 +142,21 @@ release-show: setup ## Show and verify the current release of ENV
 play-merge: setup ## Play a merge on the running rehearsal: plan, review, deploy, smoke, drift, a new image, rollback
 	@scripts/play-merge
 
-# What a person may say to an operation; only what is said is passed on.
+# What a person may say to an operation; only what is said on the command line is passed on, for HOST is a shell's own variable as well.
 OPERATION = HOST ON COMMAND LOG LINES DESIRED MIN MAX SERIAL SPARE TIMEOUT CONFIRM CHECK VERBOSE
+OPERATION_SAID = $(foreach name,$(filter $(SAID),$(OPERATION)),"$(name)=$$$(name)")
 
 .PHONY: operate
 operate: setup ## DO=status|logs|restart|drain|return|detach|attach|replace|scale|run|... to HOST or ON of ENV (docs/operate.md; CHECK=yes only looks, VERBOSE=yes shows Ansible)
-	@scripts/operate "$(ENV)" "$(DO)" $(foreach name,$(OPERATION),$(if $(filter command,$(origin $(name))),"$(name)=$$$(name)"))
+	@scripts/operate "$$ENV" "$${DO:-}" $(OPERATION_SAID)
 
 .PHONY: shell
 shell: setup ## Open a shell on HOST of ENV through Session Manager
-	@scripts/session "$(ENV)" shell "$(HOST)"
+	@scripts/session "$$ENV" shell "$${HOST:-}"
 
 .PHONY: forward
 forward: setup ## Bring PORT of HOST of ENV to this machine (LOCAL_PORT: another number here)
-	@scripts/session "$(ENV)" forward "$(HOST)" "$(PORT)" $(LOCAL_PORT)
+	@scripts/session "$$ENV" forward "$${HOST:-}" "$${PORT:-}" $${LOCAL_PORT:-}
 
 .PHONY: lint
 lint: ## Run every linter
@@ -188,7 +196,7 @@ test-merge: ## The rehearsal, and a merge that is played on it from its plan to 
 .PHONY: test-stock-executor
 test-stock-executor: ## The rehearsal as a test once more, with Ansible's own executor in place of the project's (docs/decisions/0020)
 	@scripts/setup test
-	@ANSIBLE_ACTION_PLUGINS=$(CURDIR)/plugins/action scripts/with-local-cloud scripts/test-on-hosts rehearsal
+	@ANSIBLE_ACTION_PLUGINS="$$PWD/plugins/action" scripts/with-local-cloud scripts/test-on-hosts rehearsal
 
 .PHONY: test
 test: lint ## All checks and tests: linters, unit tests beside those on hosts (which mostly wait), the rehearsal
@@ -211,7 +219,7 @@ bench: ## Measure decoding, batching, and this server against its peers; BENCH="
 	@python -m benchmarks.decoding
 	@scripts/export-model .cache/bench/pets >/dev/null
 	@python -m benchmarks.batching --bundle .cache/bench/pets/bundle
-	@scripts/bench-serving $(BENCH)
+	@scripts/bench-serving $${BENCH:-}
 
 .PHONY: bench-hosts
 bench-hosts: ## Measure how fast a new host of the running rehearsal answers
@@ -220,7 +228,7 @@ bench-hosts: ## Measure how fast a new host of the running rehearsal answers
 .PHONY: bench-judge
 bench-judge: ## Replay what the judge has seen of services under bursts of other load (RECORD=20: see it anew on this machine)
 	@scripts/setup control
-	@python -m benchmarks.judge $(if $(RECORD),--record "$$RECORD" --bundle "$$(scripts/export-model)")
+	@python -m benchmarks.judge $${RECORD:+--record "$$RECORD" --bundle "$$(scripts/export-model)"}
 
 .PHONY: bench-converge
 bench-converge: ## Measure how fast Ansible finds nothing to do in the running rehearsal, with each executor

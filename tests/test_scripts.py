@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -17,14 +18,40 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture
 def clone(tmp_path):
-    """A bare copy of what the scripts need: themselves and an inventory, no running cloud."""
-    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
-    (tmp_path / "inventories" / "local").mkdir(parents=True)
-    return tmp_path
+    """A bare copy of what the scripts need, in a place of any name: themselves and an inventory, no running cloud."""
+    root = tmp_path / "Mein Projekt für Kätzchen"
+    shutil.copytree(ROOT / "scripts", root / "scripts")
+    (root / "inventories" / "local").mkdir(parents=True)
+    return root
 
 
 def run(clone, *command, **environment):
     return subprocess.run(command, cwd=clone, env=os.environ | environment, capture_output=True, text=True, check=False)
+
+
+def test_every_script_is_at_home_in_its_clone():
+    shebang = "#!/usr/bin/env bash\n"
+    scripts = {path.name: path.read_text() for path in (ROOT / "scripts").iterdir() if path.is_file()}
+    del scripts["at-home"], scripts["lint-workflows.mjs"]
+    begun = re.compile(
+        shebang + r"(#.*\n)*set -[e]?uo pipefail\ncd \"\$\(dirname \"\$0\"\)/\.\.\"( \|\| exit)?\n\. scripts/at-home\n"
+    )
+    assert [name for name, text in scripts.items() if not begun.match(text)] == []
+
+
+@pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {"LC_ALL": "", "LANG": "xx_XX.UTF-8"}])
+def test_ansible_reads_the_clones_configuration_in_any_locale_and_folder(clone, locale):
+    """Debian has none of the locales that it was not told to make, and WSL and Vagrant let everybody write."""
+    (clone / "inventories/dev").mkdir()
+    shutil.copy(ROOT / "ansible.cfg", clone)
+    clone.chmod(0o777)
+    ask = "ansible-config dump --only-changed && umask"
+    done = run(
+        clone, "sh", "-c", f"unset ANSIBLE_CONFIG; umask 077; exec scripts/with-environment dev sh -c '{ask}'", **locale
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"DEFAULT_ROLES_PATH({clone}/ansible.cfg) = ['{clone}/roles']" in done.stdout
+    assert done.stdout.endswith("0022\n")
 
 
 def test_an_unknown_environment_is_refused_with_the_known_ones(clone):
@@ -192,6 +219,68 @@ def test_the_packaged_model_is_served_until_the_command_is_interrupted():
 
 
 @pytest.fixture
+def export(clone):
+    """Run scripts/export-model in the clone, with an export that makes an empty bundle, and return what came of it."""
+    for name in ("bundle", "training", "locks"):
+        (clone / name).mkdir()
+        (clone / name / "control.txt").write_text(name)
+    (clone / "pyproject.toml").write_text("")
+    path = stand_in(
+        clone, "python", 'case "$*" in *verify*) exit 1 ;; *) for last; do :; done; mkdir -p "$last" ;; esac'
+    )
+
+    def git(*arguments):
+        subprocess.run(["git", *arguments], cwd=clone, check=True, capture_output=True)
+
+    def export(**environment):
+        nobody = {
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_SYSTEM": os.devnull,
+            "GIT_CEILING_DIRECTORIES": str(clone.parent),
+        }
+        return run(clone, "scripts/export-model", **path, **nobody, **environment)
+
+    export.git = git
+    return export
+
+
+def test_the_version_of_an_export_says_what_it_is_made_of(clone, export):
+    export.git("init", "-q")
+    (clone / "training/Größe.txt").write_text("one")
+    done = export()
+    assert done.returncode == 0, done.stderr
+    first = done.stdout
+    assert re.fullmatch(rf"{clone}/\.cache/bundles/efficientnet-lite0-1\.0\.0-export\.[0-9a-f]{{12}}\n", first)
+    assert export(LC_ALL="C").stdout == first
+    (clone / "training/Größe.txt").write_text("two")
+    second = export().stdout
+    assert second != first
+    export.git("add", ".")
+    (clone / "training/Größe.txt").unlink()  # in Git, and in the work tree no more
+    assert export().stdout not in (first, second, "")
+
+
+@pytest.mark.parametrize(
+    ("clone_is", "told", "said"),
+    [
+        ("an unpacked archive", {}, "not a git repository"),
+        ("somebody else's", {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}, "dubious ownership"),
+        ("empty", {}, "a clone"),
+    ],
+)
+def test_nothing_is_exported_whose_version_would_say_nothing(clone, export, clone_is, told, said):
+    if clone_is != "an unpacked archive":
+        export.git("init", "-q")
+    if clone_is == "empty":
+        (clone / ".gitignore").write_text("*\n")
+    done = export(**told)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said in done.stderr
+    assert f"safe.directory '{clone}'" in done.stderr
+    assert not (clone / ".cache").exists()
+
+
+@pytest.fixture
 def operations(clone):
     """The clone with an environment on AWS and the operations there are."""
     (clone / "inventories/dev").mkdir()
@@ -273,18 +362,51 @@ def test_an_operation_reaches_its_playbook_with_what_was_said_unchanged(operatio
     assert arguments[5:] == ["--check", "--diff", "-v"]
 
 
-def test_make_hands_an_operation_only_what_was_typed():
-    # As at a prompt: make that runs the tests would pass its own options on, and say which directory it enters.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    said = subprocess.run(
-        ["make", "--dry-run", "operate", "DO=run", "COMMAND=echo 'a b'"],
+def make(*arguments, **environment):
+    """Run make as at a prompt: make that runs the tests would pass its own options on, and say which directory it enters."""
+    here = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(
+        ["make", "-s", "-o", "setup", *arguments],
         cwd=ROOT,
-        env=environment | {"HOST": "my-laptop"},
+        env=here | environment,
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    assert said.splitlines()[-1].split() == ["scripts/operate", '"local"', '"run"', '"COMMAND=$COMMAND"']
+
+
+def test_make_hands_an_operation_only_what_was_typed():
+    said = make("--dry-run", "operate", "DO=run", "COMMAND=echo 'a b'", HOST="my-laptop")
+    assert said.split() == ["scripts/operate", '"$ENV"', '"${DO:-}"', '"COMMAND=$COMMAND"']
+
+
+HOSTILE = "$(shell touch {0})$(touch {0})`touch {0}`;touch {0};$$(touch {0})'\"| x"
+
+
+@pytest.mark.parametrize("place", ["command line", "environment"])
+def test_make_takes_what_people_say_for_text(tmp_path, place):
+    trace = tmp_path / "was-here"
+    text = HOSTILE.format(trace)
+    names = ("ENV", "KIND", "RELEASE", "SHARE", "CONFIG", "DATA", "NOBODY_KNOWS_THIS")
+    said = dict.fromkeys(names, text) | {"EXPERIMENT": "-e a=b -v"}
+    # It shows what it gets, and what the environment of recipes has.
+    told = ['PLAYBOOK=printenv -0 ENV NOBODY_KNOWS_THIS; printf "%s\\0"']
+    if place == "command line":
+        told += [f"{name}={value}" for name, value in said.items()]
+    shown = make("experiment", *told, **(said if place == "environment" else {})).split("\0")
+    options = ["-e", f"experiment_kind={text}", "-e", f"experiment_share={text}", "-e", f"candidate_release={text}"]
+    assert shown == [text, text, "playbooks/experiment.yml", *options, "-e", "a=b", "-v", ""]
+    make("--dry-run", "plan", "train", "operate", "shell", "forward", "release", "destroy", *told)
+    assert not trace.exists()
+
+
+def test_recipes_take_no_value_from_people_but_through_the_shell():
+    """What the Makefile names as $(NAME) is defined there, and not as a default that people may change."""
+    text = re.sub(r"^#.*$", "", (ROOT / "Makefile").read_text(), flags=re.M)
+    own = set(re.findall(r"^([A-Z_]+) :?= ", text, re.M)) | {"CURDIR", "MAKE", "MAKEFILE_LIST"}
+    named = set(re.findall(r"(?<!\$)\$[({]([A-Z_]+)[)}]", text))
+    assert {"PLAYBOOK", "MAKE"} <= named
+    assert named - own == set()
 
 
 # As ansible-inventory --list prints it: values that a plugin has read are marked as unsafe.
@@ -298,7 +420,7 @@ def session(clone):
     (clone / "inventories/dev").mkdir()
     (clone / "inventory.json").write_text(json.dumps(SESSION_INVENTORY))
     stand_in(clone, "aws", 'echo "$@"')
-    path = stand_in(clone, "ansible-inventory", f"cat {clone}/inventory.json")
+    path = stand_in(clone, "ansible-inventory", f"cat '{clone}/inventory.json'")
     return lambda *arguments: run(clone, "scripts/session", "dev", *arguments, **path)
 
 

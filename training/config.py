@@ -234,7 +234,7 @@ def load_config(name_or_path: str, overrides: dict[str, Any] | None = None) -> P
     """
     path = CONFIGS / f"{name_or_path}.yml" if name_or_path in packaged() else Path(name_or_path)
     try:
-        document = yaml.safe_load(path.read_text())
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         known = ", ".join(packaged())
         raise ConfigError(f"cannot read {path}: {error.strerror}; packaged configurations: {known}") from None
