@@ -197,7 +197,8 @@ def test_a_deployment_stops_at_a_plan_that_violates_a_guard_rail(tmp_path: Path)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
-    (scripts / "deploy").write_text((ROOT / "scripts/deploy").read_text())
+    for name in ("deploy", "at-home"):
+        (scripts / name).write_text((ROOT / "scripts" / name).read_text())
     assert subprocess.run(["bash", scripts / "deploy", "dev"], check=False).returncode == 4
     assert not done.exists()
     (scripts / "plan").write_text(f"#!/bin/sh\n{knows}\n")
