@@ -70,7 +70,7 @@ drift: setup ## Find what was changed by hand in ENV, and what nothing manages; 
 	@scripts/plan "$$ENV" drift
 
 .PHONY: plan-comment
-plan-comment: setup ## Show what make plan found in ENV on PULL_REQUEST, in the same comment each time (without: into a file)
+plan-comment: setup ## Write what reviewers of ENV are shown of what make plan found, and a review of it (with PLAN_RUN: on the pull request of that run)
 	@python -m gitops comment --env "$$ENV"
 
 .PHONY: cost
@@ -78,7 +78,7 @@ cost: setup ## Say what ENV costs a month before and after what make plan found,
 	@python -m gitops cost --env "$$ENV"
 
 .PHONY: deploy
-deploy: setup ## Apply what is merged to ENV, if it is what was reviewed (REVIEWED=<comment's text>, or GITHUB_SHA's pull request)
+deploy: setup ## Apply what is merged to ENV, if it is what was reviewed (REVIEWED=review.json, or GITHUB_SHA's pull request)
 	@scripts/deploy "$$ENV"
 
 .PHONY: smoke

@@ -18,6 +18,7 @@ import click
 from gitops.errors import GitOpsError
 
 if TYPE_CHECKING:
+    from gitops.comments import Review
     from gitops.cost import Estimate
     from gitops.policy import Judgement
 
@@ -25,6 +26,8 @@ EXIT_REFUSED = 1
 EXIT_DRIFT = 2
 EXIT_NOTHING = 3
 EXIT_VIOLATED = 4
+# Characters of a comment for the guard rails; the plan itself needs most of them.
+RAILS_ROOM = 15_000
 
 _environment = click.option("--env", "environment", required=True, help="Environment: a folder of inventories/.")
 _repository = click.option("--repository", envvar="GITHUB_REPOSITORY", default="", help="On GitHub: owner/name.")
@@ -69,14 +72,17 @@ def _written(environment: str, name: str) -> tuple[dict[str, Any], str]:
         raise GitOpsError(f"there is no {name} of {environment} yet: make {name} ENV={environment}") from None
 
 
-def _judge_of(environment: str) -> "Callable[[dict[str, Any]], Judgement]":
-    """Return what says what the guard rails say of a plan, today. All that it goes by is read then."""
+def _judge_of(environment: str, root: Path = Path()) -> "Callable[[dict[str, Any]], Judgement]":
+    """Return what says what the guard rails say of a plan, today. All that it goes by is read then.
+
+    Rules are this code's own; variables and waivers are those of the tree `root`.
+    """
     from gitops.policy import judge
     from gitops.policy_files import described, read_rules, read_waivers
     from gitops.secret_scan import secrets_of
 
     today = datetime.now(UTC).date()
-    more, rules, waivers = [*described(environment)], read_rules(), read_waivers(environment)
+    more, rules, waivers = [*described(environment, root)], read_rules(), read_waivers(environment, root)
     return lambda plan: judge(plan, more, rules, waivers, today=today, secrets_of=secrets_of)
 
 
@@ -130,41 +136,89 @@ def policy(environment: str) -> None:
 @main.command()
 @_environment
 @_repository
-@click.option("--pull-request", envvar="PULL_REQUEST", type=int, help="Number; without it, nothing is sent.")
-@click.option("--revision", envvar="REVISION", default="the work tree", help="Commit that the plan is of.")
+@click.option("--run", envvar="PLAN_RUN", type=int, help="Run of the workflow plan; without it, nothing is sent.")
+@click.option(
+    "--proposed",
+    envvar="PROPOSED",
+    default=".",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Tree of what is proposed. It is read, and nothing of it is run.",
+)
+@click.option("--whole-at", envvar="WHOLE_AT", default="make plan says all", help="Where all of it can be read.")
+@click.option(
+    "--summary", envvar="GITHUB_STEP_SUMMARY", type=click.Path(path_type=Path), help="File that all of it is added to."
+)
 @_reports_errors
-def comment(environment: str, repository: str, pull_request: int | None, revision: str) -> None:
-    """Show the plan that `make plan` wrote: as a comment of the pull request, the same one each time."""
-    from gitops.comments import body
+def comment(
+    environment: str, repository: str, *, run: int | None, proposed: Path, whole_at: str, summary: Path | None
+) -> None:
+    """Show a plan to people, and write down what was shown: that of `make plan`, or, of a run, on its pull request.
+
+    The plan of a run was made by the code of a pull request, and is shown by this code.
+    """
+    from gitops.comments import body, read_plan, review_of, whole
     from gitops.github import Repository
-    from gitops.policy_text import markdown as policy_text
+    from gitops.policy_files import refuse_links_out
 
-    plan, markdown = _written(environment, "plan")
+    directory, on_github = _reports(environment), None
+    if run:
+        on_github = Repository(repository)
+        found = on_github.proposed(run, environment)
+        if found is None:
+            click.echo(f"{environment}: the pull request has gone on since, or was closed; nothing is shown")
+            return
+        refuse_links_out(proposed)
+        plan = read_plan(found.plan, environment)
+        review = review_of(plan, found.revision).model_copy(update={"number": found.number})
+    else:
+        plan, _ = _written(environment, "plan")
+        review = review_of(plan, "the work tree")
+    rails, cost = _rails_part(plan, proposed), _cost_part(plan, proposed)
+    everything = whole(plan, rails(sys.maxsize), cost, review.revision)
+    text = body(plan, rails(RAILS_ROOM), cost, review.revision, whole_at=whole_at)
+    if summary:
+        with summary.open("a") as file:
+            file.write(everything + "\n")
+    shown = ""
+    if on_github and review.number:
+        made = on_github.show(review.number, environment, text)
+        review = review.model_copy(update={"comment": made["id"], "text": made["body"]})
+        shown = made["html_url"]
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "comment.md").write_text(text)
+    (directory / "review.json").write_text(review.model_dump_json(indent=2) + "\n")
+    click.echo(shown or directory / "comment.md")
+
+
+def _rails_part(plan: dict[str, Any], root: Path) -> Callable[[int], str]:
+    """Return the comment's part about the guard rails, by how many characters it may have."""
+    from gitops.policy_text import markdown
+    from gitops.shared import code
+
     try:
-        rails = policy_text(_judge_of(environment)(plan))
+        judgement = _judge_of(plan["environment"], root)(plan)
     except GitOpsError as error:
-        rails = f"> [!CAUTION]\n> The guard rails could not judge this: {' '.join(str(error).split())}"
-    text = body(plan, f"{rails}\n\n{markdown}", revision, _cost_part(plan))
-    saved = _reports(environment) / "comment.md"
-    saved.write_text(text)
-    click.echo(Repository(repository).show(pull_request, environment, text) if pull_request else saved)
+        reason = str(error)
+        return lambda _: f"> [!CAUTION]\n> The guard rails could not judge this: {code(reason)}"
+    return lambda limit: markdown(judgement, limit)
 
 
-def _cost_part(plan: dict[str, Any]) -> str:
+def _cost_part(plan: dict[str, Any], root: Path) -> str:
     """Return the comment's part about cost. Prices that cannot be read are no reason to keep a plan from its reviewers."""
     from gitops.cost_text import comment_part
+    from gitops.shared import code
 
     try:
-        return comment_part(_estimate(plan))
+        return comment_part(_estimate(plan, root))
     except GitOpsError as error:
-        return f"**Cost per month:** not known; {error}"
+        return f"**Cost per month:** not known; {code(error)}"
 
 
-def _estimate(plan: dict[str, Any]) -> "Estimate":
+def _estimate(plan: dict[str, Any], root: Path = Path()) -> "Estimate":
     from gitops.cost import estimate
     from gitops.prices import read_prices, read_usage
 
-    return estimate(plan, read_prices(), read_usage(plan["environment"]))
+    return estimate(plan, read_prices(), read_usage(plan["environment"], root / "inventories"))
 
 
 @main.command()
@@ -188,25 +242,27 @@ def cost(environment: str) -> None:
 @_repository
 @click.option("--revision", envvar="GITHUB_SHA", help="Commit of the main branch that is deployed.")
 @click.option(
-    "--reviewed", envvar="REVIEWED", type=click.Path(path_type=Path), help="A comment's text, instead of GitHub."
+    "--reviewed",
+    envvar="REVIEWED",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A review.json, instead of GitHub's.",
 )
 @_reports_errors
 def decide(environment: str, repository: str, revision: str | None, reviewed: Path | None) -> None:
     """Compare the plan that `make plan` wrote with the one that was reviewed."""
-    from gitops.comments import carried
+    from gitops.comments import read_review
     from gitops.github import Repository
     from gitops.plans import decide as decision_of
 
     fresh, _ = _written(environment, "plan")
+    found: Review | None
     if reviewed:
-        found = carried(reviewed.read_text(), environment)
-        if found is None:
-            raise GitOpsError(f"{reviewed} is no comment with a plan of {environment}")
+        found = read_review(reviewed.read_bytes(), environment)
     elif revision:
         found = Repository(repository).reviewed(revision, environment)
     else:
         raise GitOpsError(
-            f"name the plan that was reviewed: REVIEWED=.cache/plan/{environment}/comment.md, which make plan-comment "
+            f"name the plan that was reviewed: REVIEWED=.cache/plan/{environment}/review.json, which make plan-comment "
             "writes, or GITHUB_SHA, a commit whose pull request shows it. make apply asks for no review"
         )
     decision = decision_of(found.plan if found else None, fresh)

@@ -1,30 +1,43 @@
-"""The comment of a pull request that shows a plan, and carries it for the deployment after the merge. Pure functions only."""
+"""The comment of a pull request that shows a plan, and the review that says which plan it shows. Pure functions only."""
 
-import base64
-import binascii
 import json
-import re
-import zlib
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
 from gitops.errors import GitOpsError
-from gitops.plans import digest, reviewed_part
+from gitops.plans import reviewed_part
+from gitops.shared import Plan, as_json, checked, from_json, markdown
 
-# GitHub refuses a comment of more characters.
+# GitHub refuses a comment of more characters, and a job's summary of more than 1 MiB:
+# https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands#job-summaries
 LIMIT = 65_536
-# Nobody writes a plan of more bytes; a comment that claims to hold one is not unpacked further.
-UNPACKED_LIMIT = 8 * 1024 * 1024
-_CARRIED = re.compile(r"<!-- reviewed-plan (?P<data>\{.*?\}) -->")
+SUMMARY_LIMIT = 1024 * 1024
+# Nobody makes a plan of more bytes; an artefact that claims to hold one is not unpacked further.
+PLAN_LIMIT = 8 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Reviewed:
-    """The plan that a comment carries, and the commit that it was made of."""
+class Review(BaseModel):
+    """What a job of the main branch has shown to people, written down by it.
 
-    plan: Mapping[str, Any]
+    Attributes:
+        plan: what is reviewed of it (`plans.reviewed_part`).
+        revision: the commit that it is of.
+        number: the pull request; None where nobody was shown it on GitHub.
+        comment: number of the comment.
+        text: of the comment, as GitHub has taken it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    environment: str
     revision: str
+    plan: dict[str, Any]
+    number: int | None = None
+    comment: int | None = None
+    text: str = ""
 
 
 def marker(environment: str) -> str:
@@ -32,53 +45,78 @@ def marker(environment: str) -> str:
     return f"<!-- plan of {environment} -->"
 
 
-def body(plan: Mapping[str, Any], markdown: str, revision: str, cost: str = "") -> str:
-    """Return the comment: for people what `make plan` says, for the deployment the same plan, packed, with a digest.
+def read_plan(data: bytes, environment: str) -> dict[str, Any]:
+    """Return a plan that somebody else's code has written, if it is one, with nothing in it that is not shown.
+
+    Whether a value is unknown, and whether the plan is complete, is not taken from it but found out anew.
+
+    Raises:
+        GitOpsError: it is none, or of another environment.
+    """
+    try:
+        document = json.loads(data)
+        parts = ("environment", "changes", "resources", "problems", "unmanaged")
+        plan = TypeAdapter(Plan).validate_python({name: document[name] for name in parts})
+        made: dict[str, Any] = json.loads(json.dumps(as_json(checked(plan)), ensure_ascii=False).encode())
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else type(error).__name__
+        raise GitOpsError(f"the plan of {environment} cannot be read ({reason}); push again for a new one") from None
+    if made["environment"] != environment:
+        raise GitOpsError(f"what should be the plan of {environment} is one of {made['environment']!r}")
+    return made
+
+
+def read_review(data: bytes, environment: str) -> Review:
+    """Return a review of an environment. Raises GitOpsError where it is none."""
+    try:
+        review = Review.model_validate_json(data)
+    except ValidationError as error:
+        raise GitOpsError(f"the review of {environment} cannot be read: {error.errors()[0]['msg']}") from None
+    if (review.environment, review.plan.get("environment")) != (environment, environment):
+        raise GitOpsError(f"the review is of {review.environment}, not of {environment}")
+    return review
+
+
+def body(
+    plan: Mapping[str, Any],
+    rails: str,
+    cost: str,
+    revision: str,
+    *,
+    limit: int = LIMIT,
+    whole_at: str = "make plan says all",
+) -> str:
+    """Return the comment. All that a plan changes is in it, or it says what is not, and where that is.
 
     Args:
-        cost: what the plan costs, below it; left out where the plan leaves no room.
-
-    Raises:
-        GitOpsError: the plan is too long for a comment, so that the deployment could not find it.
+        plan: the JSON of `make plan`.
+        rails: what the guard rails say, above it.
+        cost: what it costs, below it; left out where the plan leaves no room.
+        whole_at: where all of it can be read.
     """
-    packed = base64.b64encode(zlib.compress(json.dumps(reviewed_part(plan), sort_keys=True).encode(), 9)).decode()
-    carried = {"revision": revision, "sha256": digest(plan), "plan": packed}
-    head, tail = marker(plan["environment"]), f"<!-- reviewed-plan {json.dumps(carried)} -->"
+    head = marker(plan["environment"])
     foot = f"Of {revision}. The merge applies this, and stops where it would change anything else."
-    # What people write into a pull request, or a resource is called, cannot end the part that is for people.
-    shown, cost = (text.replace("<!--", "&lt;!--").strip() for text in (markdown, cost))
-    room = LIMIT - len("\n\n".join([head, "", foot, tail]))
-    if room < 0:
-        raise GitOpsError(
-            f"the plan of {plan['environment']} is too long for a comment ({len(tail)} characters packed); merge less at once"
-        )
-    cost = f"\n\n{cost}" if cost and len(cost) + 2 <= room // 2 else ""
-    room -= len(cost)
-    if len(shown) > room:
-        cut = "\n\n… cut here; the whole is in the JSON of `make plan`."
-        shown = shown[: room - len(cut)].rpartition("\n")[0] + cut
-    return "\n\n".join([head, shown + cost, foot, tail])
+    room = limit - len("\n\n".join([head, rails, "", "", foot]))
+    cost = cost if len(cost) <= room // 2 else ""
+    shown = markdown(from_json(plan), "Plan", room - len(cost), whole_at).strip()
+    return "\n\n".join(part for part in (head, rails, shown, cost, foot) if part)
 
 
-def carried(comment: str, environment: str) -> Reviewed | None:
-    """Return the plan that a comment carries; None where it is no comment with a plan of the environment.
+def whole(plan: Mapping[str, Any], rails: str, cost: str, revision: str) -> str:
+    """Return all of it.
 
     Raises:
-        GitOpsError: it carries one that is not what it was.
+        GitOpsError: it is longer than anybody can be shown, so that nobody could have read what a merge applies.
     """
-    if not comment.startswith(marker(environment)):
-        return None
-    found = _CARRIED.search(comment)
-    if found is None:
-        return None
-    try:
-        data = json.loads(found["data"])
-        unpacking = zlib.decompressobj()
-        text = unpacking.decompress(base64.b64decode(data["plan"], validate=True), UNPACKED_LIMIT)
-        plan, revision, expected = json.loads(text), str(data["revision"]), data["sha256"]
-        actual = digest(plan)
-    except (ValueError, KeyError, TypeError, zlib.error, binascii.Error) as error:
-        raise GitOpsError(f"the comment with the plan of {environment} cannot be read: {error}") from None
-    if actual != expected or plan["environment"] != environment:
-        raise GitOpsError(f"the comment with the plan of {environment} was changed by hand; push again for a new one")
-    return Reviewed(plan, revision)
+    text = body(plan, rails, cost, revision, limit=sys.maxsize)
+    if len(text.encode()) > SUMMARY_LIMIT:
+        raise GitOpsError(
+            f"the plan of {plan['environment']} has {len(text.encode()):,} bytes, and GitHub shows {SUMMARY_LIMIT:,} at most; "
+            "merge less at once"
+        )
+    return text
+
+
+def review_of(plan: Mapping[str, Any], revision: str) -> Review:
+    """Return the review of a plan that is shown to nobody but who made it."""
+    return Review(environment=plan["environment"], revision=revision, plan=reviewed_part(plan))

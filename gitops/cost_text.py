@@ -7,6 +7,7 @@ from typing import Any
 
 from gitops.cost import Bill, Estimate
 from gitops.pricing import Gap, Range
+from gitops.shared import cell, code
 
 SCHEMA_VERSION = 1
 # Rows of the comment's table; the whole is in the JSON. A comment has to have room for the plan.
@@ -105,12 +106,6 @@ def _gap(gap: Gap) -> str:
     return f"{gap.resource}: {gap.reason}" if gap.resource else gap.reason
 
 
-def _code(text: str) -> str:
-    """Return a name so that it ends neither a cell nor the code: those of alarms may hold anything."""
-    harmless = text.replace("`", "'").replace("|", r"\|")
-    return f"`{harmless}`"
-
-
 def _cells(row: Row) -> tuple[str, str, str, str]:
     more = UNKNOWN if row.unknown else between(row.difference, sign=True) if row.differs else ""
     return row.resource, between(row.before), between(row.after), more
@@ -135,18 +130,19 @@ def table(found: Estimate) -> Iterator[str]:
 def comment_part(found: Estimate) -> str:
     """Return the part of the comment: one line, what it leaves out, and the resources that differ, folded."""
     head, _, rest = sentence(found).partition(": ")
-    lines = [f"**{head}:** {rest}"]
-    lines += [f"- Not in it: {_code(gap.resource)}: {gap.reason}." for gap in found.gaps if gap.resource][:ROWS]
+    why = _unpriced(found)
+    lines = [f"**{head}:** " + (f"not known; {code(why)}." if why else rest)]
+    lines += [f"- Not in it: {code(gap.resource)}: {code(gap.reason)}." for gap in found.gaps if gap.resource][:ROWS]
     if not found.complete:
         lines.append("- The plan is incomplete, and so is this.")
     differing = [row for row in rows(found) if row.differs]
     if differing:
         lines += ["", "<details><summary>Which resources, and what is assumed</summary>", ""]
         lines += ["| resource | before | after | difference |", "|---|--:|--:|--:|"]
-        lines += [f"| {' | '.join((_code(name), *amounts))} |" for name, *amounts in map(_cells, differing[:ROWS])]
+        lines += [f"| {' | '.join((cell(name), *amounts))} |" for name, *amounts in map(_cells, differing[:ROWS])]
         left = len(differing) - ROWS
         lines += ["", *([f"{left} more are in the JSON of `make cost`.", ""] if left > 0 else [])]
-        lines += [assumptions(found), "</details>"]
+        lines += [code(assumptions(found)), "</details>"]
     return "\n".join(lines)
 
 

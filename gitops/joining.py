@@ -4,15 +4,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import ansible.module_utils
-
 from gitops.errors import GitOpsError
-
-# As inside a module of Ansible, the project's module_utils are part of this package.
-ansible.module_utils.__path__.append(str(Path(__file__).parents[1] / "plugins/module_utils"))
-
-from ansible.module_utils.plan import from_json, joined  # noqa: E402 - only now is it found
-from ansible.module_utils.plan_text import reports, terminal  # noqa: E402 - the same
+from gitops.shared import from_json, joined, reports, terminal
 
 # What Ansible calls a colour, as click calls it.
 COLOURS = {"purple": "magenta", "bright red": "bright_red"}

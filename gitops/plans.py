@@ -3,14 +3,20 @@
 A plan is the JSON that `make plan` writes, in the form of docs/plan.schema.json.
 """
 
-import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gitops.shared import MADE_BY_APPLY, UNKNOWN, is_unknown
+
 Plan = Mapping[str, Any]
 Resource = tuple[str, str]
+# What stands for an id, with the word that says of what, and what AWS and this project give in its place: an id of EC2, an ARN,
+# or a digest. No address and no name is one, so none can hide behind it.
+_PLACEHOLDER = re.compile(rf"[\w-]*{UNKNOWN}[\w-]*")
+_MADE = r"(?:[a-z]+-[0-9a-f]{8,17}|arn:aws[\w-]*:[\w:/.-]+|(?:sha256:)?[0-9a-f]{40,64})"
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,10 @@ def reviewed_part(plan: Plan) -> dict[str, Any]:
             "kind": change["kind"],
             "name": change["name"],
             "action": change["action"],
-            "fields": sorted(change["fields"], key=lambda item: str(item["path"])),
+            "fields": sorted(
+                ({name: item[name] for name in ("path", "before", "after")} for item in change["fields"]),
+                key=lambda item: str(item["path"]),
+            ),
             "interrupts": sorted(change["interrupts"]),
         }
         for change in plan["changes"]
@@ -47,17 +56,12 @@ def reviewed_part(plan: Plan) -> dict[str, Any]:
     }
 
 
-def digest(plan: Plan) -> str:
-    """Return the sha256 of what a review is about."""
-    return hashlib.sha256(json.dumps(reviewed_part(plan), sort_keys=True).encode()).hexdigest()
-
-
 def decide(reviewed: Plan | None, fresh: Plan) -> Decision:
     """Compare the reviewed plan with that of now.
 
     It is applied when each change of now was reviewed, with the same values. A reviewed change that is no longer needed is none
-    to stop for: an earlier merge has made it, or this one before it was interrupted. A value that the review could only call
-    unknown may be anything now.
+    to stop for: an earlier merge has made it, or this one before it was interrupted. An id that was not there yet when it was
+    reviewed may be any now, in the fields that ownership.py declares (MADE_BY_APPLY), and nothing else may.
     """
     if not fresh["complete"]:
         return Decision(False, ("the plan of now is incomplete: " + "; ".join(fresh["problems"]),))
@@ -96,7 +100,8 @@ def _by_resource(plan: Plan) -> dict[Resource, list[dict[str, Any]]]:
 
 
 def _agrees(seen: Mapping[str, Any], change: Mapping[str, Any]) -> bool:
-    return seen["action"] == change["action"] and not list(_differing(seen, change))
+    same = seen["action"] == change["action"] and set(change["interrupts"]) <= set(seen["interrupts"])
+    return same and not list(_differing(seen, change))
 
 
 def _differing(seen: Mapping[str, Any], change: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
@@ -105,13 +110,38 @@ def _differing(seen: Mapping[str, Any], change: Mapping[str, Any]) -> Iterator[t
     right = {item["path"]: item for item in change["fields"]}
     for path in sorted({*left, *right}):
         one, other = left.get(path), right.get(path)
-        if one is None or other is None or one["before"] != other["before"] or not _leads_to(one, other):
+        if (
+            one is None
+            or other is None
+            or one["before"] != other["before"]
+            or (
+                one["after"] != other["after"]
+                and not (path in MADE_BY_APPLY.get(change["kind"], ()) and _became(one["after"], other["after"]))
+            )
+        ):
             yield path, one, other
 
 
-def _leads_to(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Tell whether a reviewed field and one of now have the same value after, as far as the review could know it."""
-    return one["unknown"] or (not other["unknown"] and one["after"] == other["after"])
+def _became(reviewed: Any, now: Any) -> bool:
+    """Tell whether a value of now is the reviewed one, with ids in place of what stood for them."""
+    if isinstance(reviewed, Mapping) and isinstance(now, Mapping):
+        return reviewed.keys() == now.keys() and all(_became(reviewed[key], now[key]) for key in reviewed)
+    if isinstance(reviewed, list) and isinstance(now, list):
+        if len(reviewed) != len(now):
+            return False
+        # In the order of now: ids are sorted otherwise than what stands for them.
+        known = [item for item in reviewed if not is_unknown(item)]
+        left = list(now)
+        if any(item not in left for item in known):
+            return False
+        for item in known:
+            left.remove(item)
+        open_ones = [item for item in reviewed if is_unknown(item)]
+        return all(_became(one, other) for one, other in zip(open_ones, left, strict=True))
+    if isinstance(reviewed, str) and isinstance(now, str) and UNKNOWN in reviewed:
+        known_parts = map(re.escape, _PLACEHOLDER.split(reviewed))
+        return re.fullmatch(_MADE.join(known_parts), now) is not None
+    return bool(reviewed == now)
 
 
 def _complaints(resource: Resource, seen: list[dict[str, Any]], change: Mapping[str, Any]) -> Iterator[str]:
@@ -122,6 +152,8 @@ def _complaints(resource: Resource, seen: list[dict[str, Any]], change: Mapping[
     closest = next((other for other in seen if other["action"] == change["action"]), seen[0])
     if closest["action"] != change["action"]:
         yield f"{name}: to {closest['action']} when it was reviewed, to {change['action']} now"
+    for sentence in sorted(set(change["interrupts"]) - set(closest["interrupts"])):
+        yield f"{name}: the review does not say: {sentence}"
     for path, one, other in _differing(closest, change):
         yield f"{name}: {path} was reviewed as {_field(one)} and is {_field(other)} now"
 
@@ -129,5 +161,4 @@ def _complaints(resource: Resource, seen: list[dict[str, Any]], change: Mapping[
 def _field(item: Mapping[str, Any] | None) -> str:
     if item is None:
         return "left as it is"
-    after = "(unknown until apply)" if item["unknown"] else json.dumps(item["after"], sort_keys=True)
-    return f"{json.dumps(item['before'], sort_keys=True)} -> {after}"
+    return f"{json.dumps(item['before'], sort_keys=True)} -> {json.dumps(item['after'], sort_keys=True)}"

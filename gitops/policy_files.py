@@ -68,6 +68,14 @@ def read_waivers(environment: str, root: Path = Path()) -> list[Waiver]:
     return _entries(path, Waiver) if path.exists() else []
 
 
+def refuse_links_out(root: Path) -> None:
+    """Raise GitOpsError where a link leads out of a tree that somebody else has written: it would be read as a part of it."""
+    inside = root.resolve()
+    for path in root.rglob("*"):
+        if path.is_symlink() and not path.resolve().is_relative_to(inside):
+            raise GitOpsError(f"{path.relative_to(root)} is a link that leads out of the repository; remove it")
+
+
 def described(environment: str, root: Path = Path()) -> Iterator[Resource]:
     """Yield what a plan does not show, in the form of its resources: the environment, its variables, and their files.
 

@@ -1,13 +1,13 @@
 """What the guard rails say, for a terminal and for the comment of a pull request. Pure functions only."""
 
+import sys
 from collections.abc import Iterator
 from itertools import groupby
 
 from gitops.policy import Finding, Judgement, Rule
+from gitops.shared import code
 
 COLOURS = {"error": "red", "warning": "yellow"}
-# Of the 65,536 characters of a comment; the plan itself needs most of them.
-LIMIT = 15_000
 _CUT = "\n\n… cut here; `make policy` says all of it."
 _INCOMPLETE = "The plan is incomplete: what it lacks was not judged, or counts as missing."
 
@@ -39,25 +39,25 @@ def terminal(judgement: Judgement) -> Iterator[tuple[str, str | None]]:
     yield f"Guard rails of {judgement.environment}: {summary(judgement)}", "bold"
 
 
-def markdown(judgement: Judgement) -> str:
-    """Return the part of a comment that comes before the plan."""
+def markdown(judgement: Judgement, limit: int = sys.maxsize) -> str:
+    """Return the part of a comment that comes before the plan, of at most `limit` characters."""
     lines = [f"## Guard rails: {judgement.environment}", "", summary(judgement).capitalize(), ""]
     if judgement.of("error"):
         lines += ["> [!CAUTION]", "> Errors stop the merge.", ""]
     for severity in COLOURS:
         for rule, findings in _by_rule(judgement.of(severity)):
             lines += [f"**{severity} `{rule.id}`: {_escaped(rule.title)}**", ""]
-            lines += [f"- {_code(_named(finding))}" for finding in findings]
+            lines += [f"- {code(_named(finding))}" for finding in findings]
             lines += ["", _escaped(rule.why), "", f"*Put it right:* {_escaped(rule.fix)}", ""]
     if judgement.waived:
         lines += ["Waived:", ""]
-        lines += [f"- `{item.rule.id}`, {_code(_named(item))}: {_escaped(_terms(item))}" for item in judgement.waived]
+        lines += [f"- `{item.rule.id}`, {code(_named(item))}: {code(_terms(item))}" for item in judgement.waived]
         lines.append("")
-    lines += [f"> {_escaped(remark)}" for remark in judgement.remarks]
+    lines += [f"> {code(remark)}" for remark in judgement.remarks]
     if not judgement.complete:
         lines += [f"> {_INCOMPLETE}"]
     text = "\n".join(lines).strip()
-    return text if len(text) <= LIMIT else text[: LIMIT - len(_CUT)].rpartition("\n")[0] + _CUT
+    return text if len(text) <= limit else text[: limit - len(_CUT)].rpartition("\n")[0] + _CUT
 
 
 def _by_rule(findings: list[Finding]) -> Iterator[tuple[Rule, list[Finding]]]:
@@ -74,10 +74,6 @@ def _terms(finding: Finding) -> str:
     return f"until {finding.waiver.expires}: {finding.waiver.reason.strip()}" if finding.waiver else ""
 
 
-def _code(text: str) -> str:
-    """Return a text as code, which nothing in it can end."""
-    return "`" + " ".join(text.replace("`", "'").split()) + "`"
-
-
 def _escaped(text: str) -> str:
+    """Return a rule's own words; they are the project's."""
     return " ".join(text.split()).replace("<", "&lt;")

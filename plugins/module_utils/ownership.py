@@ -26,6 +26,18 @@ FOREIGN_FIELDS = {
     "log group": {"log_streams": "the hosts"},
 }
 
+# Fields, by kind, that hold ids of what an apply makes, so that a plan made before can only say what they are of. What was
+# reviewed with an unknown value in any other field is not what a merge applies.
+MADE_BY_APPLY = {
+    "Auto Scaling group": ("launch_template.id", "subnet_ids", "target_group_arns"),
+    "image": ("content_digest",),
+    "launch template": ("image", "security_groups"),
+    "listener": ("certificate",),
+    "load balancer": ("security_groups", "subnets"),
+    "target group": ("vpc_id",),
+    "wheelhouse": ("sha256",),
+}
+
 # Kinds whose members come and go without a variable that names them: releases make images, Auto Scaling makes instances.
 # They carry the project's tags, so `make destroy` finds them, but no drift report asks who wanted them.
 FOREIGN_KINDS = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ansible.module_utils.ownership import CLAIMS, FOREIGN_FIELDS, FOREIGN_KINDS
@@ -238,6 +238,22 @@ def from_json(document: Mapping[str, Any]) -> Plan:
         problems=tuple(document["problems"]),
         unmanaged=document["unmanaged"],
     )
+
+
+def checked(plan: Plan) -> Plan:
+    """Returns a plan that somebody else's code wrote: what is unknown, it does not say but its values do.
+
+    Raises:
+        ValueError: an action is none.
+    """
+    for change in plan.changes:
+        if change.action not in ACTIONS:
+            raise ValueError(f"{change.action!r} is no action")
+    changes = (
+        replace(one, fields=tuple(replace(item, unknown=is_unknown(item.after)) for item in one.fields))
+        for one in plan.changes
+    )
+    return replace(plan, changes=tuple(changes))
 
 
 def as_json(plan: Plan) -> dict[str, Any]:

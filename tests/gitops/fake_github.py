@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qs
 
-from gitops.github import BOT, Refused
+from gitops.github import BOT, PLAN_EVENT, PLAN_WORKFLOW, REVIEW_EVENT, REVIEW_WORKFLOW, Refused
+
+NAME = "acme/pets"
 
 
 class FakeGitHub:
@@ -21,6 +26,10 @@ class FakeGitHub:
         self.policies: list[tuple[str, str]] = []
         self.calls: list[tuple[str, str]] = []
         self.by = BOT
+        self.runs: dict[int, dict[str, Any]] = {}
+        self.artefacts: list[dict[str, Any]] = []
+        self.open: list[dict[str, Any]] = []
+        self.clock = 0
         # What the plan that pays for the repository has of the rules of environments, and how its tokens name it.
         self.rules = {"reviewers", "deployment_branch_policy"}
         self.repository = {"id": 5678, "name": "pets", "full_name": "acme/pets", "owner": {"login": "acme", "id": 1234}}
@@ -30,7 +39,10 @@ class FakeGitHub:
         self, method: str, path: str, fields: Mapping[str, Any] | None = None
     ) -> Any:
         self.calls.append((method, path))
-        parts = path.partition("?")[0].split("/")[3:]
+        self.clock += 1
+        plain, _, query = path.partition("?")
+        parts = plain.split("/")[3:]
+        asked = {name: values[0] for name, values in parse_qs(query).items()}
         match (method, *parts):
             case ("GET", "issues", number, "comments"):
                 return self.comments.get(int(number), [])
@@ -39,6 +51,20 @@ class FakeGitHub:
             case ("PATCH", "issues", "comments", identity):
                 everything = [item for items in self.comments.values() for item in items]
                 return self._change(everything, int(identity), fields)
+            case ("DELETE", "issues", "comments", identity):
+                for items in self.comments.values():
+                    items[:] = [item for item in items if item["id"] != int(identity)]
+                return None
+            case ("GET", "actions", "runs", run):
+                return self.runs[int(run)]
+            case ("GET", "actions", "runs", run, "artifacts"):
+                mine = [item for item in self.artefacts if item["workflow_run"]["id"] == int(run)]
+                return {"artifacts": [item for item in mine if item["name"] == asked["name"]]}
+            case ("GET", "actions", "artifacts"):
+                return {"artifacts": [item for item in self.artefacts if item["name"] == asked["name"]]}
+            case ("GET", "pulls"):
+                branch = asked["head"].partition(":")[2]
+                return [item for item in self.open if item["head"]["ref"] == branch]
             case ("GET", "issues"):
                 return [issue for issue in self.issues if issue.get("state") != "closed"]
             case ("POST", "issues"):
@@ -94,18 +120,62 @@ class FakeGitHub:
     def _add(self, items: list[dict[str, Any]], fields: Mapping[str, Any] | None) -> dict[str, Any]:
         number = len(self.calls)
         item = {"id": number, "number": number, "user": {"login": self.by}, "html_url": f"https://github/{number}"}
+        item |= {"created_at": self.now, "updated_at": self.now}
         items.append(item | dict(fields or {}))
         return items[-1]
 
     def _change(self, items: list[dict[str, Any]], identity: int, fields: Mapping[str, Any] | None) -> dict[str, Any]:
         (item,) = (item for item in items if item["id"] == identity)
-        item.update(fields or {})
+        item.update(dict(fields or {}) | {"updated_at": self.now})
         return item
 
+    @property
+    def now(self) -> str:
+        """A time that goes on with each call, as GitHub writes it."""
+        return f"2026-01-01T00:{self.clock // 60:02}:{self.clock % 60:02}Z"
+
+    def download(self, path: str) -> bytes:
+        identity = int(path.split("/")[-2])
+        (content,) = (item["content"] for item in self.artefacts if item["id"] == identity)
+        return bytes(content)
+
+    def run(self, workflow: str, event: str, revision: str, branch: str = "main", owner: str = "acme") -> int:
+        """A run of a workflow; return its number."""
+        self.clock += 1
+        own, head = {"full_name": NAME}, {"full_name": f"{owner}/pets"}
+        self.runs[self.clock] = {
+            **{"id": self.clock, "path": workflow, "event": event, "head_sha": revision, "head_branch": branch},
+            **{"repository": own, "head_repository": head, "html_url": f"https://github/runs/{self.clock}"},
+        }
+        return self.clock
+
+    def plan_run(self, revision: str, branch: str = "topic", **more: str) -> int:
+        return self.run(PLAN_WORKFLOW, more.pop("event", PLAN_EVENT), revision, branch, **more)
+
+    def review_run(self) -> int:
+        return self.run(REVIEW_WORKFLOW, REVIEW_EVENT, "main0")
+
+    def upload(self, run: int, name: str, file: str, content: bytes) -> None:
+        self.clock += 1
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(file, content)
+        self.artefacts.append(
+            {
+                **{"id": self.clock, "name": name, "expired": False, "created_at": self.now},
+                **{"workflow_run": {"id": run}, "content": packed.getvalue()},
+            }
+        )
+
+    def propose(self, number: int, revision: str, branch: str = "topic") -> None:
+        head = {"sha": revision, "ref": branch, "repo": {"full_name": NAME}}
+        self.open = [item for item in self.open if item["number"] != number] + [{"number": number, "head": head}]
+
     def merge(self, number: int, head: str, merged: str) -> None:
+        self.clock += 1
         self.pulls[merged] = [
             {
-                **{"number": number, "merge_commit_sha": merged, "merged_at": "2026-01-01T00:00:00Z"},
+                **{"number": number, "merge_commit_sha": merged, "merged_at": self.now},
                 **{"head": {"sha": head}, "html_url": f"https://github/pull/{number}"},
             }
         ]

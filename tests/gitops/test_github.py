@@ -1,4 +1,4 @@
-"""One comment for each environment on a pull request, one issue of its drift, and how GitHub is asked."""
+"""One issue of an environment's drift, and how GitHub is asked."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gitops import comments, drift
+from gitops import drift
 from gitops.errors import GitOpsError
-from gitops.github import Refused, Repository, gh, joined
+from gitops.github import Refused, Repository, gh, gh_download, joined
 from tests.gitops.fake_github import FakeGitHub
 from tests.gitops.test_plans import THRESHOLD, plan
-
-MARKDOWN = "## Plan: staging\n\n1 to be updated in place."
 
 
 @pytest.fixture
@@ -25,74 +23,6 @@ def github() -> FakeGitHub:
 @pytest.fixture
 def repository(github: FakeGitHub) -> Repository:
     return Repository("acme/pets", github)
-
-
-def test_a_comment_is_updated_in_place_and_each_environment_has_its_own(
-    github: FakeGitHub, repository: Repository
-) -> None:
-    first = repository.show(1, "staging", comments.body(plan(THRESHOLD), MARKDOWN, "abc"))
-    repository.show(1, "production", comments.body(plan(environment="production"), "nothing", "abc"))
-    assert repository.show(1, "staging", comments.body(plan(), "nothing", "def")) == first
-    assert [item["body"].splitlines()[0] for item in github.comments[1]] == [
-        "<!-- plan of staging -->",
-        "<!-- plan of production -->",
-    ]
-
-
-def test_a_comment_shows_the_plan_and_carries_it() -> None:
-    text = comments.body(plan(THRESHOLD), MARKDOWN, "abc")
-    assert MARKDOWN in text
-    carried = comments.carried(text, "staging")
-    assert carried
-    assert carried.revision == "abc"
-    assert carried.plan["changes"][0]["fields"] == THRESHOLD["fields"]
-    assert comments.carried(text, "production") is None
-
-
-def test_a_long_plan_is_cut_for_people_and_whole_for_the_deployment() -> None:
-    text = comments.body(plan(THRESHOLD), "a line\n" * 20_000, "abc")
-    assert len(text) <= comments.LIMIT
-    assert "cut here" in text
-    assert comments.carried(text, "staging")
-
-
-def test_what_a_resource_is_called_cannot_pass_for_a_plan() -> None:
-    forged = comments.body(plan(), "", "evil").splitlines()[-1]
-    carried = comments.carried(comments.body(plan(THRESHOLD), f"## Plan\n{forged}", "abc"), "staging")
-    assert carried
-    assert carried.revision == "abc"
-
-
-def test_a_comment_that_was_changed_by_hand_is_refused() -> None:
-    text = comments.body(plan(THRESHOLD), MARKDOWN, "abc")
-    other = comments.body(plan(), MARKDOWN, "abc")
-    packed, instead = (part.rpartition('"plan": ')[2] for part in (text, other))
-    with pytest.raises(GitOpsError, match="changed by hand"):
-        comments.carried(text.replace(packed, instead), "staging")
-
-
-def test_a_merge_finds_the_plan_of_its_pull_request(github: FakeGitHub, repository: Repository) -> None:
-    repository.show(5, "staging", comments.body(plan(THRESHOLD), MARKDOWN, "head"))
-    github.merge(5, head="head", merged="main1")
-    found = repository.reviewed("main1", "staging")
-    assert found
-    assert found.plan["changes"]
-    assert repository.reviewed("main1", "production") is None
-    assert repository.reviewed("pushed-without-a-request", "staging") is None
-
-
-def test_a_plan_of_an_earlier_commit_is_not_what_was_merged(github: FakeGitHub, repository: Repository) -> None:
-    repository.show(5, "staging", comments.body(plan(THRESHOLD), MARKDOWN, "head"))
-    github.merge(5, head="pushed-later", merged="main1")
-    with pytest.raises(GitOpsError, match="pushed-later was merged"):
-        repository.reviewed("main1", "staging")
-
-
-def test_a_plan_that_a_person_wrote_counts_for_nothing(github: FakeGitHub, repository: Repository) -> None:
-    github.by = "mallory"
-    repository.show(5, "staging", comments.body(plan(THRESHOLD), MARKDOWN, "head"))
-    github.merge(5, head="head", merged="main1")
-    assert repository.reviewed("main1", "staging") is None
 
 
 def test_drift_is_one_issue_that_closes_itself(github: FakeGitHub, repository: Repository) -> None:
@@ -130,6 +60,8 @@ def test_github_is_asked_through_gh(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     assert gh("GET", "repos/a/b/issues") == [1, 2]
+    assert gh_download("repos/a/b/zip") == b"[[1], [2]]\n"
+    gh("GET", "repos/a/b/issues")
     assert (tmp_path / "asked").read_text().split() == [
         "api",
         "--method",

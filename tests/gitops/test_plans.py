@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gitops.plans import decide, digest
+from gitops.plans import decide, reviewed_part
 
 Plan = dict[str, Any]
 
@@ -40,8 +40,9 @@ def test_what_was_reviewed_is_applied() -> None:
 
 
 def test_the_order_of_changes_and_the_names_of_tasks_are_not_reviewed() -> None:
-    assert digest(plan(THRESHOLD, RETENTION)) == digest(plan(RETENTION | {"task": "another"}, THRESHOLD))
-    assert digest(plan(THRESHOLD)) != digest(plan(RETENTION))
+    part = reviewed_part(plan(THRESHOLD, RETENTION))
+    assert part == reviewed_part(plan(RETENTION | {"task": "another"}, THRESHOLD)) == reviewed_part(part)
+    assert reviewed_part(plan(THRESHOLD)) != reviewed_part(plan(RETENTION))
 
 
 @pytest.mark.parametrize(
@@ -75,13 +76,64 @@ def test_a_change_that_is_made_already_is_none_to_stop_for() -> None:
     assert decision.done == ("alarm cpu",)
 
 
-def test_an_id_that_the_review_could_not_know_may_be_any_but_nothing_else_may() -> None:
-    reviewed = plan(
-        change("service", field("image_id", "ami-1", "image-to-be-made", unknown=True), kind="launch template")
-    )
-    made = change("service", field("image_id", "ami-1", "ami-2"), kind="launch template")
-    assert decide(reviewed, plan(made)).go
-    assert not decide(plan(made), reviewed).go
+def of_template(after: Any, path: str = "image", kind: str = "launch template") -> dict[str, Any]:
+    return change("service", field(path, "ami-0123456789abcdef0", after, unknown=True), kind=kind)
+
+
+DIGEST = "sha256:" + 64 * "a"
+
+
+@pytest.mark.parametrize(
+    ("reviewed", "now", "go"),
+    [
+        ("image-to-be-made", "ami-00112233445566778", True),
+        ("image-to-be-made", "image-to-be-made", True),
+        ("ami-00112233445566778", "image-to-be-made", False),
+        # What stands for an id stands for nothing else.
+        ("image-to-be-made", "0.0.0.0/0", False),
+        ("image-to-be-made", "ami-00112233445566778 and more", False),
+        ("image-to-be-made", ["ami-00112233445566778"], False),
+        ("image-to-be-made", None, False),
+        ("ami-0000", "ami-00112233445566778", False),
+        # Around it, everything is as it was reviewed.
+        ("tcp/80 from sg-to-be-made", "tcp/80 from sg-00112233", True),
+        ("tcp/80 from sg-to-be-made", "tcp/22 from sg-00112233", False),
+        ("arn-to-be-made", "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/a/b", True),
+        ("archive-to-be-made", DIGEST, True),
+        (["a-to-be-made", "subnet-00112233"], ["subnet-00112233", "subnet-44556677"], True),
+        (["a-to-be-made", "subnet-00112233"], ["subnet-8899aabb", "subnet-44556677"], False),
+        (["a-to-be-made"], ["subnet-00112233", "subnet-44556677"], False),
+        ({"id": "a-to-be-made", "port": 80}, {"id": "sg-00112233", "port": 80}, True),
+        ({"id": "a-to-be-made", "port": 80}, {"id": "sg-00112233", "port": 22}, False),
+        ({"id": "a-to-be-made"}, {"id": "sg-00112233", "port": 22}, False),
+    ],
+    ids=str,
+)
+def test_an_id_that_the_review_could_not_know_may_be_any_and_nothing_else_may(
+    reviewed: Any, now: Any, go: bool
+) -> None:
+    assert decide(plan(of_template(reviewed)), plan(of_template(now))).go is go
+
+
+@pytest.mark.parametrize(("path", "kind"), [("user_data", "launch template"), ("image", "alarm")])
+def test_only_what_is_declared_may_be_unknown(path: str, kind: str) -> None:
+    reviewed, now = (plan(of_template(after, path, kind)) for after in ("a-to-be-made", "ami-00112233445566778"))
+    decision = decide(reviewed, now)
+    assert not decision.go
+    assert '"a-to-be-made" and is' in decision.reasons[0]
+    assert decide(reviewed, reviewed).go
+
+
+def test_a_review_that_calls_everything_unknown_reviews_nothing() -> None:
+    unknown = plan(THRESHOLD | {"fields": [field("threshold", 80, 80, unknown=True)]})
+    assert not decide(unknown, plan(THRESHOLD)).go
+
+
+def test_who_notices_was_reviewed_too() -> None:
+    cut = THRESHOLD | {"interrupts": ["Open connections are cut."]}
+    decision = decide(plan(THRESHOLD), plan(cut))
+    assert decision.reasons == ("alarm cpu: the review does not say: Open connections are cut.",)
+    assert decide(plan(cut), plan(THRESHOLD)).go
 
 
 def test_two_changes_of_one_resource_are_two() -> None:

@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gitops.cli import EXIT_VIOLATED, main
-from gitops.comments import LIMIT, carried
+from gitops.comments import LIMIT, read_review
+from gitops.plans import reviewed_part
 
 PORT = "tcp/22 from 0.0.0.0/0"
 RULES = """
@@ -29,7 +30,8 @@ RULES = """
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A clone with one rule, and a plan of dev that violates it."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PLAN_DIRECTORY", raising=False)
+    for name in ("PLAN_DIRECTORY", "GITHUB_STEP_SUMMARY"):
+        monkeypatch.delenv(name, raising=False)
     for directory in ("gitops", "inventories/dev", ".cache/plan/dev"):
         (tmp_path / directory).mkdir(parents=True)
     (tmp_path / "gitops/rules.yml").write_text(RULES)
@@ -40,6 +42,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def write_plan(clone: Path, after: dict[str, Any], markdown: str = "## Plan: dev") -> None:
     resource = {"kind": "security group", "name": "service", "before": None, "after": after}
     plan = {"environment": "dev", "complete": True, "changes": [], "resources": [resource]}
+    plan |= {"problems": [], "unmanaged": {}}
     (clone / ".cache/plan/dev/plan.json").write_text(json.dumps(plan))
     (clone / ".cache/plan/dev/plan.md").write_text(markdown)
 
@@ -89,18 +92,19 @@ def test_a_wrong_file_is_an_error_with_a_reason(clone: Path) -> None:
     assert "there is no plan of dev yet: make plan ENV=dev" in run("policy").output
 
 
-def test_the_comment_shows_the_findings_before_the_plan_and_still_carries_it(clone: Path) -> None:
-    write_plan(clone, {"ingress": {PORT: ""}}, "## Plan: dev\n" + "much to change\n" * 10_000)
+def test_the_comment_shows_the_findings_before_the_plan_and_a_review_says_what_it_shows(clone: Path) -> None:
+    write_plan(clone, {"ingress": {PORT: ""}})
     assert run("comment").exit_code == 0
     shown = (clone / ".cache/plan/dev/comment.md").read_text()
     assert len(shown) <= LIMIT
     assert shown.index("Errors stop the merge") < shown.index(PORT) < shown.index("## Plan: dev")
-    assert carried(shown, "dev")
+    plan = json.loads((clone / ".cache/plan/dev/plan.json").read_text())
+    assert read_review((clone / ".cache/plan/dev/review.json").read_bytes(), "dev").plan == reviewed_part(plan)
 
 
 def test_the_comment_says_when_the_guard_rails_could_not_judge(clone: Path) -> None:
     (clone / "inventories/dev/waivers.yml").write_text("- {rule: ssh}")
     assert run("comment").exit_code == 0
     shown = (clone / ".cache/plan/dev/comment.md").read_text()
-    assert "could not judge this: inventories/dev/waivers.yml is not what it should be" in shown
+    assert "could not judge this: `inventories/dev/waivers.yml is not what it should be" in shown
     assert "## Plan: dev" in shown

@@ -18,6 +18,7 @@ import pytest
 from gitops.policy import Judgement, judge
 from gitops.policy_files import described, read_rules, read_waivers, waivers_file
 from gitops.secret_scan import secrets_of
+from gitops.shared import MADE_BY_APPLY
 from localcloud import settings as constants
 from localcloud.account import Account
 from tests.plan.world import TAGS, alarm
@@ -172,3 +173,12 @@ def test_environments_in_one_account_and_region_share_nothing(planned: Planned, 
     own = [of(planned(environment)) for environment in ENVIRONMENTS if environment != "local"]
     assert all(len(found) >= 5 for found in own)
     assert {one for left, right in itertools.combinations(own, 2) for one in left & right} == set()
+
+
+def test_what_a_plan_cannot_know_is_declared(planned: Planned) -> None:
+    changes = [change for name in ("production", "local") for change in planned(name)["changes"]]
+    unknown = {(one["kind"], item["path"]) for one in changes for item in one["fields"] if item["unknown"]}
+    declared = {(kind, path) for kind, paths in MADE_BY_APPLY.items() for path in paths}
+    # What only the making of an image announces, and a certificate that the local cloud makes itself.
+    elsewhere = {("image", "content_digest"), ("wheelhouse", "sha256"), ("listener", "certificate")}
+    assert unknown == declared - elsewhere

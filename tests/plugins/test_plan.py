@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
 import pytest
-from ansible.module_utils.plan import Plan, as_json, changed_fields, changes_of, claims_of, unmanaged
+from ansible.module_utils.plan import Change, Field, Plan, as_json, changed_fields, changes_of, claims_of, unmanaged
 from ansible.module_utils.plan_text import COMMENT_LIMIT, markdown, terminal
 from ansible.module_utils.state import as_diff, removal
+from markdown_it import MarkdownIt
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/plan.schema.json").read_text())
 RULES = {"tcp/443": "from clients", "tcp/80": "from clients"}
@@ -112,7 +114,7 @@ def test_what_no_task_names_is_unmanaged_unless_others_own_its_kind() -> None:
     left = unmanaged(owned, claimed)
     assert left == {"Auto Scaling group": ["old"], "bucket": ["secrets"], "role": ["r"]}
     assert "bucket secrets" in text_of(Plan("dev", unmanaged=left))
-    assert "`secrets`" in markdown(Plan("dev", unmanaged=left), "Drift")
+    assert "`bucket secrets`" in markdown(Plan("dev", unmanaged=left), "Drift")
 
 
 def test_a_plan_that_could_not_look_everywhere_says_so_everywhere() -> None:
@@ -122,12 +124,91 @@ def test_a_plan_that_could_not_look_everywhere_says_so_everywhere() -> None:
     assert "AccessDenied" in markdown(plan, "Plan")
 
 
-def test_a_comment_cannot_be_broken_by_a_value_and_fits_into_what_github_takes() -> None:
+EVIL = (
+    "![pixel](https://attacker.example/p.png) @octo-org/admins https://attacker.example #1 **safe** <img src=x> &lt;\n\n"
+    "## Approved by security\n```\n| a | b |\n|---|---|\n~~~\n</code></summary></details> `x` <!-- plan of dev --> \u2028\u202e"
+)
+
+
+def markdown_of_others(text: str) -> set[str]:
+    """What of a comment is neither code nor this project's own words, as a parser of GitHub's Markdown reads it."""
+    parser = MarkdownIt("gfm-like", {"linkify": False})
+    found = set()
+    for token in parser.parse(text):
+        for inner in [token, *(token.children or [])]:
+            if inner.type in ("html_block", "html_inline"):
+                found |= set(re.findall(r"<(?!/?(?:details|summary|code)>)[^>]*>", inner.content))
+                found |= set(re.findall(r"</summary>(?=.*</summary>)", inner.content))
+            elif inner.type == "text":
+                found |= set(re.findall(r"pixel|octo-org|attacker|Approved|safe", inner.content))
+            elif inner.type in ("image", "link_open", "strong_open"):
+                found.add(inner.type)
+    return found
+
+
+def test_nothing_that_others_have_written_is_markdown() -> None:
+    evil = Plan(
+        "dev",
+        (
+            Change("security group", EVIL, "create", (Field(EVIL, None, EVIL * 2),)),
+            Change("task", EVIL, "update", (Field(EVIL, EVIL, EVIL * 2),), (EVIL,)),
+            Change("bucket", EVIL, "replace", (Field(EVIL, EVIL, EVIL * 2),), (EVIL,)),
+            Change("bucket", EVIL, "delete", (Field("a", "b\n```\n" + EVIL, None),)),
+            Change(EVIL, EVIL, "unknown"),
+        ),
+        problems=(EVIL,),
+        unmanaged={EVIL: [EVIL]},
+    )
+    text = markdown(evil, "Plan")
+    assert markdown_of_others(f"{EVIL}\n\n{EVIL}")
+    assert markdown_of_others(text) == set()
+    opened = [line for line in text.splitlines() if line.startswith("<details>")]
+    assert len(opened) == text.splitlines().count("</details>") == 6
+    assert "\u202e" not in text
+    assert "\\u202e" in text
+    headings = [token.map[0] for token in MarkdownIt().parse(text) if token.type == "heading_open" and token.map]
+    assert {text.splitlines()[line].partition(" ")[2][:1] for line in headings} <= set("P+~±-?*")
+
+
+def test_a_cell_ends_where_it_should() -> None:
     value = "a | b ` <script>\n# heading"
     text = markdown(plan_of(as_diff("alarm x", {"description": value}, {"description": "y"})), "Plan")
-    assert "| `description` | `y` | `a \\| b ' <script> # heading` |" in text
-    many = [as_diff(f"bucket {number}", {f"f{n}": "x" * 60 for n in range(20)}, None) for number in range(100)]
-    assert len(markdown(plan_of(*many), "Plan")) < COMMENT_LIMIT + 100
+    assert '| `description` | `y` | `"a \\| b \' <script>\\n# heading"` |' in text
+
+
+def test_all_of_a_long_value_is_shown_and_of_two_what_differs() -> None:
+    before = {"Statement": [{"Sid": str(number), "Action": "s3:GetObject"} for number in range(40)]}
+    after = {"Statement": [*before["Statement"][:-1], {"Sid": "39", "Action": "s3:*"}]}
+    changed = Change("role", "x", "update", (Field("policy", before, after),))
+    text = markdown(Plan("dev", (changed,)), "Plan")
+    assert '-      "Action": "s3:GetObject"' in text
+    assert '+      "Action": "s3:*"' in text
+    assert '"Sid": "12"' not in text
+    made = markdown(Plan("dev", (Change("role", "x", "create", (Field("policy", None, after),)),)), "Plan")
+    assert all(f'"Sid": "{number}"' in made for number in range(40))
+
+
+@pytest.mark.parametrize("name", ["group", "allow 🐈 from the office — größer"])
+def test_a_long_comment_shows_what_cannot_be_undone_first_and_cuts_nothing_in_half(name: str) -> None:
+    changes = [
+        *(
+            Change("security group", f"{name} {n}", "create", tuple(Field(f"f{m}", None, "x" * 60) for m in range(20)))
+            for n in range(100)
+        ),
+        Change("load balancer", "pettracker-dev", "update", (Field("idle_timeout", 60, 5),)),
+        Change("bucket", "pettracker-dev-datasets", "delete", (Field("versioning", True, None),)),
+    ]
+    text = markdown(Plan("dev", tuple(changes)), "Plan")
+    assert len(text) < COMMENT_LIMIT
+    assert text.index("pettracker-dev-datasets") < text.index("idle_timeout") < text.index(f"{name} 0")
+    assert text.count("<details>") == text.count("</details>")
+    named = re.findall(rf"`security group {name} \d+`", text)
+    assert f"{len(named)} are named only, and 0 are not named; the JSON report has all of it." in text
+    assert len(named) + text.count("<details>") == 101
+    short = markdown(Plan("dev", tuple(changes)), "Plan", limit=3_000, whole_at="it is in the summary")
+    assert len(short) < 3_000
+    assert "idle_timeout" in short
+    assert re.search(r"[1-9]\d* are not named; it is in the summary", short)
 
 
 @pytest.mark.parametrize(

@@ -14,23 +14,25 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
-NAMES = {"ci", "plan", "deploy", "model-release", "rollback", "drift", "image-refresh", "destroy"}
+NAMES = {"ci", "plan", "review", "deploy", "model-release", "rollback", "drift", "image-refresh", "destroy"}
 LEVELS = ("none", "read", "write")
 Job = dict[str, Any]
 
 # What an action or a make target asks of GitHub with the job's token.
 NEEDS_OF_ACTIONS = {
     "actions/checkout": {"contents": "read"},
+    "actions/upload-artifact": {},  # by a token of the run's own
     "aws-actions/configure-aws-credentials": {"id-token": "write"},
 }
 NEEDS_OF_TARGETS = {
-    "plan-comment": {"pull-requests": "write"},  # writes the comment
-    "deploy": {"pull-requests": "read"},  # reads the reviewed plan, and who approved
+    "deploy": {"actions": "read", "pull-requests": "read"},  # reads the reviewed plan, and who approved
     "drift-issue": {"issues": "write"},
 }
 # `make release` of a model proposes it; without one, it records what is merged.
 NEEDS_OF_A_PROPOSAL = {"contents": "write", "pull-requests": "write"}
 NEEDS_OF_A_RECORD = {"pull-requests": "read"}
+# `make plan-comment` writes a file, or, of a run of the workflow plan, a comment.
+NEEDS_OF_A_REVIEW = {"actions": "read", "pull-requests": "write"}
 
 
 def content(path: Path) -> dict[Any, Any]:
@@ -93,6 +95,8 @@ def needs(job: Job) -> dict[str, str]:
     for target in targets(job):
         if target == "release":
             asked.append(NEEDS_OF_A_PROPOSAL if job["env"]["MODEL"] else NEEDS_OF_A_RECORD)
+        if target == "plan-comment" and "PLAN_RUN" in job["env"]:
+            asked.append(NEEDS_OF_A_REVIEW)
         asked.append(NEEDS_OF_TARGETS.get(target, {}))
     most: dict[str, str] = {}
     for scopes in asked:
@@ -179,13 +183,49 @@ def test_a_job_takes_the_role_that_trusts_its_token(path: Path, job: Job) -> Non
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_code_from_a_fork_meets_no_credentials(path: Path) -> None:
-    assert not {"pull_request_target", "workflow_run"} & set(triggers(path))
+    assert "pull_request_target" not in triggers(path)
+    if "workflow_run" in triggers(path):
+        assert path.stem == "review"
+        return
     if "pull_request" not in triggers(path):
         return
     for job in content(path)["jobs"].values():
         if "id-token" in job["permissions"] or "secrets." in yaml.safe_dump(job):
             own = "github.event.pull_request.head.repo.full_name == github.repository"
             assert own in job["if"] or "github.event_name != 'pull_request'" in job["if"]
+
+
+def test_code_of_a_pull_request_writes_nothing_and_shows_nothing() -> None:
+    (job,) = content(ROOT / ".github/workflows/plan.yml")["jobs"].values()
+    assert {scope for scope, level in job["permissions"].items() if level == "write"} == {"id-token"}
+    assert not job.keys() & {"environment"}
+    assert "secrets." not in yaml.safe_dump(job)
+
+
+def test_what_shows_a_plan_is_the_main_branch_and_runs_nothing_that_is_proposed() -> None:
+    path = ROOT / ".github/workflows/review.yml"
+    assert triggers(path) == {"workflow_run": {"workflows": ["plan"], "types": ["completed"]}}
+    (job,) = content(path)["jobs"].values()
+    assert "github.event.workflow_run.head_repository.full_name == github.repository" in job["if"]
+    assert "id-token" not in job["permissions"]
+    own, proposed = (step["with"] for step in job["steps"] if step.get("uses", "").startswith("actions/checkout"))
+    assert not own.keys() & {"ref", "path"}  # the default branch, for this event
+    assert proposed["path"] == job["env"]["PROPOSED"]
+    assert not proposed["persist-credentials"]
+    assert targets(job) == ["setup", "plan-comment"]
+
+
+def test_what_one_workflow_leaves_the_next_finds() -> None:
+    def uploaded(name: str) -> dict[str, Any]:
+        (job,) = content(ROOT / f".github/workflows/{name}.yml")["jobs"].values()
+        (found,) = (step["with"] for step in job["steps"] if "upload-artifact" in step.get("uses", ""))
+        assert found["include-hidden-files"]
+        return found
+
+    plan, review = uploaded("plan"), uploaded("review")
+    assert (plan["name"], Path(plan["path"]).name) == ("plan-${{ matrix.env }}", "plan.json")
+    assert review["name"] == "review-${{ matrix.env }}-${{ github.event.workflow_run.head_sha }}"
+    assert Path(review["path"]).name == "review.json"
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
@@ -203,8 +243,9 @@ def test_one_thing_at_a_time_is_done_to_the_environments() -> None:
 
 @pytest.mark.parametrize("name", ["deploy", "image-refresh"])
 def test_production_comes_after_staging_and_its_smoke_test_and_an_approval(name: str) -> None:
-    staging, production = content(ROOT / f".github/workflows/{name}.yml")["jobs"].values()
-    assert production["needs"] == "staging"
+    found = content(ROOT / f".github/workflows/{name}.yml")["jobs"]
+    staging, production = found["staging"], found["production"]
+    assert "staging" in production["needs"]
     assert (staging["environment"], production["environment"]) == ("staging", "production")
     for job in (staging, production):
         assert targets(job)[-1] == "smoke"
@@ -214,8 +255,14 @@ def test_production_comes_after_staging_and_its_smoke_test_and_an_approval(name:
 
 
 def test_a_merge_runs_nothing_but_what_compares_with_the_review() -> None:
-    for job in content(ROOT / ".github/workflows/deploy.yml")["jobs"].values():
+    found = content(ROOT / ".github/workflows/deploy.yml")["jobs"]
+    look = found.pop("look")
+    for job in found.values():
         assert targets(job) == ["setup", "deploy", "smoke"]
+    # Who approves production sees what its plan is now, where no pull request can write.
+    assert targets(look) == ["setup", "plan", "plan-comment"]
+    assert all(step["if"] == "matrix.env == 'production'" for step in look["steps"])
+    assert "look" in found["production"]["needs"]
 
 
 def test_an_environment_is_removed_only_by_its_typed_name() -> None:
