@@ -349,10 +349,12 @@ def smoke(environment: str, seconds: float, file: Path) -> None:
 @click.argument("repository")
 @_reports_errors
 def subject(repository: str) -> None:
-    """Say what the subjects of tokens begin with that GitHub gives to the workflows of REPOSITORY (owner/name)."""
+    """Say what the subjects of tokens begin with that GitHub gives to workflows of REPOSITORY (owner/name), and its number."""
+    from gitops.subject import number
     from gitops.subject import subject as subject_of
 
     click.echo(subject_of(repository))
+    click.echo(number(repository))
 
 
 @main.command()

@@ -1,16 +1,19 @@
-"""What a repository on GitHub has to know of an environment before its workflows can work on it."""
+"""What a repository on GitHub has to know of an environment before its workflows can work on it, and how it is guarded."""
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from gitops.errors import GitOpsError
 from gitops.github import Api, Refused, gh
 
 MAIN = "main"
 # An environment of these kinds asks a person; who, is changed in the repository's settings.
 APPROVED = ("production",)
 UNPROCESSABLE = 422  # among others: the plan that pays for a private repository does not have such a rule
+FORBIDDEN = 403  # the same, of the rules of a branch
+NOT_FOUND = 404
 
 
 @dataclass(frozen=True)
@@ -25,16 +28,24 @@ class Roles:
 def connect(repository: str, environment: str, roles: Roles, api: Api = gh) -> Iterator[str]:
     """Make the GitHub environments and set the variables; yield a sentence for each thing that was changed or is missing.
 
-    An environment that exists keeps its rules, and is looked at: AWS lets in the main branch only, whatever GitHub's rules are,
-    but an approval is GitHub's alone. Raises GitOpsError when GitHub refuses, as it does who may not administer.
+    GitHub makes an environment without rules when a job names one, so one that is there already is not trusted: its rules are
+    read, what it lacks is added, and what GitHub lets nobody add is named. AWS lets in the main branch only, whatever GitHub's
+    rules are, but an approval is GitHub's alone.
+
+    Raises:
+        GitOpsError: GitHub refuses, as it does who may not administer; or anybody may push to the main branch, where GitHub has
+            rules against it.
     """
     path = f"repos/{repository}"
+    yield from _see_main(path, api)
     present = {item["name"] for item in api("GET", f"{path}/environments?per_page=100")["environments"]}
     for name, role in ((environment, roles.deploy), (f"{environment}-destroy", roles.destroy)):
         asks = name in APPROVED or name != environment
         if name not in present:
-            _make_environment(f"{path}/environments/{name}", asks, api)
+            _write_rules(f"{path}/environments/{name}", {}, asks, api)
             yield f"environment {name}: made"
+        else:
+            yield from _repair(f"{path}/environments/{name}", name, asks, api)
         yield from _missing_rules(f"{path}/environments/{name}", name, asks, api)
         if _set(f"{path}/environments/{name}/variables", "AWS_ROLE_ARN", role, api):
             yield f"environment {name}: AWS_ROLE_ARN is {role}"
@@ -83,22 +94,100 @@ def _forget_environment(path: str, name: str, api: Api) -> Iterator[str]:
     yield f"environment {name}: removed"
 
 
-def _make_environment(path: str, asks: bool, api: Api) -> None:
-    """Make an environment with as many of its rules as the repository's plan has."""
+def _see_main(path: str, api: Api) -> Iterator[str]:
+    """Yield what the main branch's rules lack. Raises GitOpsError where anybody may push to it, and GitHub could forbid it."""
+    try:
+        rules = {
+            rule["type"]: rule.get("parameters", {})
+            for rule in api("GET", f"{path}/rules/branches/{MAIN}?per_page=100")
+        }
+        protected = _protection(path, api)
+    except Refused as error:
+        if error.status != FORBIDDEN:
+            raise
+        yield (
+            f"{MAIN}: for this repository, GitHub has no rules of branches ({error}). Whoever may push deploys to what asks "
+            "nobody, and an approval of a pull request is a habit"
+        )
+        return
+    by_request = rules.get("pull_request") or protected.get("required_pull_request_reviews")
+    if by_request is None:
+        raise GitOpsError(
+            f"anybody who may push can push to {MAIN}, and what is on {MAIN} is deployed. In the settings of the repository, "
+            "under Rules, require a pull request, an approval, and the checks ci and plan; then run the same again"
+        )
+    if not by_request.get("required_approving_review_count"):
+        yield f"{MAIN}: a pull request needs no approval, so who writes it may merge it; require one in the repository's rules"
+    if not (rules.get("required_status_checks") or protected.get("required_status_checks")):
+        yield f"{MAIN}: no check has to pass before a merge; require ci and plan in the repository's rules"
+
+
+def _protection(path: str, api: Api) -> dict[str, Any]:
+    """Return the older form of rules for the main branch; empty where there is none."""
+    try:
+        found: dict[str, Any] = api("GET", f"{path}/branches/{MAIN}/protection")
+    except Refused as error:
+        if error.status != NOT_FOUND:
+            raise
+        return {}
+    return found
+
+
+def _repair(path: str, name: str, asks: bool, api: Api) -> Iterator[str]:
+    """Add to an environment what it lacks, and keep what it has; yield what was added."""
+    found = api("GET", path)
+    before = (_only_main(path, found, api), _asks(found))
+    if all((before[0], before[1] or not asks)):
+        return
+    _write_rules(path, found, asks, api)
+    now = api("GET", path)
+    if not before[0] and _only_main(path, now, api):
+        yield f"environment {name}: was open to branches other than {MAIN}, and is no longer"
+    if asks and not before[1] and _asks(now):
+        yield f"environment {name}: asked nobody, and asks you from now on; choose who is asked in the repository's settings"
+
+
+def _write_rules(path: str, found: dict[str, Any], asks: bool, api: Api) -> None:
+    """Make an environment, or add to what it has, with as many of its rules as the repository's plan has."""
     branches = {"deployment_branch_policy": {"protected_branches": False, "custom_branch_policies": True}}
-    reviewers = {"reviewers": [{"type": "User", "id": api("GET", "user")["id"]}]} if asks else {"reviewers": None}
+    kept = {rule["type"]: rule for rule in found.get("protection_rules", [])}
+    asked = kept.get("required_reviewers", {})
+    people = [{"type": one["type"], "id": one["reviewer"]["id"]} for one in asked.get("reviewers", [])]
+    own = bool(asked.get("prevent_self_review")) if people else asks
+    if asks and not people:
+        people = [{"type": "User", "id": api("GET", "user")["id"]}]
+    # What is left out of a request is taken away.
+    waiting = {"wait_timer": kept["wait_timer"]["wait_timer"]} if "wait_timer" in kept else {}
+    reviewers = {"reviewers": people or None} | ({"prevent_self_review": own} if people else {})
     open_to_all: dict[str, Any] = {"deployment_branch_policy": None}
     unasked: dict[str, Any] = {"reviewers": None}
     for rules in (branches | reviewers, branches | unasked, open_to_all | reviewers, open_to_all | unasked):
         try:
-            api("PUT", path, rules)
+            api("PUT", path, waiting | rules)
         except Refused as error:
             if error.status != UNPROCESSABLE or rules == open_to_all | unasked:
                 raise
         else:
             break
     if rules["deployment_branch_policy"]:
+        _only_let_in_main(path, api)
+
+
+def _only_let_in_main(path: str, api: Api) -> None:
+    policies = api("GET", f"{path}/deployment-branch-policies?per_page=100")["branch_policies"]
+    for policy in policies:
+        if not _is_main(policy):
+            api("DELETE", f"{path}/deployment-branch-policies/{policy['id']}")
+    if not any(map(_is_main, policies)):
         api("POST", f"{path}/deployment-branch-policies", {"name": MAIN})
+
+
+def _is_main(policy: dict[str, Any]) -> bool:
+    return (policy["name"], policy.get("type", "branch")) == (MAIN, "branch")
+
+
+def _asks(found: dict[str, Any]) -> bool:
+    return any(rule["type"] == "required_reviewers" for rule in found.get("protection_rules", []))
 
 
 def _missing_rules(path: str, name: str, asks: bool, api: Api) -> Iterator[str]:
@@ -110,7 +199,12 @@ def _missing_rules(path: str, name: str, asks: bool, api: Api) -> Iterator[str]:
             f"environment {name}: open to branches other than {MAIN}, as far as GitHub goes. Its role is for {MAIN} only; "
             f"what else it holds, RELEASE_SIGNING_KEY for one, any branch can read. Restrict it to {MAIN}: {settings}"
         )
-    if asks and not any(rule["type"] == "required_reviewers" for rule in found.get("protection_rules", [])):
+    rules = {rule["type"]: rule for rule in found.get("protection_rules", [])}
+    if asks and _asks(found) and not rules["required_reviewers"].get("prevent_self_review"):
+        yield (
+            f"environment {name}: who starts a deployment may approve it. Where you are not alone, prevent that: {settings}"
+        )
+    if asks and not _asks(found):
         yield (
             f"environment {name}: nobody is asked. Whatever is merged to {MAIN} may take its role, so protect {MAIN}, or "
             f"choose reviewers: {settings}. For private repositories, GitHub has them in its plan Enterprise only"
@@ -121,7 +215,7 @@ def _only_main(path: str, found: dict[str, Any], api: Api) -> bool:
     if not (found.get("deployment_branch_policy") or {}).get("custom_branch_policies"):
         return False
     policies = api("GET", f"{path}/deployment-branch-policies?per_page=100")["branch_policies"]
-    return [(policy["name"], policy.get("type", "branch")) for policy in policies] == [(MAIN, "branch")]
+    return bool(policies) and all(map(_is_main, policies))
 
 
 def _read(path: str, api: Api) -> dict[str, Any]:

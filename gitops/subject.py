@@ -34,6 +34,11 @@ def subject(repository: str, api: Api = gh) -> str:
     return _checked(str(form.get("sub_claim_prefix") or _built(known, form)), known)
 
 
+def number(repository: str, api: Api = gh) -> int:
+    """Return the number of a repository, which never passes to another one, whatever its tokens' subjects say."""
+    return int(api("GET", f"repos/{repository}")["id"])
+
+
 def _built(known: dict[str, Any], form: dict[str, Any]) -> str:
     """Return the prefix where GitHub does not say it, as GitHub Enterprise Server does not."""
     if not form.get("use_immutable_subject"):

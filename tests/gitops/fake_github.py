@@ -24,6 +24,11 @@ class FakeGitHub:
         self.variables: dict[str, dict[str, str]] = {}
         self.secrets: dict[str, list[str]] = {}
         self.policies: list[tuple[str, str]] = []
+        self.branch_rules: list[dict[str, Any]] | int = [
+            {"type": "pull_request", "parameters": {"required_approving_review_count": 1}},
+            {"type": "required_status_checks", "parameters": {"required_status_checks": [{"context": "ci"}]}},
+        ]
+        self.protection: dict[str, Any] = {}
         self.calls: list[tuple[str, str]] = []
         self.by = BOT
         self.runs: dict[int, dict[str, Any]] = {}
@@ -76,20 +81,38 @@ class FakeGitHub:
             case ("GET", "environments"):
                 return {"environments": [{"name": name} for name in self.environments]}
             case ("PUT", "environments", name):
-                wanted = {rule for rule, value in (fields or {}).items() if value}
+                wanted = {rule for rule, value in (fields or {}).items() if value} & {
+                    "reviewers",
+                    "deployment_branch_policy",
+                }
                 if wanted - self.rules:
                     raise Refused(
                         f"Failed to create the environment protection rule: {wanted - self.rules} (HTTP 422)", 422
                     )
                 self.environments[name] = fields or {}
                 return {}
+            case ("GET", "rules", "branches", "main"):
+                if isinstance(self.branch_rules, int):
+                    raise Refused(f"Upgrade to GitHub Pro (HTTP {self.branch_rules})", self.branch_rules)
+                return self.branch_rules
+            case ("GET", "branches", "main", "protection"):
+                if not self.protection:
+                    raise Refused("Branch not protected (HTTP 404)", 404)
+                return self.protection
             case ("GET", "environments", name):
-                rules = [{"type": "required_reviewers"}] if self.environments[name].get("reviewers") else []
+                known = self.environments[name]
+                asked = [{"type": one["type"], "reviewer": {"id": one["id"]}} for one in known.get("reviewers") or []]
+                rule = {"type": "required_reviewers", "prevent_self_review": known.get("prevent_self_review", False)}
+                rules: list[dict[str, Any]] = [rule | {"reviewers": asked}] if asked else []
+                rules += [{"type": "wait_timer", "wait_timer": known["wait_timer"]}] if known.get("wait_timer") else []
                 policy = self.environments[name].get("deployment_branch_policy")
                 return {"name": name, "protection_rules": rules, "deployment_branch_policy": policy}
             case ("GET", "environments", name, "deployment-branch-policies"):
-                found = [policy for where, policy in self.policies if where == name]
-                return {"branch_policies": [{"name": policy, "type": "branch"} for policy in found]}
+                found = [(number, one) for number, (where, one) in enumerate(self.policies) if where == name]
+                return {"branch_policies": [{"name": one, "type": "branch", "id": number} for number, one in found]}
+            case ("DELETE", "environments", name, "deployment-branch-policies", policy):
+                assert self.policies.pop(int(policy))[0] == name
+                return None
             case ("GET", "environments", name, "secrets"):
                 return {"secrets": [{"name": secret} for secret in self.secrets.get(name, [])]}
             case ("DELETE", "environments", name):

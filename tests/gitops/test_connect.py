@@ -25,6 +25,7 @@ def test_connecting_makes_environments_that_only_main_deploys_to(github: FakeGit
     assert set(github.policies) == {("production", "main"), ("production-destroy", "main")}
     for name in ("production", "production-destroy"):
         assert github.environments[name]["reviewers"] == [{"type": "User", "id": 7}]
+        assert github.environments[name]["prevent_self_review"]
     assert github.variables["environments/production"] == {"AWS_ROLE_ARN": "arn:deploy"}
     assert github.variables["environments/production-destroy"] == {"AWS_ROLE_ARN": "arn:destroy"}
 
@@ -97,15 +98,80 @@ def test_rules_that_a_plan_does_not_have_are_left_out_and_named(
     assert github.variables["environments/production"] == {"AWS_ROLE_ARN": "arn:deploy"}
 
 
-def test_an_environment_that_somebody_made_without_rules_is_named_and_left_alone(github: FakeGitHub) -> None:
-    list(connect("acme/pets", "staging", ROLES, github))
-    github.environments["staging"] = {"deployment_branch_policy": None}
-    (said,) = connect("acme/pets", "staging", ROLES, github)
-    assert "environment staging: open to branches other than main" in said
-    github.environments["staging"] = {"deployment_branch_policy": {"custom_branch_policies": True}}
-    github.policies.append(("staging", "release/*"))
-    assert "open to branches" in "".join(connect("acme/pets", "staging", ROLES, github))
-    assert github.environments["staging"] == {"deployment_branch_policy": {"custom_branch_policies": True}}
+def test_an_environment_that_a_job_has_made_gets_its_rules_before_its_role(github: FakeGitHub) -> None:
+    # As GitHub makes it for a job that names one which is not there: without any rule.
+    github.environments["production"] = {}
+    said = "\n".join(connect("acme/pets", "production", ROLES, github))
+    assert "production: was open to branches other than main, and is no longer" in said
+    assert "production: asked nobody, and asks you from now on" in said
+    assert ("production", "main") in github.policies
+    assert github.environments["production"]["reviewers"] == [{"type": "User", "id": 7}]
+    assert github.environments["production"]["prevent_self_review"]
+    written = github.calls.index(("PUT", "repos/acme/pets/environments/production"))
+    assert written < github.calls.index(("POST", "repos/acme/pets/environments/production/variables"))
+    assert list(connect("acme/pets", "production", ROLES, github)) == []
+
+
+def test_what_somebody_has_chosen_is_kept_when_a_rule_is_added(github: FakeGitHub) -> None:
+    list(connect("acme/pets", "production", ROLES, github))
+    chosen = [{"type": "Team", "id": 3}, {"type": "User", "id": 9}]
+    github.environments["production"] |= {"reviewers": chosen, "wait_timer": 30}
+    github.policies.append(("production", "release/*"))
+    (said,) = connect("acme/pets", "production", ROLES, github)
+    assert "was open to branches other than main" in said
+    assert [policy for where, policy in github.policies if where == "production"] == ["main"]
+    assert github.environments["production"]["reviewers"] == chosen
+    assert github.environments["production"]["wait_timer"] == 30
+    assert github.environments["production"]["prevent_self_review"]
+
+
+def test_an_approval_of_ones_own_deployment_is_named_and_left_to_who_is_alone(github: FakeGitHub) -> None:
+    list(connect("acme/pets", "production", ROLES, github))
+    github.environments["production"]["prevent_self_review"] = False
+    for _ in range(2):
+        (said,) = connect("acme/pets", "production", ROLES, github)
+        assert "production: who starts a deployment may approve it" in said
+
+
+@pytest.mark.parametrize(
+    ("rules", "protection"),
+    [([], {}), ([{"type": "deletion"}], {}), ([], {"required_status_checks": {"contexts": ["ci"]}})],
+)
+def test_a_main_branch_that_anybody_may_push_to_gets_no_roles(
+    github: FakeGitHub, rules: list[dict[str, Any]], protection: dict[str, Any]
+) -> None:
+    github.branch_rules, github.protection = rules, protection
+    with pytest.raises(GitOpsError, match=r"can push to main.*require a pull request"):
+        list(connect("acme/pets", "staging", ROLES, github))
+    assert not github.environments
+    assert not github.variables
+
+
+@pytest.mark.parametrize(
+    ("rules", "protection", "complaints"),
+    [
+        ([], {"required_pull_request_reviews": {"required_approving_review_count": 1}}, ["no check has to pass"]),
+        (
+            [{"type": "pull_request", "parameters": {"required_approving_review_count": 0}}],
+            {},
+            ["no approval", "no check"],
+        ),
+        (
+            [{"type": "pull_request", "parameters": {"required_approving_review_count": 2}}],
+            {"required_status_checks": {"contexts": ["ci"]}},
+            [],
+        ),
+        (403, {}, ["GitHub has no rules of branches"]),  # of a private repository, in GitHub's plan Free
+    ],
+)
+def test_what_the_rules_of_main_lack_is_named(
+    github: FakeGitHub, rules: list[dict[str, Any]] | int, protection: dict[str, Any], complaints: list[str]
+) -> None:
+    github.branch_rules, github.protection = rules, protection
+    said = [sentence for sentence in connect("acme/pets", "staging", ROLES, github) if sentence.startswith("main: ")]
+    assert len(said) == len(complaints)
+    assert all(complaint in sentence for complaint, sentence in zip(complaints, said, strict=True))
+    assert github.variables["environments/staging"] == {"AWS_ROLE_ARN": "arn:deploy"}
 
 
 def test_whoever_may_not_administer_is_told_so(github: FakeGitHub) -> None:

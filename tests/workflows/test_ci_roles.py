@@ -33,12 +33,13 @@ def test_a_bootstrap_names_the_quotas_that_are_too_small_and_goes_on(made: Made)
         assert f"({code}) is 5 vCPUs in us-east-1" in " ".join(made.said.split())
 
 
-def token(subject: str, ref: str | None) -> Request:
+def token(subject: str, ref: str | None, repository_id: str = "5678") -> Request:
     """The request of a job, with the claims of its token: https://docs.github.com/actions/reference/security/oidc#oidc-token-claims.
 
     Without `ref`, as AWS sees it where it hands on audience and subject only.
     """
-    claims = {"aud": "sts.amazonaws.com", "sub": subject} | ({"ref": ref} if ref else {})
+    claims = {"aud": "sts.amazonaws.com", "sub": subject}
+    claims |= {"ref": ref, "repository_id": repository_id} if ref else {}
     return Request(
         "sts:AssumeRoleWithWebIdentity", context={f"{ISSUER}:{name}": value for name, value in claims.items()}
     )
@@ -58,6 +59,8 @@ JOBS = {
     "another environment": (token(f"{SUBJECT}:environment:production", MAIN), set()),
     # The names of a repository that is gone, with the numbers of another one; and without any, as before they were there.
     "the next owner of the name": (token("repo:acme@9999/pettracker-ml@8888:environment:staging", MAIN), set()),
+    "a subject that another repository has by now": (token(f"{SUBJECT}:environment:staging", MAIN, "8888"), set()),
+    "a pull request of another repository": (token(f"{SUBJECT}:pull_request", PULL_REQUEST, "8888"), set()),
     "a name without numbers": (token(f"repo:{REPOSITORY}:environment:staging", MAIN), set()),
 }
 

@@ -163,6 +163,16 @@ def test_what_a_target_runs_exists(target: str) -> None:
 
 
 @pytest.mark.parametrize(("path", "job"), AWS_JOBS)
+def test_a_job_in_an_environment_is_of_the_main_branch(path: Path, job: Job) -> None:
+    # Which branches an environment lets in is a rule of GitHub's, which is missing where a job has made the environment.
+    if "environment" not in job or triggers(path) == {"push": {"branches": ["main"]}}:
+        return
+    merged = "github.event.pull_request.merged" in job["if"] and triggers(path)["pull_request"]["branches"] == ["main"]
+    after_main = "needs" in job and "github.ref == 'refs/heads/main'" in content(path)["jobs"][job["needs"]]["if"]
+    assert "github.ref == 'refs/heads/main'" in job["if"] or merged or after_main
+
+
+@pytest.mark.parametrize(("path", "job"), AWS_JOBS)
 def test_a_job_takes_the_role_that_trusts_its_token(path: Path, job: Job) -> None:
     variables = yaml.safe_load((ROOT / "roles/identity/vars/main.yml").read_text())
     subjects, seconds = variables["__identity_ci_subjects"], variables["__identity_ci_session_seconds"]
