@@ -14,6 +14,7 @@ from jmespath.exceptions import JMESPathError
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, model_validator
 
 from gitops.errors import GitOpsError
+from gitops.exposure import exposed, principals, wide_statements
 
 Resource = Mapping[str, Any]
 ANY_KIND = "*"
@@ -23,7 +24,7 @@ _VALUE_WIDTH = 200
 
 
 class _Functions(functions.Functions):
-    """JMESPath's functions, and two that it lacks."""
+    """JMESPath's functions, and those that it lacks."""
 
     @functions.signature({"types": ["string"]}, {"types": ["string"]})
     def _func_matches(self, text: str, pattern: str) -> bool:
@@ -32,6 +33,18 @@ class _Functions(functions.Functions):
     @functions.signature({"types": ["object"]})
     def _func_items(self, value: Mapping[str, Any]) -> list[dict[str, Any]]:
         return [{"key": key, "value": item} for key, item in value.items()]
+
+    @functions.signature({"types": ["array"]})
+    def _func_wide_statements(self, policies: list[Any]) -> list[str]:
+        return wide_statements(policies)
+
+    @functions.signature({"types": ["object", "null"]})
+    def _func_principals(self, policy: Any) -> list[str]:
+        return principals(policy)
+
+    @functions.signature({"types": ["array-string"]})
+    def _func_exposed(self, rules: list[str]) -> list[str]:
+        return exposed(rules)
 
 
 _OPTIONS = jmespath.Options(custom_functions=_Functions())

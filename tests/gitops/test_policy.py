@@ -28,6 +28,7 @@ def document(*statements: Fields) -> Fields:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
+ACCOUNT = "arn:aws:service:us-east-1:123456789012"
 # An environment, by kind and name, that no rule has anything to say about.
 SOUND: dict[tuple[str, str], Fields] = {
     ("environment", "production"): {},
@@ -38,7 +39,11 @@ SOUND: dict[tuple[str, str], Fields] = {
         "tags": TAGS,
     },
     ("security group", "shop-service"): {
-        "ingress": {"tcp/8080 from shop-balancer": "", "tcp/9100 from 10.0.0.0/8": ""},
+        "ingress": {
+            "tcp/8080 from shop-balancer": "",
+            "tcp/9100 from 10.0.0.0/8": "",
+            "tcp/9101 from 203.0.113.0/24": "",
+        },
         "egress": {"tcp/443 to 0.0.0.0/0": ""},
         "tags": TAGS,
     },
@@ -66,11 +71,18 @@ SOUND: dict[tuple[str, str], Fields] = {
         "trust": document(
             {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
         ),
-        "managed_policies": ["arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"],
+        "managed_policies": ["arn:aws:iam::aws:policy/CloudWatchAgentServerPolicy"],
         "inline_policies": {
             "shop": document(
                 allow(["s3:GetObject", "s3:PutObject"]),
                 allow("ec2:DescribeTags", "*"),
+                allow(["ssm:UpdateInstanceInformation", "ssmmessages:OpenDataChannel"], "*"),
+                allow("autoscaling:CompleteLifecycleAction", f"{ACCOUNT}:autoScalingGroup:*:autoScalingGroupName/a"),
+                allow(
+                    "kms:Decrypt",
+                    f"{ACCOUNT}:key/*",
+                    Condition={"StringEquals": {"kms:ViaService": "s3"}},
+                ),
                 allow("cloudwatch:PutMetricData", "*", Condition={"StringEquals": {"cloudwatch:namespace": "Shop"}}),
             )
         },
@@ -94,11 +106,28 @@ def policy_of_role(*statements: Fields) -> Fields:
     return {"inline_policies": {"shop": document(*statements)}}
 
 
+# All of IPv4, but for private ranges, in pieces of which none is wide.
+IN_PARTS = [f"tcp/8080 from {first}.0.0.0/8" for first in range(1, 224) if first not in (10, 127)]
+
+
+def policies_with(*statements: Fields) -> list[tuple[str, tuple[str, str], Fields, list[str]]]:
+    """Each statement is too wide, and is named as `found` says, which is taken out of it."""
+    return [("wildcard-action", ROLE, policy_of_role(one), one.pop("found")) for one in statements]
+
+
 # Rule, resource, the fields that make it wrong, and what is found.
 VIOLATIONS: list[tuple[str, tuple[str, str], Fields, list[str]]] = [
     ("open-port", SERVICE, {"ingress": {"tcp/8080 from 0.0.0.0/0": ""}}, ["tcp/8080 from 0.0.0.0/0"]),
     ("open-port", SERVICE, {"ingress": {"tcp/443 from ::/0": ""}}, ["tcp/443 from ::/0"]),
     ("open-port", SERVICE, {"ingress": {"udp/53 from 0.0.0.0/1": ""}}, ["udp/53 from 0.0.0.0/1"]),
+    (
+        "open-port",
+        SERVICE,
+        {"ingress": {"tcp/22222 from pl-0123456789abcdef0": ""}},
+        ["tcp/22222 from pl-0123456789abcdef0"],
+    ),
+    ("open-port", SERVICE, {"ingress": dict.fromkeys(IN_PARTS, "")}, IN_PARTS),
+    ("open-port", SERVICE, {"ingress": {"tcp/8080 from 2000::/8": ""}}, ["tcp/8080 from 2000::/8"]),
     ("open-port", BALANCER, {"ingress": {"tcp/8080 from 0.0.0.0/0": ""}}, ["tcp/8080 from 0.0.0.0/0"]),
     ("ssh", SERVICE, {"ingress": {"tcp/22 from 10.0.0.0/16": ""}}, ["tcp/22 from 10.0.0.0/16"]),
     ("ssh", SERVICE, {"ingress": {"all from shop-balancer": ""}}, ["all from shop-balancer"]),
@@ -146,14 +175,46 @@ VIOLATIONS: list[tuple[str, tuple[str, str], Fields, list[str]]] = [
         *("wildcard-action", ROLE, {"managed_policies": ["arn:aws:iam::aws:policy/AdministratorAccess"]}),
         ["arn:aws:iam::aws:policy/AdministratorAccess"],
     ),
-    ("wildcard-action", BUCKET, {"policy": document(allow("s3:*", Principal={"AWS": "123456789012"}))}, ["s3:*"]),
-    (
+    *policies_with(
+        allow("s3:?*", found=["s3:?*"]),
+        allow("s3:*e*", found=["s3:*e*"]),
+        allow(["s3:Get", "s3:Put"], "arn:aws:s3:::*", found=['["s3:Get","s3:Put"] of every resource']),
+        allow("s3:GetObject", "arn:aws:s3:::*/*", found=["s3:GetObject of every resource"]),
+        allow("iam:PassRole", "arn:aws:iam::*:role/shop", found=["iam:PassRole of every resource"]),
+        allow("iam:PassRole", "arn:aws:iam::123456789012:role/*", found=["iam:PassRole of every resource"]),
+        allow("s3:GetObject", "arn:aws:*", found=["s3:GetObject of every resource"]),
+        allow("secretsmanager:GetSecretValue", "*", found=["secretsmanager:GetSecretValue of every resource"]),
+        allow("ssm:GetParameters", "*", found=["ssm:GetParameters of every resource"]),
+        {"Effect": "Allow", "Action": "s3:GetObject", "NotResource": "x", "found": ["all but x"]},
         *(
-            "policy-for-everybody",
-            ROLE,
-            {"trust": document(allow("sts:AssumeRole", Sid="Any", Principal={"AWS": "*"}))},
+            allow("ec2:RunInstances", "*", Condition=condition, found=["ec2:RunInstances of every resource"])
+            for condition in (
+                {"StringLike": {"aws:PrincipalArn": "*"}},
+                {"StringLike": {"aws:PrincipalArn": ["arn:aws:iam::123456789012:role/shop", "arn:aws:*"]}},
+                {"StringNotEquals": {"aws:PrincipalTag/team": "nobody"}},
+                {"StringEqualsIfExists": {"aws:PrincipalTag/team": "shop"}},
+                {"ForAllValues:StringEquals": {"aws:TagKeys": "team"}},
+                {"Null": {"aws:PrincipalArn": "false"}},
+                {"Bool": {"aws:SecureTransport": "true"}},
+                {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}},
+                {"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}},
+            )
         ),
-        ["Principal * Any sts:AssumeRole"],
+    ),
+    (
+        *("wildcard-action", ROLE, {"managed_policies": ["arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"]}),
+        ["arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"],
+    ),
+    ("wildcard-action", BUCKET, {"policy": document(allow("s3:*", Principal={"AWS": "123456789012"}))}, ["s3:*"]),
+    *(
+        ("foreign-trust", ROLE, {"trust": document({"Effect": "Allow", "Action": "sts:AssumeRole"} | whom)}, [found])
+        for whom, found in (
+            ({"Principal": {"AWS": "*"}}, "AWS *"),
+            ({"Principal": "*"}, "AWS *"),
+            ({"Principal": {"AWS": "arn:aws:iam::666666666666:root"}}, "AWS arn:aws:iam::666666666666:root"),
+            ({"Principal": {"Service": ["ec2.amazonaws.com", "lambda.amazonaws.com"]}}, "Service lambda.amazonaws.com"),
+            ({"NotPrincipal": {"AWS": "1"}}, 'all but {"AWS":"1"}'),
+        )
     ),
     (
         *("policy-for-everybody", BUCKET, {"policy": document(allow("s3:GetObject", Sid="Read", Principal="*"))}),

@@ -175,6 +175,14 @@ def test_environments_in_one_account_and_region_share_nothing(planned: Planned, 
     assert {one for left, right in itertools.combinations(own, 2) for one in left & right} == set()
 
 
+def test_hosts_are_bounded_without_workflows_too(planned: Planned) -> None:
+    roles = {item["name"]: item["after"] for item in planned("production")["resources"] if item["kind"] == "role"}
+    assert {"pettracker-production-service", "pettracker-production-flow-logs"} < roles.keys()
+    for role in roles.values():
+        assert role["permissions_boundary"].endswith(":policy/pettracker-production-boundary")
+        assert role["managed_policies"] == []
+
+
 def test_what_a_plan_cannot_know_is_declared(planned: Planned) -> None:
     changes = [change for name in ("production", "local") for change in planned(name)["changes"]]
     unknown = {(one["kind"], item["path"]) for one in changes for item in one["fields"] if item["unknown"]}

@@ -20,7 +20,7 @@ TRUST = {
         {"Sid": "Hosts", "Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
     ],
 }
-SESSION_MANAGER = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+SESSION_MANAGER = "arn:aws:iam::aws:policy/AWSCloud9SSMInstanceProfile"
 
 
 def tagged(name: str) -> dict[str, str]:

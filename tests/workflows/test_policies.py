@@ -141,3 +141,41 @@ def test_a_deployment_changes_who_may_take_no_role(made: Made) -> None:
     for kind in ("service", "builder", "training", "flow-logs"):
         arn = f"arn:aws:iam::{constants.ACCOUNT_ID}:role/{PREFIX}-{kind}"
         assert not allows(made.policies["deploy"], Request("iam:UpdateAssumeRolePolicy", arn))
+
+
+@pytest.mark.parametrize("kind", ["service", "builder"])
+def test_a_host_can_be_entered_and_reads_no_parameter(made: Made, kind: str) -> None:
+    # Verify or add instance permissions for Session Manager:
+    # https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-getting-started-instance-profile.html
+    needed = ["ssm:UpdateInstanceInformation"]
+    needed += [f"ssmmessages:{verb}{channel}Channel" for verb in ("Create", "Open") for channel in ("Control", "Data")]
+    for policies in (made.policies[kind], made.policies["boundary"]):
+        assert all(allows(policies, Request(action)) for action in needed)
+        parameter = f"arn:aws:ssm:{PLACE}:parameter/any"
+        assert not any(allows(policies, Request(f"ssm:GetParameter{s}", parameter)) for s in ("", "s", "sByPath"))
+
+
+def test_whoever_takes_a_hosts_role_changes_nothing_that_is_released(made: Made) -> None:
+    buckets = made.names["buckets"]
+
+    def may(action: str, bucket: str, key: str) -> bool:
+        return allows(made.policies["boundary"], Request(f"s3:{action}", f"arn:aws:s3:::{buckets[bucket]}/{key}"))
+
+    for bucket, key in (("models", "production/a/1/model.sig"), ("releases", "staging/a.json"), ("datasets", "a.jpg")):
+        assert may("GetObject", bucket, key)
+        assert not may("PutObject", bucket, key)
+        assert not may("DeleteObject", bucket, key)
+    for bucket in ("logs", "transfer"):
+        assert not any(may(f"{verb}Object", bucket, "a") for verb in ("Get", "Put", "Delete"))
+    assert may("PutObject", "models", "experiments/a/model.safetensors")
+    assert may("DeleteObject", "models", "experiments/a/checkpoints/1")
+    assert not may("DeleteObject", "models", "experiments/a/model.safetensors")
+
+
+def test_a_pull_request_reads_the_policies_of_own_roles_only(made: Made) -> None:
+    own, foreign = (f"arn:aws:iam::{constants.ACCOUNT_ID}:role/{name}" for name in (f"{PREFIX}-service", "payroll"))
+    for action in ("GetRolePolicy", "ListAttachedRolePolicies", "ListRolePolicies"):
+        assert allows(made.policies["plan"], Request(f"iam:{action}", own))
+        assert not allows(made.policies["plan"], Request(f"iam:{action}", foreign))
+    for action in ("ec2:GetConsoleOutput", "ec2:GetPasswordData", "ec2:GetLaunchTemplateData", "ssm:GetParameter"):
+        assert not allows(made.policies["plan"], Request(action))

@@ -1,0 +1,141 @@
+"""What a guard rail cannot say in JMESPath: how wide a policy's statement is, and who reaches a port. Pure functions only.
+
+A statement is judged by what it lets through, not by how it is written: `s3:?*` is `s3:*`, and a condition that always holds
+is none.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from typing import Any
+
+Statement = Mapping[str, Any]
+
+# Only looks, and shows no data: secrets, objects and parameters are got, not described.
+_LOOKING = re.compile(r"[\w-]+:(Describe|List)\w*\*?")
+# What a host's agent says of its own host; ssmmessages knows no resources.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_ssmmessages.html
+_OF_ITSELF = re.compile(r"ssmmessages:(Create|Open)(Control|Data)Channel|ssm:UpdateInstanceInformation")
+# Operators that hold only where the request has the key with one of the values. Those that negate, that hold where the key is
+# absent (IfExists, ForAllValues), and Null are not among them.
+_NARROWING = re.compile(r"(ForAnyValue:)?(String|Arn|Numeric|Date|Ip|Bool|Binary)(?!Not)\w*")
+# Keys that say nothing of who asks, nor of what.
+_SAY_NOTHING = {"aws:currenttime", "aws:epochtime", "aws:securetransport", "aws:useragent", "aws:requestedregion"}
+_EVERYTHING = {"0.0.0.0/0", "::/0", ""}
+# Addresses, as a power of two, that together are the world: a 128th of IPv4, and of IPv6 a 16-bit prefix, more than a registry
+# gives to anybody.
+_WORLD = {4: 25, 6: 112}
+
+
+def wide_statements(policies: Iterable[Any]) -> list[str]:
+    """Return what policies allow too widely: everything of a service, everything but something, something of every resource."""
+    found: list[str] = []
+    for policy in policies:
+        for statement in _statements(policy):
+            found += _wide(statement)
+    return found
+
+
+def principals(policy: Any) -> list[str]:
+    """Return whom a policy lets in, each as its kind and its name: `Service ec2.amazonaws.com`, `AWS 123456789012`."""
+    found: list[str] = []
+    for statement in _statements(policy):
+        if "NotPrincipal" in statement:
+            found.append(f"all but {_text(statement['NotPrincipal'])}")
+        named = statement.get("Principal", {})
+        named = named if isinstance(named, Mapping) else {"AWS": named}
+        found += [f"{kind} {name}" for kind, names in named.items() for name in _listed(names)]
+    return found
+
+
+def exposed(rules: Iterable[str]) -> list[str]:
+    """Return the rules of a security group by which the world comes in: by a range, several that sum up, or a prefix list.
+
+    Args:
+        rules: as a plan names them, `tcp/443 from 0.0.0.0/0`. What is in a prefix list is in no plan.
+    """
+    ranges: dict[tuple[str, int], dict[str, IPv4Network | IPv6Network]] = defaultdict(dict)
+    found = []
+    for rule in rules:
+        port, _, source = rule.partition(" from ")
+        if re.fullmatch(r"pl-[0-9a-f]+", source):
+            found.append(rule)
+            continue
+        try:
+            network = ip_network(source, strict=False)
+        except ValueError:
+            if re.search(r"/\d+$", source):
+                found.append(rule)  # what is no group, and no range that anybody can read
+            continue
+        if not network.is_private or network.prefixlen == 0:
+            ranges[port, network.version][rule] = network
+    for (_, version), networks in ranges.items():
+        together: Iterable[Any] = collapse_addresses(networks.values())
+        if sum(network.num_addresses for network in together) >= 2 ** _WORLD[version]:
+            found += networks
+    return found
+
+
+def _wide(statement: Statement) -> Iterator[str]:
+    actions, resources = _listed(statement.get("Action", [])), _listed(statement.get("Resource", []))
+    yield from (action for action in actions if _is_everything(action.partition(":")[2] or action))
+    for name in ("NotAction", "NotResource"):
+        if name in statement:
+            yield f"all but {_text(statement[name])}"
+    if not any(map(_is_any_resource, resources)) or _narrows(statement.get("Condition") or {}):
+        return
+    doing = [action for action in actions if not (_LOOKING.fullmatch(action) or _OF_ITSELF.fullmatch(action))]
+    if doing:
+        yield f"{_text(doing)} of every resource"
+
+
+def _is_everything(pattern: str) -> bool:
+    """Tell whether a pattern leaves nothing out worth naming: `*`, `?*`, `*e*`."""
+    return re.search(r"[*?]", pattern) is not None and len(re.sub(r"[*?]", "", pattern)) < 3
+
+
+def _is_any_resource(arn: str) -> bool:
+    """Tell whether an ARN names no resource, but a whole kind, or those of every account."""
+    parts = arn.split(":", 5)
+    if len(parts) < 6:
+        return re.search(r"[*?]", arn) is not None
+    service, account, resource = parts[2], parts[4], parts[5]
+    # Of S3 the name of the bucket comes first, of others a kind.
+    pattern = r"[*?]+(?:/.*)?" if service == "s3" else r"(?:[\w-]+[/:])?[*?]+(?:[/:][*?]+)*"
+    return re.fullmatch(pattern, resource) is not None or re.search(r"[*?]", account) is not None
+
+
+def _narrows(condition: Mapping[str, Any]) -> bool:
+    for operator, keys in condition.items():
+        if operator.endswith("IfExists") or not _NARROWING.fullmatch(operator):
+            continue
+        for key, values in keys.items():
+            if key.lower() not in _SAY_NOTHING and not any(_holds_always(value) for value in _listed(values)):
+                return True
+    return False
+
+
+def _holds_always(value: Any) -> bool:
+    text = str(value)
+    return text in _EVERYTHING or re.fullmatch(r"[*?:]+|arn:(?:[\w-]*|\*):[*?:/]+", text) is not None
+
+
+def _statements(policy: Any) -> list[Statement]:
+    if not isinstance(policy, Mapping):
+        return []
+    found = policy.get("Statement", [])
+    statements = found if isinstance(found, list) else [found]
+    return [statement for statement in statements if statement.get("Effect") == "Allow"]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
