@@ -17,6 +17,15 @@ KEY_TYPES = ["RSA_1024", "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "E
 OWN = {"ImportedBy": "imported_certificate"}
 
 
+def certificate_name(client: Any, arn: str) -> str:
+    """Returns a name that a certificate is for, as one who connects asks for it; "" where there is no certificate."""
+    if not arn:
+        return ""
+    name: str = client.describe_certificate(CertificateArn=arn)["Certificate"]["DomainName"]
+    # One for all names below another is asked for as one of them.
+    return name.replace("*", "rollout")
+
+
 def own_certificates(client: Any) -> Iterator[tuple[str, dict[str, str]]]:
     """Yields the ARN and the tags of each certificate that was imported by the module of that name, whatever its key."""
     for page in client.get_paginator("list_certificates").paginate(Includes={"keyTypes": KEY_TYPES}):

@@ -23,11 +23,13 @@ class Entrance:
 
     Attributes:
         actions: its default actions.
+        certificate_arn: of the certificate that it shows.
     """
 
     dns_name: str = ""
     listener_arn: str = ""
     actions: tuple[dict[str, Any], ...] = ()
+    certificate_arn: str = ""
 
 
 class Fleets:
@@ -47,7 +49,8 @@ class Fleets:
         listeners = self._balancing.describe_listeners(LoadBalancerArn=found["LoadBalancerArn"])["Listeners"]
         for listener in listeners:
             if listener["Port"] == port:
-                return Entrance(found["DNSName"], listener["ListenerArn"], tuple(listener["DefaultActions"]))
+                shown = next((item["CertificateArn"] for item in listener.get("Certificates", [])), "")
+                return Entrance(found["DNSName"], listener["ListenerArn"], tuple(listener["DefaultActions"]), shown)
         return Entrance(found["DNSName"])
 
     def actions(self, listener_arn: str) -> list[dict[str, Any]]:

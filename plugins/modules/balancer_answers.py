@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import mimetypes
 import ssl
@@ -28,10 +29,10 @@ options:
     description: File of the certificate authority; the system's own when it is empty.
     type: str
     default: ""
-  verify:
-    description: Whether the certificate is verified.
-    type: bool
-    default: true
+  server_name:
+    description: Name that the certificate has to be for, where that of the address is another.
+    type: str
+    default: ""
   headers:
     description: Headers of the requests.
     type: dict
@@ -82,10 +83,27 @@ digests:
 """
 
 
-def ask(request: urllib.request.Request, context: ssl.SSLContext, timeout: float) -> tuple[int, bytes]:
+class Named(urllib.request.HTTPSHandler):
+    """Connects to an address and asks for another name: that of the service need not lead to this balancer."""
+
+    def __init__(self, context: ssl.SSLContext, server_name: str) -> None:
+        super().__init__(context=context)
+
+        class Connection(http.client.HTTPSConnection):
+            def connect(self) -> None:
+                http.client.HTTPConnection.connect(self)
+                self.sock = context.wrap_socket(self.sock, server_hostname=server_name or self.host)
+
+        self._connection = Connection
+
+    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(self._connection, request)
+
+
+def ask(request: urllib.request.Request, opener: urllib.request.OpenerDirector, timeout: float) -> tuple[int, bytes]:
     """Returns status and body; status 0 and the reason where there is no answer."""
     try:
-        with urllib.request.urlopen(request, timeout=timeout, context=context) as response:  # noqa: S310 - the role gives it
+        with opener.open(request, timeout=timeout) as response:
             return response.status, response.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
@@ -96,16 +114,16 @@ def ask(request: urllib.request.Request, context: ssl.SSLContext, timeout: float
 def run(parameters: dict[str, Any]) -> dict[str, Any]:
     """Returns the result."""
     context = ssl.create_default_context(cafile=parameters["ca"] or None)
-    if not parameters["verify"]:
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    opener = urllib.request.build_opener(Named(context, parameters["server_name"]))
     address = parameters["url"].rstrip("/") + PREDICT
     content = base64.b64decode(parameters["content"])
     kind = mimetypes.guess_type(parameters["filename"])[0] or "application/octet-stream"
     headers = {"Content-Type": kind} | parameters["headers"]
+    headers |= {"Host": parameters["server_name"]} if parameters["server_name"] else {}
     errors, digests = [], set()
     for _ in range(parameters["count"]):
         request = urllib.request.Request(address, content, headers)  # noqa: S310 - the role gives it
-        status, body = ask(request, context, parameters["timeout"])
+        status, body = ask(request, opener, parameters["timeout"])
         try:
             digests.add(str(json.loads(body)["model"]["digest"]))
         except (ValueError, KeyError, TypeError):
@@ -119,7 +137,7 @@ def main() -> None:
         argument_spec={
             "url": {"type": "str", "required": True},
             "ca": {"type": "str", "default": ""},
-            "verify": {"type": "bool", "default": True},
+            "server_name": {"type": "str", "default": ""},
             "headers": {"type": "dict", "default": {}},
             "filename": {"type": "str", "required": True},
             "content": {"type": "str", "required": True},

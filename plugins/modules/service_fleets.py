@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.module_utils.blue_green import Plan, plan, roles, tied, weights_of
+from ansible.module_utils.certificates import certificate_name
 from ansible.module_utils.fleets import Fleets
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -101,6 +102,10 @@ dns_name:
   description: The balancer's, "" if there is none.
   returned: always
   type: str
+certificate_name:
+  description: A name that the balancer's certificate is for, "" if it has none.
+  returned: always
+  type: str
 action:
   description: V(none), V(start), V(follow), V(clean) or V(absent); what has to be refused fails.
   returned: with a version
@@ -151,6 +156,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
         "forwards": bool(weights) and set(weights) <= {found.live.target_group_arn, found.other.target_group_arn},
         "listener_arn": entrance.listener_arn,
         "dns_name": entrance.dns_name,
+        "certificate_name": certificate_name(module.client("acm"), entrance.certificate_arn),
     }
     if parameters["launch_template_version"] is None:
         return result

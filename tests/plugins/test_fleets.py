@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import ssl
+import threading
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from ansible.module_utils.fleets import Fleets
 from ansible.module_utils.rollout_lock import Lock, LockLostError, body
 
@@ -266,7 +272,7 @@ def test_requests_through_the_balancer_are_counted_and_errors_told(cloud: Cloud)
     parameters = {
         "url": cloud.url,
         "ca": "",
-        "verify": False,
+        "server_name": "",
         "headers": {},
         "filename": "a.json",
         "content": "e30=",
@@ -278,3 +284,47 @@ def test_requests_through_the_balancer_are_counted_and_errors_told(cloud: Cloud)
     assert not answered["errors"][0].startswith("no answer")
     silent = module.run(parameters | {"url": "https://127.0.0.1:1", "count": 1})
     assert silent["errors"][0].startswith("no answer: ")
+
+
+def test_answers_are_those_of_who_has_the_certificate_of_the_service(world: World, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    issued = authority.issue_cert("pets.example.com")
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+
+    class Service(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            content = json.dumps({"model": {"digest": self.headers["Host"]}}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: Any) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Service)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    issued.configure_cert(context)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    sent = {"headers": {}, "filename": "a.json", "content": "e30=", "count": 1, "timeout": 5}
+    sent |= {"url": f"https://127.0.0.1:{server.server_port}", "ca": str(tmp_path / "ca.pem")}
+    try:
+        ask = load("modules", "balancer_answers").run
+        assert ask(sent | {"server_name": "pets.example.com"})["digests"] == ["pets.example.com"]
+        for name, ca in (("", sent["ca"]), ("cats.example.com", sent["ca"]), ("pets.example.com", "")):
+            refused = ask(sent | {"server_name": name, "ca": ca})
+            assert refused["digests"] == []
+            assert "CERTIFICATE_VERIFY_FAILED" in refused["errors"][0]
+    finally:
+        server.shutdown()
+        server.server_close()
+    # Which name that is, the listener's certificate says.
+    assert world.fleets()["certificate_name"] == ""
+    imported = world.account.client("acm").import_certificate(
+        Certificate=issued.cert_chain_pems[0].bytes(), PrivateKey=issued.private_key_pem.bytes()
+    )
+    listener = world.fleets()["listener_arn"]
+    shown = [{"CertificateArn": imported["CertificateArn"]}]
+    world.elb.modify_listener(ListenerArn=listener, Protocol="HTTPS", Certificates=shown)
+    assert world.fleets()["certificate_name"] == "pets.example.com"

@@ -8,9 +8,11 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
+import yaml
 from moto.ec2.models import ec2_backends
 from moto.server import ThreadedMotoServer
 
@@ -35,6 +37,9 @@ PLAY = [
 ]
 
 
+IMAGES = [{"image_id": "ami-0123", "creation_date": "2026-11-01"}]
+
+
 class Account:
     """An emulated account with images, and `playbooks/tasks/find_service_parts.yml` to look at it."""
 
@@ -49,8 +54,11 @@ class Account:
         )
         vpc = [{"ResourceType": "vpc", "Tags": [{"Key": "Name", "Value": "pettracker-dev"}]}]
         self._ec2.create_vpc(CidrBlock="10.0.0.0/16", TagSpecifications=vpc)
+        s3 = boto3.client("s3", endpoint_url=endpoint, aws_access_key_id="testing", aws_secret_access_key="testing")
+        s3.create_bucket(Bucket="pettracker-dev-123456789012-releases")
         self._directory = directory
         (directory / "play.yml").write_text(json.dumps(PLAY))
+        (directory / "tasks").symlink_to(ROOT / "playbooks/tasks")
         (directory / "hosts.yml").write_text("all: {hosts: {localhost: {}}}")
 
     def image(self, day: int, verified: str = "true", digest: str = DIGEST) -> str:
@@ -65,19 +73,14 @@ class Account:
         return identity
 
     def look(self, pinned: str = "", made: str = "") -> subprocess.CompletedProcess[str]:
-        pin = json.dumps(
-            {"service_image_id": pinned, "machine_image_result": {"needed": bool(made), "image_id": made or "ami-0"}}
-        )
+        result = {"needed": bool(made), "image_id": made or "ami-0"}
+        pin = {"service_image_id": pinned, "machine_image_result": result}
+        return self.run(pin, "play.yml", *([] if made else ["--check"]))
+
+    def run(self, variables: dict[str, Any], *arguments: str) -> subprocess.CompletedProcess[str]:
+        program = Path(sys.executable).with_name("ansible-playbook")
         return subprocess.run(
-            [
-                Path(sys.executable).with_name("ansible-playbook"),
-                *([] if made else ["--check"]),
-                "-i",
-                "hosts.yml",
-                "-e",
-                pin,
-                "play.yml",
-            ],
+            [program, "-i", "hosts.yml", "-e", json.dumps(variables), *arguments],
             cwd=self._directory,
             env=self._environment,
             capture_output=True,
@@ -85,6 +88,23 @@ class Account:
             timeout=120,
             check=False,
         )
+
+    def first_fleet(self) -> subprocess.CompletedProcess[str]:
+        """What playbooks/service.yml does before it makes anything: where there is a fleet, and where there is none."""
+        (service,) = yaml.safe_load((ROOT / "playbooks/service.yml").read_text())
+        (asked,) = (task for task in service["pre_tasks"] if "first fleet" in task["name"])
+        plays = []
+        for exists in (True, False):
+            found = {"live": {"exists": exists}, "other": {"exists": False}}
+            known = PLAY[0]["vars"] | {
+                "service_fleets": found,
+                "account_id": "123456789012",
+                "images": {"images": IMAGES},
+            }
+            done = {"ansible.builtin.debug": {"msg": f"on with a fleet: {exists}"}}
+            plays.append(PLAY[0] | {"vars": known, "tasks": [asked, done]})
+        (self._directory / "first.yml").write_text(json.dumps(plays))
+        return self.run({"release_record_required": True, "service_image_id": ""}, "first.yml")
 
 
 @pytest.fixture
@@ -111,4 +131,14 @@ def test_the_newest_verified_image_serves_unless_another_one_is_pinned(account: 
     assert (refused.returncode, f"dev has no verified image {of_another_model} of pets 1.0.0" in refused.stdout) == (
         2,
         True,
+    )
+
+
+def test_the_first_fleet_of_what_nobody_has_released_is_not_made(account: Account) -> None:
+    done = account.first_fleet()
+    assert "on with a fleet: True" in done.stdout
+    assert "on with a fleet: False" not in done.stdout
+    assert done.returncode == 2
+    assert "ami-0123 with pets 1.0.0 has no release record in dev: run make release ENV=dev" in " ".join(
+        done.stdout.split()
     )
