@@ -42,6 +42,10 @@ def document(*statements: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
+def allow(*actions: str, on: str | list[str] = "*", **more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": list(actions), "Resource": on} | more
+
+
 class Host:
     """An instance whose role has some policies, with the keys that the metadata service gives it."""
 

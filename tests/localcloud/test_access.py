@@ -22,13 +22,12 @@ from botocore.exceptions import ClientError
 from localcloud import backends, environment
 from localcloud import settings as constants
 from localcloud.access.keys import AccessKey, Keys, new_key
-from localcloud.access.policies import Decision, Principal, Request, decide
 from localcloud.access.signature import Flaw, Signature, flaw, signature_of
 from localcloud.errors import LocalCloudError
 from localcloud.lock import MachineLock
 from localcloud.settings import Settings
 from tests.localcloud.conftest import Cloud
-from tests.localcloud.host_keys import Host, client_of, document
+from tests.localcloud.host_keys import Host, allow, client_of, document
 
 NOBODY = 65534
 DENIED = "AccessDeniedException"  # of services that speak JSON
@@ -209,10 +208,6 @@ def test_a_users_key_opens_the_account_as_long_as_it_is_active(cloud: Cloud) -> 
     assert code_of(client_of(cloud, "ec2", key).describe_vpcs) == "AuthFailure"
 
 
-def allow(*actions: str, on: str | list[str] = "*", **more: Any) -> dict[str, Any]:
-    return {"Effect": "Allow", "Action": list(actions), "Resource": on} | more
-
-
 def test_a_host_does_what_its_role_allows_and_is_refused_the_rest_in_each_services_words(
     cloud: Cloud, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -311,51 +306,6 @@ def test_the_boundary_and_a_deny_bound_a_host(cloud: Cloud) -> None:
     logs.create_log_stream(logGroupName="/own", logStreamName="t")
     with pytest.raises(ClientError, match="with an explicit deny in an identity-based policy"):
         logs.create_log_stream(logGroupName="/own", logStreamName="s")
-
-
-ARN = "arn:aws:s3:::b/k"
-DENY = {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}
-
-
-@pytest.mark.parametrize(
-    ("statements", "request_", "allowed"),
-    [
-        ([], Request("s3:GetObject", ARN), False),
-        ([allow("s3:getobject")], Request("s3:GetObject", ARN), True),
-        ([allow("s3:Get*", on="arn:aws:s3:::b/?")], Request("s3:GetObject", ARN), True),
-        ([allow("s3:Get*", on="arn:aws:s3:::[b]/k")], Request("s3:GetObject", ARN), False),
-        ([allow("s3:*", on="arn:aws:s3:::b")], Request("s3:GetObject", ARN), False),
-        ([allow("s3:*"), DENY], Request("s3:GetObject", ARN), False),
-        ([DENY | {"Condition": {"Bool": {"a": "true"}}}, allow("s3:*")], Request("s3:GetObject", ARN), True),
-        ([DENY | {"Condition": {"IpAddress": {"a": "0.0.0.0/0"}}}, allow("s3:*")], Request("s3:GetObject", ARN), False),
-        ([allow("s3:*", Condition={"IpAddress": {"a": "0.0.0.0/0"}})], Request("s3:GetObject", ARN, {"a": "1"}), False),
-        ([{"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}], Request("s3:GetObject", ARN), True),
-        ([{"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}], Request("iam:GetRole", "*"), False),
-        ([{"Effect": "Allow", "Action": "s3:*", "NotResource": ARN}], Request("s3:GetObject", ARN), False),
-        ([allow("s3:*", on="arn:aws:s3:::${aws:userid}/k")], Request("s3:GetObject", ARN), False),
-        ([allow("s3:*", on="arn:aws:s3:::${s3:x}/k")], Request("s3:GetObject", ARN, {"s3:X": "b"}), True),
-        # What a variable stands for is no pattern.
-        ([allow("s3:*", on="arn:aws:s3:::${s3:x}/k")], Request("s3:GetObject", ARN, {"s3:x": "*"}), False),
-        ([allow("s3:*", Condition={"StringNotEquals": {"a": "1"}})], Request("s3:GetObject", ARN), True),
-        ([allow("s3:*", Condition={"Null": {"a": "true"}})], Request("s3:GetObject", ARN), True),
-        ([allow("s3:*", Condition={"Null": {"a": "false"}})], Request("s3:GetObject", ARN), False),
-        # A resource that is not known here.
-        ([allow("x:Do")], Request("x:Do", None), True),
-        ([allow("x:Do", on="arn:aws:x:::*")], Request("x:Do", None), False),
-        ([allow("x:Do"), {"Effect": "Deny", "Action": "x:Do", "Resource": "arn:y"}], Request("x:Do", None), False),
-    ],
-)
-def test_a_decision_is_that_of_iam(statements: list[dict[str, Any]], request_: Request, allowed: bool) -> None:
-    somebody = Principal("arn:aws:sts::1:assumed-role/r/s", "AROA:s", "s", policies=[{"Statement": statements}])
-    assert decide(somebody, request_).allowed is allowed
-
-
-def test_a_session_policy_bounds_its_session() -> None:
-    everything = [{"Statement": allow("*")}]
-    somebody = Principal("a", "b", "c", policies=everything, session=[{"Statement": allow("s3:Get*")}])
-    assert decide(somebody, Request("s3:GetObject", ARN)).allowed
-    refused = decide(somebody, Request("s3:PutObject", ARN))
-    assert refused == Decision(allowed=False, reason="because no session policy allows the s3:PutObject action")
 
 
 @pytest.fixture
