@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -201,6 +202,32 @@ def test_arns_begin_with_the_partition_of_the_region() -> None:
     for path in files:
         code = re.sub(r'^EXAMPLES = r""".*?^"""', "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
         assert "arn:aws:" not in code, path
+
+
+def test_hosts_trust_the_keys_of_models_or_the_one_key_of_an_older_inventory() -> None:
+    pem = "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----\n"
+    listed = [
+        {"public_key": "a", "signs": ["records"]},
+        {"public_key": "b", "signs": ["models"], "not_after": "2027-01-01"},
+    ]
+    given: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
+        "none": ({}, []),
+        "one": ({"model_public_key": pem}, [{"public_key": pem}]),
+        "a list, which is more than one": ({"model_public_key": pem, "signing_keys": listed}, listed[1:]),
+    }
+    for name, (variables, trusted) in given.items():
+        values = Values("staging", **variables)
+        for variable in ("inference_service_public_key", "published_model_public_key"):
+            assert (json.loads(values[variable]) if values[variable] else []) == trusted, (name, variable)
+        (form,) = [line for line in asserted("inference_service") if "BEGIN PUBLIC KEY" in line]
+        assert values.holds(form), name
+    assert not Values("staging", inference_service_public_key="nonsense").holds(form)
+
+
+def asserted(role: str) -> list[str]:
+    """What the preflight of a role asserts."""
+    tasks = read(ROOT / f"roles/{role}/tasks/preflight.yml")
+    return [str(line) for task in tasks for line in task.get("ansible.builtin.assert", {}).get("that", [])]
 
 
 def test_what_is_written_once_is_refused_without_the_condition_that_keeps_it() -> None:
