@@ -17,7 +17,7 @@ LC_ALL := C.UTF-8
 ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH LC_ALL ANSIBLE_CONFIG
 # Empty where nobody says them.
-export ENV MODEL FILE REVIEWED TO CONFIRM BUCKETS PORT MINUTES
+export ENV MODEL FILE REVIEWED TO CONFIRM BUCKETS PORT MINUTES DETAILED
 # No AWS client on this machine may look for credentials at the link-local metadata address.
 export AWS_EC2_METADATA_DISABLED := true
 
