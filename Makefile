@@ -199,9 +199,8 @@ test-stock-executor: ## The rehearsal as a test once more, with Ansible's own ex
 	@ANSIBLE_ACTION_PLUGINS="$$PWD/plugins/action" scripts/with-local-cloud scripts/test-on-hosts rehearsal
 
 .PHONY: test
-test: lint ## All checks and tests: linters, unit tests beside those on hosts (which mostly wait), the rehearsal
-	@scripts/side-by-side 'nice -n 5 $(MAKE) test-unit' '$(MAKE) test-hosts'
-	@$(MAKE) test-rehearsal
+test: lint ## All checks and tests: linters, then unit tests beside those on hosts, which mostly wait
+	@scripts/side-by-side 'nice -n 5 $(MAKE) test-unit' '$(MAKE) test-hosts test-rehearsal'
 
 .PHONY: test-all
 test-all: test ## The same and the tests that take minutes each
