@@ -26,6 +26,10 @@ PHOTO = CAT.read_bytes()
 MINUTES = float(os.environ.get("FUZZ_MINUTES", "0"))
 SECONDS = MINUTES * 30 or 10
 ANSWER_SECONDS = 30
+# curl on Windows sends the name of a file in its code page.
+NAMED = (
+    b'--b\r\nContent-Disposition: form-data; name="file"; filename="K\xe4tzchen.jpg"\r\n\r\n' + PHOTO + b"\r\n--b--\r\n"
+)
 # Of images: more would only take longer to send.
 MOST_BYTES = 60_000
 fuzzed = settings(
@@ -249,6 +253,7 @@ def test_requests_of_any_content_are_answered_as_documented(
     @given(request=requests())
     @example(Request("POST", "/predict", post(PHOTO)))
     @example(Request("POST", "/predict", post(bytes(200_001))))
+    @example(Request("POST", "/predict", post(NAMED, "multipart/form-data; boundary=b")))
     def fuzz(request: Request) -> None:
         check_time()
         with connect(server) as connection:
