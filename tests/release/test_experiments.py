@@ -48,7 +48,7 @@ class Account:
         self.begin = self.now - timedelta(minutes=2, seconds=30)  # a whole minute
         self.s3, self.cloudwatch = boto3.client("s3"), boto3.client("cloudwatch")
         self.s3.create_bucket(Bucket=BUCKET)
-        named = dict.fromkeys(("project", "region", "account", "models_bucket", "public_key"), "x")
+        named = dict.fromkeys(("project", "region", "account", "models_bucket", "keys"), "x")
         self.environment = Environment(
             **named, name="staging", root=None, tags={}, releases_bucket=BUCKET, min_accuracy=0, pin=None  # type: ignore[arg-type]
         )  # fmt: skip
