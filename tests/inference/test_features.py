@@ -111,10 +111,10 @@ def test_a_form_sent_to_a_model_of_features_is_415(iris_server: Running) -> None
     assert iris_server.predict(*multipart("file", CAT.read_bytes())).status == 415
 
 
-def test_features_sent_to_a_model_of_images_are_415(server: Running) -> None:
+def test_features_sent_to_a_model_of_images_are_no_image(server: Running) -> None:
     answer = send(server, {"features": FLOWER})
     assert (answer.status, answer.code) == (415, "unsupported_media_type")
-    assert "multipart/form-data, image/jpeg" in answer.document["error"]["message"]
+    assert "not a JPEG, PNG or WebP" in answer.document["error"]["message"]
 
 
 def test_check_and_ask_take_features_too(iris_server: Running, tmp_path: Path) -> None:

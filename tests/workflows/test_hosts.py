@@ -96,12 +96,13 @@ def test_a_training_host_reads_datasets_and_writes_experiments(made: Made, cloud
     s3.list_objects_v2(Bucket=datasets, Prefix="pets/")
     s3.head_object(Bucket=datasets, Key="pets/a")
     in_parts = TransferConfig(multipart_threshold=5 * 1024**2)
-    (checkpoint, run) = "experiments/1/checkpoints/a", "experiments/1/run.json"
+    (checkpoint, run) = "experiments/1/checkpoints/a", "experiments/1/run/run.json"
     s3.upload_fileobj(BytesIO(bytes(6 * 1024**2)), models, checkpoint, Config=in_parts)
     s3.put_object(Bucket=models, Key=run, Body=b"{}")
     s3.list_objects_v2(Bucket=models, Prefix="experiments/1/")
     s3.get_object(Bucket=models, Key=run)
     s3.delete_object(Bucket=models, Key=checkpoint)
     refused(s3.delete_object, Bucket=models, Key=run)
+    refused(s3.put_object, Bucket=models, Key="experiments/1/index.json", Body=b"1")
     refused(s3.put_object, Bucket=models, Key="production/a", Body=b"1")
     refused(s3.put_object, Bucket=datasets, Key="pets/b", Body=b"1")
