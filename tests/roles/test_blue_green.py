@@ -95,7 +95,7 @@ class Controller:
             "minimum_requests": 7,
             "timeout": 120,
             # Answers of a few milliseconds differ by more than a fifth on a busy machine.
-            "slowdown": 5,
+            "slowdown": 20,
             "service_port": 1,
         }
         return {f"rollout_{name}": value for name, value in variables.items()} | {
