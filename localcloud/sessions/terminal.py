@@ -38,9 +38,11 @@ class Terminal:
         self._relaying = threading.Lock()
         self.resize(*size)
         try:
-            # Its own session and controlling terminal, so that a change of size is signalled.
+            # Its own session and controlling terminal, so that a change of size is signalled; and what nohup or a job in the
+            # background has this process ignore ends the shell all the same.
+            shell = ["setsid", "--ctty", "env", "--default-signal=HUP,INT,QUIT", *command]
             self._process = subprocess.Popen(
-                ["setsid", "--ctty", *command], stdin=slave, stdout=slave, stderr=slave, env=os.environ | environment
+                shell, stdin=slave, stdout=slave, stderr=slave, env=os.environ | environment
             )
         except OSError:
             os.close(self._master)
