@@ -32,6 +32,21 @@ _public_key = click.option(
 )
 
 
+def _pinned(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that name a published version."""
+    for option in reversed(
+        (
+            _bucket,
+            click.option("--name", required=True, help="Name of the model."),
+            click.option("--version", required=True, help="Version of the model."),
+            click.option("--digest", required=True, help="Pinned digest, sha256:…."),
+            _public_key,
+        )
+    ):
+        command = option(command)
+    return command
+
+
 @click.group(epilog="Exit status: 0 done, 1 the registry or the key cannot do it, 2 wrong usage, 3 not a valid bundle.")
 def main() -> None:
     """Verify, sign, publish and fetch model bundles."""
@@ -132,11 +147,7 @@ def publish(directory: Path, bucket: str, public_key: Path | None, as_json: bool
 
 
 @main.command()
-@_bucket
-@click.option("--name", required=True, help="Name of the model.")
-@click.option("--version", required=True, help="Version of the model.")
-@click.option("--digest", required=True, help="Pinned digest, sha256:….")
-@_public_key
+@_pinned
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Directory to create.")
 @_json
 @_reports_errors
@@ -148,11 +159,7 @@ def fetch(
 
 
 @main.command()
-@_bucket
-@click.option("--name", required=True, help="Name of the model.")
-@click.option("--version", required=True, help="Version of the model.")
-@click.option("--digest", required=True, help="Pinned digest, sha256:….")
-@_public_key
+@_pinned
 @_reports_errors
 def files(*, bucket: str, name: str, version: str, digest: str, public_key: Path | None) -> None:
     """Print, as JSON, the files of the pinned version and their sha256, once manifest and signature are verified."""
