@@ -11,7 +11,7 @@ from ansible.plugins.action import ActionBase
 # Inside a module the project's module_utils are part of this package; on the controller they are not.
 ansible.module_utils.__path__.extend(C.config.get_config_value("DEFAULT_MODULE_UTILS_PATH"))
 
-from ansible.module_utils.state import as_diff  # noqa: E402
+from ansible.module_utils.state import as_diff  # noqa: E402 - only now is it found
 
 
 class ActionModule(ActionBase):

@@ -18,9 +18,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 # Inside a module the project's module_utils are part of this package; on the controller they are not.
 ansible.module_utils.__path__.extend(C.config.get_config_value("DEFAULT_MODULE_UTILS_PATH"))
 
-from ansible.module_utils.instance_refreshes import GOING_BACK, GOING_ON, hosts_at, progress, split  # noqa: E402
-from ansible.module_utils.looking import PATIENCE, look_on  # noqa: E402
-from ansible.module_utils.rollout_lock import Lock, LockLostError  # noqa: E402
+from ansible.module_utils.instance_refreshes import GOING_BACK, GOING_ON, hosts_at, progress, split  # noqa: E402 - only now is it found
+from ansible.module_utils.looking import PATIENCE, look_on  # noqa: E402 - only now is it found
+from ansible.module_utils.rollout_lock import Lock, LockLostError  # noqa: E402 - only now is it found
 
 # What AWS does while it cannot be reached.
 MEANWHILE = "without heartbeats it takes the rollout back by itself"

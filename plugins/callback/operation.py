@@ -16,9 +16,9 @@ from ansible.plugins.callback import CallbackBase
 # Inside a module the project's module_utils are part of this package; on the controller they are not.
 ansible.module_utils.__path__.extend(C.config.get_config_value("DEFAULT_MODULE_UTILS_PATH"))
 
-from ansible.module_utils.operation_text import WIDTH  # noqa: E402
-from ansible.module_utils.plan import changes_of  # noqa: E402
-from ansible.module_utils.plan_text import field_text  # noqa: E402
+from ansible.module_utils.operation_text import WIDTH  # noqa: E402 - only now is it found
+from ansible.module_utils.plan import changes_of  # noqa: E402 - the same
+from ansible.module_utils.plan_text import field_text  # noqa: E402 - the same
 
 DOCUMENTATION = r"""
 name: operation

@@ -13,7 +13,7 @@ from ansible.plugins.callback import CallbackBase
 # Inside a module the project's module_utils are part of this package; on the controller they are not.
 ansible.module_utils.__path__.extend(C.config.get_config_value("DEFAULT_MODULE_UTILS_PATH"))
 
-from ansible.module_utils.plan import (  # noqa: E402
+from ansible.module_utils.plan import (  # noqa: E402 - only now is it found
     Change,
     Plan,
     Resource,
@@ -22,7 +22,7 @@ from ansible.module_utils.plan import (  # noqa: E402
     resources_of,
     unmanaged,
 )
-from ansible.module_utils.plan_text import reports, terminal  # noqa: E402
+from ansible.module_utils.plan_text import reports, terminal  # noqa: E402 - only now is it found
 
 DOCUMENTATION = r"""
 name: plan

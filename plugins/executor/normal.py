@@ -25,7 +25,7 @@ from ansible.plugins.loader import module_loader
 # Inside a module the project's module_utils are part of this package; on the controller they are not.
 ansible.module_utils.__path__.extend(C.config.get_config_value("DEFAULT_MODULE_UTILS_PATH"))
 
-from ansible.module_utils.forked_module import Module, run  # noqa: E402
+from ansible.module_utils.forked_module import Module, run  # noqa: E402 - only now is it found
 
 # Under its own name Ansible finds this file instead.
 _path = Path(ansible.plugins.action.__file__).with_name("normal.py")

@@ -12,7 +12,7 @@ from ansible import constants as C
 # Inside a module the project's module_utils are part of this package; on the controller they are not.
 ansible.module_utils.__path__.extend(C.config.get_config_value("DEFAULT_MODULE_UTILS_PATH"))
 
-from ansible.module_utils.operation_text import (  # noqa: E402
+from ansible.module_utils.operation_text import (  # noqa: E402 - only now is it found
     fleet_lines,
     group_lines,
     host_lines,

@@ -94,7 +94,7 @@ class Controller:
             "rounds": 12,
             "minimum_requests": 7,
             "timeout": 120,
-            # Answers of a few milliseconds differ by more than a fifth on a busy machine.
+            # Hosts and the account are all this one process, whose time says nothing of any of them.
             "slowdown": 20,
             "service_port": 1,
         }
