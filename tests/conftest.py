@@ -1,6 +1,7 @@
 """What every test process needs before anything else is imported."""
 
 import functools
+import os
 import socketserver
 from collections.abc import Iterator
 
@@ -14,6 +15,10 @@ from werkzeug.serving import BaseWSGIServer
 
 # Each session reads the models of services from disk, which takes longer than most calls, and moto gives each test a new one.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+
+# A make that runs tests tells the makes below it how it was called, and theirs is another command.
+for _name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
+    os.environ.pop(_name, None)
 
 # Servers look twice a second whether they shall end, and nearly every test of an account ends one.
 for _server in (socketserver.BaseServer, BaseWSGIServer):
