@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 
-from localcloud.access.keys import AccessKey
+from localcloud.access.access_key import AccessKey
 from localcloud.errors import LocalCloudError
 from localcloud.settings import Settings
 

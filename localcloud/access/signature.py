@@ -17,7 +17,7 @@ from enum import Enum, auto
 from typing import Any
 from urllib.parse import quote, unquote
 
-from localcloud.access.keys import AccessKey
+from localcloud.access.access_key import AccessKey
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 HEADER = re.compile(rf"{ALGORITHM} +Credential=(\S+?), *SignedHeaders=(\S+?), *Signature=(\S+)")

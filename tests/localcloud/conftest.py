@@ -13,7 +13,7 @@ import boto3
 import pytest
 
 from localcloud import settings as constants
-from localcloud.access.keys import AccessKey
+from localcloud.access.access_key import AccessKey
 from localcloud.account import Account
 from localcloud.balancer.health import Probe
 from localcloud.balancer.targets import CheckResult

@@ -9,7 +9,7 @@ import boto3
 from botocore.config import Config
 
 from localcloud import settings as constants
-from localcloud.access.keys import AccessKey
+from localcloud.access.access_key import AccessKey
 from localcloud.metadata.identity import RoleCredentials, find_instance
 from tests.localcloud.conftest import Cloud
 

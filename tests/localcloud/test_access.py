@@ -21,7 +21,8 @@ from botocore.exceptions import ClientError
 
 from localcloud import backends, environment
 from localcloud import settings as constants
-from localcloud.access.keys import AccessKey, Keys, new_key
+from localcloud.access.access_key import AccessKey, new_key
+from localcloud.access.keys import Keys
 from localcloud.access.signature import Flaw, Signature, flaw, signature_of
 from localcloud.errors import LocalCloudError
 from localcloud.lock import MachineLock

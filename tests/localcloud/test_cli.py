@@ -60,6 +60,13 @@ def holder_in_another_process(lock_file: Path, root: Path) -> subprocess.Popen[s
     return process
 
 
+def test_the_command_line_starts_without_the_account() -> None:
+    """The account is moto, which takes seconds to import, and only the daemon has one."""
+    program = "import sys, localcloud.cli; print('moto' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_up_without_root_says_so(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert "needs root" in refusal("up")

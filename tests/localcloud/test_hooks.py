@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localcloud import backends
-from localcloud.access.keys import AccessKey
+from localcloud.access.access_key import AccessKey
 from localcloud.fleet import groups
 from localcloud.metadata.identity import RoleCredentials, find_instance
 from tests.localcloud.conftest import Cloud, eventually

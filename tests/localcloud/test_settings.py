@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.access.keys import new_key
+from localcloud.access.access_key import new_key
 from localcloud.balancer.certificates import issue
 from localcloud.environment import shell_lines
 from localcloud.errors import LocalCloudError

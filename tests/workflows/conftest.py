@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from localcloud import settings as constants
-from localcloud.access.keys import AccessKey
+from localcloud.access.access_key import AccessKey
 from localcloud.account import Account
 from localcloud.balancer.targets import CheckResult
 from localcloud.hosts.reconciler import NoHosts
