@@ -20,8 +20,8 @@ OF_BROWSERS = ("HTTP_ORIGIN", "HTTP_SEC_FETCH_SITE", "HTTP_SEC_FETCH_MODE", "HTT
 # What moto serves besides AWS's API: its own controls, and an instance metadata service of its own.
 NOT_OF_AWS = ("/moto-api", "/favicon.ico", "/latest/meta-data/", "/latest/api/")
 LOOPBACK = frozenset({"127.0.0.1", "localhost"})
-# Where a request says which service its signature is for.
-SERVICE = "localcloud.service"
+# Where a request says which service its signature is for, and by which key it is.
+SERVICE, ACCESS_KEY = "localcloud.service", "localcloud.access_key"
 # Services whose calls are judged, and those that hosts can ask only to be refused.
 JUDGED = frozenset(
     {"autoscaling", "ec2", "elasticloadbalancing", "iam", "kms", "logs", "monitoring", "s3", "sns", "ssm", "sts"}
@@ -59,7 +59,7 @@ class Front:
         if service not in JUDGED and principal_of(signature.access_key_id).instance_id is not None:
             error = Error("AccessDenied", f"The local cloud lets no host ask the service {service}.")
             return _send(environ, start_response, answer(service, "", 403, error), f"{service}, a host")
-        environ[SERVICE] = service
+        environ[SERVICE], environ[ACCESS_KEY] = service, signature.access_key_id
         if signature.lifetime is not None:
             # To moto a URL with a signature is an anonymous request, whose service it guesses.
             environ["HTTP_AUTHORIZATION"] = signature.header

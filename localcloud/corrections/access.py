@@ -7,19 +7,19 @@ from typing import Any
 
 from botocore.exceptions import UnknownServiceError
 from botocore.model import OperationNotFoundError
-from moto.core.responses import ActionResult
+from moto.core.responses import ActionResult, BaseResponse
 from moto.core.routing import NotFound, get_service_router
 from moto.s3.exceptions import S3ClientError
 from moto.s3.responses import S3Response
 
 from localcloud.access import policies
 from localcloud.access.actions import S3Call, requests_of, s3_requests
-from localcloud.access.front import SERVICE
+from localcloud.access.front import ACCESS_KEY, SERVICE
 from localcloud.access.policies import Principal, Request
 from localcloud.access.words import NOT_ALLOWED, protocol_of
 from localcloud.corrections.callers import caller_of
 from localcloud.corrections.constraints import parameters_of
-from localcloud.corrections.patching import correction
+from localcloud.corrections.patching import addition, correction
 from localcloud.corrections.texts import Refusal
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,13 @@ def refusal(response: Any) -> NotAllowed | None:
 
 
 def apply() -> None:
-    """Judge calls of S3, which answers them in a way of its own."""
+    """Let a caller be who signed the request, and judge calls of S3, which answers them in a way of its own."""
+
+    @addition(BaseResponse, "get_access_key")
+    def get_access_key(self: Any) -> str:
+        # Moto takes the last text of the header that looks like a key.
+        key: str = self.normalized_request.environ[ACCESS_KEY]
+        return key
 
     @correction(S3Response, "_bucket_response")
     def bucket_response(original: Any, self: Any, request: Any, full_url: str) -> Any:

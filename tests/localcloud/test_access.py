@@ -246,6 +246,34 @@ def test_a_host_does_what_its_role_allows_and_is_refused_the_rest_in_each_servic
     assert len(cloud.hosts.specs) == 1
 
 
+@pytest.mark.parametrize(
+    ("region", "header"),
+    [
+        (constants.REGION, "x-amz-date;AKIAAAAAAAAAAAAAAAAA/"),
+        (constants.REGION, "x-amz-date;11111111111111111111/"),
+        ("AAAAAAAAAAAAAAAAAAAA", "x-amz-date"),
+    ],
+)
+def test_no_name_in_a_hosts_signature_is_taken_for_another_key(cloud: Cloud, region: str, header: str) -> None:
+    host = Host(cloud, allow("ec2:DescribeTags"))
+
+    class Signer(SigV4Auth):
+        def signed_headers(self, headers_to_sign: Any) -> str:
+            return str(super().signed_headers(headers_to_sign)).replace("x-amz-date", header)
+
+        def canonical_headers(self, headers_to_sign: Any) -> str:
+            added = "".join(f"{name}:\n" for name in header.split(";")[1:])
+            return str(super().canonical_headers(headers_to_sign)).replace("\nx-amz-sec", f"\n{added}x-amz-sec")
+
+    body = b"Action=CreateUser&Version=2010-05-08&UserName=eve"
+    request = AWSRequest("POST", f"{cloud.url}/", {"Content-Type": FORM}, body)
+    key = Credentials(host.key.access_key_id, host.key.secret_access_key, host.key.session_token)
+    Signer(key, "iam", region).add_auth(request)
+    told = urllib3.request("POST", f"{cloud.url}/", headers=dict(request.headers), body=body)
+    assert (told.status, b"not authorized to perform: iam:CreateUser" in told.data) == (403, True), told.data
+    assert not cloud.client("iam").list_users()["Users"]
+
+
 def test_a_host_reaches_the_objects_that_its_role_names(cloud: Cloud, bucket: Any) -> None:
     models, prefix = "arn:aws:s3:::models", {"StringLike": {"s3:prefix": "production/*"}}
     host = Host(
