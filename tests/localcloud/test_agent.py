@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -130,6 +134,75 @@ class TestControlCommand:
     )
     def test_what_it_does_not_do_is_refused(self, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         assert self.run(monkeypatch, *arguments) == 1
+
+
+# Runs the agent with a directory of its own, and says whose rights it had at its end.
+STARTED = """
+import os, sys
+from pathlib import Path
+from localcloud.agent.standin import main, paths
+root = Path(sys.argv[1])
+paths.OWNED = [root / "logs", root / "etc", root / "var"]
+paths.LOG, paths.STATE, paths.TRANSLATED = root / "logs/agent.log", root / "logs/state", root / "etc/agent.toml"
+status = main.main()
+print(*os.getresuid(), *os.getresgid(), file=sys.stderr)
+sys.exit(status)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+class TestUser:
+    @pytest.fixture
+    def root(self) -> Iterator[Path]:
+        """The agent's directory, where everybody may look around; pytest's are private."""
+        with tempfile.TemporaryDirectory() as name:
+            root = Path(name)
+            root.chmod(0o755)
+            for folder in ("logs", "etc", "var"):
+                (root / folder).mkdir()
+            yield root
+
+    def start(self, root: Path, user: str, port: int) -> tuple[int, str]:
+        """Start the agent, which ends for want of an API; return its exit status and what it had to say."""
+        statsd = {"service_address": f"127.0.0.1:{port}", "metrics_aggregation_interval": 0}
+        metrics = {"metrics_collected": {"statsd": statsd}}
+        (root / "etc/agent.json").write_text(configuration(agent={"run_as_user": user}, metrics=metrics))
+        (root / "etc/agent.toml").write_text(f'source = "{root}/etc/agent.json"\n')
+        done = subprocess.run(
+            [sys.executable, "-c", STARTED, str(root)],
+            env=os.environ | {"AWS_ENDPOINT_URL": ""},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return done.returncode, done.stderr
+
+    def test_root_starts_the_agent_and_the_user_that_the_configuration_names_runs_it(self, root: Path) -> None:
+        (root / "logs/old.log").write_text("of the time before")
+        nobody = pwd.getpwnam("nobody")
+        _, said = self.start(root, "nobody", 0xC001)
+        assert said.split() == [str(nobody.pw_uid)] * 3 + [str(nobody.pw_gid)] * 3
+        assert "talks to a local cloud only" in (root / "logs/agent.log").read_text()
+        owned = [root / name for name in ("logs", "logs/old.log", "logs/agent.log", "etc/agent.json", "var")]
+        assert {path.stat().st_uid for path in owned} == {nobody.pw_uid}
+
+    def test_a_program_or_what_a_link_leads_to_stays_roots(self, root: Path) -> None:
+        (root / "secret").write_text("of somebody else")
+        (root / "var/link").symlink_to(root / "secret")
+        for name, mode in (("program", 0o755), ("everybodys", 0o666)):
+            (root / "var" / name).write_text("")
+            (root / "var" / name).chmod(mode)
+        self.start(root, "nobody", 0xC001)
+        assert [path.stat().st_uid for path in (root / "secret", *(root / "var").iterdir())] == [0] * 4
+
+    def test_a_user_that_is_not_there_and_a_port_that_is_roots_end_the_agent(self, root: Path) -> None:
+        status, said = self.start(root, "who", 0xC001)
+        assert (status, "agent.run_as_user is 'who', but there is no such user" in said) == (1, True)
+        lowest = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+        if lowest > 1:
+            status, said = self.start(root, "nobody", lowest - 1)
+            assert (status, "Permission denied" in said) == (1, True)
 
 
 class TestFollowing:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import boto3
@@ -135,6 +136,34 @@ def test_every_log_of_a_host_is_shipped_whichever_was_written_last(host: Host) -
     assert sorted(event["message"] for event in events) == [f"a line of {name}" for name in names]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes directories of others, and becomes another user")
+def test_the_agents_account_reads_the_logs_of_units_and_writes_none(tmp_path: Path) -> None:
+    # The group `games`, which every Debian has, for the service's, and 12345 for the agent's account.
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        places = yaml.safe_load((ROOT / "roles/inference_service/vars/main.yml").read_text())
+        keys = [key for key in places if re.search("_(service|config|log)_directory$|_(bundles|archive)$", key)]
+        moved = {key: f"{name}/{key}/of_the_host" for key in keys} | {"inference_service_user": "games"}
+        directories = {"name": "inference_service", "tasks_from": "directories"}
+        for key in keys:
+            Path(moved[key]).parent.mkdir()
+        ran = play(tmp_path, [{"ansible.builtin.include_role": directories}], **moved)
+        assert ran.returncode == 0, ran.stdout
+        log = Path(moved["__inference_service_log_directory"]) / "inference.log"
+        unit = (ROOT / "roles/inference_service/templates/pettracker-inference.service.j2").read_text()
+        (mask,) = re.findall("^UMask=(.*)$", unit, re.MULTILINE)
+        subprocess.run(["sh", "-c", f"umask {mask}; echo line > {log}"], check=True)  # systemd, which runs as root
+
+        def as_agent(group: str, *command: str) -> int:
+            rights = ["setpriv", "--reuid=12345", "--regid=12345", f"--groups={group}"]
+            return subprocess.run([*rights, *command], capture_output=True, check=False).returncode
+
+        assert as_agent("games", "cat", str(log)) == 0
+        assert as_agent("games", "sh", "-c", f"echo more >> {log}") != 0
+        assert as_agent("games", "touch", f"{log}.1") != 0
+        assert as_agent("nogroup", "cat", str(log)) != 0
+
+
 def test_the_documents_query_of_latency_finds_what_all_hosts_did(host: Host) -> None:
     host.agent.step(0)
     telemetry = Telemetry(f"127.0.0.1:{host.statsd.port}")
@@ -176,6 +205,22 @@ def test_a_minute_without_errors_is_a_zero_and_no_gap(host: Host) -> None:
         EndTime=now + timedelta(minutes=1),
     )
     assert [point["Sum"] for point in found["Datapoints"]] == [0]
+
+
+def test_the_agent_runs_without_roots_rights_in_the_group_of_the_services_logs(written: dict[str, Any]) -> None:
+    assert written["agent"]["run_as_user"] == "cwagent"
+    defaults = [
+        yaml.safe_load((ROOT / f"roles/{name}/defaults/main.yml").read_text())
+        for name in ("cloudwatch_agent", "inference_service")
+    ]
+    assert defaults[1]["inference_service_user"] in defaults[0]["cloudwatch_agent_groups"]
+
+
+def test_a_port_that_only_root_may_use_is_refused(tmp_path: Path) -> None:
+    role = {"ansible.builtin.include_role": {"name": "cloudwatch_agent", "tasks_from": "preflight"}}
+    ran = play(tmp_path, [role], **PINNED, cloudwatch_agent_statsd_address="127.0.0.1:1023")
+    assert ran.returncode == 2
+    assert "the agent has no right to a lower port" in " ".join(ran.stdout.split())
 
 
 def test_patterns_of_log_files_are_refused(tmp_path: Path) -> None:

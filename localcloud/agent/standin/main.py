@@ -6,6 +6,7 @@ import logging
 import os
 import pwd
 import signal
+import stat
 import sys
 import time
 import tomllib
@@ -24,6 +25,8 @@ TICK = 1.0  # seconds between looks at the files
 BATCH_EVENTS = 10_000
 BATCH_BYTES = 1024 * 1024
 MAXIMUM_WAIT = 60.0  # seconds between attempts while the API refuses
+# Files with any of these bits keep their owner: they are run, or everybody's.
+SPARED = stat.S_ISUID | stat.S_ISGID | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH | stat.S_IWOTH
 logger = logging.getLogger("agent")
 
 
@@ -114,12 +117,30 @@ def load() -> Configuration:
     return parse(Path(source).read_text())
 
 
+def give(directory: Path, uid: int, gid: int) -> None:
+    """Make somebody the owner of a directory and what is in it, but of nothing that is run and of no link.
+
+    Follows chownRecursive in internal/util/user/userutil.go of aws/amazon-cloudwatch-agent.
+    """
+    for path in (directory, *directory.rglob("*")):
+        mode = path.lstat().st_mode
+        if not stat.S_ISLNK(mode) and not (stat.S_ISREG(mode) and mode & SPARED):
+            os.chown(path, uid, gid)
+
+
 def become(user: str) -> None:
-    """Drop root's rights for those of `user`, who then owns the agent's logs and positions."""
-    entry = pwd.getpwnam(user)
-    if entry.pw_uid != os.geteuid():
-        for path in (paths.LOG.parent, *paths.LOG.parent.rglob("*")):
-            os.chown(path, entry.pw_uid, entry.pw_gid)
+    """Drop root's rights for those of `user` and its groups; it then owns the agent's configuration, logs and positions.
+
+    Raises:
+        ConfigurationError: there is no such user. The real agent does not start then either.
+    """
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        raise ConfigurationError(f"agent.run_as_user is {user!r}, but there is no such user on this host") from None
+    for directory in paths.OWNED:
+        give(directory, entry.pw_uid, entry.pw_gid)
+    if entry.pw_uid:
         os.initgroups(user, entry.pw_gid)
         os.setgid(entry.pw_gid)
         os.setuid(entry.pw_uid)
@@ -129,9 +150,9 @@ def main() -> int:
     """Run until SIGTERM; return an exit status."""
     try:
         configuration = load()
-        statsd = Listener(configuration.statsd.address) if configuration.statsd else None
         become(configuration.run_as_user)
-    except (ConfigurationError, KeyError, OSError) as error:
+        statsd = Listener(configuration.statsd.address) if configuration.statsd else None
+    except (ConfigurationError, OSError) as error:
         print(f"amazon-cloudwatch-agent: {error}", file=sys.stderr)
         return 1
     paths.STATE.mkdir(parents=True, exist_ok=True)

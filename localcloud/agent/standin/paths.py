@@ -7,5 +7,7 @@ CONFIGURATIONS = ROOT / "etc/amazon-cloudwatch-agent.d"
 TRANSLATED = ROOT / "etc/amazon-cloudwatch-agent.toml"
 LOG = ROOT / "logs/amazon-cloudwatch-agent.log"
 STATE = ROOT / "logs/state"
+# What belongs to the user that the agent runs as.
+OWNED = (ROOT / "logs", ROOT / "etc", ROOT / "var")
 UNIT = "amazon-cloudwatch-agent.service"
 VERSION = "1.300000.0-standin1"

@@ -130,6 +130,19 @@ def test_the_agent_measures_memory_disk_and_latency_of_the_whole_group(host: Hos
     assert config["metrics"]["aggregation_dimensions"] == [["AutoScalingGroupName"], []]
 
 
+def test_the_agent_has_no_rights_but_to_read_the_services_logs(host: Host) -> None:
+    pid = host.check_output("systemctl show --value --property=MainPID amazon-cloudwatch-agent.service")
+    fields = dict(line.split(":", 1) for line in host.check_output(f"cat /proc/{pid}/status").splitlines())
+    agent = host.user("cwagent")
+
+    assert fields["Uid"].split() == [str(agent.uid)] * 4
+    assert fields["Gid"].split() == [str(agent.gid)] * 4
+    assert set(fields["Groups"].split()) - {str(agent.gid)} == {str(host.group("pettracker").gid)}
+    assert (int(fields["CapEff"], 16), int(fields["CapPrm"], 16)) == (0, 0)
+    for log in ("inference.log", "notices.log"):
+        assert host.check_output(f"stat --format='%U %G %a' /var/log/pettracker/{log}") == "root pettracker 640"
+
+
 def test_the_services_log_lines_arrive_in_cloudwatch(host: Host) -> None:
     instance = host.check_output(". /etc/pettracker/instance.env; echo $PETTRACKER_INSTANCE_ID")
     logs = boto3.client("logs")
