@@ -22,9 +22,12 @@ _OF_ITSELF = re.compile(r"ssmmessages:(Create|Open)(Control|Data)Channel|ssm:Upd
 # Operators that hold only where the request has the key with one of the values. Those that negate, that hold where the key is
 # absent (IfExists, ForAllValues), and Null are not among them.
 _NARROWING = re.compile(r"(ForAnyValue:)?(String|Arn|Numeric|Date|Ip|Bool|Binary)(?!Not)\w*")
-# Keys that say nothing of who asks, nor of what.
-_SAY_NOTHING = {"aws:currenttime", "aws:epochtime", "aws:securetransport", "aws:useragent", "aws:requestedregion"}
-_EVERYTHING = {"0.0.0.0/0", "::/0", ""}
+# Keys that say nothing of who asks, nor of what: of when, of how, of what he himself says, and of what everybody has.
+_SAY_NOTHING = {
+    *("aws:currenttime", "aws:epochtime", "aws:multifactorauthage", "aws:principaltype", "aws:referer"),
+    *("aws:requestedregion", "aws:securetransport", "aws:tokenissuetime", "aws:useragent", "aws:viaawsservice"),
+    *("s3:authtype", "s3:signatureage", "s3:signatureversion", "s3:tlsversion"),
+}
 # Addresses, as a power of two, that together are the world: a 128th of IPv4, and of IPv6 a 16-bit prefix, more than a registry
 # gives to anybody.
 _WORLD = {4: 25, 6: 112}
@@ -57,10 +60,11 @@ def exposed(rules: Iterable[str]) -> list[str]:
     Args:
         rules: as a plan names them, `tcp/443 from 0.0.0.0/0`. What is in a prefix list is in no plan.
     """
-    ranges: dict[tuple[str, int], dict[str, IPv4Network | IPv6Network]] = defaultdict(dict)
+    # Of all ports together: a port is in as many ranges of ports as somebody likes to write.
+    ranges: dict[int, dict[str, IPv4Network | IPv6Network]] = defaultdict(dict)
     found = []
     for rule in rules:
-        port, _, source = rule.partition(" from ")
+        source = rule.partition(" from ")[2]
         if re.fullmatch(r"pl-[0-9a-f]+", source):
             found.append(rule)
             continue
@@ -71,12 +75,17 @@ def exposed(rules: Iterable[str]) -> list[str]:
                 found.append(rule)  # what is no group, and no range that anybody can read
             continue
         if not network.is_private or network.prefixlen == 0:
-            ranges[port, network.version][rule] = network
-    for (_, version), networks in ranges.items():
-        together: Iterable[Any] = collapse_addresses(networks.values())
-        if sum(network.num_addresses for network in together) >= 2 ** _WORLD[version]:
+            ranges[network.version][rule] = network
+    for networks in ranges.values():
+        if _is_the_world(networks.values()):
             found += networks
     return found
+
+
+def _is_the_world(networks: Iterable[Any]) -> bool:
+    """Tell whether ranges of one version have, together, so many addresses that anybody may have one."""
+    together = list(collapse_addresses(networks))
+    return bool(together) and sum(each.num_addresses for each in together) >= 2 ** _WORLD[together[0].version]
 
 
 def _wide(statement: Statement) -> Iterator[str]:
@@ -113,14 +122,25 @@ def _narrows(condition: Mapping[str, Any]) -> bool:
         if operator.endswith("IfExists") or not _NARROWING.fullmatch(operator):
             continue
         for key, values in keys.items():
-            if key.lower() not in _SAY_NOTHING and not any(_holds_always(value) for value in _listed(values)):
+            if key.lower() not in _SAY_NOTHING and not _holds_always([str(value) for value in _listed(values)]):
                 return True
     return False
 
 
-def _holds_always(value: Any) -> bool:
-    text = str(value)
-    return text in _EVERYTHING or re.fullmatch(r"[*?:]+|arn:(?:[\w-]*|\*):[*?:/]+", text) is not None
+def _holds_always(values: list[str]) -> bool:
+    """Tell whether one of some values lets everybody in, or all of them do: ranges of addresses, in pieces."""
+    ranges: list[Any] = list(filter(None, map(_network, values)))
+    if any(_is_the_world(each for each in ranges if each.version == version) for version in _WORLD):
+        return True
+    # An account that may be any is everybody's: in his own, anybody names his role as he likes.
+    return any(re.fullmatch(r"[*?:]*|arn:[^:]*:[^:]*:[^:]*:[^:]*[*?].*|arn:[^:]*:[*?:/]+", value) for value in values)
+
+
+def _network(text: str) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        return None
 
 
 def _statements(policy: Any) -> list[Statement]:

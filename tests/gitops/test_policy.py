@@ -108,6 +108,8 @@ def policy_of_role(*statements: Fields) -> Fields:
 
 # All of IPv4, but for private ranges, in pieces of which none is wide.
 IN_PARTS = [f"tcp/8080 from {first}.0.0.0/8" for first in range(1, 224) if first not in (10, 127)]
+# The same at ranges of ports that all have one port in common, of which each is written once.
+AT_MANY_PORTS = [rule.replace("tcp/8080", f"tcp/{8080 - number}-8080") for number, rule in enumerate(IN_PARTS)]
 
 
 def policies_with(*statements: Fields) -> list[tuple[str, tuple[str, str], Fields, list[str]]]:
@@ -127,6 +129,7 @@ VIOLATIONS: list[tuple[str, tuple[str, str], Fields, list[str]]] = [
         ["tcp/22222 from pl-0123456789abcdef0"],
     ),
     ("open-port", SERVICE, {"ingress": dict.fromkeys(IN_PARTS, "")}, IN_PARTS),
+    ("open-port", SERVICE, {"ingress": dict.fromkeys(AT_MANY_PORTS, "")}, AT_MANY_PORTS),
     ("open-port", SERVICE, {"ingress": {"tcp/8080 from 2000::/8": ""}}, ["tcp/8080 from 2000::/8"]),
     ("open-port", BALANCER, {"ingress": {"tcp/8080 from 0.0.0.0/0": ""}}, ["tcp/8080 from 0.0.0.0/0"]),
     ("ssh", SERVICE, {"ingress": {"tcp/22 from 10.0.0.0/16": ""}}, ["tcp/22 from 10.0.0.0/16"]),
@@ -197,7 +200,14 @@ VIOLATIONS: list[tuple[str, tuple[str, str], Fields, list[str]]] = [
                 {"Null": {"aws:PrincipalArn": "false"}},
                 {"Bool": {"aws:SecureTransport": "true"}},
                 {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}},
+                {"IpAddress": {"aws:SourceIp": ["0.0.0.0/1", "128.0.0.0/1"]}},
+                {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/*"}},
+                {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::????????????:role/shop"}},
                 {"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}},
+                {"DateGreaterThan": {"aws:TokenIssueTime": "2020-01-01T00:00:00Z"}},
+                {"StringEquals": {"aws:PrincipalType": ["User", "AssumedRole"]}},
+                {"Bool": {"aws:ViaAWSService": "false"}},
+                {"StringEquals": {"s3:signatureversion": "AWS4-HMAC-SHA256"}},
             )
         ),
     ),
