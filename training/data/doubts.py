@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections import defaultdict
 
-from training.data.folder import PARTS
+from training.data.folder import is_part
 from training.data.items import Found
 from training.data.listing import some
 
@@ -15,7 +15,7 @@ def doubts(found: Found) -> list[str]:
 
 
 def _parts_of_a_split(found: Found) -> list[str]:
-    if not all(name.lower() in PARTS for name in found.classes):
+    if not all(map(is_part, found.classes)):
         return []
     return [
         f"the classes are called {some(found.classes)}, as the parts of a split are: is that what shall be told apart?"

@@ -1,5 +1,6 @@
 """Photos in one folder for each class."""
 
+import re
 from pathlib import Path
 
 from bundle.preprocessing import Preprocessing
@@ -7,8 +8,10 @@ from training.data.items import DataError, Found
 from training.data.listing import check_names, left_out, named, passed_over, photos_below, shown, some
 from training.data.photos import Say, examined
 
-# What the parts of a split are called where people split photos themselves, in lower case.
-PARTS = frozenset({"train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval", "evaluation"})
+# What the parts of a split are called where people split photos themselves: train, test_set, Validation Data.
+_PART = re.compile(
+    r"(train|training|val|valid|validation|dev|test|testing|eval|evaluation)([ _-]?(set|data|images))?", re.IGNORECASE
+)
 
 
 def read(path: Path, preprocessing: Preprocessing, cache: Path, say: Say) -> Found:
@@ -37,6 +40,11 @@ def read(path: Path, preprocessing: Preprocessing, cache: Path, say: Say) -> Fou
     )
 
 
+def is_part(name: str) -> bool:
+    """Return whether the parts of a split are called so."""
+    return _PART.fullmatch(name) is not None
+
+
 def _look(path: Path) -> tuple[list[Path], list[Path]]:
     """Return the folders of the classes, and what lies beside them and belongs to no class.
 
@@ -49,7 +57,7 @@ def _look(path: Path) -> tuple[list[Path], list[Path]]:
         raise DataError(f"{shown(path)} cannot be read: {error.strerror}") from None
     folders = [each for each in found if each.is_dir()]
     check_names(folders, path)
-    if folders and all(each.name.lower() in PARTS for each in folders) and any(map(_holds_folders, folders)):
+    if folders and all(is_part(each.name) for each in folders) and any(map(_holds_folders, folders)):
         largest = next((each for each in folders if each.name.lower().startswith("train")), folders[0])
         raise DataError(
             f"{path} holds {some([each.name for each in folders])}: parts of a split, and no classes. Photos are split here by "
