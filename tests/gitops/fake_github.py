@@ -109,7 +109,7 @@ class FakeGitHub:
                 return {"name": name, "protection_rules": rules, "deployment_branch_policy": policy}
             case ("GET", "environments", name, "deployment-branch-policies"):
                 found = [(number, one) for number, (where, one) in enumerate(self.policies) if where == name]
-                return {"branch_policies": [{"name": one, "type": "branch", "id": number} for number, one in found]}
+                return {"branch_policies": [_policy(number, name) for number, name in found]}
             case ("DELETE", "environments", name, "deployment-branch-policies", policy):
                 assert self.policies.pop(int(policy))[0] == name
                 return None
@@ -202,3 +202,8 @@ class FakeGitHub:
                 **{"head": {"sha": head}, "html_url": f"https://github/pull/{number}"},
             }
         ]
+
+
+def _policy(number: int, name: str) -> dict[str, Any]:
+    tag = name.startswith("refs/tags/")
+    return {"name": name.removeprefix("refs/tags/"), "type": "tag" if tag else "branch", "id": number}

@@ -133,6 +133,19 @@ def test_a_key_signs_until_its_end_and_is_trusted_until_it_is_revoked(
         assert verified(document, keys, "here") == RECORD
 
 
+def test_a_key_that_is_listed_twice_is_revoked_by_either(pair: tuple[bytes, TrustedKeys]) -> None:
+    private, trusted = pair
+    document, only = signed(RECORD, read_private_key(private, "key", trusted)), trusted.keys[0]
+    # As after a rotation of what it signs, when somebody then revokes it by hand.
+    entries = [only.model_copy(update={"signs": ["records"]}), only.model_copy(update={"revoked": "it leaked"})]
+    for listed in (entries, entries[::-1]):
+        keys = TrustedKeys(listed, "the list")
+        with pytest.raises(ReleaseError, match=r"was revoked \(it leaked\)"):
+            verified(document, keys, "here")
+        with pytest.raises(ReleaseError, match="what key signs would be refused"):
+            read_private_key(private, "key", keys)
+
+
 def test_a_key_of_another_kind_is_refused(pair: tuple[bytes, TrustedKeys], tmp_path: Path) -> None:
     wrong = write_keys(tmp_path, "wrong", ec.generate_private_key(ec.SECP384R1()))[0]
     with pytest.raises(ReleaseError, match="not on the curve P-256"):
