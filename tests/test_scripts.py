@@ -258,6 +258,16 @@ def test_the_version_of_an_export_says_what_it_is_made_of(clone, export):
     assert export().stdout not in (first, second, "")
 
 
+def test_an_export_removes_what_one_that_was_killed_has_left(clone, export):
+    export.git("init", "-q")
+    left = clone / ".cache/bundles/.export-683ophmh"
+    left.mkdir(parents=True)
+    (left / "model.safetensors").write_text("")
+    done = export()
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in left.parent.iterdir()} == {".lock", Path(done.stdout.strip()).name}
+
+
 @pytest.mark.parametrize(
     ("clone_is", "told", "said"),
     [
