@@ -51,6 +51,12 @@ def test_keys_have_a_life_from_their_making_to_their_end(root: Path) -> None:
     assert "is there already, revoked" in run("add", first, "--signs", "models").output
 
 
+def test_a_key_signs_on_its_last_day_too(tmp_path: Path) -> None:
+    key = TrustedKey(public_key=write_keys(tmp_path, "one")[1].read_text(), not_after=date(2027, 6, 30))
+    assert key.end("models", date(2027, 6, 30)) == ""
+    assert key.end("models", date(2027, 7, 1)) == f"the key {key.name} ended on 2027-06-30"
+
+
 def test_what_cannot_be_trusted_is_refused_and_nothing_is_written(root: Path) -> None:
     private, public = write_keys(root, "pair")
     assert "is not a public key in PEM" in run("add", private, "--signs", "models").output
