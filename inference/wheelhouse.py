@@ -17,11 +17,12 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 _SOURCE_TREE = Path(__file__).parent.parent
 _PROJECT_FILES = ("pyproject.toml", "LICENSE")
@@ -30,7 +31,7 @@ Contents = Literal["openvino", "torch", "train"]
 
 
 @dataclass(frozen=True)
-class _Parts:
+class Parts:
     """What an archive holds: a lock's packages, packages apart from it, and those of the project.
 
     A serving host needs no training code, and a change of that must not change the hosts' image.
@@ -40,11 +41,22 @@ class _Parts:
     apart: tuple[str, ...]
     project: tuple[str, ...]
 
+    def lock_file(self) -> Path:
+        """Return the path of the lock; raise WheelhouseError where there is no source tree."""
+        path = _SOURCE_TREE / "locks" / f"{self.lock}.txt"
+        if not path.is_file():
+            raise WheelhouseError(f"{path} is missing: run this from a source tree of the project")
+        return path
 
-_PARTS: dict[Contents, _Parts] = {
-    "openvino": _Parts("serve-openvino", (), ("bundle", "inference")),
-    "torch": _Parts("serve-torch", ("torch",), ("bundle", "inference")),
-    "train": _Parts("train", ("torch", "torchvision"), ("bundle", "training")),
+    def pinned(self) -> str:
+        """Return what the locks say of all packages but the project's own."""
+        return self.lock_file().read_text() + "".join(map(_apart, self.apart))
+
+
+PARTS: dict[Contents, Parts] = {
+    "openvino": Parts("serve-openvino", (), ("bundle", "inference")),
+    "torch": Parts("serve-torch", ("torch",), ("bundle", "inference")),
+    "train": Parts("train", ("torch", "torchvision"), ("bundle", "training")),
 }
 # glibc up to 2.34: Amazon Linux 2023. Debian 12 has 2.36, Ubuntu 24.04 has 2.39.
 _GLIBC_MINORS = range(34, 16, -1)
@@ -66,7 +78,17 @@ class Archive:
 
 
 @dataclass(frozen=True)
-class _Target:
+class Wheel:
+    """A wheel on its way into an archive: its file name, sha256 (hex), size in bytes, and how to read it."""
+
+    name: str
+    sha256: str
+    size: int
+    open: Callable[[], IO[bytes]]
+
+
+@dataclass(frozen=True)
+class Target:
     """The hosts that wheels are chosen for."""
 
     python: str
@@ -95,18 +117,12 @@ def build(contents: Contents, python: str, machine: str, output: Path, say: Call
     Raises:
         WheelhouseError: no source tree here, an unknown target, or pip failed.
     """
-    if machine not in _MACHINES or not re.fullmatch(r"3\.\d+", python):
-        raise WheelhouseError(f"no such hosts: Python {python} on {machine}; machines are {' and '.join(_MACHINES)}")
-    parts = _PARTS[contents]
-    lock = _SOURCE_TREE / "locks" / f"{parts.lock}.txt"
-    if not lock.is_file():
-        raise WheelhouseError(f"{lock} is missing: run this from a source tree of the project")
-    target = _Target(python, machine)
-    path = output / f"pettracker-wheelhouse-{_inputs_digest(lock, parts, target)[:12]}.tar.gz"
-    checksum = path.with_name(f"{path.name}.sha256")
-    if path.is_file() and checksum.is_file() and _sha256(path) == checksum.read_text().split()[0]:
+    parts = PARTS[contents]
+    lock, target = parts.lock_file(), Target(python, machine)
+    path = path_of(parts, target, output)
+    if kept := find(path):
         say(f"{path} has everything already")
-        return Archive(path, _sha256(path))
+        return kept
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".wheelhouse-") as scratch:
         wheels = Path(scratch) / "wheels"
@@ -116,14 +132,44 @@ def build(contents: Contents, python: str, machine: str, output: Path, say: Call
         for package in parts.apart:
             _download_apart(package, wheels, target, say)
         say("building the project's own wheel")
-        _build_project(Path(scratch) / "project", wheels, parts.project)
+        build_project(Path(scratch) / "project", wheels, parts.project)
         say("packing")
-        partial = Path(scratch) / path.name
-        _pack(wheels, partial)
-        partial.chmod(0o644)
-        archive = Archive(path, _sha256(partial))
-        checksum.write_text(f"{archive.sha256}  {path.name}\n")
-        partial.replace(path)
+        packed = Path(scratch) / path.name
+        _pack(wheels, packed)
+        return keep(packed, path)
+
+
+def key_of(sha256: str) -> str:
+    """Return where an archive is published."""
+    return f"wheelhouse/{sha256}.tar.gz"
+
+
+def path_of(parts: Parts, target: Target, output: Path) -> Path:
+    """Return where an archive is kept in `output`, by everything that it is made from.
+
+    Raises:
+        WheelhouseError: no source tree here, or an unknown target.
+    """
+    if target.machine not in _MACHINES or not re.fullmatch(r"3\.\d+", target.python):
+        named = f"Python {target.python} on {target.machine}"
+        raise WheelhouseError(f"no such hosts: {named}; machines are {' and '.join(_MACHINES)}")
+    return output / f"pettracker-wheelhouse-{_inputs_digest(parts, target)[:12]}.tar.gz"
+
+
+def find(path: Path) -> Archive | None:
+    """Return the archive that is kept in a file, None if there is none or it is damaged."""
+    checksum = _checksum_file(path)
+    if path.is_file() and checksum.is_file() and sha256_of(path) == checksum.read_text().split()[0]:
+        return Archive(path, sha256_of(path))
+    return None
+
+
+def keep(whole: Path, path: Path) -> Archive:
+    """Move a whole archive to where `find` finds it."""
+    whole.chmod(0o644)
+    archive = Archive(path, sha256_of(whole))
+    _checksum_file(path).write_text(f"{archive.sha256}  {path.name}\n")
+    whole.replace(path)
     return archive
 
 
@@ -142,7 +188,7 @@ def publish(archive: Archive, bucket: str, pointer: str) -> str:
     try:
         store = Store(bucket)
         with archive.path.open("rb") as content:
-            store.write_once(f"wheelhouse/{archive.sha256}.tar.gz", content)
+            store.write_once(key_of(archive.sha256), content)
         if store.write_once(pointer, archive.sha256.encode()):
             return archive.sha256
         present = (store.read(pointer) or b"").decode(errors="replace")
@@ -155,7 +201,11 @@ def publish(archive: Archive, bucket: str, pointer: str) -> str:
     return present
 
 
-def _inputs_digest(lock: Path, parts: _Parts, target: _Target) -> str:
+def _checksum_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _inputs_digest(parts: Parts, target: Target) -> str:
     """Return a digest of everything that the archive is made from."""
     content = hashlib.sha256()
     facts = [
@@ -166,8 +216,8 @@ def _inputs_digest(lock: Path, parts: _Parts, target: _Target) -> str:
     ]
     content.update(json.dumps(facts).encode())
     apart = [_SOURCE_TREE / _APART] if parts.apart else []
-    for path in [lock, *apart, *_project_sources(parts.project)]:
-        content.update(json.dumps([path.relative_to(_SOURCE_TREE).as_posix(), _sha256(path)]).encode())
+    for path in [parts.lock_file(), *apart, *_project_sources(parts.project)]:
+        content.update(json.dumps([path.relative_to(_SOURCE_TREE).as_posix(), sha256_of(path)]).encode())
     return content.hexdigest()
 
 
@@ -181,24 +231,29 @@ def _project_sources(packages: tuple[str, ...]) -> list[Path]:
     return sorted([*inside, *(_SOURCE_TREE / name for name in _PROJECT_FILES)])
 
 
-def _download_apart(package: str, wheels: Path, target: _Target, say: Callable[[str], None]) -> None:
+def _apart(package: str) -> str:
     found = re.search(rf"^{package}==(?:.*\\\n)*.*\n", (_SOURCE_TREE / _APART).read_text(), re.MULTILINE)
     if not found:
         raise WheelhouseError(f"{_APART} lacks {package}: `make locks` writes it")
+    return found[0]
+
+
+def _download_apart(package: str, wheels: Path, target: Target, say: Callable[[str], None]) -> None:
+    pinned = _apart(package)
     requirement = wheels.parent / f"{package}.txt"
     index = os.environ.get("TORCH_INDEX_URL")
     options = ["--require-hashes", *(["--index-url", index] if index else []), *target.pip_options()]
-    say(f"downloading {found[0].split()[0]}")
+    say(f"downloading {pinned.split()[0]}")
     # The CPU build where the index has it; pip would take the one that it knows the digest of beforehand.
     try:
-        requirement.write_text(found[0].replace(" ", "+cpu ", 1))
+        requirement.write_text(pinned.replace(" ", "+cpu ", 1))
         _pip("download", "--no-deps", *options, "-r", str(requirement), "-d", str(wheels))
     except WheelhouseError:
-        requirement.write_text(found[0])
+        requirement.write_text(pinned)
         _pip("download", "--no-deps", *options, "-r", str(requirement), "-d", str(wheels))
 
 
-def _build_project(copy: Path, wheels: Path, packages: tuple[str, ...]) -> None:
+def build_project(copy: Path, wheels: Path, packages: tuple[str, ...]) -> None:
     """Build from a copy with fixed modes: the wheel then depends on the sources' content alone."""
     for source in _project_sources(packages):
         destination = copy / source.relative_to(_SOURCE_TREE)
@@ -211,31 +266,44 @@ def _build_project(copy: Path, wheels: Path, packages: tuple[str, ...]) -> None:
 
 
 def _pack(wheels: Path, path: Path) -> None:
-    """Write the archive: sorted members, no dates, owners or compression settings of this machine."""
-    names = sorted(wheel.name for wheel in wheels.iterdir())
-    requirements = "".join(f"{_requirement(name)} --hash=sha256:{_sha256(wheels / name)}\n" for name in names).encode()
+    """Write the archive."""
+    found = [
+        Wheel(wheel.name, sha256_of(wheel), wheel.stat().st_size, partial(_opened, wheel)) for wheel in wheels.iterdir()
+    ]
+    # Wheels are compressed already: level 1 keeps the format that tools expect and costs little.
+    with (
+        path.open("wb") as file,
+        gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=1, mtime=0) as stream,
+    ):
+        write(stream, found)
+
+
+def _opened(path: Path) -> IO[bytes]:
+    return path.open("rb")
+
+
+def write(stream: IO[bytes] | gzip.GzipFile, wheels: Iterable[Wheel]) -> None:
+    """Write what an archive is before it is compressed: sorted members, no dates or owners of this machine."""
+    ordered = sorted(wheels, key=lambda wheel: wheel.name)
+    lines = [f"{'=='.join(name_and_version(wheel.name))} --hash=sha256:{wheel.sha256}\n" for wheel in ordered]
+    requirements = "".join(lines).encode()
 
     def member(name: str, size: int) -> tarfile.TarInfo:
         described = tarfile.TarInfo(name)
         described.size, described.mode = size, 0o644
         return described
 
-    # Wheels are compressed already: level 1 keeps the format that tools expect and costs little.
-    with (
-        path.open("wb") as file,
-        gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=1, mtime=0) as stream,
-        tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive,
-    ):
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         archive.addfile(member("requirements.txt", len(requirements)), BytesIO(requirements))
-        for name in names:
-            with (wheels / name).open("rb") as wheel:
-                archive.addfile(member(f"wheels/{name}", (wheels / name).stat().st_size), wheel)
+        for wheel in ordered:
+            with wheel.open() as content:
+                archive.addfile(member(f"wheels/{wheel.name}", wheel.size), content)
 
 
-def _requirement(wheel: str) -> str:
-    """Turn a wheel's file name (PEP 427: name-version-…) into name==version."""
+def name_and_version(wheel: str) -> tuple[str, str]:
+    """Return what a wheel's file name (PEP 427: name-version-…) says of it."""
     name, version = wheel.split("-")[:2]
-    return f"{name.replace('_', '-').lower()}=={version}"
+    return name.replace("_", "-").lower(), version
 
 
 def _pip(*arguments: str, **environment: str) -> None:
@@ -246,6 +314,6 @@ def _pip(*arguments: str, **environment: str) -> None:
         raise WheelhouseError(f"pip {arguments[0]} failed:\n" + "\n".join(lines[-8:]))
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

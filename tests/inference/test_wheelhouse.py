@@ -2,17 +2,21 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import tarfile
 import venv
+import warnings
 import zipfile
+from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from moto import mock_aws
 
 from inference import wheelhouse
@@ -63,7 +67,7 @@ def test_the_same_sources_and_wheels_make_the_same_bytes(archive: Path, tmp_path
     own = next((tmp_path / "wheels").glob("pettracker_ml-*.whl"))
     before = own.read_bytes()
     own.unlink()
-    wheelhouse._build_project(tmp_path / "project", tmp_path / "wheels", ("bundle", "inference"))
+    wheelhouse.build_project(tmp_path / "project", tmp_path / "wheels", ("bundle", "inference"))
     assert own.read_bytes() == before
     wheelhouse._pack(tmp_path / "wheels", tmp_path / "again.tar.gz")
     assert (tmp_path / "again.tar.gz").read_bytes() == archive.read_bytes()
@@ -173,3 +177,144 @@ def test_what_is_published_is_written_once(tmp_path: Path, monkeypatch: pytest.M
         assert client.get_object(Bucket="releases", Key=f"wheelhouse/{first.sha256}.tar.gz")["Body"].read() == b"first"
         # As the bucket's policy asks of whoever writes there.
         assert set(asked) == {"*"}
+
+
+LOCKED = {"tornado-6.6.1-py3-none-any.whl": b"a wheel", "click-8.5.1-py3-none-any.whl": b"another wheel"}
+
+
+class Bucket:
+    """A bucket in which somebody else may have left an archive."""
+
+    def __init__(self, directory: Path) -> None:
+        self._kept = directory / "kept"
+        boto3.client("s3").create_bucket(Bucket="releases")
+
+    def checked(self, archive: Path) -> Result:
+        """Publish an archive and check it on a controller that has built nothing."""
+        with archive.open("rb") as content:
+            sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+        boto3.client("s3").upload_file(str(archive), "releases", f"wheelhouse/{sha256}.tar.gz")
+        return self.checked_as(sha256)
+
+    def checked_as(self, sha256: str) -> Result:
+        options = ["--backend", "openvino", "--python", HERE, "--output", str(self._kept)]
+        return CliRunner().invoke(main, ["check-wheelhouse", *options, "--bucket", "releases", "--sha256", sha256])
+
+    def refused(self, archive: Path, why: str) -> None:
+        result = self.checked(archive)
+        assert result.exit_code == 1, result.output
+        assert why in result.stderr
+        assert "nothing is installed from it" in result.stderr
+        assert list(self._kept.iterdir()) == []
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with mock_aws():
+        yield Bucket(tmp_path)
+
+
+@pytest.fixture
+def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The wheels of a small source tree, in place of this one: two that its lock names, and the project's own."""
+    tree, wheels = tmp_path / "tree", tmp_path / "wheels"
+    for name in ("bundle/__init__.py", "inference/__init__.py", "LICENSE"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(f"# {name}\n")
+    shutil.copyfile(REPOSITORY / "pyproject.toml", tree / "pyproject.toml")
+    (tree / "locks").mkdir()
+    wheels.mkdir()
+    with (tree / "locks/serve-openvino.txt").open("w") as lock:
+        for name, content in LOCKED.items():
+            (wheels / name).write_bytes(content)
+            digest = hashlib.sha256(content).hexdigest()
+            lock.write(
+                f"{'=='.join(name.split('-')[:2])} \\\n    --hash=sha256:{'0' * 64} \\\n    --hash=sha256:{digest}\n"
+            )
+    monkeypatch.setattr(wheelhouse, "_SOURCE_TREE", tree)
+    wheelhouse.build_project(tmp_path / "project", wheels, ("bundle", "inference"))
+    return wheels
+
+
+def packed(wheels: Path) -> Path:
+    path = wheels.parent / "packed.tar.gz"
+    wheelhouse._pack(wheels, path)
+    return path
+
+
+def test_what_another_controller_has_built_is_good_and_kept(bucket: Bucket, archive: Path) -> None:
+    result = bucket.checked(archive)
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert Path(told["path"]).name == archive.name
+    boto3.client("s3").delete_object(Bucket="releases", Key=f"wheelhouse/{told['sha256']}.tar.gz")
+    assert bucket.checked_as(told["sha256"]).exit_code == 0  # from what is kept
+
+
+def test_how_another_machine_compresses_is_no_difference(bucket: Bucket, wheels: Path) -> None:
+    (own,) = wheels.glob("pettracker_ml-*.whl")
+    with zipfile.ZipFile(own) as opened:
+        files = {member.filename: opened.read(member) for member in opened.infolist()}
+    with zipfile.ZipFile(own, "w", zipfile.ZIP_STORED) as stored:
+        for name, content in files.items():
+            stored.writestr(name, content)
+    assert bucket.checked(packed(wheels)).exit_code == 0
+
+
+def test_a_wheel_that_no_lock_names_is_refused(bucket: Bucket, wheels: Path) -> None:
+    tornado = wheels / "tornado-6.6.1-py3-none-any.whl"
+    tornado.write_bytes(b"another content")
+    bucket.refused(packed(wheels), f"holds {tornado.name}, which is in no lock with its digest")
+    # What the lock names, under the name of another package and of another version.
+    for name in ("evil-1.0-py3-none-any.whl", "click-6.6.1-py3-none-any.whl", "tornado-9.9.9-py3-none-any.whl"):
+        tornado.write_bytes(LOCKED[tornado.name])
+        tornado.rename(wheels / name)
+        bucket.refused(packed(wheels), f"holds {name}, which is in no lock with its digest")
+        (wheels / name).rename(tornado)
+
+
+def test_a_wheel_too_few_or_too_many_is_refused(bucket: Bucket, wheels: Path) -> None:
+    tornado = wheels / "tornado-6.6.1-py3-none-any.whl"
+    shutil.copyfile(tornado, wheels / "tornado-6.6.1-py2-none-any.whl")
+    bucket.refused(packed(wheels), "tornado, tornado and not click")
+    (wheels / "tornado-6.6.1-py2-none-any.whl").unlink()
+    tornado.unlink()
+    bucket.refused(packed(wheels), "holds click, pettracker-ml and not click, pettracker-ml, tornado")
+
+
+@pytest.mark.parametrize("name", ["more.pth", "inference/__init__.py"])
+def test_the_projects_own_wheel_has_the_sources_of_here_and_no_more(bucket: Bucket, wheels: Path, name: str) -> None:
+    (own,) = wheels.glob("pettracker_ml-*.whl")
+    with zipfile.ZipFile(own, "a") as opened, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that there are two of the name
+        opened.writestr(name, "import os\n")
+    bucket.refused(packed(wheels), f"holds {own.name}, which is not what the sources here make")
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "../etc/cron.d/more", "wheels/more", "sitecustomize.py"])
+def test_a_file_more_or_another_list_is_refused(bucket: Bucket, wheels: Path, tmp_path: Path, name: str) -> None:
+    with tarfile.open(packed(wheels)) as opened, tarfile.open(tmp_path / "more.tar.gz", "w:gz") as more:
+        for member in opened:
+            more.addfile(member, opened.extractfile(member))
+        described = tarfile.TarInfo(name)
+        described.size = 4
+        more.addfile(described, BytesIO(b"evil"))
+    bucket.refused(tmp_path / "more.tar.gz", "holds more than its wheels and the list of their digests")
+
+
+def test_what_is_no_archive_or_another_one_or_not_there_is_refused(
+    bucket: Bucket, wheels: Path, tmp_path: Path
+) -> None:
+    good = packed(wheels).read_bytes()
+    for content in (b"evil", good[:-100]):
+        (tmp_path / "bad.tar.gz").write_bytes(content)
+        bucket.refused(tmp_path / "bad.tar.gz", "is no archive")
+    boto3.client("s3").put_object(Bucket="releases", Key=f"wheelhouse/{'0' * 64}.tar.gz", Body=good)
+    result = bucket.checked_as("0" * 64)
+    assert (result.exit_code, "has another sha256" in result.stderr) == (1, True)
+    result = bucket.checked_as("1" * 64)
+    assert (result.exit_code, "cannot be fetched" in result.stderr) == (1, True)
