@@ -5,15 +5,19 @@ load on a machine changes the second one, by as much as it likes; the release ch
 the last (locks, sleeps, a disk; what a hypervisor takes away belongs here as well). So these two are compared by themselves.
 The whole time is compared too, for what a host does beside its service, but has to be longer in three of four rounds.
 
+The kernel counts processes and not requests. While a host serves somebody else as well, its service computes more, and does so
+side by side with the answer, so that less time seems to be left for anything else: hosts without traffic, such as those of a
+second fleet, would seem to wait longer. So computing is compared by the answers of a round for which least was computed, and
+waiting by what exceeds most answers, for other requests can only take from it.
+
 A round is one observation, for what disturbs it disturbs all of its answers. Differences are tested by Wilcoxon's signed-rank
 test (Biometrics Bulletin 1, 1945), which pairs new and old hosts by their rounds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +26,14 @@ from scipy.stats import wilcoxon
 # By number, and then by the sha256 of the input, the seconds of one answer: all, computing, and waiting for a processor.
 # The last two are None where no kernel has counted them; see probing.Seen.rounds.
 Rounds = Mapping[str, Mapping[str, list[float | None]]]
-# The same of several hosts: by number and input, the medians of each of the three.
-_Medians = dict[int, dict[str, NDArray[np.float64]]]
+# The same of one host: by number and input, shape (3,).
+_Answers = dict[int, dict[str, NDArray[np.float64]]]
+# What is compared of one host, by number of the round.
+_Series = dict[int, float]
+# The share of a round's answers for which least was computed, at least one.
+LEAST = 1 / 3
+# The share of the answers to an input of which what they wait is not told apart, for the side that waits less.
+MOST = 0.75
 # A host that was late in one round took the turn before or after.
 _NEIGHBOURS = (0, -1, 1)
 
@@ -52,23 +62,31 @@ def common_inputs(new: Iterable[Rounds], old: Iterable[Rounds]) -> set[str]:
 
 def in_the_same_rounds(new: Iterable[Rounds], old: Iterable[Rounds]) -> int:
     """Returns in how many rounds hosts of both sides have answered the same input."""
-    return sum(1 for _ in _pairs(_by_round(new), _by_round(old)))
+    return len(_wholes(*_answers(list(new), list(old))))
 
 
 def parts(new: Iterable[Rounds], old: Iterable[Rounds]) -> list[Part]:
     """Returns the parts of the time that can be compared: computing, waiting for something else, and the whole."""
-    pairs = list(_pairs(_by_round(new), _by_round(old)))
-    counted = [(ours, theirs) for ours, theirs in pairs if not np.isnan(ours + theirs).any()]
+    ours, theirs = _answers(list(new), list(old))
     found = []
-    if counted:
-        computing = [np.median(np.log(ours[:, 1] / theirs[:, 1])) for ours, theirs in counted]
+    ours_counted, theirs_counted = _counted(ours), _counted(theirs)
+    usual = _usual(ours_counted + theirs_counted)
+    computing = _more(
+        [_computing(host, usual) for host in ours_counted], [_computing(host, usual) for host in theirs_counted]
+    )
+    if len(computing):
         found.append(_part("compute", computing, np.exp(np.median(computing))))
-        # As a share of what an answer of old hosts takes: what waits for nothing cannot be divided by.
-        usual = np.median([theirs[:, 0].mean() for _, theirs in counted])
-        waiting = [np.median(_else(ours) - _else(theirs)) / usual for ours, theirs in counted]
-        found.append(_part("wait for something else than a processor", waiting, 1 + np.median(waiting)))
-    if pairs:
-        whole = [np.median(np.log(ours[:, 0] / theirs[:, 0])) for ours, theirs in pairs]
+        floor = _floor(ours_counted, theirs_counted)
+        # As a share of what an answer takes: what waits for nothing cannot be divided by.
+        typical = np.median([seconds[0] for seconds in _usual(theirs).values()])
+        waiting = _more(
+            [_waiting(host, floor) for host in ours_counted], [_waiting(host, floor) for host in theirs_counted]
+        )
+        found.append(
+            _part("wait for something else than a processor", waiting / typical, 1 + np.median(waiting) / typical)
+        )
+    whole = _wholes(ours, theirs)
+    if len(whole):
         found.append(_part("answer", whole, np.exp(np.quantile(whole, 0.25))))
     return found
 
@@ -77,34 +95,103 @@ def _answered(hosts: Iterable[Rounds]) -> set[str]:
     return {sent for rounds in hosts for taken in rounds.values() for sent in taken}
 
 
-def _by_round(hosts: Iterable[Rounds]) -> _Medians:
-    gathered: dict[int, dict[str, list[Any]]] = {}
-    for rounds in hosts:
-        for number, taken in rounds.items():
+def _answers(new: list[Rounds], old: list[Rounds]) -> tuple[list[_Answers], list[_Answers]]:
+    """Returns both sides' answers to the inputs that both have answered."""
+    inputs = common_inputs(new, old)
+    ours, theirs = (
+        [
+            {
+                int(number): {sent: np.array(seconds, float) for sent, seconds in taken.items() if sent in inputs}
+                for number, taken in rounds.items()
+                if inputs & taken.keys()
+            }
+            for rounds in side
+        ]
+        for side in (new, old)
+    )
+    return ours, theirs
+
+
+def _counted(hosts: list[_Answers]) -> list[_Answers]:
+    """Returns the rounds in which the kernel has counted."""
+    return [
+        {number: taken for number, taken in host.items() if not np.isnan(list(taken.values())).any()} for host in hosts
+    ]
+
+
+def _of_input(hosts: list[_Answers]) -> dict[str, NDArray[np.float64]]:
+    """Returns all answers to each input: shape (answers, 3)."""
+    gathered: dict[str, list[NDArray[np.float64]]] = {}
+    for host in hosts:
+        for taken in host.values():
             for sent, seconds in taken.items():
-                gathered.setdefault(int(number), {}).setdefault(sent, []).append(seconds)
+                gathered.setdefault(sent, []).append(seconds)
+    return {sent: np.array(seconds) for sent, seconds in gathered.items()}
+
+
+def _usual(hosts: list[_Answers]) -> dict[str, NDArray[np.float64]]:
+    return {sent: np.median(seconds, axis=0) for sent, seconds in _of_input(hosts).items()}
+
+
+def _computing(host: _Answers, usual: Mapping[str, NDArray[np.float64]]) -> _Series:
+    own = _usual([host])
+    series = {}
+    for number, taken in host.items():
+        least = sorted(taken, key=lambda sent: taken[sent][1] / own[sent][1])[: max(1, round(len(taken) * LEAST))]
+        series[number] = float(np.median([np.log(taken[sent][1] / usual[sent][1]) for sent in least]))
+    return series
+
+
+def _waiting(host: _Answers, floor: Mapping[str, float]) -> _Series:
     return {
-        number: {sent: np.median(np.array(answers, float), axis=0) for sent, answers in taken.items()}
-        for number, taken in gathered.items()
+        number: float(np.mean([max(_rest(seconds) - floor[sent], 0.0) for sent, seconds in taken.items()]))
+        for number, taken in host.items()
     }
 
 
-def _pairs(new: _Medians, old: _Medians) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Yields, for each round, what both sides took for the inputs that both have answered: shape (inputs, 3), in seconds."""
-    for number, ours in sorted(new.items()):
-        for other in (number + step for step in _NEIGHBOURS):
-            common = sorted(ours.keys() & old.get(other, {}).keys())
-            if common:
-                yield np.array([ours[sent] for sent in common]), np.array([old[other][sent] for sent in common])
-                break
+def _wholes(new: list[_Answers], old: list[_Answers]) -> NDArray[np.float64]:
+    usual = _usual(new + old)
+
+    def series(host: _Answers) -> _Series:
+        return {
+            number: float(np.median([np.log(seconds[0] / usual[sent][0]) for sent, seconds in taken.items()]))
+            for number, taken in host.items()
+        }
+
+    return _more([series(host) for host in new], [series(host) for host in old])
 
 
-def _else(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+def _floor(new: list[_Answers], old: list[_Answers]) -> dict[str, float]:
+    """Returns, for each input, what most answers of the side that waits less have left, in seconds."""
+    ours, theirs = (
+        {sent: float(np.quantile(_rest(seconds), MOST)) for sent, seconds in _of_input(side).items()}
+        for side in (new, old)
+    )
+    return {sent: min(ours[sent], theirs[sent]) for sent in ours.keys() & theirs.keys()}
+
+
+def _rest(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns what is neither computing nor waiting for a processor. Threads side by side make it negative, on both sides."""
-    rest: NDArray[np.float64] = seconds[:, 0] - seconds[:, 1] - seconds[:, 2]
+    rest: NDArray[np.float64] = seconds[..., 0] - seconds[..., 1] - seconds[..., 2]
     return rest
 
 
-def _part(told: str, more: list[float], ratio: float) -> Part:
-    probability = float(wilcoxon(more, alternative="greater").pvalue) if any(more) else 1.0
+def _more(new: list[_Series], old: list[_Series]) -> NDArray[np.float64]:
+    """Returns by how much new hosts exceed old ones in each round in which both were asked."""
+    ours, theirs = _of_side(new), _of_side(old)
+    more = []
+    for number, value in sorted(ours.items()):
+        other = next((theirs[number + step] for step in _NEIGHBOURS if number + step in theirs), None)
+        if other is not None:
+            more.append(value - other)
+    return np.array(more)
+
+
+def _of_side(hosts: list[_Series]) -> _Series:
+    numbers = {number for host in hosts for number in host}
+    return {number: float(np.median([host[number] for host in hosts if number in host])) for number in numbers}
+
+
+def _part(told: str, more: NDArray[np.float64], ratio: float) -> Part:
+    probability = float(wilcoxon(more, alternative="greater").pvalue) if more.any() else 1.0
     return Part(told, float(ratio), probability, len(more))

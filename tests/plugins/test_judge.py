@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -203,6 +204,41 @@ def test_other_load_that_delays_some_rounds_of_either_side_is_no_slower_release(
     disturbed = {number: busy[number] if place % 3 else taken for place, (number, taken) in enumerate(quiet.items())}
     assert verdict([host("i-new", watched=watched(disturbed))], [host("i-1")])[0] == PROMOTE
     assert verdict([host("i-new")], [host("i-1", watched=watched(disturbed))])[0] == PROMOTE
+
+
+class Alone(Pace):
+    """A host that is asked six golden inputs in each round, and serves nobody else."""
+
+    def rounds(self, name: str, first: int = 100, count: int = 20, counted: bool = True) -> dict[str, Any]:
+        seen = super().rounds(name, first, count, counted)
+        return {
+            number: {f"{sent}{n}": [*taken[sent]] for sent in taken for n in range(3)} for number, taken in seen.items()
+        }
+
+
+class Busy(Alone):
+    """One that serves somebody else during half of the answers, on a processor of its own, for which they queue."""
+
+    def rounds(self, name: str, first: int = 100, count: int = 20, counted: bool = True) -> dict[str, Any]:
+        chance = random.Random(name)  # noqa: S311 - a test's
+        seen = super().rounds(name, first, count, counted)
+        for taken in seen.values():
+            for seconds in taken.values():
+                if chance.random() < 0.5:
+                    seconds[1] += 0.02
+                    seconds[2] += 0.06 * chance.random()
+        return seen
+
+
+@pytest.mark.parametrize("slower", [{}, {"computing": 0.02 * 4 / 3}, {"elsewhere": 0.002 + 0.022 / 3}])
+@pytest.mark.parametrize(("ours", "theirs"), [(Alone, Busy), (Busy, Alone), (Busy, Busy)])
+def test_whom_else_a_host_serves_is_neither_a_reason_nor_a_screen(
+    ours: type[Pace], theirs: type[Pace], slower: dict[str, float]
+) -> None:
+    """A second fleet has no traffic at its begin, and the first one has none at its end."""
+    new = [host("i-new", ours(**slower)), host("i-newer", ours(**slower))]
+    found, reasons = verdict(new, [host("i-1", theirs())])
+    assert found == (REJECT if slower else PROMOTE), reasons
 
 
 def test_where_the_kernel_does_not_count_the_whole_time_decides_and_the_verdict_says_so() -> None:
