@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import PurePath
 from typing import Any
 
+from tornado.httputil import HTTPServerRequest, split_host_and_port
 from tornado.web import Application, RequestHandler
 
 from inference.bodies import BodyHandler
@@ -178,6 +179,17 @@ class PageHandler(JsonHandler):
         self.finish(self._files[name])
 
 
+class _Origin(Application):
+    """Takes a target in absolute form for what it names, and its host for the request's: RFC 9112, 3.2.2."""
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
+        absolute = re.match(r"https?://([^/?]+)", request.path, re.IGNORECASE)
+        if absolute:
+            request.path = request.path[absolute.end() :] or "/"
+            request.host, request.host_name = absolute[1], split_host_and_port(absolute[1].lower())[0]
+        return super().find_handler(request, **kwargs)
+
+
 def application(predictor: Predictor, program: str, threads: int) -> Application:
     """Build the application.
 
@@ -209,7 +221,7 @@ def application(predictor: Predictor, program: str, threads: int) -> Application
         route = handler.request.path if handler.request.path in paths else "other"
         observe(handler, predictor.metrics, route, limited)
 
-    return Application(routes, default_handler_class=NotFoundHandler, log_function=log)
+    return _Origin(routes, default_handler_class=NotFoundHandler, log_function=log)
 
 
 def _page_files() -> dict[str, bytes]:

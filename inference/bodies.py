@@ -97,8 +97,8 @@ class BodyHandler(JsonHandler):
 
     def check_encoding(self) -> None:
         """Raise UnsupportedMediaError if the body is compressed."""
-        encoding = self.request.headers.get("Content-Encoding", "identity")
-        if encoding.lower() != "identity":
+        encoding = self.request.headers.get("Content-Encoding", "")
+        if encoding.lower() not in ("", "identity"):
             raise UnsupportedMediaError(f"Content-Encoding {quoted(encoding)} is not accepted; send the body as it is.")
 
     @property

@@ -100,6 +100,29 @@ def test_bad_requests_are_told_what_is_wrong(
     assert server.predict(CAT.read_bytes()).status == 200
 
 
+def test_a_body_in_no_encoding_is_taken_as_it_is(server: Running) -> None:
+    for encoding in ("", "identity", "Identity"):
+        assert server.ask("/predict", CAT.read_bytes(), Content_Encoding=encoding).status == 200
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("http://pets.example/ready", 200),
+        ("HTTPS://pets.example:8443/ready?x=/", 200),
+        ("http://pets.example", 200),
+        ("http://pets.example/nothing", 404),
+        ("http://localhost/metrics", 200),
+        ("http://evil.example/metrics", 403),
+        ("ftp://localhost/metrics", 404),
+    ],
+)
+def test_a_target_in_absolute_form_is_what_it_names(server: Running, target: str, status: int) -> None:
+    with socket.create_connection(server.url.removeprefix("http://").split(":")) as connection:
+        connection.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert connection.recv(1000).startswith(f"HTTP/1.1 {status} ".encode())
+
+
 def test_a_body_without_a_length_is_bounded_too(server: Running) -> None:
     with socket.create_connection(server.url.removeprefix("http://").split(":")) as connection:
         connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")

@@ -98,6 +98,7 @@ def test_what_is_not_signed_or_signed_as_long_ago_is_refused(served_cloud: Cloud
         ("Origin", "null"),
         ("Sec-Fetch-Site", "cross-site"),
         ("Sec-Fetch-Mode", "navigate"),
+        ("Sec-Fetch-Dest", "document"),
         ("Host", "evil.example"),
         ("Host", "models.s3.amazonaws.com"),
         ("Host", "169.254.169.254"),
@@ -119,7 +120,14 @@ def test_a_browser_and_a_foreign_name_are_refused_even_with_a_good_signature(
 
 
 @pytest.mark.parametrize(
-    "path", ["/moto-api/reset", "/moto-api/data.json", "/moto-api/recorder/replay-recording", "/latest/meta-data/iam/"]
+    "path",
+    [
+        "/moto-api/reset",
+        "/moto-api/data.json",
+        "/moto-api/recorder/replay-recording",
+        "/latest/meta-data/iam/",
+        "/latest/api/token",
+    ],
 )
 def test_nothing_but_awss_api_is_there(served_cloud: Cloud, path: str) -> None:
     vpcs = served_cloud.client("ec2").create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
