@@ -113,7 +113,7 @@ class Follower:
         """`known` epochs have been said: an instance that goes on begins with the history of those before."""
         self._job, self._instance_id, self._say = job, instance_id, say
         self._heard = False
-        self._appears_until: float = time.monotonic() + APPEARS
+        self._appears_until = time.monotonic() + APPEARS
         self.known = known
 
     def look(self) -> str | None:
@@ -130,10 +130,12 @@ class Follower:
         return outcome(recorded, self._instance_id, host)
 
     def _host(self) -> Host:
-        """Returns what EC2 says. An instance that it does not know is about to appear at first, and has ended later."""
+        """Returns what EC2 says. An instance that it does not know is about to appear at first, and has ended later.
+
+        That it was shown once says nothing of the next look: another server of EC2's may answer that one.
+        """
         host = self._job.host(self._instance_id)
         if host.state != UNKNOWN:
-            self._appears_until = 0.0
             return host
         return Host("pending" if time.monotonic() < self._appears_until else "terminated", "")
 
