@@ -1,4 +1,4 @@
-"""docs/figures-of-the-documents.md says what production has, and so do the other pages that name numbers of it."""
+"""docs/figures-of-the-documents.md says what production has; other pages name its numbers, and those of the local cloud."""
 
 import re
 from pathlib import Path
@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 import yaml
+
+from localcloud.settings import Settings
+from tests.roles.inventory_values import Values
 
 ROOT = Path(__file__).parents[2]
 ROWS = [
@@ -57,3 +60,40 @@ def test_what_a_lost_host_costs_follows_from_the_health_check() -> None:
     assert f"With production's {sum_of_it} that is {least} to {least + nodes} seconds of 502 and 504" in operate
     assert f"It serves for {least + nodes} seconds more" in operate
     assert f"for {least} to {least + nodes} s in production" in readme
+
+
+def test_the_delays_that_are_written_down_are_those_that_the_role_derives() -> None:
+    production = Values("production")
+    record = (ROOT / "docs/decisions/0026-delays-are-derived.md").read_text()
+    said = {term: float(number) for term, number in re.findall(r"^\| (\w+) \| .* \| (\d+) \|$", record, re.MULTILINE)}
+    derived = {"alarm": "alarm_needs", "look": "look_needs", "stop": "checkpoint_needs", "verdict": "verdict_within"}
+    assert said == {term: production.number(f"__rollout_{name}") for term, name in derived.items()}
+    assert f"In production each stop lasts {said['stop'] / 60:g} minutes" in record
+    assert f"(0: in production {said['stop']:g})" in (ROOT / "docs/operate.md").read_text()
+
+
+def test_what_operators_read_of_a_rollouts_variables_is_what_production_has() -> None:
+    production, found = Values("production"), []
+    for line in (ROOT / "docs/operate.md").read_text().splitlines():
+        if not line.startswith("| `rollout_"):
+            continue
+        names, meaning = line.strip("| ").split(" | ")
+        told = {float(number) for said in re.findall(r"\((.*?)\)", meaning) for number in re.findall(r"[\d.]+", said)}
+        values = {name: production[name] for name in re.findall(r"`(rollout_\w+)`", names)}
+        numbers = {name: value for name, value in values.items() if isinstance(value, int | float)}
+        assert set(numbers.values()) <= told, line
+        found += numbers
+    assert len(found) >= 10
+
+
+@pytest.mark.parametrize("page", ["operate.md", "decisions/0030-the-local-cloud-refuses-and-waits.md"])
+def test_the_local_clouds_settings_have_the_defaults_that_are_written_down(page: str) -> None:
+    said = [
+        (name, default)
+        for line in (ROOT / "docs" / page).read_text().splitlines()
+        for name, default in re.findall(r"^\| `LOCALCLOUD_(\w+)` \| .*?(?:\(default |\| )(\d+|none)\b", line)
+    ]
+    settings = Settings.from_environment({})
+    assert len(said) >= 7
+    for name, default in said:
+        assert getattr(settings, name.lower()) == float(default.replace("none", "0")), name
