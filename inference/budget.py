@@ -57,6 +57,11 @@ class Budget:
         self.limit, self.held, self._clock = limit, 0, clock
         self._coming: set[Upload] = set()
 
+    @property
+    def coming(self) -> int:
+        """Bodies that have begun to come and are not complete."""
+        return len(self._coming)
+
     def take(self, upload: Upload, size: int) -> bool:
         """Hold bytes that came; False if there is no room, whereupon none of the upload's bytes are held any more."""
         now = self._clock()

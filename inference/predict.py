@@ -75,6 +75,12 @@ class Predictor:
         self.metrics.held_bytes.set_function(lambda: self.bodies.held)
         self.mirror = Mirror(self.metrics, self.telemetry)
 
+    @property
+    def has_work(self) -> bool:
+        """Whether answers are under way, or bodies are coming that will be answered."""
+        coming = self.bodies.coming if self.state.phase is not Phase.STOPPING else 0
+        return bool(self.in_flight or coming)
+
     def check_capacity(self) -> None:
         """Raise unless one more prediction can be taken: NotReadyError, DrainingError or OverloadedError."""
         self.state.check_serving()

@@ -74,9 +74,11 @@ class Server:
         failure = await self._serve(engine, predictor.state, signals)
         zeros.cancel()
         http.stop()
-        predictor.state.stop()
+        if failure or signals.interrupted:
+            predictor.state.stop()
         predictor.mirror.close()
         await self._finish(predictor)
+        predictor.state.stop()
         await http.close_all_connections()
         engine.close()
         predictor.reader.close()
@@ -156,9 +158,13 @@ class Server:
             return
 
     async def _finish(self, predictor: Predictor) -> None:
-        """Wait for the answers that are under way; none takes longer than the deadline."""
-        limit = time.monotonic() + self.settings.deadline_seconds
-        while predictor.in_flight and time.monotonic() < limit:
+        """Wait for the answers that are under way, and after a drain for the bodies that are still coming.
+
+        A client on a slow line may have begun to send just before the balancer knew. None takes longer than a body may, and
+        then the deadline.
+        """
+        limit = time.monotonic() + self.settings.body_seconds + self.settings.deadline_seconds
+        while predictor.has_work and time.monotonic() < limit:
             await asyncio.sleep(0.01)
 
 

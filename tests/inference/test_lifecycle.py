@@ -1,5 +1,6 @@
 """From start to end of the process."""
 
+import http.client
 import io
 import shutil
 import signal
@@ -15,7 +16,7 @@ from PIL import Image
 
 from bundle import load, seal
 from tests.bundles import CAT, REPOSITORY, copy_of_tiny, efficientnet_bundle, tiny_bundle
-from tests.inference.servers import Response, ask, start, wait_until
+from tests.inference.servers import Response, Running, ask, start, wait_until
 
 
 def _serve(*options: str) -> "subprocess.CompletedProcess[str]":
@@ -149,6 +150,40 @@ def test_a_request_under_way_is_answered_before_the_end() -> None:
 
 
 @pytest.mark.skipif(shutil.which("ip") is None, reason="needs the ip command to find an address")
+def begun_upload(running: Running) -> tuple[http.client.HTTPConnection, bytes]:
+    """A request of which half the body has come; return its connection, and the rest."""
+    photo = CAT.read_bytes()
+    connection = http.client.HTTPConnection(*running.url.removeprefix("http://").split(":"), timeout=20)
+    connection.putrequest("POST", "/predict")
+    connection.putheader("Content-Type", "image/jpeg")
+    connection.putheader("Content-Length", str(len(photo)))
+    half = len(photo) // 2
+    connection.endheaders(photo[:half])
+    wait_until(lambda: f"\npettracker_held_bytes {half}.0\n".encode() in running.ask("/metrics").body)
+    return connection, photo[half:]
+
+
+def test_an_upload_that_has_begun_before_the_end_is_waited_for_and_answered() -> None:
+    running = start(tiny_bundle(), "--drain-seconds", "0", "--body-seconds", "15")
+    running.wait_for("ready")
+    connection, rest = begun_upload(running)
+    running.process.terminate()
+    running.wait_for("draining")
+    time.sleep(1)
+    connection.send(rest)
+    assert connection.getresponse().status == 200
+    assert running.finish() == 0
+
+
+def test_an_interrupt_waits_for_no_upload() -> None:
+    running = start(tiny_bundle(), "--body-seconds", "60")
+    running.wait_for("ready")
+    connection, _ = begun_upload(running)
+    running.process.send_signal(signal.SIGINT)
+    assert running.finish(10) == 0
+    connection.close()
+
+
 def test_only_the_host_itself_may_drain_and_say_what_is_copied_and_see_its_figures() -> None:
     output = subprocess.run(
         ["ip", "-4", "-o", "addr", "show", "scope", "global"], capture_output=True, text=True, check=True
