@@ -25,12 +25,12 @@ export AWS_EC2_METADATA_DISABLED := true
 LONG_SCENARIOS = training release rollout
 HOST_SCENARIOS = $(filter-out rehearsal $(LONG_SCENARIOS),$(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml))))
 
-PLAYBOOK = scripts/with-environment "$$ENV" ansible-playbook -i "inventories/$$ENV"
+PLAYBOOK = scripts/with-environment "$$ENV" ansible-playbook
 
 .PHONY: help
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-19s\033[0m %s\n", $$1, $$2}'
-	@echo "  ENV=local|dev|staging|production selects the inventory (default: local, the rehearsal)"
+	@echo "  ENV=$$(cd inventories && dirname -- */environment.yml | paste -sd '|') selects the inventory (default: local, the rehearsal)"
 
 .PHONY: setup
 setup: ## Install what the targets need (apt, pip); quick when nothing is missing

@@ -17,7 +17,7 @@ import click
 
 ROOT = Path(__file__).parents[1]
 STOCK = {"ANSIBLE_ACTION_PLUGINS": "plugins/action"}
-CONVERGE = ("ansible-playbook", "-i", "inventories/local", "playbooks/site.yml")
+CONVERGE = ("ansible-playbook", "playbooks/site.yml")
 CONTENDERS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "converge, stock executor": (CONVERGE, STOCK),
     "converge": (CONVERGE, {}),

@@ -218,7 +218,7 @@ def _estimate(plan: dict[str, Any], root: Path = Path()) -> "Estimate":
     from gitops.cost import estimate
     from gitops.prices import read_prices, read_usage
 
-    return estimate(plan, read_prices(), read_usage(plan["environment"], root / "inventories"))
+    return estimate(plan, read_prices(), read_usage(plan["environment"], root))
 
 
 @main.command()

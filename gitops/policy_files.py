@@ -9,10 +9,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from gitops.errors import GitOpsError
 from gitops.policy import Resource, Rule, Waiver
+from release.inventories import FOLDER, sources, variable_files
 
 RULES = Path("gitops/rules.yml")
-# What no role takes from an inventory, because playbooks know it for all of them.
-_COMMON = ("playbooks/group_vars/*.yml", "playbooks/vars/*.yml")
+# What some plays know, and no inventory changes.
+_OF_PLAYS = "playbooks/vars/*.yml"
 
 
 class _Loader(yaml.SafeLoader):
@@ -59,7 +60,7 @@ def read_rules(path: Path = RULES) -> list[Rule]:
 
 def waivers_file(environment: str, root: Path = Path()) -> Path:
     """Return where an environment's waivers are; ansible.cfg keeps Ansible from taking the file for an inventory."""
-    return root / "inventories" / environment / "waivers.yml"
+    return root / FOLDER / environment / "waivers.yml"
 
 
 def read_waivers(environment: str, root: Path = Path()) -> list[Waiver]:
@@ -81,15 +82,14 @@ def described(environment: str, root: Path = Path()) -> Iterator[Resource]:
 
     Variables are as they are written, templates among them.
     """
-    inventory = root / "inventories" / environment
-    common = [path for pattern in _COMMON for path in sorted(root.glob(pattern))]
-    defaults, own = sorted(root.glob("roles/*/defaults/main.yml")), sorted(inventory.glob("group_vars/all/*"))
+    defaults, of_plays = sorted(root.glob("roles/*/defaults/main.yml")), sorted(root.glob(_OF_PLAYS))
     variables: dict[str, Any] = {}
-    for path in [*defaults, *own, *common]:
+    for path in [*defaults, *variable_files(root, environment), *of_plays]:
         variables |= _load(path) or {}
     yield _resource("environment", environment, {})
     yield _resource("variables", environment, variables)
-    for path in [*sorted(path for path in inventory.rglob("*") if path.is_file()), *common]:
+    files = [path for source in sources(root, environment) for path in sorted(source.rglob("*")) if path.is_file()]
+    for path in [*files, *of_plays]:
         yield _resource("file", str(path.relative_to(root)), {"text": path.read_text()})
 
 

@@ -10,10 +10,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gitops.errors import GitOpsError
+from release.inventories import variable_files
 
 PRICES = Path(__file__).with_name("prices.yml")
 USAGE = Path(__file__).with_name("usage.yml")
-INVENTORIES = Path("inventories")
 VARIABLE = "cost_usage"
 
 # Nothing that is in the file is free.
@@ -124,7 +124,7 @@ def read_prices(path: Path = PRICES) -> Prices:
     return _checked(Prices, _mapping(path), str(path))
 
 
-def read_usage(environment: str, inventories: Path = INVENTORIES) -> Usage:
+def read_usage(environment: str, root: Path = Path()) -> Usage:
     """Return what is assumed about an environment: usage.yml, and over it the inventory's `cost_usage`.
 
     The variable is one of those of the whole environment (group_vars/all/), and plain numbers: it is not asked of Ansible.
@@ -134,7 +134,7 @@ def read_usage(environment: str, inventories: Path = INVENTORIES) -> Usage:
     """
     assumed = _mapping(USAGE)
     where = str(USAGE)
-    for path in sorted((inventories / environment / "group_vars" / "all").glob("*.yml")):
+    for path in variable_files(root, environment):
         own = _mapping(path).get(VARIABLE)
         if own is not None:
             if not isinstance(own, Mapping):

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 
 from bundle.keys import KeysError, TrustedKeys, parse_keys
 from release.errors import ReleaseError
+from release.inventories import environments, sources
 
 ROOT = Path(__file__).parents[1]
 LOCAL = "local"
@@ -87,19 +88,15 @@ class Environment:
         return path
 
 
-def known(root: Path = ROOT) -> list[str]:
-    """Return the names of the environments."""
-    return sorted(path.parent.name for path in (root / "inventories").glob("*/hosts.yml"))
-
-
 def ask_inventory(name: str, root: Path = ROOT) -> tuple[str, dict[str, Any]]:
     """Return the account of the credentials and what the inventory says, after a look at whether they belong together.
 
     Raises:
         ReleaseError: no such environment, no credentials, another account, or the inventory cannot be read.
     """
-    if name not in known(root):
-        raise ReleaseError(f"there is no environment '{name}'; choose one of: {', '.join(known(root))}")
+    known = environments(root)
+    if name not in known:
+        raise ReleaseError(f"there is no environment '{name}'; choose one of: {', '.join(known)}")
     account = _account(name)
     said = _ask_ansible(root, name, account)
     if said["expected_account"] not in ("", account):
@@ -160,11 +157,12 @@ def _account(name: str) -> str:
 
 
 def _ask_ansible(root: Path, name: str, account: str) -> dict[str, Any]:
-    inventory = root / "inventories" / name / "hosts.yml"
+    common, own = sources(root, name)
     done = subprocess.run(
         [
             *(str(Path(sys.executable).with_name("ansible")), "localhost", "--one-line"),
-            *("--inventory", str(inventory), "--playbook-dir", str(root / "playbooks")),
+            # The files that ask nobody for hosts.
+            *("--inventory", str(common / "hosts.yml"), "--inventory", str(own / "environment.yml")),
             *("--extra-vars", json.dumps({"account_id": account})),
             *("--module-name", "ansible.builtin.debug", "--args", json.dumps({"msg": _WANTED})),
         ],

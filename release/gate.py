@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from release.environment import Environment, Pin
 from release.errors import ReleaseError
+from release.inventories import sources
 
 _STDERR = 2
 
@@ -59,7 +60,7 @@ def pass_gate(environment: Environment, pin: Pin) -> Image:
     done = subprocess.run(
         [
             str(Path(sys.executable).with_name("ansible-playbook")),
-            *("--inventory", str(environment.root / "inventories" / environment.name)),
+            *(f"--inventory={source}" for source in sources(environment.root, environment.name)),
             *("--extra-vars", json.dumps(variables)),
             str(environment.root / "playbooks" / "gate.yml"),
         ],

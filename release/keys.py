@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bundle.keys import KeysError, Purpose, TrustedKey, read_keys
 from release.errors import ReleaseError
+from release.inventories import FOLDER
 
 LIFE = timedelta(days=365)
 _HEADING = """\
@@ -24,7 +25,7 @@ _LIST = TypeAdapter(list[TrustedKey])
 
 def keys_file(root: Path, environment: str) -> Path:
     """Return the path of the file of keys of an environment."""
-    return root / "inventories" / environment / "group_vars" / "all" / "keys.yml"
+    return root / FOLDER / environment / "group_vars" / "all" / "keys.yml"
 
 
 def read(path: Path) -> list[TrustedKey]:

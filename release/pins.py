@@ -13,13 +13,14 @@ import yaml
 from bundle import load
 from release.environment import LOCAL, Environment, Pin
 from release.errors import ReleaseError
+from release.inventories import FOLDER
 
 _KEYS = {"model_name": "name", "model_version": "version", "model_digest": "digest"}
 
 
 def pin_file(environment: str) -> Path:
     """Return the path, in the work tree, of the file with the pin of an environment in Git."""
-    return Path("inventories") / environment / "group_vars" / "all" / "main.yml"
+    return FOLDER / environment / "group_vars" / "all" / "main.yml"
 
 
 def read_pin(text: str) -> Pin | None:
@@ -32,12 +33,16 @@ def read_pin(text: str) -> Pin | None:
 def rewrite(text: str, pin: Pin, where: str) -> str:
     """Return an inventory's variables with another pin; every other byte, comments included, is kept.
 
-    An environment to which nothing was released yet has no version and no digest: these lines follow the name's.
+    An environment to which nothing was released yet has no such lines: they come at the end. One with a name only gets version
+    and digest after it.
 
     Raises:
-        ReleaseError: a line is there twice, or the name is not there, or what would come out is not the pin.
+        ReleaseError: a line is there twice, or a version or a digest without a name, or what would come out is not the pin.
     """
     found = {key: re.findall(rf"^{key}:.*$", text, re.MULTILINE) for key in _KEYS}
+    if not any(found.values()):
+        found["model_name"] = [f"model_name: {pin.name}"]
+        text = f"{text.rstrip()}\n{found['model_name'][0]}\n"
     for key, lines in found.items():
         if len(lines) > 1 or (key == "model_name" and not lines):
             raise ReleaseError(f"{where} has {len(lines)} lines with {key}, not one; mend it by hand first")

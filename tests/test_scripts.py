@@ -18,10 +18,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture
 def clone(tmp_path):
-    """A bare copy of what the scripts need, in a place of any name: themselves and an inventory, no running cloud."""
+    """A bare copy of what the scripts need, in a place of any name: themselves and inventories, no running cloud."""
     root = tmp_path / "Mein Projekt für Kätzchen"
     shutil.copytree(ROOT / "scripts", root / "scripts")
-    (root / "inventories" / "local").mkdir(parents=True)
+    for name in ("common", "local", "dev"):
+        (root / "inventories" / name).mkdir(parents=True)
+        if name != "common":
+            (root / "inventories" / name / "environment.yml").touch()
     return root
 
 
@@ -40,7 +43,6 @@ def test_every_script_is_at_home_in_its_clone():
 @pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {"LC_ALL": "", "LANG": "xx_XX.UTF-8"}])
 def test_ansible_reads_the_clones_configuration_in_any_locale_and_folder(clone, locale):
     """Debian has none of the locales that it was not told to make, and WSL and Vagrant let everybody write."""
-    (clone / "inventories/dev").mkdir()
     shutil.copy(ROOT / "ansible.cfg", clone)
     clone.chmod(0o777)
     ask = "ansible-config dump --only-changed && umask"
@@ -52,11 +54,17 @@ def test_ansible_reads_the_clones_configuration_in_any_locale_and_folder(clone, 
     assert done.stdout.endswith("0022\n")
 
 
-def test_an_unknown_environment_is_refused_with_the_known_ones(clone):
-    done = run(clone, "scripts/with-environment", "prodution", "true")
+@pytest.mark.parametrize("name", ["prodution", "common", ""])
+def test_an_unknown_environment_is_refused_with_the_known_ones(clone, name):
+    done = run(clone, "scripts/with-environment", name, "true")
     assert done.returncode == 2
-    assert "'prodution'" in done.stderr
-    assert "local" in done.stderr
+    assert done.stderr == f"There is no environment '{name}'; choose one of: dev local\n"
+
+
+def test_ansible_reads_an_environment_over_what_all_share_without_being_told(clone):
+    shutil.copy(ROOT / "ansible.cfg", clone)
+    done = run(clone, "scripts/with-environment", "dev", "ansible-config", "dump", "--only-changed")
+    assert f"['{clone}/inventories/common', '{clone}/inventories/dev']" in done.stdout, done.stderr
 
 
 def test_the_rehearsal_must_run_before_commands_that_need_it(clone):
@@ -85,7 +93,6 @@ def test_a_teardown_does_not_guess_what_is_meant_by_the_buckets():
 
 
 def test_clients_of_aws_are_patient_when_it_throttles(clone):
-    (clone / "inventories/dev").mkdir()
     read = "[client.get_config_variable(name) for name in ('retry_mode', 'max_attempts')]"
     ask = f"import botocore.session; client = botocore.session.get_session(); print(*{read})"
     told = {"AWS_RETRY_MODE": "", "AWS_MAX_ATTEMPTS": ""}
@@ -181,14 +188,13 @@ def test_an_interruption_ends_both_of_two_commands_side_by_side(clone):
     [("dev", 0, ""), ("dev", 4, "-m gitops running --env dev\n"), ("local", 4, "")],
 )
 def test_only_a_run_that_failed_in_aws_ends_with_what_costs_money(clone, environment, status, looked):
-    (clone / "inventories/dev").mkdir()
     (clone / ".localcloud").mkdir()
     (clone / ".localcloud/env").write_text("")
     stand_in(clone, "ansible-playbook", f'echo "$@"; exit {status}')
     path = stand_in(clone, "python", 'echo "$@"; exit 1')
     done = run(clone, "scripts/converge", environment, "site", "--check", **path)
     assert (done.returncode, done.stderr) == (status, looked)
-    assert done.stdout == f"-i inventories/{environment} playbooks/site.yml --check\n"
+    assert done.stdout == "playbooks/site.yml --check\n"
 
 
 def test_the_packaged_model_is_served_until_the_command_is_interrupted():
@@ -291,7 +297,6 @@ def test_nothing_is_exported_whose_version_would_say_nothing(clone, export, clon
 @pytest.fixture
 def operations(clone):
     """The clone with an environment on AWS and the operations there are."""
-    (clone / "inventories/dev").mkdir()
     shutil.copytree(ROOT / "playbooks/operate", clone / "playbooks/operate", symlinks=True)
     return clone
 
@@ -316,7 +321,7 @@ def test_an_unknown_operation_is_refused_with_the_known_ones(operations):
 )
 def test_an_operation_answers_people_unless_it_is_to_be_verbose(operations, said, passed_on, output):
     path = stand_in(
-        operations, "ansible-playbook", 'shift 5; echo "$*/${OPERATION_NAME:-}/${ANSIBLE_STDOUT_CALLBACK:-default}"'
+        operations, "ansible-playbook", 'shift 3; echo "$*/${OPERATION_NAME:-}/${ANSIBLE_STDOUT_CALLBACK:-default}"'
     )
     done = run(operations, "scripts/operate", "dev", "status", *said, **path)
     name = "status in dev" if output == "operation" else ""
@@ -333,7 +338,7 @@ Failed to describe instances: Unable to locate credentials
 Origin: <inventory plugin>
 
 [WARNING]: Failed to parse inventory with 'ansible.builtin.plugins.inventory.yaml' plugin: Not YAML inventory{off}
-{on}[ERROR]: Completely failed to parse inventory source inventories/dev/aws_ec2.yml{off}
+{on}[ERROR]: Completely failed to parse inventory source inventories/common/aws_ec2.yml{off}
 """
 
 
@@ -364,10 +369,10 @@ def test_an_operation_reaches_its_playbook_with_what_was_said_unchanged(operatio
     command = """echo "a b" | tr a-z 'A-Z'; x=$HOME"""
     done = run(operations, "scripts/operate", "dev", intent, f"COMMAND={command}", "CHECK=yes", "--", "-v", **path)
     arguments = done.stdout.split("\0")[:-1]
-    assert arguments[:4] == ["-i", "inventories/dev", f"playbooks/operate/{playbook}.yml", "--extra-vars"]
+    assert arguments[:2] == [f"playbooks/operate/{playbook}.yml", "--extra-vars"]
     expected = {"operate_command": command} | ({"operate_state": state} if state else {})
-    assert json.loads(arguments[4]) == expected
-    assert arguments[5:] == ["--check", "--diff", "-v"]
+    assert json.loads(arguments[2]) == expected
+    assert arguments[3:] == ["--check", "--diff", "-v"]
 
 
 def make(*arguments, **environment):
@@ -425,7 +430,6 @@ SESSION_INVENTORY = {"_meta": {"hostvars": {"i-0a": {"ec2_placement": {"region":
 @pytest.fixture
 def session(clone):
     """Run scripts/session with an AWS inventory of one host, and an AWS client that says how it was called."""
-    (clone / "inventories/dev").mkdir()
     (clone / "inventory.json").write_text(json.dumps(SESSION_INVENTORY))
     stand_in(clone, "aws", 'echo "$@"')
     path = stand_in(clone, "ansible-inventory", f"cat '{clone}/inventory.json'")

@@ -1,9 +1,7 @@
 """Refuses variables that would be silently ignored, before anything is touched.
 
-These look like a role's but no role documents them, or an inventory sets what the playbooks' own variables decide: Ansible
-prefers those beside a playbook to those beside an inventory. Or an inventory sets a role's variable for some hosts only: a
-plan, which knows no hosts yet, would be made without it.
-https://docs.ansible.com/ansible/latest/playbook_guide/playbooks_variables.html#understanding-variable-precedence
+These look like a role's but no role documents them. Or an inventory sets a role's variable for some hosts only: a plan,
+which knows no hosts yet, would be made without it.
 """
 
 from __future__ import annotations
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible import constants as C
+from ansible import context
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
@@ -54,15 +53,6 @@ def complaints(names: Iterable[str], documented: Mapping[str, set[str]]) -> list
     return found
 
 
-def overruled(inventory: Mapping[str, Iterable[str]], decided: Iterable[str]) -> list[str]:
-    """Returns one sentence for each variable of an inventory's files, by their names, that the playbooks decide for all."""
-    return [
-        f"{name} in {file} is ignored, for playbooks/group_vars/all.yml decides it: change it there, or give it with -e."
-        for file, names in sorted(inventory.items())
-        for name in sorted(set(names) & set(decided))
-    ]
-
-
 def misplaced(inventory: Mapping[str, Iterable[str]], documented: Mapping[str, set[str]]) -> list[str]:
     """Returns one sentence for each role's variable that an inventory's files, by their names, set for some hosts only."""
     every = {name for variables in documented.values() for name in variables}
@@ -84,30 +74,17 @@ class ActionModule(ActionBase):
         documented: dict[str, set[str]] = {}
         for directory in C.config.get_config_value("DEFAULT_ROLES_PATH"):
             documented |= documented_variables(Path(directory))
-        for_all, for_some = self._files_of_inventory(task_vars or {})
-        mistakes = (
-            complaints(names, documented)
-            + overruled(for_all, self._decided_by_playbooks(task_vars or {}))
-            + misplaced(for_some, documented)
-        )
+        mistakes = complaints(names, documented) + misplaced(self._for_some_hosts(), documented)
         if mistakes:
             raise AnsibleActionFail(" ".join(mistakes))
         return result | {"changed": False}
 
-    def _decided_by_playbooks(self, task_vars: Mapping[str, Any]) -> set[str]:
-        """Returns the variables that stand beside the playbooks."""
-        of_playbooks = Path(task_vars["playbook_dir"]) / "group_vars/all.yml"
-        return self._names_in(of_playbooks) if of_playbooks.exists() else set()
-
-    def _files_of_inventory(self, task_vars: Mapping[str, Any]) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
-        """Returns the variables of each of the inventory's files for all hosts, and of each of those for some."""
-        directory = Path(task_vars.get("inventory_dir") or "/nonexistent")
-        for_all = set(directory.glob("group_vars/all/*.yml"))
-        for_some = {*directory.glob("group_vars/**/*.yml"), *directory.glob("host_vars/**/*.yml")} - for_all
-        for_some.discard(directory / "group_vars/all.yml")
-        return {str(file): self._names_in(file) for file in for_all}, {
-            str(file): self._names_in(file) for file in for_some
-        }
-
-    def _names_in(self, file: Path) -> set[str]:
-        return set(self._loader.load_from_file(str(file)) or {})
+    def _for_some_hosts(self) -> dict[str, set[str]]:
+        """Returns the variables of each of the inventories' files for some hosts only."""
+        files: set[Path] = set()
+        for source in map(Path, context.CLIARGS["inventory"]):
+            directory = source if source.is_dir() else source.parent
+            of_groups = set(directory.glob("group_vars/**/*.yml"))
+            of_groups -= {*directory.glob("group_vars/all/*.yml"), directory / "group_vars/all.yml"}
+            files |= of_groups | set(directory.glob("host_vars/**/*.yml"))
+        return {str(file): set(self._loader.load_from_file(str(file)) or {}) for file in files}

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from localcloud.settings import Settings
+from release.inventories import variable_files
 from tests.roles.inventory_values import Values
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +29,8 @@ def variables() -> dict[str, Any]:
     known: dict[str, Any] = {}
     for defaults in sorted((ROOT / "roles").glob("*/defaults/main.yml")):
         known |= yaml.safe_load(defaults.read_text()) or {}
-    known |= read("inventories/production/group_vars/all/main.yml") | read("playbooks/group_vars/all.yml")
+    for path in variable_files(ROOT, "production"):
+        known |= yaml.safe_load(path.read_text())
     named = {re.sub(r"{{.*?}}", "", alarm["name"]).strip("-"): alarm for alarm in known["alarms_list"]}
     return known | {f"alarms_list.{name}.{key}": value for name, alarm in named.items() for key, value in alarm.items()}
 

@@ -19,6 +19,7 @@ from gitops.cost import Estimate, bill, estimate
 from gitops.errors import GitOpsError
 from gitops.prices import PRICES, read_prices, read_usage
 from gitops.pricing import Range
+from release.inventories import environments, variable_files
 from tests.gitops.test_plans import THRESHOLD
 from tests.gitops.test_plans import plan as plan_of
 
@@ -302,21 +303,23 @@ def test_a_file_of_prices_that_is_none_is_refused(tmp_path: Path, text: str) -> 
 
 def test_every_type_that_an_inventory_names_has_a_price() -> None:
     named = {}
-    for path in Path("inventories").glob("*/group_vars/all/main.yml"):
-        variables = yaml.safe_load(path.read_text())
+    for environment in environments(Path()):
+        variables: dict[str, Any] = {}
+        for path in variable_files(Path(), environment):
+            variables |= yaml.safe_load(path.read_text())
         known = read_prices().regions[variables["aws_region"]].instances
         named |= {
-            (path.parts[1], name): value in known
+            (environment, name): value in known
             for name, value in variables.items()
-            if name.endswith("_instance_type")
+            if name.endswith("_instance_type") and not value.startswith("{{")
         }
-        read_usage(path.parts[1])
+        read_usage(environment)
     assert len(named) >= 8
     assert all(named.values()), named
 
 
 def test_an_inventory_overrides_single_assumptions(tmp_path: Path) -> None:
-    variables = tmp_path / "dev/group_vars/all"
+    variables = tmp_path / "inventories/dev/group_vars/all"
     variables.mkdir(parents=True)
     (variables / "main.yml").write_text("env_name: dev\n")
     (variables / "cost.yml").write_text("cost_usage: {data_out_gb: 20, spot_discount: 0.7}\n")

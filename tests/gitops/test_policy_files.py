@@ -75,11 +75,12 @@ def test_a_wrong_waiver_is_refused(tmp_path: Path, content: str, reason: str) ->
 def test_variables_come_with_what_overrides_them_and_with_vaulted_ones(tmp_path: Path) -> None:
     files = {
         "roles/training_instance/defaults/main.yml": "training_instance_type: c5.large\ntraining_instance_hours: 24\n",
+        "inventories/common/group_vars/all/training.yml": "training_instance_type: m5.large\nproject: pettracker\n",
         "inventories/dev/group_vars/all/main.yml": "training_instance_type: g5.xlarge\n",
         "inventories/dev/group_vars/all/vault.yml": "token: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  6231\n",
         "inventories/dev/group_vars/instances.yml": "training_instance_type: of a host\n",
         "inventories/staging/group_vars/all/main.yml": "training_instance_type: p5.48xlarge\n",
-        "playbooks/group_vars/all.yml": "project: pettracker\n",
+        "playbooks/vars/image.yml": "image_to_be_made: true\n",
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +89,7 @@ def test_variables_come_with_what_overrides_them_and_with_vaulted_ones(tmp_path:
     assert found["environment", "dev"] == {}
     assert found["variables", "dev"] == {
         **{"training_instance_type": "g5.xlarge", "training_instance_hours": 24},
-        **{"token": "(vaulted)", "project": "pettracker"},
+        **{"token": "(vaulted)", "project": "pettracker", "image_to_be_made": True},
     }
     scanned = {name: fields["text"] for (kind, name), fields in found.items() if kind == "file"}
     assert scanned == {name: text for name, text in files.items() if not name.startswith(("roles", "inventories/sta"))}

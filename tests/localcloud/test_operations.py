@@ -57,7 +57,16 @@ class Operator:
         self.asked: list[str] = service.asked  # type: ignore[attr-defined]
         self.clone = directory / "clone"
         shutil.copytree(ROOT / "inventories/local", self.clone / "inventories/local")
-        for name in ("Makefile", "scripts", "playbooks", "roles", "plugins", "ansible.cfg", ".venv"):
+        for name in (
+            "Makefile",
+            "scripts",
+            "playbooks",
+            "roles",
+            "plugins",
+            "ansible.cfg",
+            ".venv",
+            "inventories/common",
+        ):
             (self.clone / name).symlink_to(ROOT / name)
         entered = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
         (self.clone / "inventories/local/group_vars/instances.yml").write_text(json.dumps(entered))

@@ -13,7 +13,7 @@ from moto.core.utils import utcnow
 from localcloud import backends
 from tests.localcloud.conftest import Cloud
 
-VARIABLES = Path(__file__).parents[2] / "playbooks/group_vars/all.yml"
+VARIABLES = Path(__file__).parents[2] / "inventories/common/group_vars/all/observability.yml"
 # What a host with nothing to do shows, by metric; any other metric has no data.
 QUIET = {"CPUUtilization": 3.0, "StatusCheckFailed": 0.0, "mem_used_percent": 40.0, "disk_used_percent": 30.0}
 # Seconds between two values: the balancer and the hosts are measured each period, the agent sends each minute.

@@ -21,11 +21,12 @@ from gitops.secret_scan import secrets_of
 from gitops.shared import MADE_BY_APPLY
 from localcloud import settings as constants
 from localcloud.account import Account
+from release.inventories import environments, sources
 from tests.plan.world import TAGS, alarm
 
 ROOT = Path(__file__).parents[2]
 RULES = read_rules(ROOT / "gitops/rules.yml")
-ENVIRONMENTS = sorted(path.name for path in (ROOT / "inventories").iterdir())
+ENVIRONMENTS = environments(ROOT)
 TODAY = date(2026, 11, 26)
 # What a plan needs to be complete, and no environment has before its certificate and its first release.
 RELEASED = {
@@ -57,8 +58,9 @@ def planned(
     def plan(environment: str, variables: str, names: tuple[str, ...]) -> Plan:
         given = json.dumps(RELEASED | json.loads(variables))
         playbooks = [f"playbooks/{name}.yml" for name in names]
+        inventories = [f"--inventory={source}" for source in sources(ROOT, environment)]
         done = subprocess.run(
-            [ansible, "--check", "-i", f"inventories/{environment}", "-e", given, *playbooks],
+            [ansible, "--check", *inventories, "-e", given, *playbooks],
             cwd=ROOT,
             env=process_environment | {"PLAN_ENVIRONMENT": environment},
             capture_output=True,

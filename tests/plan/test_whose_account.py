@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.roles.controllers import inventory_of
+
 ROOT = Path(__file__).parents[2]
 CHECKED = "{{ aws_environment }}"
 SAYS_ONLY = {"ansible.builtin.assert", "ansible.builtin.debug"}
@@ -55,8 +57,7 @@ def test_no_option_leads_past_the_question_whose_account_it_is(
     done = subprocess.run(
         [
             Path(sys.executable).with_name("ansible-playbook"),
-            "-i",
-            "inventories/dev/hosts.yml",
+            *inventory_of("dev"),
             f"playbooks/{playbook}.yml",
             *more,
         ],

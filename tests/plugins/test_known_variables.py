@@ -7,7 +7,6 @@ import pytest
 from tests.plugins.loading import PLUGINS, load
 
 complaints = load("action", "known_variables").complaints
-overruled = load("action", "known_variables").overruled
 misplaced = load("action", "known_variables").misplaced
 documented_variables = load("action", "known_variables").documented_variables
 
@@ -40,11 +39,6 @@ def test_other_names_are_nobodys_business(name: str) -> None:
 def test_every_role_is_read() -> None:
     documented = documented_variables(PLUGINS.parent / "roles")
     assert set(documented) == {path.name for path in (PLUGINS.parent / "roles").iterdir() if path.is_dir()}
-
-
-def test_what_the_playbooks_decide_is_not_the_inventorys() -> None:
-    (sentence,) = overruled({"dev/main.yml": {"service_port", "aws_region"}}, {"service_port", "vpc_cidr"})
-    assert sentence.startswith("service_port in dev/main.yml is ignored")
 
 
 def test_a_roles_variable_for_some_hosts_only_is_refused() -> None:

@@ -42,9 +42,7 @@ def test_missing_credentials_are_refused(world: World, monkeypatch: pytest.Monke
 
 
 def test_credentials_of_another_account_are_refused(world: World) -> None:
-    world.inventory.write_text(
-        world.inventory.read_text().replace('expected_account_id: ""', 'expected_account_id: "210987654321"')
-    )
+    world.inventory.write_text(f"{world.inventory.read_text()}expected_account_id: '210987654321'\n")
     with pytest.raises(ReleaseError, match=f"belong to account {ACCOUNT}, but staging is in account 210987654321"):
         world.environment()
 

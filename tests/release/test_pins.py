@@ -18,14 +18,17 @@ NEXT = Pin("iris", "1.10.0", f"sha256:{'b' * 64}")
 
 
 @pytest.mark.parametrize("environment", ["dev", "staging", "production"])
-def test_the_first_release_adds_two_lines_and_changes_one(environment: str) -> None:
+def test_the_first_release_adds_three_lines(environment: str) -> None:
     text = (REPOSITORY / f"inventories/{environment}/group_vars/all/main.yml").read_text()
     pinned = rewrite(text, PIN, environment)
     assert read_pin(pinned) == PIN
-    kept = [
-        line for line in pinned.splitlines() if not line.startswith(("model_name:", "model_version:", "model_digest:"))
-    ]
-    assert kept == [line for line in text.splitlines() if not line.startswith("model_name:")]
+    assert pinned == f"{text}model_name: iris\nmodel_version: 1.2.0\nmodel_digest: {PIN.digest}\n"
+
+
+def test_the_first_release_of_a_model_that_has_its_name_adds_version_and_digest() -> None:
+    assert rewrite("model_name: x # ours\nother: 1\n", PIN, "x") == (
+        f"model_name: iris # ours\nmodel_version: 1.2.0\nmodel_digest: {PIN.digest}\nother: 1\n"
+    )
 
 
 def test_another_release_changes_the_values_and_keeps_comments_quotes_and_order() -> None:

@@ -20,7 +20,7 @@ def environment_of(endpoint: str) -> dict[str, str]:
     }
 
 
-def like_playbooks(directory: Path) -> None:
-    """Let a playbook in a directory see the variables that the project's own playbooks see."""
-    for folder in ("group_vars", "vars"):
-        (directory / folder).symlink_to(ROOT / "playbooks" / folder)
+def inventory_of(environment: str) -> list[str]:
+    """Return the arguments that give Ansible an environment's variables, and no host but the controller."""
+    files = ("common/hosts.yml", f"{environment}/environment.yml")
+    return [f"--inventory={ROOT}/inventories/{file}" for file in files]

@@ -10,8 +10,10 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
+from release.inventories import environments, variable_files
+
 ROOT = Path(__file__).parents[2]
-ENVIRONMENTS = ("local", "dev", "staging", "production")
+ENVIRONMENTS = environments(ROOT)
 # Whose variables meet in a rollout, from where its lock is to what replaces hosts.
 ROLES = ("buckets", "load_balancer", "autoscaling_group", "inference_service", "rollout")
 
@@ -34,8 +36,7 @@ def variables_of(environment: str) -> dict[str, Any]:
     """Return the variables of one environment by name, in Ansible's order of precedence."""
     loader = DataLoader()
     files = [ROOT / f"roles/{role}/defaults/main.yml" for role in ROLES]
-    files += sorted((ROOT / f"inventories/{environment}/group_vars/all").glob("*.yml"))
-    files += [ROOT / "playbooks/group_vars/all.yml", ROOT / "playbooks/vars/image.yml"]
+    files += [*variable_files(ROOT, environment), ROOT / "playbooks/vars/image.yml"]
     files += [ROOT / f"roles/{role}/vars/main.yml" for role in ROLES]
     variables: dict[str, Any] = {}
     for file in files:

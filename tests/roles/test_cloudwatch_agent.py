@@ -31,7 +31,7 @@ from localcloud.balancer.targets import CheckResult
 from localcloud.hosts.reconciler import NoHosts
 from localcloud.settings import Settings
 from tests.localcloud.conftest import eventually
-from tests.roles.controllers import environment_of, like_playbooks
+from tests.roles.controllers import environment_of, inventory_of
 
 ROOT = Path(__file__).parents[2]
 ROLE = ROOT / "roles/cloudwatch_agent"
@@ -41,14 +41,18 @@ PINNED = {"cloudwatch_agent_package_version": "1.300062.0b1304", "cloudwatch_age
 
 def play(directory: Path, tasks: list[dict[str, Any]], **variables: Any) -> subprocess.CompletedProcess[str]:
     """Run tasks with production's variables and the role's own."""
-    like_playbooks(directory)
-    files = [ROLE / "defaults/main.yml", "vars/image.yml", ROLE / "vars/Debian.yml", ROLE / "vars/main.yml"]
+    files = [
+        ROLE / "defaults/main.yml",
+        ROOT / "playbooks/vars/image.yml",
+        ROLE / "vars/Debian.yml",
+        ROLE / "vars/main.yml",
+    ]
     written = {
         **{"hosts": "localhost", "gather_facts": False, "vars_files": [str(file) for file in files]},
         "tasks": tasks,
     }
     (directory / "play.yml").write_text(json.dumps([written]))
-    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", ROOT / "inventories/production/hosts.yml"]
+    command = [Path(sys.executable).with_name("ansible-playbook"), *inventory_of("production")]
     return subprocess.run(
         [*command, "-e", json.dumps(variables | {"account_id": "123456789012"}), "play.yml"],
         cwd=directory,

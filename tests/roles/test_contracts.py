@@ -16,11 +16,10 @@ import yaml
 from ansible.plugins.filter.core import get_hash
 
 from release.record import release_id
-from tests.roles.inventory_values import Values
+from tests.roles.inventory_values import ENVIRONMENTS, Values, variables_of
 
 ROOT = Path(__file__).parents[2]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
-ENVIRONMENTS = ("local", "dev", "staging", "production")
 YAML_FILES = sorted(
     path for folder in ("roles", "playbooks", "inventories", "molecule") for path in (ROOT / folder).rglob("*.yml")
 )
@@ -73,43 +72,8 @@ def test_other_variables_of_a_role_are_marked_as_its_own(role: Path) -> None:
         assert name.startswith(f"__{role.name}_"), name
 
 
-def test_no_variable_is_defined_both_for_all_environments_and_for_one() -> None:
-    # Ansible lets playbooks/group_vars/all win over inventories/*/group_vars/all: the environment's value would be ignored.
-    everywhere = set(read(ROOT / "playbooks/group_vars/all.yml"))
-    for environment in ENVIRONMENTS:
-        for path in (ROOT / "inventories" / environment / "group_vars/all").glob("*.yml"):
-            assert not everywhere & set(read(path)), path
-
-
-def test_environments_in_aws_decide_the_same_things() -> None:
-    dev, staging, production = (
-        set(read(ROOT / "inventories" / environment / "group_vars/all/main.yml")) for environment in ENVIRONMENTS[1:]
-    )
-    assert dev == staging == production
-
-
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_an_inventory_finds_only_its_own_running_hosts(environment: str) -> None:
-    inventory = read(ROOT / "inventories" / environment / "aws_ec2.yml")
-    assert inventory["filters"] == {
-        "tag:Project": "pettracker",
-        "tag:Environment": environment,
-        "instance-state-name": "running",
-    }
-    assert inventory["hostnames"] == ["instance-id"]
-    assert {"key": "ec2_tags.Role", "prefix": "role"} in inventory["keyed_groups"]
-    assert read(ROOT / "inventories" / environment / "group_vars/all/main.yml")["env_name"] == environment
-
-
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_hosts_are_reached_by_session_manager(environment: str) -> None:
-    assert (
-        read(ROOT / "inventories" / environment / "group_vars/instances.yml")["ansible_connection"] == "session_manager"
-    )
-
-
 def test_production_is_neither_burstable_nor_a_single_host_nor_behind_one_nat_gateway() -> None:
-    production = read(ROOT / "inventories/production/group_vars/all/main.yml")
+    production = Values("production")
     assert not re.match(r"t\d", production["service_instance_type"])
     assert production["autoscaling_group_min_size"] >= 2
     assert production["vpc_nat_per_zone"] is True
@@ -164,7 +128,7 @@ def test_no_policy_template_allows_every_action_or_more_than_it_must() -> None:
 
 
 def test_a_rollout_names_a_release_as_its_record_does() -> None:
-    known = read(ROOT / "playbooks/group_vars/all.yml")
+    known = variables_of("production")
     environment = jinja2.Environment(autoescape=False)  # noqa: S701 - no markup
     environment.filters["hash"] = get_hash
     variables = {
@@ -196,7 +160,7 @@ def test_what_is_current_stays_and_what_nobody_needs_goes(environment: str) -> N
 
 
 def test_arns_begin_with_the_partition_of_the_region() -> None:
-    expression = jinja2.Template(read(ROOT / "playbooks/group_vars/all.yml")["aws_partition"])
+    expression = jinja2.Template(variables_of("production")["aws_partition"])
     known = botocore.session.get_session()
     for partition in ("aws", "aws-cn", "aws-us-gov"):
         regions = known.get_available_regions("ec2", partition)

@@ -19,7 +19,7 @@ __all__ = ["cloud", "served_cloud"]
 
 ROOT = Path(__file__).parents[2]
 TAGS = {"Project": "pettracker", "Environment": "dev"}
-# What playbooks/group_vars name the parts of the live fleet by: those of the candidate have names of their own all the same.
+# What inventories/common names the parts of the live fleet by: those of the candidate have names of their own all the same.
 LIVE = {
     f"{role}_name": "service"
     for role in ("load_balancer", "load_balancer_target_group", "autoscaling_group", "autoscaling_group_template")

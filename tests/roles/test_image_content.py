@@ -18,7 +18,7 @@ from ansible.template import Templar
 from moto.ec2.models import ec2_backends
 from moto.server import ThreadedMotoServer
 
-from tests.roles.controllers import environment_of, like_playbooks
+from tests.roles.controllers import environment_of, inventory_of
 
 ROOT = Path(__file__).parents[2]
 RELEASE = {
@@ -62,7 +62,7 @@ def other_than(value: Any) -> Any:
 
 
 class Controller:
-    """Production's inventory and the playbooks' variables, and plays of one's own that see them as playbooks/image.yml does."""
+    """Production's inventory and the plays' variables, and plays of one's own that see them as playbooks/image.yml does."""
 
     def __init__(self, endpoint: str, directory: Path) -> None:
         self.ec2 = boto3.client(
@@ -74,7 +74,6 @@ class Controller:
         )
         self._environment = environment_of(endpoint)
         self._directory = directory
-        like_playbooks(directory)
 
     def image(self, name: str, owner: str, **tags: str) -> None:
         """Put an image into the account."""
@@ -91,7 +90,7 @@ class Controller:
     def play(self, tasks: list[dict[str, Any]], *arguments: str) -> dict[str, Any]:
         """Run tasks after those that find the base image; return what they left in the fact `seen`."""
         play = {
-            **{"hosts": "localhost", "gather_facts": False, "vars_files": ["vars/image.yml"]},
+            **{"hosts": "localhost", "gather_facts": False, "vars_files": [str(ROOT / "playbooks/vars/image.yml")]},
             "tasks": [
                 {"ansible.builtin.set_fact": FOUND | {"seen": {}}},
                 {"ansible.builtin.include_role": {"name": "machine_image"}},
@@ -108,7 +107,7 @@ class Controller:
         (self._directory / "play.yml").write_text(json.dumps([play]))
         ran = subprocess.run(
             [
-                *[Path(sys.executable).with_name("ansible-playbook"), "-i", ROOT / "inventories/production/hosts.yml"],
+                *[Path(sys.executable).with_name("ansible-playbook"), *inventory_of("production")],
                 *["-e", json.dumps(RELEASE), *arguments, "play.yml"],
             ],
             cwd=self._directory,

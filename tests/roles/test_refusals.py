@@ -150,15 +150,19 @@ def test_wrong_variables_are_refused(refusals: dict[str, str], name: str) -> Non
     assert message in " ".join(refusals[name.replace(" ", "-")].split())
 
 
-def test_an_inventory_cannot_set_what_the_playbooks_decide(tmp_path: Path) -> None:
+def test_a_roles_variable_for_some_hosts_is_refused_in_each_of_the_inventories(tmp_path: Path) -> None:
     for file, text in {
         "play.yml": PLAY.format(hosts="localhost", how="import_role", role="vpc"),
-        "group_vars/all.yml": "service_port: 8080",
-        "inventory/hosts.yml": "all: {hosts: {localhost: {ansible_connection: local}}}",
-        "inventory/group_vars/all/main.yml": "service_port: 80",
+        "shared/hosts.yml": "all: {hosts: {localhost: {ansible_connection: local}}}",
+        "shared/group_vars/all.yml": "vpc_name: x",
+        "shared/group_vars/builders/main.yml": "vpc_cidr: 10.0.0.0/16",
+        "own/hosts.yml": "all: {hosts: {localhost: {}}}",
+        "own/group_vars/all/main.yml": "vpc_region: us-east-1",
+        "own/host_vars/i-1.yml": "vpc_tags: {}",
     }.items():
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text(text)
-    run = play(tmp_path, "-i", "inventory")
+    run = play(tmp_path, "-i", "shared", "-i", "own/hosts.yml")
     assert run.returncode != 0
-    assert f"service_port in {tmp_path}/inventory/group_vars/all/main.yml is ignored" in " ".join(run.stdout.split())
+    said = " ".join(run.stdout.split())
+    assert set(re.findall(r"(vpc_\w+) in \S+ is seen by those hosts alone", said)) == {"vpc_cidr", "vpc_tags"}

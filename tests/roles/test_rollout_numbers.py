@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.roles.inventory_values import ENVIRONMENTS, ROOT, Values, assertions
+from tests.roles.inventory_values import ENVIRONMENTS, ROOT, Values, assertions, variables_of
 
 ON_AWS = [environment for environment in ENVIRONMENTS if environment != "local"]
 # Seconds. AWS documents none of them: how late people have seen Auto Scaling act on an alarm, and custom metrics arrive.
@@ -174,7 +174,7 @@ SUFFIX = "{{ service_colour_suffix }}"
 
 def guards() -> list[dict[str, Any]]:
     """Return the alarms that let a rollout go back, as they are written down."""
-    text = yaml.safe_load((ROOT / "playbooks/group_vars/all.yml").read_text())
+    text = variables_of("production")
     return [alarm for alarm in text["alarms_list"] if alarm["name"].removesuffix(SUFFIX) in text["service_guards"]]
 
 

@@ -16,18 +16,16 @@ import yaml
 from moto.ec2.models import ec2_backends
 from moto.server import ThreadedMotoServer
 
-from tests.roles.controllers import environment_of
+from tests.roles.controllers import environment_of, inventory_of
 
 ROOT = Path(__file__).parents[2]
 DIGEST = "sha256:" + "a" * 64
 PLAY = [
     {
-        **{"hosts": "localhost", "connection": "local", "gather_facts": False},
-        "vars_files": [str(ROOT / "playbooks/group_vars/all.yml")],
+        **{"hosts": "localhost", "gather_facts": False},
         "vars": {
-            **{"env_name": "dev", "aws_region": "us-east-1", "service_fleets": {}},
+            "service_fleets": {},
             **{"model_name": "pets", "model_version": "1.0.0", "model_digest": DIGEST},
-            "ansible_python_interpreter": sys.executable,
         },
         "tasks": [
             {"ansible.builtin.import_tasks": str(ROOT / "playbooks/tasks/find_service_parts.yml")},
@@ -59,7 +57,6 @@ class Account:
         self._directory = directory
         (directory / "play.yml").write_text(json.dumps(PLAY))
         (directory / "tasks").symlink_to(ROOT / "playbooks/tasks")
-        (directory / "hosts.yml").write_text("all: {hosts: {localhost: {}}}")
 
     def image(self, day: int, verified: str = "true", digest: str = DIGEST) -> str:
         """Return the identity of an image that was made on a day."""
@@ -80,7 +77,7 @@ class Account:
     def run(self, variables: dict[str, Any], *arguments: str) -> subprocess.CompletedProcess[str]:
         program = Path(sys.executable).with_name("ansible-playbook")
         return subprocess.run(
-            [program, "-i", "hosts.yml", "-e", json.dumps(variables), *arguments],
+            [program, *inventory_of("dev"), "-e", json.dumps(variables), *arguments],
             cwd=self._directory,
             env=self._environment,
             capture_output=True,

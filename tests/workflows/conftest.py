@@ -23,6 +23,7 @@ from localcloud.balancer.targets import CheckResult
 from localcloud.hosts.reconciler import NoHosts
 from localcloud.settings import Settings
 from tests.localcloud.conftest import cloud, served_cloud
+from tests.roles.controllers import inventory_of
 from tests.workflows.iam import Document, as_list
 
 __all__ = ["cloud", "served_cloud"]  # fixtures of the local cloud's own tests
@@ -126,11 +127,11 @@ def size(document: Document) -> int:
 
 
 def run_plays(directory: Path, plays: list[Document], account: Served, **more: str) -> Ended:
-    """Run plays in a clone that has the project's playbooks' variables and tasks, and a gh of its own."""
+    """Run plays in a clone that has the project's tasks, with staging's variables and a gh of its own."""
     playbooks, gh = directory / "playbooks", directory / "bin/gh"
     for folder in (playbooks, gh.parent):
         folder.mkdir(exist_ok=True)
-    for path in ("roles", "gitops", "playbooks/group_vars", "playbooks/tasks", "playbooks/unbootstrap.yml"):
+    for path in ("roles", "gitops", "playbooks/tasks", "playbooks/unbootstrap.yml"):
         if not (directory / path).is_symlink():
             (directory / path).symlink_to(ROOT / path)
     calls = directory / "calls.txt"
@@ -148,7 +149,7 @@ def run_plays(directory: Path, plays: list[Document], account: Served, **more: s
     given = json.dumps({"account_id": constants.ACCOUNT_ID, "ci_repository": REPOSITORY} | more)
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     done = subprocess.run(
-        [program, "-i", str(ROOT / "inventories/staging/hosts.yml"), "-e", given, str(playbooks / "plays.yml")],
+        [program, *inventory_of("staging"), "-e", given, str(playbooks / "plays.yml")],
         cwd=ROOT,
         env=environment,
         capture_output=True,

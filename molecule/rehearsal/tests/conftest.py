@@ -10,7 +10,6 @@ from typing import Any
 import boto3
 import pytest
 import testinfra
-import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "shared"))
 
@@ -22,12 +21,6 @@ import rehearsal
 def running_rehearsal() -> None:
     """Point every client at the local cloud of this clone."""
     rehearsal.enter("make test-rehearsal")
-
-
-@pytest.fixture(scope="session")
-def names() -> dict[str, Any]:
-    """What inventories/local pins."""
-    return yaml.safe_load((rehearsal.ROOT / "inventories/local/group_vars/all/main.yml").read_text())
 
 
 @pytest.fixture

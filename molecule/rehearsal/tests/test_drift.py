@@ -204,7 +204,7 @@ def test_each_change_by_hand_is_named_nothing_else_is_and_one_apply_repairs_all(
     assert len(changed) >= 30
     assert drift() == changed
     applied = subprocess.run(
-        ["ansible-playbook", "-i", "inventories/local", "playbooks/site.yml"],
+        ["ansible-playbook", "playbooks/site.yml"],
         cwd=rehearsal.ROOT,
         capture_output=True,
         text=True,

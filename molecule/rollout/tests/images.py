@@ -77,7 +77,7 @@ def _builder(ec2: Any, source: dict[str, Any]) -> str:
 
 def _change(builder: str, change: str | None) -> None:
     variables = {"change": change} if change else {}
-    command = ["ansible-playbook", "-i", "inventories/local", "-e", json.dumps(variables), "molecule/rollout/image.yml"]
+    command = ["ansible-playbook", "-e", json.dumps(variables), "molecule/rollout/image.yml"]
     environment = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
     # A play without hosts is no error, and would make a good image of a bad release.

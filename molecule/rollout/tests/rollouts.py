@@ -68,7 +68,7 @@ class Run:
         """Start it; what it says goes to the file `transcript`."""
         self._transcript = transcript
         self.begin = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
-        command = ["ansible-playbook", "-i", "inventories/local", "-e", json.dumps(PACE | variables)]
+        command = ["ansible-playbook", "-e", json.dumps(PACE | variables)]
         environment = os.environ | PLAIN | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
         with transcript.open("w") as output:
             self._process = subprocess.Popen(

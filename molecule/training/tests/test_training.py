@@ -81,7 +81,7 @@ def test_no_failure_is_counted_and_the_alarm_looks_at_the_metric() -> None:
 def test_a_job_that_fails_says_why_leaves_no_instance_and_is_counted() -> None:
     variables = {"training_instance_job": "failing", "training_instance_settings": {"data.label": "nothing"}}
     scenario = ROOT / "molecule/training/variables.yml"
-    command = ["ansible-playbook", "-i", "inventories/local", "-e", f"@{scenario}", "-e", json.dumps(variables)]
+    command = ["ansible-playbook", "-e", f"@{scenario}", "-e", json.dumps(variables)]
     environment = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
     run = subprocess.run(
         [*command, "playbooks/train.yml"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
