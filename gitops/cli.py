@@ -381,7 +381,7 @@ def connect(environment: str) -> None:
     made = json.loads(written.read_text())
     roles = Roles(**made["roles"])
     try:
-        for sentence in tell(made["repository"], environment, roles):
+        for sentence in tell(made["repository"], environment, roles, made["stage"]):
             click.echo(sentence)
     except GitOpsError as error:
         raise GitOpsError(

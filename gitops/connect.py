@@ -9,8 +9,8 @@ from gitops.errors import GitOpsError
 from gitops.github import Api, Refused, gh
 
 MAIN = "main"
-# An environment of these kinds asks a person; who, is changed in the repository's settings.
-APPROVED = ("production",)
+# Environments from this stage on (ci_stage) ask a person; who, is changed in the repository's settings.
+APPROVED = 2
 UNPROCESSABLE = 422  # among others: the plan that pays for a private repository does not have such a rule
 FORBIDDEN = 403  # the same, of the rules of a branch
 NOT_FOUND = 404
@@ -25,12 +25,15 @@ class Roles:
     destroy: str
 
 
-def connect(repository: str, environment: str, roles: Roles, api: Api = gh) -> Iterator[str]:
+def connect(repository: str, environment: str, roles: Roles, stage: int, api: Api = gh) -> Iterator[str]:
     """Make the GitHub environments and set the variables; yield a sentence for each thing that was changed or is missing.
 
     GitHub makes an environment without rules when a job names one, so one that is there already is not trusted: its rules are
     read, what it lacks is added, and what GitHub lets nobody add is named. AWS lets in the main branch only, whatever GitHub's
     rules are, but an approval is GitHub's alone.
+
+    Args:
+        stage: when merges reach the environment: 1, 2 after those of 1, or 0, not by themselves.
 
     Raises:
         GitOpsError: GitHub refuses, as it does who may not administer; or anybody may push to the main branch, where GitHub has
@@ -40,7 +43,7 @@ def connect(repository: str, environment: str, roles: Roles, api: Api = gh) -> I
     yield from _see_main(path, api)
     present = {item["name"] for item in api("GET", f"{path}/environments?per_page=100")["environments"]}
     for name, role in ((environment, roles.deploy), (f"{environment}-destroy", roles.destroy)):
-        asks = name in APPROVED or name != environment
+        asks = stage >= APPROVED or name != environment
         if name not in present:
             _write_rules(f"{path}/environments/{name}", {}, asks, api)
             yield f"environment {name}: made"
@@ -51,7 +54,7 @@ def connect(repository: str, environment: str, roles: Roles, api: Api = gh) -> I
             yield f"environment {name}: AWS_ROLE_ARN is {role}"
     variables = f"{path}/actions/variables"
     known = {item["env"]: item for item in json.loads(_read(variables, api).get("AWS_ENVIRONMENTS", "[]"))}
-    known[environment] = {"env": environment, "plan_role": roles.plan}
+    known[environment] = {"env": environment, "plan_role": roles.plan, "stage": stage}
     if _set(variables, "AWS_ENVIRONMENTS", json.dumps([known[name] for name in sorted(known)]), api):
         yield f"AWS_ENVIRONMENTS has {environment}: the workflows work on it from now on"
 

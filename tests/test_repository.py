@@ -10,6 +10,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+# Of the commit that calls them.
+OWN_WORKFLOWS = [f"./{path.relative_to(ROOT)}" for path in WORKFLOWS]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
@@ -24,9 +26,9 @@ def test_every_phony_target_is_documented():
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
 def test_workflow_steps_are_make_targets(workflow):
-    jobs = yaml.safe_load(workflow.read_text())["jobs"]
-    commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
-    assert commands
+    jobs = yaml.safe_load(workflow.read_text())["jobs"].values()
+    commands = [step["run"] for job in jobs for step in job.get("steps", []) if "run" in step]
+    assert commands or all("uses" in job for job in jobs)
     for command in commands:
         words = re.sub(r"^sudo (-E|--preserve-env=\w+) ", "", command).split()
         assert words[0] == "make", command
@@ -38,7 +40,7 @@ def test_workflow_starts_without_permissions_and_pins_actions(workflow):
     content = yaml.safe_load(workflow.read_text())
     assert content["permissions"] == {}
     for reference in re.findall(r"uses: (\S+)", workflow.read_text()):
-        assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", reference), reference
+        assert reference in OWN_WORKFLOWS or re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", reference), reference
 
 
 def test_galaxy_pins_are_the_collections_that_ansible_brings():

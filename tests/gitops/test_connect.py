@@ -21,7 +21,7 @@ def github() -> FakeGitHub:
 
 
 def test_connecting_makes_environments_that_only_main_deploys_to(github: FakeGitHub) -> None:
-    assert list(connect("acme/pets", "production", ROLES, github))
+    assert list(connect("acme/pets", "production", ROLES, 2, github))
     assert set(github.policies) == {("production", "main"), ("production-destroy", "main")}
     for name in ("production", "production-destroy"):
         assert github.environments[name]["reviewers"] == [{"type": "User", "id": 7}]
@@ -31,26 +31,34 @@ def test_connecting_makes_environments_that_only_main_deploys_to(github: FakeGit
 
 
 def test_staging_needs_no_approval_but_its_teardown_does(github: FakeGitHub) -> None:
-    list(connect("acme/pets", "staging", ROLES, github))
+    list(connect("acme/pets", "staging", ROLES, 1, github))
     assert github.environments["staging"]["reviewers"] is None
     assert github.environments["staging-destroy"]["reviewers"]
 
 
+def test_an_environment_asks_by_its_stage_and_not_by_its_name(github: FakeGitHub) -> None:
+    list(connect("acme/pets", "tokyo", ROLES, 2, github))
+    assert github.environments["tokyo"]["reviewers"] == [{"type": "User", "id": 7}]
+
+
 def test_connecting_again_changes_nothing_and_another_environment_joins(github: FakeGitHub) -> None:
-    list(connect("acme/pets", "staging", ROLES, github))
-    assert list(connect("acme/pets", "staging", ROLES, github)) == []
-    list(connect("acme/pets", "production", ROLES, github))
+    list(connect("acme/pets", "staging", ROLES, 1, github))
+    assert list(connect("acme/pets", "staging", ROLES, 1, github)) == []
+    list(connect("acme/pets", "production", ROLES, 2, github))
     known = json.loads(github.variables["actions"]["AWS_ENVIRONMENTS"])
-    assert known == [{"env": "production", "plan_role": "arn:plan"}, {"env": "staging", "plan_role": "arn:plan"}]
+    assert known == [
+        {"env": "production", "plan_role": "arn:plan", "stage": 2},
+        {"env": "staging", "plan_role": "arn:plan", "stage": 1},
+    ]
 
 
 def test_disconnecting_forgets_one_environment_and_leaves_the_other(github: FakeGitHub) -> None:
-    for name in ("staging", "production"):
-        list(connect("acme/pets", name, ROLES, github))
+    for name, stage in (("staging", 1), ("production", 2)):
+        list(connect("acme/pets", name, ROLES, stage, github))
     assert len(list(disconnect("acme/pets", "staging", github))) == 5
     assert set(github.environments) == {"production", "production-destroy"}
     assert json.loads(github.variables["actions"]["AWS_ENVIRONMENTS"]) == [
-        {"env": "production", "plan_role": "arn:plan"}
+        {"env": "production", "plan_role": "arn:plan", "stage": 2}
     ]
     assert list(disconnect("acme/pets", "staging", github)) == []
     list(disconnect("acme/pets", "production", github))
@@ -59,7 +67,7 @@ def test_disconnecting_forgets_one_environment_and_leaves_the_other(github: Fake
 
 
 def test_an_environment_with_a_secret_stays_without_its_role(github: FakeGitHub) -> None:
-    list(connect("acme/pets", "staging", ROLES, github))
+    list(connect("acme/pets", "staging", ROLES, 1, github))
     github.secrets["staging"] = ["RELEASE_SIGNING_KEY"]
     github.variables["environments/staging"]["SMOKE_FILE"] = "row.json"
     said = "\n".join(disconnect("acme/pets", "staging", github))
@@ -91,7 +99,7 @@ def test_rules_that_a_plan_does_not_have_are_left_out_and_named(
 ) -> None:
     github.rules = rules
     for _ in range(2):  # as long as they are missing
-        said = list(connect("acme/pets", "production", ROLES, github))
+        said = list(connect("acme/pets", "production", ROLES, 2, github))
         found = {sentence for sentence in said if "settings of the repository" in sentence}
         assert len(found) == len(complaints)
         assert all(any(complaint in sentence for sentence in found) for complaint in complaints)
@@ -101,7 +109,7 @@ def test_rules_that_a_plan_does_not_have_are_left_out_and_named(
 def test_an_environment_that_a_job_has_made_gets_its_rules_before_its_role(github: FakeGitHub) -> None:
     # As GitHub makes it for a job that names one which is not there: without any rule.
     github.environments["production"] = {}
-    said = "\n".join(connect("acme/pets", "production", ROLES, github))
+    said = "\n".join(connect("acme/pets", "production", ROLES, 2, github))
     assert "production: was open to branches other than main, and is no longer" in said
     assert "production: asked nobody, and asks you from now on" in said
     assert ("production", "main") in github.policies
@@ -109,15 +117,15 @@ def test_an_environment_that_a_job_has_made_gets_its_rules_before_its_role(githu
     assert github.environments["production"]["prevent_self_review"]
     written = github.calls.index(("PUT", "repos/acme/pets/environments/production"))
     assert written < github.calls.index(("POST", "repos/acme/pets/environments/production/variables"))
-    assert list(connect("acme/pets", "production", ROLES, github)) == []
+    assert list(connect("acme/pets", "production", ROLES, 2, github)) == []
 
 
 def test_what_somebody_has_chosen_is_kept_when_a_rule_is_added(github: FakeGitHub) -> None:
-    list(connect("acme/pets", "production", ROLES, github))
+    list(connect("acme/pets", "production", ROLES, 2, github))
     chosen = [{"type": "Team", "id": 3}, {"type": "User", "id": 9}]
     github.environments["production"] |= {"reviewers": chosen, "wait_timer": 30}
     github.policies.append(("production", "release/*"))
-    (said,) = connect("acme/pets", "production", ROLES, github)
+    (said,) = connect("acme/pets", "production", ROLES, 2, github)
     assert "was open to branches other than main" in said
     assert [policy for where, policy in github.policies if where == "production"] == ["main"]
     assert github.environments["production"]["reviewers"] == chosen
@@ -137,10 +145,10 @@ def test_a_tag_named_as_main_is_not_let_in_and_main_is(github: FakeGitHub, inste
 
 
 def test_an_approval_of_ones_own_deployment_is_named_and_left_to_who_is_alone(github: FakeGitHub) -> None:
-    list(connect("acme/pets", "production", ROLES, github))
+    list(connect("acme/pets", "production", ROLES, 2, github))
     github.environments["production"]["prevent_self_review"] = False
     for _ in range(2):
-        (said,) = connect("acme/pets", "production", ROLES, github)
+        (said,) = connect("acme/pets", "production", ROLES, 2, github)
         assert "production: who starts a deployment may approve it" in said
 
 
@@ -153,7 +161,7 @@ def test_a_main_branch_that_anybody_may_push_to_gets_no_roles(
 ) -> None:
     github.branch_rules, github.protection = rules, protection
     with pytest.raises(GitOpsError, match=r"can push to main.*require a pull request"):
-        list(connect("acme/pets", "staging", ROLES, github))
+        list(connect("acme/pets", "staging", ROLES, 1, github))
     assert not github.environments
     assert not github.variables
 
@@ -179,7 +187,7 @@ def test_what_the_rules_of_main_lack_is_named(
     github: FakeGitHub, rules: list[dict[str, Any]] | int, protection: dict[str, Any], complaints: list[str]
 ) -> None:
     github.branch_rules, github.protection = rules, protection
-    said = [sentence for sentence in connect("acme/pets", "staging", ROLES, github) if sentence.startswith("main: ")]
+    said = [sentence for sentence in connect("acme/pets", "staging", ROLES, 1, github) if sentence.startswith("main: ")]
     assert len(said) == len(complaints)
     assert all(complaint in sentence for complaint, sentence in zip(complaints, said, strict=True))
     assert github.variables["environments/staging"] == {"AWS_ROLE_ARN": "arn:deploy"}
@@ -192,7 +200,7 @@ def test_whoever_may_not_administer_is_told_so(github: FakeGitHub) -> None:
         return github(method, path, fields)
 
     with pytest.raises(GitOpsError, match="admin rights"):
-        list(connect("acme/pets", "staging", ROLES, forbidden))
+        list(connect("acme/pets", "staging", ROLES, 1, forbidden))
 
 
 # The answers of GitHub to a repository made before, and after, 2026-07-15; the flag is of what somebody opted into, not of

@@ -12,9 +12,24 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.roles.inventory_values import ENVIRONMENTS, Values
+
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
-NAMES = {"ci", "plan", "review", "deploy", "model-release", "rollback", "drift", "image-refresh", "destroy"}
+NAMES = {
+    "ci",
+    "plan",
+    "review",
+    "deploy",
+    "model-release",
+    "rollback",
+    "drift",
+    "image-refresh",
+    "destroy",
+    "environment",
+}
+# What others call for each environment.
+CALLED = ROOT / ".github/workflows/environment.yml"
 LEVELS = ("none", "read", "write")
 Job = dict[str, Any]
 
@@ -51,14 +66,15 @@ def jobs() -> Iterator[tuple[Path, str, Job]]:
             yield path, name, job
 
 
-JOBS = [pytest.param(path, job, id=f"{path.stem}-{name}") for path, name, job in jobs()]
+JOBS = [pytest.param(path, job, id=f"{path.stem}-{name}") for path, name, job in jobs() if "steps" in job]
+CALLS = [pytest.param(path, job, id=f"{path.stem}-{name}") for path, name, job in jobs() if "uses" in job]
 AWS_JOBS = [item for item in JOBS if any("configure-aws" in step.get("uses", "") for step in item.values[1]["steps"])]
 
 
 def targets(job: Job) -> list[str]:
     return [
         word
-        for step in job["steps"]
+        for step in job.get("steps", [])
         for word in step.get("run", "").split()
         if word not in ("sudo", "make") and word[0] != "-"
     ]
@@ -165,11 +181,14 @@ def test_what_a_target_runs_exists(target: str) -> None:
 @pytest.mark.parametrize(("path", "job"), AWS_JOBS)
 def test_a_job_in_an_environment_is_of_the_main_branch(path: Path, job: Job) -> None:
     # Which branches an environment lets in is a rule of GitHub's, which is missing where a job has made the environment.
-    if "environment" not in job or triggers(path) == {"push": {"branches": ["main"]}}:
+    if "environment" not in job:
         return
-    merged = "github.event.pull_request.merged" in job["if"] and triggers(path)["pull_request"]["branches"] == ["main"]
-    after_main = "needs" in job and "github.ref == 'refs/heads/main'" in content(path)["jobs"][job["needs"]]["if"]
-    assert "github.ref == 'refs/heads/main'" in job["if"] or merged or after_main
+    for caller, asking in [call.values for call in CALLS] if path == CALLED else [(path, job)]:
+        if triggers(caller) == {"push": {"branches": ["main"]}}:
+            continue
+        merged = "github.event.pull_request.merged" in asking["if"]
+        merged = merged and triggers(caller)["pull_request"]["branches"] == ["main"]
+        assert "github.ref == 'refs/heads/main'" in asking["if"] or merged, caller
 
 
 @pytest.mark.parametrize(("path", "job"), AWS_JOBS)
@@ -178,7 +197,7 @@ def test_a_job_takes_the_role_that_trusts_its_token(path: Path, job: Job) -> Non
     subjects, seconds = variables["__identity_ci_subjects"], variables["__identity_ci_session_seconds"]
     (taken,) = (step["with"] for step in job["steps"] if "configure-aws" in step.get("uses", ""))
     if "environment" not in job:
-        kind, role = "plan", "${{ matrix.plan_role }}"
+        kind, role = "plan", "${{ inputs.plan_role }}" if path == CALLED else "${{ matrix.plan_role }}"
         # Without an environment, the subject of a token names the event, or the branch.
         assert set(triggers(path)) == {"pull_request"} or "github.ref == 'refs/heads/main'" in job["if"]
         assert subjects[kind] == ["pull_request", "ref:refs/heads/main"]
@@ -238,41 +257,112 @@ def test_what_one_workflow_leaves_the_next_finds() -> None:
     assert Path(review["path"]).name == "review.json"
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted({*WORKFLOWS} - {CALLED}), ids=lambda path: path.stem)
 def test_what_changes_something_is_never_cut_short(path: Path) -> None:
     concurrency = content(path)["concurrency"]
     assert concurrency["cancel-in-progress"] is (path.stem in ("ci", "plan"))
 
 
+@pytest.mark.parametrize(("path", "job"), CALLS)
+def test_of_several_environments_one_does_not_cut_another_short(path: Path, job: Job) -> None:
+    assert job["strategy"]["fail-fast"] is False
+    # Of a group of its own, a call would wait for the workflow that it is a part of.
+    assert "concurrency" not in content(CALLED)
+
+
 def test_one_thing_at_a_time_is_done_to_the_environments() -> None:
-    groups = {path.stem: content(path)["concurrency"]["group"] for path in WORKFLOWS}
+    groups = {path.stem: content(path)["concurrency"]["group"] for path in {*WORKFLOWS} - {CALLED}}
     assert groups["deploy"] == groups["image-refresh"] == groups["destroy"] == "deploy"
     # It may have to take back what a deployment is doing.
     assert groups["rollback"] != "deploy"
 
 
+@pytest.mark.parametrize(("path", "job"), CALLS)
+def test_a_call_says_all_that_is_asked_and_allows_what_is_needed(path: Path, job: Job) -> None:
+    assert (ROOT / job["uses"]).resolve() == CALLED
+    called = triggers(CALLED)["workflow_call"]
+    required = {name for name, one in called["inputs"].items() if one["required"]}
+    assert required <= set(job["with"]) <= set(called["inputs"])
+    # The key is of the environment, which a caller is not in: naming it lets the called job take it.
+    assert job["secrets"] == {name: f"${{{{ secrets.{name} }}}}" for name in called["secrets"]}
+    allowed: dict[str, str] = {}
+    for each in content(CALLED)["jobs"].values():
+        allowed |= each["permissions"]
+    assert job["permissions"] == allowed
+
+
+def steps_of(work: str) -> list[str]:
+    """The make targets that are run for an environment, for one kind of work."""
+
+    def runs(condition: str) -> bool:
+        found = re.fullmatch(r"inputs\.work (==|!=) '(\w+)'", condition)
+        assert found, condition
+        return (found[2] == work) == (found[1] == "==")
+
+    steps = content(CALLED)["jobs"]["work"]["steps"]
+    return targets({"steps": [step for step in steps if "if" not in step or runs(step["if"])]})
+
+
 @pytest.mark.parametrize("name", ["deploy", "image-refresh"])
 def test_production_comes_after_staging_and_its_smoke_test_and_an_approval(name: str) -> None:
     found = content(ROOT / f".github/workflows/{name}.yml")["jobs"]
-    staging, production = found["staging"], found["production"]
-    assert "staging" in production["needs"]
-    assert (staging["environment"], production["environment"]) == ("staging", "production")
-    for job in (staging, production):
-        assert targets(job)[-1] == "smoke"
-        assert job["env"]["ENV"] == job["environment"]
-    # Staging may be missing, but not have failed.
-    assert "!failure() && !cancelled()" in production["if"]
+    first, second = found["first"], found["second"]
+    assert second["needs"] == "first"
+    # Of each environment the variable says the stage, which the inventory says.
+    assert (Values("staging")["ci_stage"], Values("production")["ci_stage"]) == (1, 2)
+    for stage, job in enumerate((first, second), 1):
+        assert job["strategy"]["matrix"]["include"] == "${{ fromJSON(vars.AWS_ENVIRONMENTS) }}"
+        assert job["with"]["env"] == "${{ matrix.env }}"
+        assert job["with"]["wanted"] == f"${{{{ matrix.stage == {stage} }}}}"
+        assert steps_of(job["with"]["work"])[-1] == "smoke"
+    # Those of stage 1 may be missing, but not have failed.
+    assert "!failure() && !cancelled()" in second["if"]
+
+
+def test_nothing_is_done_to_an_environment_that_is_not_meant_and_an_approval_is_its_own() -> None:
+    jobs_of_one = content(CALLED)["jobs"]
+    assert all(re.match(r"inputs\.wanted && ", job["if"]) for job in jobs_of_one.values())
+    assert jobs_of_one["work"]["environment"] == "${{ inputs.env }}"
 
 
 def test_a_merge_runs_nothing_but_what_compares_with_the_review() -> None:
-    found = content(ROOT / ".github/workflows/deploy.yml")["jobs"]
-    look = found.pop("look")
-    for job in found.values():
-        assert targets(job) == ["setup", "deploy", "smoke"]
-    # Who approves production sees what its plan is now, where no pull request can write.
+    for job in content(ROOT / ".github/workflows/deploy.yml")["jobs"].values():
+        assert steps_of(job["with"]["work"]) == ["setup", "deploy", "smoke"]
+    assert steps_of("refresh") == ["setup", "release", "rollout", "smoke"]
+    assert steps_of("record") == ["setup", "release"]
+
+
+def test_who_approves_sees_what_the_plan_is_now() -> None:
+    # Where no pull request can write.
+    look, work = content(CALLED)["jobs"]["look"], content(CALLED)["jobs"]["work"]
     assert targets(look) == ["setup", "plan", "plan-comment"]
-    assert all(step["if"] == "matrix.env == 'production'" for step in look["steps"])
-    assert "look" in found["production"]["needs"]
+    assert work["needs"] == "look"
+    second = content(ROOT / ".github/workflows/deploy.yml")["jobs"]["second"]
+    assert second["with"]["plan_role"] == "${{ matrix.plan_role }}"
+
+
+def test_a_merged_pin_is_recorded_here_where_no_merge_is_deployed_by_itself() -> None:
+    record = content(ROOT / ".github/workflows/model-release.yml")["jobs"]["record"]
+    assert record["with"]["work"] == "record"
+    assert (
+        record["with"]["wanted"] == "${{ matrix.stage == 0 && endsWith(github.head_ref, format('-{0}', matrix.env)) }}"
+    )
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_new_environment_is_no_change_of_a_workflow(path: Path) -> None:
+    said = yaml.safe_dump({**content(path), "name": ""})
+    assert [name for name in ENVIRONMENTS if re.search(rf"\b{name}\b", said)] == []
+
+
+@pytest.mark.parametrize("name", ["rollback", "destroy", "model-release"])
+def test_an_environment_that_a_person_names_is_one_that_was_bootstrapped(name: str) -> None:
+    path = ROOT / f".github/workflows/{name}.yml"
+    # GitHub offers its environments, which are those and, for one, what removes them.
+    assert triggers(path)["workflow_dispatch"]["inputs"]["env"]["type"] == "environment"
+    job, *_ = content(path)["jobs"].values()
+    assert "contains(fromJSON(vars.AWS_ENVIRONMENTS || '[]').*.env, " in job["if"]
+    assert "inputs.env" in job["if"]
 
 
 def test_an_environment_is_removed_only_by_its_typed_name() -> None:
@@ -301,6 +391,6 @@ def test_what_a_person_types_is_no_part_of_a_command(target: str, variable: str,
 def test_the_rehearsal_plays_what_a_merge_and_the_schedules_run() -> None:
     played = set(re.findall(r"^(?:\w+ )?make ([^#\n]+)", (ROOT / "scripts/play-merge").read_text(), re.M))
     words = {word for line in played for word in line.split()}
-    names = ("plan", "deploy", "drift", "image-refresh", "rollback")
+    names = ("plan", "environment", "drift", "rollback")
     run = {target for path, _, job in jobs() if path.stem in names for target in targets(job)}
     assert run - {"setup"} <= words
