@@ -19,11 +19,6 @@ ROWS = [
 ]
 
 
-def read(path: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((ROOT / path).read_text())
-    return found
-
-
 def variables() -> dict[str, Any]:
     """Return production's variables as Ansible ranks them, before they are rendered; alarms by the end of their names."""
     known: dict[str, Any] = {}
