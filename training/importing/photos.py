@@ -30,7 +30,7 @@ class Brought:
 
 
 def read_labels(path: Path) -> list[str]:
-    """Read one class a line, in the order of the model's outputs; numbers that only count the lines, from 0, are no part of them.
+    """Read one class a line, in the order of the model's outputs, without numbers that only count the lines from 0.
 
     Raises:
         SampleError: fewer than two, or one twice.
