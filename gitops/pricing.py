@@ -27,8 +27,8 @@ FAST_SECONDS = 60
 # has no actions.
 FREE = {
     *("VPC", "subnet", "internet gateway", "route table", "VPC endpoint", "network ACL", "security group"),
-    *("role", "instance profile", "identity provider", "certificate", "target group", "listener", "launch template"),
-    *("flow log", "wheelhouse", "model", "budget"),
+    *("role", "policy", "instance profile", "identity provider", "certificate", "target group", "listener"),
+    *("launch template", "flow log", "wheelhouse", "model", "budget"),
 }
 # A resource of such a kind ("weights of …", "hosts of …") is something about another one.
 ABOUT_ANOTHER = " of"

@@ -49,7 +49,10 @@ def _balancers(region: str, tags: Mapping[str, str]) -> Found:
     elb = boto3.client("elbv2", region_name=region)
     there: Found = {}
     for balancer in _pages(elb, "describe_load_balancers", "LoadBalancers"):
-        (described,) = elb.describe_tags(ResourceArns=[balancer["LoadBalancerArn"]])["TagDescriptions"]
+        try:
+            (described,) = elb.describe_tags(ResourceArns=[balancer["LoadBalancerArn"]])["TagDescriptions"]
+        except elb.exceptions.LoadBalancerNotFoundException:
+            continue  # it has gone since
         if tags.items() <= {tag["Key"]: tag["Value"] for tag in described["Tags"]}.items():
             subnets = [zone["SubnetId"] for zone in balancer["AvailabilityZones"]]
             there["load balancer", balancer["LoadBalancerName"]] = {"scheme": balancer["Scheme"], "subnets": subnets}

@@ -5,12 +5,10 @@ it, 5 the address cannot be listened on, 6 the model does not get ready or infer
 """
 
 import asyncio
-import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NoReturn, get_args
+from typing import NoReturn, get_args
 
 import click
 
@@ -212,80 +210,6 @@ def check(url: str, directory: Path, ca: Path | None, timeout: float) -> None:
             click.echo(f"         {problem}", err=True)
         agreed = agreed and not problems
     sys.exit(0 if agreed else 1)
-
-
-def _packages(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say for which hosts an archive of packages is, and where it is kept here."""
-    for option in (
-        click.option("--output", type=click.Path(path_type=Path), required=True, help="Directory for the archive."),
-        click.option("--machine", default="x86_64", show_default=True, help="Architecture: x86_64 or aarch64."),
-        click.option("--python", default="3.11", show_default=True, help="Python version of the hosts."),
-        click.option("--train", is_flag=True, help="For hosts that train, in place of --backend."),
-        click.option("--backend", type=_BACKENDS, help="Engine of hosts that serve."),
-    ):
-        command = option(command)
-    return command
-
-
-def _contents(backend: BackendName | None, train: bool) -> Literal["openvino", "torch", "train"]:
-    contents: Literal["openvino", "torch", "train"] | None = "train" if train else backend
-    if contents is None or (train and backend):
-        raise click.UsageError("give either --backend or --train")
-    return contents
-
-
-@main.command()
-@_packages
-@click.option("--bucket", help="Publish it there, as wheelhouse/SHA256.tar.gz.")
-@click.option("--pointer", help="Key in the bucket of what says which archive this is.")
-def wheelhouse(
-    backend: BackendName | None,
-    train: bool,
-    *,
-    python: str,
-    machine: str,
-    output: Path,
-    bucket: str | None,
-    pointer: str | None,
-) -> None:
-    """Collect the hosts' Python packages, verified against the lock file, into one archive; print its path and sha256.
-
-    An archive that is there already and has the same content is used again. Needs a source tree and pip. What is published
-    is written once: where the pointer names another archive already, that one is printed, without a path.
-    """
-    from inference.wheelhouse import WheelhouseError, build, publish
-
-    contents = _contents(backend, train)
-    if bool(bucket) != bool(pointer):
-        raise click.UsageError("give --bucket and --pointer together")
-    try:
-        archive = build(contents, python, machine, output, lambda line: click.echo(line, err=True))
-        published = publish(archive, bucket, pointer) if bucket and pointer else archive.sha256
-    except WheelhouseError as error:
-        raise click.ClickException(str(error)) from None
-    path = str(archive.path) if published == archive.sha256 else None
-    click.echo(json.dumps({"path": path, "sha256": published}))
-
-
-@main.command()
-@_packages
-@click.option("--bucket", required=True, help="Bucket that holds it, as wheelhouse/SHA256.tar.gz.")
-@click.option("--sha256", required=True, help="Of the archive, in hexadecimal.")
-def check_wheelhouse(
-    backend: BackendName | None, train: bool, *, python: str, machine: str, output: Path, bucket: str, sha256: str
-) -> None:
-    """See that a published archive is what the locks and the sources here make, whoever wrote it; print its path and sha256.
-
-    Exit status: 0 it is, 1 it is not, or cannot be read. What was built or checked in --output is not fetched again.
-    """
-    from inference.wheelhouse import Target, WheelhouseError
-    from inference.wheelhouse_check import check as hold_against
-
-    try:
-        archive = hold_against(_contents(backend, train), Target(python, machine), output, bucket=bucket, sha256=sha256)
-    except WheelhouseError as error:
-        raise click.ClickException(str(error)) from None
-    click.echo(json.dumps({"path": str(archive.path), "sha256": archive.sha256}))
 
 
 @main.command()

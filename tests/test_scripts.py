@@ -197,6 +197,12 @@ def test_only_a_run_that_failed_in_aws_ends_with_what_costs_money(clone, environ
     assert done.stdout == "playbooks/site.yml --check\n"
 
 
+@pytest.mark.parametrize("port", ["0", "http", "-1"])
+def test_the_service_is_started_on_no_port_that_nobody_could_ask(clone, port):
+    done = run(clone, "scripts/serve", PORT=port)
+    assert (done.returncode, done.stderr) == (2, f"PORT={port} is no port\n")
+
+
 def test_the_packaged_model_is_served_until_the_command_is_interrupted():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -129,7 +129,7 @@ KEEP_ALIVE_SECONDS = 45
 # A session that is over need not be ended, nor can one that is cut off be.
 OVER = {"ValidationException", "DoesNotExistException"}
 HINTS = {
-    "TargetNotConnected": " Its agent may not run (yet), its role lack AmazonSSMManagedInstanceCore, or its subnet a way out."
+    "TargetNotConnected": " Its agent may not run (yet), its role lack the actions of ssmmessages, or its subnet a way out."
 }
 AWS_ERRORS = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
 

@@ -6,31 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ansible.module_utils.owned_resources import remove_role
-from ansible.module_utils.refusals import gone, unless_gone
-from ansible.module_utils.state import canonical_policy, tags_to_dict
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-
-# "Changes that I make are not always immediately visible", IAM user guide: a policy may still seem attached to a role that
-# is gone.
-_once_nothing_has_it = AWSRetry.jittered_backoff(
-    retries=8, delay=1, max_delay=10, catch_extra_error_codes=["DeleteConflict"]
-)
-
-
-def found_policy(client: Any, arn: str) -> dict[str, Any] | None:
-    """Reads a managed policy; None if there is none."""
-    answer: dict[str, Any] = unless_gone(lambda: client.get_policy(PolicyArn=arn), {})
-    if not answer:
-        return None
-    policy = answer["Policy"]
-    document = client.get_policy_version(PolicyArn=arn, VersionId=policy["DefaultVersionId"])["PolicyVersion"][
-        "Document"
-    ]
-    return {
-        "description": policy.get("Description", ""),
-        "policy": canonical_policy(document),
-        "tags": tags_to_dict(policy.get("Tags", [])),
-    }
+from ansible.module_utils.refusals import unless_gone
 
 
 def users_of_policy(client: Any, arn: str, own_roles: Collection[str]) -> list[str]:
@@ -64,17 +40,3 @@ def _listed(value: Any) -> Iterable[Any]:
 def forget_role(client: Any, name: str) -> None:
     """Removes a role with its policies."""
     unless_gone(lambda: remove_role(client, name), None)
-
-
-def forget_policy(client: Any, arn: str) -> None:
-    """Removes a managed policy with its versions, which DeletePolicy asks for."""
-    pages = client.get_paginator("list_policy_versions").paginate(PolicyArn=arn)
-    try:
-        versions = [version for page in pages for version in page["Versions"]]
-        for version in versions:
-            if not version["IsDefaultVersion"]:
-                client.delete_policy_version(PolicyArn=arn, VersionId=version["VersionId"])
-        _once_nothing_has_it(client.delete_policy)(PolicyArn=arn)
-    except Exception as error:
-        if not gone(error):
-            raise

@@ -5,15 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible.module_utils.iam_policies import forget_policy, found_policy
 from ansible.module_utils.iam_roles import found_role
 from ansible.module_utils.state import removal
-from ansible.module_utils.workflow_identity import (
-    forget_policy,
-    forget_role,
-    found_policy,
-    roles_that_trust,
-    users_of_policy,
-)
+from ansible.module_utils.workflow_identity import forget_role, roles_that_trust, users_of_policy
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 DOCUMENTATION = r"""

@@ -19,8 +19,8 @@ import pytest
 from click.testing import CliRunner, Result
 from moto import mock_aws
 
-from inference import wheelhouse
-from inference.cli import main
+from inference.wheelhouse import archive as wheelhouse
+from inference.wheelhouse.cli import main
 from tests.bundles import REPOSITORY, tiny_bundle
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -30,7 +30,7 @@ HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 def archive() -> Path:
     """The archive of this source tree, kept from one run to the next."""
     kept = REPOSITORY / ".cache/tests/wheelhouse"
-    result = CliRunner().invoke(main, ["wheelhouse", "--backend", "openvino", "--python", HERE, "--output", str(kept)])
+    result = CliRunner().invoke(main, ["build", "--backend", "openvino", "--python", HERE, "--output", str(kept)])
     assert result.exit_code == 0, result.output
     path = Path(json.loads(result.stdout)["path"])
     for outdated in kept.iterdir():
@@ -95,7 +95,7 @@ def test_training_hosts_get_the_training_code_and_both_packages_of_pytorch_but_n
 
     built = wheelhouse._pip
     monkeypatch.setattr(wheelhouse, "_pip", download)
-    options = ["wheelhouse", "--train", "--python", HERE, "--output", str(tmp_path)]
+    options = ["build", "--train", "--python", HERE, "--output", str(tmp_path)]
     result = CliRunner().invoke(main, options)
     assert result.exit_code == 0, result.output
     assert asked == ["train.txt", "torch.txt", "torchvision.txt"]
@@ -132,7 +132,7 @@ def test_a_damaged_archive_is_not_used_again(archive: Path, tmp_path: Path, monk
     ],
 )
 def test_hosts_that_cannot_be_served_are_told(tmp_path: Path, options: list[str], told: str) -> None:
-    result = CliRunner().invoke(main, ["wheelhouse", "--backend", "openvino", *options, "--output", str(tmp_path)])
+    result = CliRunner().invoke(main, ["build", "--backend", "openvino", *options, "--output", str(tmp_path)])
     assert result.exit_code == 1
     assert told in result.stderr
     assert list(tmp_path.glob("*.tar.gz")) == []
@@ -198,7 +198,7 @@ class Bucket:
 
     def checked_as(self, sha256: str) -> Result:
         options = ["--backend", "openvino", "--python", HERE, "--output", str(self._kept)]
-        return CliRunner().invoke(main, ["check-wheelhouse", *options, "--bucket", "releases", "--sha256", sha256])
+        return CliRunner().invoke(main, ["check", *options, "--bucket", "releases", "--sha256", sha256])
 
     def refused(self, archive: Path, why: str) -> None:
         result = self.checked(archive)

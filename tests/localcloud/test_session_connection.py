@@ -116,6 +116,16 @@ def test_what_takes_too_long_is_hung_up_and_not_run_again(cloud: Cloud, connect:
     assert connection.exec_command("echo again")[0] == 0
 
 
+def test_what_takes_ten_minutes_is_not_hung_up(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = connect()
+    assert connection.exec_command("true")[0] == 0
+    began, real = time.monotonic(), time.monotonic
+    quick = SimpleNamespace(monotonic=lambda: began + 200 * (real() - began), sleep=time.sleep)
+    monkeypatch.setattr(loaded(connection), "time", quick)
+    status, said, _ = connection.exec_command("sh -c 'sleep 3; echo done'")
+    assert (status, said.strip()) == (0, "done")
+
+
 def test_a_transfer_that_fails_is_not_tried_again(connect: Connect, tmp_path: Path) -> None:
     connection = connect()
     connection.exec_command("true")

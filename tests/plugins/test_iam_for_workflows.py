@@ -58,6 +58,12 @@ def roles(check_mode: bool = False, **more: Any) -> dict[str, Any]:
     return result
 
 
+def policy(check_mode: bool = False, **more: Any) -> dict[str, Any]:
+    entry = {"arn": BOUNDARY, "description": "The most that hosts can do", "document": DOCUMENT, "tags": {}} | more
+    result: dict[str, Any] = load("modules", "iam_policies").run(FakeModule({"policies": [entry]}, check_mode))
+    return result
+
+
 def provider(*audiences: str, check_mode: bool = False) -> dict[str, Any]:
     parameters = {"url": ISSUER, "audiences": list(audiences)}
     result: dict[str, Any] = load("modules", "iam_oidc_provider").run(FakeModule(parameters, check_mode))
@@ -113,3 +119,43 @@ def test_a_policy_that_iam_does_not_know_everywhere_yet_is_attached_after_all(ia
     load("modules", "iam_roles").run(module)
     (attached,) = iam.list_attached_role_policies(RoleName="service")["AttachedPolicies"]
     assert attached["PolicyArn"] == arn
+
+
+def versions(iam: Any) -> list[str]:
+    return [version["VersionId"] for version in iam.list_policy_versions(PolicyArn=BOUNDARY)["Versions"]]
+
+
+def test_a_policy_is_made_once_and_only_looked_at_in_check_mode(iam: Any) -> None:
+    assert policy(check_mode=True)["diff"][0]["action"] == "create"
+    assert iam.list_policies(Scope="Local")["Policies"] == []
+    assert policy(tags={"Project": "pettracker"})["changed"]
+    found = iam.get_policy(PolicyArn=BOUNDARY)["Policy"]
+    assert (found["PolicyName"], found["Path"], found["Description"]) == ("boundary", "/", "The most that hosts can do")
+    assert not policy(tags={"Project": "pettracker"})["changed"]
+    # What IAM cannot change is no difference that every run would find.
+    assert not policy(tags={"Project": "pettracker"}, description="Something else")["changed"]
+
+
+def test_a_policy_that_somebody_widened_is_put_back_and_leaves_no_version_to_return_to(iam: Any) -> None:
+    policy(tags={"Project": "pettracker"})
+    wide = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    for _ in range(4):  # there is room for five
+        iam.create_policy_version(PolicyArn=BOUNDARY, PolicyDocument=json.dumps(wide), SetAsDefault=True)
+    iam.tag_policy(PolicyArn=BOUNDARY, Tags=[{"Key": "Owner", "Value": "ann"}])
+    (diff,) = policy(check_mode=True, tags={"Project": "pettracker"})["diff"]
+    assert diff["before"]["document"]["Statement"][0]["Action"] == "*"
+    assert set(diff["after"]) == {"document", "older_versions", "tags"}
+    assert diff["interrupts"] == ["Roles that have the policy, or are bounded by it, lose or gain permissions at once."]
+    assert len(versions(iam)) == 5
+    policy(tags={"Project": "pettracker"})
+    (version,) = versions(iam)
+    assert iam.get_policy_version(PolicyArn=BOUNDARY, VersionId=version)["PolicyVersion"]["Document"] == DOCUMENT
+    assert iam.list_policy_tags(PolicyArn=BOUNDARY)["Tags"] == [{"Key": "Project", "Value": "pettracker"}]
+
+
+def test_an_older_version_that_somebody_could_return_to_is_a_difference(iam: Any) -> None:
+    policy()
+    iam.create_policy_version(PolicyArn=BOUNDARY, PolicyDocument=json.dumps(DOCUMENT), SetAsDefault=False)
+    assert policy(check_mode=True)["diff"][0]["after"] == {"older_versions": []}
+    policy()
+    assert len(versions(iam)) == 1

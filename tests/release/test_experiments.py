@@ -17,7 +17,6 @@ from release.experiment_page import markdown, text
 from release.experiments import Report, keep, measure, running
 from release.measurements import LONGEST, Window
 from tests.localcloud.conftest import Cloud
-from tests.release.worlds import RELEASES, World
 
 BUCKET = "releases"
 ELB = "arn:aws:elasticloadbalancing:us-east-1:123456789012"
@@ -174,17 +173,15 @@ def test_where_none_is_under_way_or_not_yet_the_message_says_what_to_do(measured
         running(measured.environment)
 
 
-def test_the_command_shows_the_report_and_where_it_is_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("release.environment.read_environment", lambda _: world.environment())
-    document = DOCUMENT | {"begin": "2026-01-02T03:04:05+00:00"}
-    s3 = boto3.client("s3")
-    s3.put_object(Bucket=RELEASES, Key="staging/experiments/running.json", Body=json.dumps(document).encode())
+def test_the_command_shows_the_report_and_where_it_is_kept(measured: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("release.environment.read_environment", lambda _: measured.environment)
+    measured.start()
     done = CliRunner().invoke(cli.main, ["experiment-report", "--env", "staging", "--final"])
     assert done.exit_code == 0, done.output
-    key = "staging/experiments/20260102T030405Z-pets-2-0123456789ab"
-    assert f"s3://{RELEASES}/{key}.json" in done.output
+    key = f"staging/experiments/{measured.begin:%Y%m%dT%H%M%SZ}-pets-2-0123456789ab"
+    assert f"s3://{BUCKET}/{key}.json" in done.output
     assert "latency p99" in done.output
-    assert json.loads(s3.get_object(Bucket=RELEASES, Key=f"{key}.json")["Body"].read())["outcome"] == "ended"
+    assert json.loads(measured.s3.get_object(Bucket=BUCKET, Key=f"{key}.json")["Body"].read())["outcome"] == "ended"
 
 
 def test_a_long_experiment_is_looked_at_for_its_last_day_in_periods_that_one_page_can_hold() -> None:

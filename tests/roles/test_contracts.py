@@ -145,10 +145,11 @@ def test_a_rollout_names_a_release_as_its_record_does() -> None:
 def test_what_is_current_stays_and_what_nobody_needs_goes(environment: str) -> None:
     values = Values(environment)
     bucket = values["bucket_prefix"]
+    policies = {item["name"]: {} for item in values["buckets_list"]}
     rules = {}
-    for item in values["buckets_list"]:
-        name = item["name"].removeprefix(f"{bucket}-")
-        rules[name] = {rule["id"]: rule for rule in Values(environment, item=item)["__buckets_lifecycle_rules"]}
+    for wanted in Values(environment, __buckets_policies=policies)["__buckets_wanted"]:
+        name = wanted["name"].removeprefix(f"{bucket}-")
+        rules[name] = {rule["id"]: rule for rule in wanted["lifecycle_rules"]}
         everything = rules[name]["everything"]
         assert everything["abort_upload_days"] == 7
         assert everything["expire_days"] == {"logs": values["log_groups_retention_days"], "transfer": 1}.get(name, 0)
@@ -198,14 +199,19 @@ def asserted(role: str) -> list[str]:
     return [str(line) for task in tasks for line in task.get("ansible.builtin.assert", {}).get("that", [])]
 
 
+def bucket_policies(buckets: list[dict[str, Any]]) -> dict[str, Any]:
+    """The policies of buckets by their names."""
+    template = jinja2.Template((ROOT / "roles/buckets/templates/policies.json.j2").read_text(), trim_blocks=True)
+    document = template.render(buckets_list=buckets, buckets_account_id="123456789012", buckets_partition="aws")
+    found: dict[str, Any] = json.loads(document)
+    return found
+
+
 def test_what_is_written_once_is_refused_without_the_condition_that_keeps_it() -> None:
     """In the form of AWS's "Enforce conditional writes on Amazon S3 buckets": parts of an upload cannot carry the condition."""
-    template = jinja2.Template((ROOT / "roles/buckets/templates/policy.json.j2").read_text())
-    buckets = {item["name"]: item for item in Values("staging")["buckets_list"]}
     refused = {}
-    for name, item in buckets.items():
-        document = template.render(item=item, buckets_account_id="123456789012", buckets_partition="aws")
-        for statement in yaml.safe_load(document)["Statement"]:
+    for name, document in bucket_policies(Values("staging")["buckets_list"]).items():
+        for statement in document["Statement"]:
             if statement["Sid"] == "WriteOnce":
                 assert (statement["Effect"], statement["Principal"], statement["Action"]) == (
                     "Deny",
@@ -242,11 +248,7 @@ def test_what_is_written_once_is_refused_without_the_condition_that_keeps_it() -
 def test_balancers_may_write_logs_on_no_condition_that_aws_does_not_name() -> None:
     # "Enable access logs for your Application Load Balancer", step 2: the policy has none. Where a balancer does not send
     # the key that a condition asks for, nothing is written. The account is in the path already.
-    template = jinja2.Template((ROOT / "roles/buckets/templates/policy.json.j2").read_text())
-    bucket = {"name": "logs", "balancer_logs": True}
-    logs, *_ = yaml.safe_load(template.render(item=bucket, buckets_account_id="123456789012", buckets_partition="aws"))[
-        "Statement"
-    ]
+    logs, *_ = bucket_policies([{"name": "logs", "balancer_logs": True}])["logs"]["Statement"]
     assert logs == {
         "Sid": "BalancerLogs",
         "Effect": "Allow",

@@ -240,22 +240,18 @@ def test_a_good_release_replaces_the_fleet_and_a_second_run_changes_nothing(
     assert len(controller.reports()) == 1
 
 
-def test_a_bad_canary_is_taken_back_with_its_reasons(controller: Controller, fleet: Fleet, services: Services) -> None:
-    services.seconds["i-11"] = 0.2
+def test_a_bad_canary_is_taken_back_with_its_reason(controller: Controller, fleet: Fleet, services: Services) -> None:
     controller.bad.write_text("i-11")
     run = controller.apply()
     assert run.returncode != 0
     assert set(fleet.hosts.values()) == {"1"}
     assert "i-12" not in services.asked  # nothing after the canary was replaced
-    reasons = [
-        "i-11 does not give the golden answers: cat.jpg: expected 0.9000, got 0.1000.",
-        "New hosts wait for something else than a processor",
-    ]
-    for part in (*reasons, "pets-2 was not rolled out to dev (rolled back).", "has the version 1 again"):
+    reason = "i-11 does not give the golden answers: cat.jpg: expected 0.9000, got 0.1000."
+    for part in (reason, "pets-2 was not rolled out to dev (rolled back).", "has the version 1 again"):
         assert part in said(run), run.stdout
     (report,) = controller.reports()
     assert (report["outcome"], report["checkpoints"][0]["verdict"]) == ("rolled back", "reject")
-    assert all(reason in " ".join(report["checkpoints"][0]["reasons"]) for reason in reasons)
+    assert reason in report["checkpoints"][0]["reasons"]
     assert (controller.deployed(), controller.lock()) == ("", None)
 
 

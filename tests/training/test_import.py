@@ -151,6 +151,15 @@ def test_batch_normalisation_that_does_not_say_whether_it_trains_is_brought_to_o
     assert np.abs(probabilities - onnx_models.truth(pixels)).max() < 1e-5
 
 
+def test_numbers_that_only_count_the_labels_are_no_part_of_them(tmp_path: Path) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("0 cat\n1 dog\n2 101 dalmatians\n")
+    assert read_labels(labels) == ["cat", "dog", "101 dalmatians"]
+    for names in (["0 cat", "2 dog"], ["101 dalmatians", "1 dog"], ["0", "1"]):
+        labels.write_text("\n".join(names))
+        assert read_labels(labels) == names
+
+
 def test_labels_from_notepad_begin_with_no_mark(tmp_path: Path) -> None:
     labels = tmp_path / "labels.txt"
     labels.write_text("cat\r\ndog\r\n", encoding="utf-8-sig")

@@ -6,15 +6,18 @@ import ast
 import functools
 import re
 from pathlib import Path
+from typing import Any
 
 import botocore.session
 import pytest
+from ansible.parsing.dataloader import DataLoader
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from localcloud import settings as constants
 from tests.localcloud.conftest import Cloud
 from tests.localcloud.session_targets import CORE, as_role, target
+from tests.roles.inventory_values import Values
 from tests.workflows.conftest import KINDS, PREFIX, REPOSITORY, ROOT, SUBJECT, Made
 from tests.workflows.iam import Request, allows, as_list
 
@@ -24,7 +27,7 @@ VIEW = "budgets:ViewBudget"  # the one call that looks and is named otherwise
 
 def test_a_second_run_changes_nothing(made: Made) -> None:
     first, second = made.said.split("PLAY [localhost]")[0].split("PLAY [Bootstrap]")[1:]
-    assert first.count("changed: ") == 7  # with the file that tells GitHub of the roles, and its directory
+    assert first.count("changed: ") == 5  # with the file that tells GitHub of the roles, and its directory
     assert second.count("changed: ") == 0
 
 
@@ -230,6 +233,7 @@ NAMED_OTHERWISE = {"s3": ACTIONS_OF_S3, "budgets": ACTIONS_OF_BUDGETS}
 BY_OTHERS = {
     "fleet_tag.py",
     "iam_oidc_provider.py",
+    "iam_policies.py",
     "imported_certificate.py",
     "owned_instance.py",
     "scaling_group_member.py",
@@ -318,3 +322,18 @@ def test_a_deployment_enters_hosts_of_its_environment_by_shell_and_no_others(mad
         assert f"{said} allows the ssm:{operation} action" in str(refusal.value)
     sessions = cloud.client("ssm").describe_sessions(State="Active")["Sessions"]
     assert [one["SessionId"] for one in sessions] == [session]
+
+
+@pytest.mark.parametrize(
+    ("known", "number"),
+    [
+        ({"ci_subject": "repo:acme@1234/pettracker-ml@5678"}, "5678"),
+        # A repository older than July 2026 that has not opted in, as the rehearsal's.
+        ({"ci_subject": "repo:acme/pettracker-ml"}, ""),
+        ({"bootstrap_subject": {"stdout_lines": ["repo:acme/pettracker-ml", "5678"]}}, "5678"),
+    ],
+)
+def test_the_repositorys_number_is_taken_from_whoever_names_it(known: dict[str, Any], number: str) -> None:
+    play = DataLoader().load_from_file(str(ROOT / "playbooks/bootstrap.yml"), trusted_as_template=True)[0]
+    (let_in,) = (task for task in play["tasks"] if task["name"] == "Let GitHub's workflows in")
+    assert str(Values("staging", **known).value(let_in["vars"]["identity_ci_repository_id"])).strip() == number

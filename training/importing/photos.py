@@ -1,5 +1,6 @@
 """The labels and the sample photos that come with a model from elsewhere."""
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ class Brought:
 
 
 def read_labels(path: Path) -> list[str]:
-    """Read one class a line, in the order of the model's outputs.
+    """Read one class a line, in the order of the model's outputs, without numbers that only count the lines from 0.
 
     Raises:
         SampleError: fewer than two, or one twice.
@@ -39,6 +40,10 @@ def read_labels(path: Path) -> list[str]:
         labels = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except UnicodeDecodeError:
         raise SampleError(f"{path} is no text file of UTF-8; it has to hold one class a line") from None
+    # As Teachable Machine writes them: "0 cat", "1 dog".
+    names = [re.sub(rf"^{number}\s+(?=\S)", "", label) for number, label in enumerate(labels)]
+    if all(name != label for name, label in zip(names, labels, strict=True)):
+        labels = names
     if len(labels) < 2:
         raise SampleError(f"{path} has to name at least two classes, one a line")
     repeated = sorted({label for label in labels if labels.count(label) > 1})

@@ -24,7 +24,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, Literal
 
-_SOURCE_TREE = Path(__file__).parent.parent
+_SOURCE_TREE = Path(__file__).parents[2]
 _PROJECT_FILES = ("pyproject.toml", "LICENSE")
 _APART = "locks/torch.txt"
 Contents = Literal["openvino", "torch", "train"]
@@ -159,9 +159,10 @@ def path_of(parts: Parts, target: Target, output: Path) -> Path:
 def find(path: Path) -> Archive | None:
     """Return the archive that is kept in a file, None if there is none or it is damaged."""
     checksum = _checksum_file(path)
-    if path.is_file() and checksum.is_file() and sha256_of(path) == checksum.read_text().split()[0]:
-        return Archive(path, sha256_of(path))
-    return None
+    if not path.is_file() or not checksum.is_file():
+        return None
+    sha256 = sha256_of(path)
+    return Archive(path, sha256) if sha256 == checksum.read_text().split()[0] else None
 
 
 def keep(whole: Path, path: Path) -> Archive:

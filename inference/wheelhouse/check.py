@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, cast
 from zlib import error as ZlibError
 
-from inference.wheelhouse import (
+from inference.wheelhouse.archive import (
     PARTS,
     Archive,
     Contents,
@@ -49,11 +49,6 @@ def check(contents: Contents, target: Target, output: Path, *, bucket: str, sha2
     Raises:
         WheelhouseError: it holds something else, or S3 refused.
     """
-    import boto3  # noqa: PLC0415 - hosts have no client of S3
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - the same
-
-    from bundle.registry.errors import explain  # noqa: PLC0415 - the same
-
     path = path_of(PARTS[contents], target, output)
     kept = find(path)
     if kept and kept.sha256 == sha256:
@@ -62,10 +57,7 @@ def check(contents: Contents, target: Target, output: Path, *, bucket: str, sha2
     location = f"s3://{bucket}/{key_of(sha256)}"
     with tempfile.TemporaryDirectory(dir=output, prefix=".wheelhouse-") as scratch:
         fetched = Path(scratch) / "wheelhouse.tar.gz"
-        try:
-            boto3.client("s3").download_file(bucket, key_of(sha256), str(fetched))
-        except (BotoCoreError, ClientError) as error:
-            raise WheelhouseError(f"{key_of(sha256)} cannot be fetched: {explain(error, bucket)}") from None
+        _fetch(bucket, key_of(sha256), fetched)
         problem = "has another sha256" if sha256_of(fetched) != sha256 else _problem(fetched, PARTS[contents])
         if problem:
             raise WheelhouseError(
@@ -73,6 +65,18 @@ def check(contents: Contents, target: Target, output: Path, *, bucket: str, sha2
                 f"the archive, below s3://{bucket}/wheelhouse/inputs/; then it is built anew"
             )
         return keep(fetched, path)
+
+
+def _fetch(bucket: str, key: str, path: Path) -> None:
+    import boto3  # noqa: PLC0415 - hosts have no client of S3
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - the same
+
+    from bundle.registry.errors import explain  # noqa: PLC0415 - the same
+
+    try:
+        boto3.client("s3").download_file(bucket, key, str(path))
+    except (BotoCoreError, ClientError) as error:
+        raise WheelhouseError(f"{key} cannot be fetched: {explain(error, bucket)}") from None
 
 
 def _problem(path: Path, parts: Parts) -> str:
