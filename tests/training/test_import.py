@@ -165,7 +165,7 @@ def test_numbers_that_only_count_the_labels_are_no_part_of_them(tmp_path: Path) 
 
 @pytest.mark.parametrize("folder", ["1 seal", "seal"])
 def test_folders_may_count_as_the_labels_do(tmp_path: Path, folder: str) -> None:
-    assert _label(tmp_path / folder / "a.png", tmp_path, ["owl", "seal"]) == 1
+    assert _label(Path(folder, "a.png"), tmp_path, ["owl", "seal"]) == 1
 
 
 def test_a_label_in_two_ways_of_unicode_is_one_label(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from training.data.items import DataError, Found
 from training.data.listing import check_names, left_out, named, passed_over, photos_below, shown, some
 from training.data.photos import Say, examined
 
-# What the parts of a split are called where people split photos themselves: train, test_set, Validation Data, seg_train, val2017.
+# What the parts of a split are called where people split photos themselves: train, test_set, Validation Data, val2017.
 _PART = re.compile(
     r"([^\W_]+[ _-])?(train|training|val|valid|validation|dev|test|testing|eval|evaluation)([ _-]?(set|data|images|split))?\d*",
     re.IGNORECASE,
@@ -85,11 +85,11 @@ def _parts(folders: list[Path]) -> list[Path]:
 
 def _alike_inside(folders: list[Path]) -> list[str]:
     """Say that classes hold the same folders, as parts of a split do whatever they are called."""
-    inside = {frozenset(names) for each in folders if (names := _folders_in(each))}
-    if len(folders) < 2 or len(inside) != 1 or len(next(iter(inside))) < 2 or not all(map(_folders_in, folders)):
+    inside = [_folders_in(each) for each in folders]
+    if len(inside) < 2 or len(inside[0]) < 2 or any(names != inside[0] for names in inside):
         return []
     return [
-        f"{some([each.name for each in folders])} are taken for the classes, and each holds {some(sorted(next(iter(inside))))}: "
+        f"{some([each.name for each in folders])} are taken for the classes, and each holds {some(sorted(inside[0]))}: "
         "if those are the classes, name one folder that holds them with --data"
     ]
 
