@@ -416,7 +416,8 @@ def as_ansible_takes(variables):
     ]
     done = subprocess.run(
         [Path(sys.executable).with_name("ansible"), "localhost", *asked, "-e", variables],
-        cwd="/",  # where no configuration is
+        cwd="/",
+        env={name: value for name, value in os.environ.items() if name != "ANSIBLE_CONFIG"},
         capture_output=True,
         text=True,
         check=True,
