@@ -69,7 +69,6 @@ class Account:
                 self.reconciler,
                 self.fleet,
                 self.alarms,
-                self.scaling,
                 sessions=self.sessions,
                 consistency=self.consistency,
                 throttling=self.throttling,

@@ -30,7 +30,6 @@ from localcloud.corrections import (
     ec2_launch_templates,
     ec2_security_groups,
     ec2_tags,
-    ec2_volumes,
     ec2_vpcs,
     elbv2,
     fis,
@@ -57,7 +56,6 @@ if TYPE_CHECKING:
     from localcloud.corrections.throttling import Throttling
     from localcloud.fleet.groups import Fleet
     from localcloud.hosts.reconciler import Reconciler
-    from localcloud.scaling.policies import Scaling
     from localcloud.sessions.manager import Sessions
     from localcloud.telemetry.alarms import Alarms
 
@@ -87,7 +85,6 @@ def create_application(
     reconciler: Reconciler,
     fleet: Fleet,
     alarms: Alarms,
-    scaling: Scaling,
     *,
     sessions: Sessions,
     consistency: Consistency,
@@ -110,7 +107,6 @@ def create_application(
     ec2_launch_templates.apply(consistency)
     ec2_security_groups.apply()
     ec2_tags.apply(consistency)
-    ec2_volumes.apply()
     ec2_vpcs.apply(reconciler)
     elbv2.apply(fleet.clock)
     fis.apply()
@@ -133,7 +129,7 @@ def create_application(
     )
     s3.apply()
     s3_lifecycle.apply()
-    scaling_policies.apply(scaling, settings)
+    scaling_policies.apply(settings)
     scheduled_actions.apply()
     session_manager.apply(sessions)
     application: WsgiApplication = DomainDispatcherApplication(create_backend_app)

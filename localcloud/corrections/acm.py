@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from moto import settings
 from moto.acm.models import AWS_ROOT_CA, AWSCertificateManagerBackend, CertBundle
 
 from localcloud.corrections.patching import correction
 
-# Seconds until a requested certificate counts as validated; moto's minute would only make a rehearsal wait.
-VALIDATION_WAIT = 1
-
 
 def apply() -> None:
     """Correct what is said of an imported certificate, what importing it anew leaves, and which ones are listed."""
-    settings.ACM_VALIDATION_WAIT = VALIDATION_WAIT
 
     @correction(CertBundle, "__init__")
     def keep_chain_as_imported(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:

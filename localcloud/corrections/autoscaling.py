@@ -76,11 +76,6 @@ def _correct_capacity(fleet: Fleet, consistency: Consistency) -> None:
         self.capacity_reason = ""
         fleet.wake()
 
-    @correction(AutoScalingResponse, "set_desired_capacity")
-    def refuse_a_stranger(original: Any, self: Any) -> Any:
-        named_group(self)  # moto ends with a KeyError
-        return original(self)
-
     @correction(FakeAutoScalingGroup, "update")
     def keep_within_limits(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
         # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_UpdateAutoScalingGroup.html: a new minimum above
@@ -98,12 +93,10 @@ def _correct_capacity(fleet: Fleet, consistency: Consistency) -> None:
             self.mixed_instances_policy = policy
 
     @correction(AutoScalingResponse, "update_auto_scaling_group")
-    def update_every_parameter(original: Any, self: Any) -> Any:
-        # Moto leaves out the cooldown, the warm-up, the termination policies and capacity rebalancing.
+    def update_warmup_and_rebalancing(original: Any, self: Any) -> Any:
+        # Moto leaves out the warm-up and capacity rebalancing.
         result = original(self)
         group = self.autoscaling_backend.autoscaling_groups[self._get_param("AutoScalingGroupName")]
-        group.default_cooldown = self._get_int_param("DefaultCooldown", group.default_cooldown)
-        group.termination_policies = self._get_param("TerminationPolicies") or group.termination_policies
         group.capacity_rebalance = self._get_bool_param("CapacityRebalance", group.capacity_rebalance)
         warmup = self._get_int_param("DefaultInstanceWarmup")
         if warmup is not None:
@@ -218,14 +211,6 @@ def _correct_metrics() -> None:
         # what was enabled before stays so. Moto then enables none.
         enabled = metrics or list(GROUP_METRICS)
         original(self, [*self.metrics, *(one for one in enabled if one not in self.metrics)])
-
-    @addition(AutoScalingResponse, "disable_metrics_collection")
-    def disable_metrics_collection(self: Any) -> Any:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DisableMetricsCollection.html; moto lacks it.
-        group = self.autoscaling_backend.autoscaling_groups[self._get_param("AutoScalingGroupName")]
-        disabled = self._get_param("Metrics", []) or group.metrics
-        group.metrics = [one for one in group.metrics if one not in disabled]
-        return EmptyResult()
 
 
 def _correct_answers(fleet: Fleet) -> None:

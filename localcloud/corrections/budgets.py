@@ -19,27 +19,16 @@ from localcloud.corrections.patching import addition, correction
 
 def apply() -> None:
     """Add UpdateBudget, DescribeSubscribersForNotification and the calls about tags; show a filter to who asks for it."""
-    _correct_filters()
     _add_updates()
     _add_tags()
 
-
-def _correct_filters() -> None:
-    # API_budgets_DescribeBudget.html and API_budgets_DescribeBudgets.html, ShowFilterExpression.
     @correction(BudgetsResponse, "describe_budget")
-    def one(original: Any, self: Any) -> str:
-        found = json.loads(original(self))["Budget"]
-        return json.dumps({"Budget": _shown(self, found)})
-
-    @correction(BudgetsResponse, "describe_budgets")
-    def several(original: Any, self: Any) -> str:
-        found = json.loads(original(self))["Budgets"]
-        return json.dumps({"Budgets": [_shown(self, budget) for budget in found]})
-
-
-def _shown(response: Any, budget: dict[str, Any]) -> dict[str, Any]:
-    hidden = set() if response._get_param("ShowFilterExpression") else {"FilterExpression"}
-    return {key: value for key, value in budget.items() if key not in hidden}
+    def hide_the_filter(original: Any, self: Any) -> str:
+        # API_budgets_DescribeBudget.html, ShowFilterExpression.
+        budget = json.loads(original(self))["Budget"]
+        if not self._get_param("ShowFilterExpression"):
+            budget.pop("FilterExpression", None)
+        return json.dumps({"Budget": budget})
 
 
 def _check(budget: dict[str, Any]) -> None:

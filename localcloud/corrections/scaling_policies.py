@@ -1,4 +1,4 @@
-"""EC2 Auto Scaling: scaling policies, the alarms of target tracking, ExecutePolicy."""
+"""EC2 Auto Scaling: scaling policies, and the alarms of target tracking."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from localcloud.corrections.patching import addition, correction
 from localcloud.scaling.target_tracking import alarms_of, put_alarms, remove_alarms, tracked_metric
 
 if TYPE_CHECKING:
-    from localcloud.scaling.policies import Scaling
     from localcloud.settings import Settings
 
 
@@ -34,10 +33,10 @@ def _find(backend: Any, response: Any) -> Any:
     raise ValidationError(f"ScalingPolicy name not found for AutoScalingGroup {group_name}")
 
 
-def apply(scaling: Scaling, settings: Settings) -> None:
-    """Correct policies, and have `scaling` carry them out."""
+def apply(settings: Settings) -> None:
+    """Correct policies."""
     _correct_storage(settings)
-    _correct_calls(scaling)
+    _correct_calls()
 
 
 def _correct_storage(settings: Settings) -> None:
@@ -67,7 +66,7 @@ def _correct_storage(settings: Settings) -> None:
     addition(FakeScalingPolicy, "alarms")(property(alarms))
 
 
-def _correct_calls(scaling: Scaling) -> None:
+def _correct_calls() -> None:
     @correction(AutoScalingResponse, "put_scaling_policy")
     def answer_with_arn_and_alarms(original: Any, self: Any) -> Any:
         # Moto's answer has PolicyArn for PolicyARN, which clients do not know, and no alarms.
@@ -82,17 +81,4 @@ def _correct_calls(scaling: Scaling) -> None:
         policy = _find(self.autoscaling_backend, self)
         remove_alarms(policy)
         self.autoscaling_backend.policies.pop(policy.arn)
-        return EmptyResult()
-
-    @addition(AutoScalingResponse, "execute_policy")
-    def execute_policy(self: Any) -> Any:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_ExecutePolicy.html; moto's raises for step policies.
-        policy = _find(self.autoscaling_backend, self)
-        if policy.policy_type not in {"StepScaling", "SimpleScaling"}:
-            raise ValidationError(f"ExecutePolicy is not supported for policies of type {policy.policy_type}")
-        value, threshold = self._get_param("MetricValue"), self._get_param("BreachThreshold")
-        if policy.policy_type == "StepScaling" and (value is None or threshold is None):
-            raise ValidationError("MetricValue and BreachThreshold are required for policies of type StepScaling")
-        breach = float(value or 0) - float(threshold or 0)
-        scaling.requested(policy, breach, self._get_bool_param("HonorCooldown", False))
         return EmptyResult()

@@ -208,7 +208,6 @@ def test_a_launch_takes_metadata_options_disks_profile_and_tags_from_its_templat
     assert disk["DeviceName"] == found["RootDeviceName"] == "/dev/xvda"
     (volume,) = ec2.describe_volumes(VolumeIds=[disk["Ebs"]["VolumeId"]])["Volumes"]
     assert (volume["Size"], volume["VolumeType"], volume["Encrypted"]) == (50, "gp3", True)
-    assert volume["MultiAttachEnabled"] is False
     assert volume["Tags"] == [{"Key": "Role", "Value": "service"}]
 
 
