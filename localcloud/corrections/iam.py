@@ -46,7 +46,7 @@ def apply(consistency: Consistency) -> None:
         answer = original(self)
         usage = self._get_param("PolicyUsageFilter")
         if usage == "PermissionsBoundary":
-            answer.result |= {"PolicyUsers": [], "PolicyRoles": [], "PolicyGroups": []}
+            answer.result.update(PolicyUsers=[], PolicyRoles=[], PolicyGroups=[])
         if usage != "PermissionsPolicy" and self._get_param("EntityFilter") in (None, "Role"):
             listed = answer.result["PolicyRoles"]
             listed += [one for one in bounded_by(self.backend, self._get_param("PolicyArn")) if one not in listed]
