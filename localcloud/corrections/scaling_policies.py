@@ -9,11 +9,24 @@ from moto.autoscaling.models import AutoScalingBackend, FakeScalingPolicy
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from localcloud.corrections.patching import addition, correction
+from localcloud.corrections.patching import NOT_REPORTED, Difference, Seam, addition, correction
 from localcloud.scaling.target_tracking import alarms_of, put_alarms, remove_alarms, tracked_metric
 
 if TYPE_CHECKING:
+    from localcloud.account import Account
     from localcloud.settings import Settings
+
+OF_A_GROUP = Difference(
+    "knows policies by their names alone, also those of groups that do not exist",
+    aws="https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutScalingPolicy.html",
+    upstream=NOT_REPORTED,
+)
+ANSWER = Difference(
+    "answers with PolicyArn for PolicyARN, which clients do not know, and without alarms",
+    aws="https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutScalingPolicy.html",
+    upstream=NOT_REPORTED,
+)
+TRACKING = Seam("the alarms of target tracking are made, evaluated and removed with their policies")
 
 
 def forget_policies(backend: Any, group_name: str) -> None:
@@ -33,17 +46,15 @@ def _find(backend: Any, response: Any) -> Any:
     raise ValidationError(f"ScalingPolicy name not found for AutoScalingGroup {group_name}")
 
 
-def apply(settings: Settings) -> None:
-    """Correct policies."""
-    _correct_storage(settings)
+def apply(account: Account) -> None:
+    """Correct policies, which scaling carries out."""
+    _correct_storage(account.settings)
     _correct_calls()
 
 
 def _correct_storage(settings: Settings) -> None:
-    @correction(AutoScalingBackend, "put_scaling_policy")
+    @correction(AutoScalingBackend, "put_scaling_policy", OF_A_GROUP, TRACKING)
     def put_scaling_policy(original: Any, self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutScalingPolicy.html: a policy belongs to its group;
-        # moto knows it by its name alone. Target tracking makes two alarms.
         group = self.autoscaling_groups.get(kwargs["as_name"])
         if group is None:
             raise ValidationError("Group " + kwargs["as_name"] + " not found")
@@ -63,19 +74,18 @@ def _correct_storage(settings: Settings) -> None:
     def alarms(self: Any) -> list[dict[str, str]]:
         return [{"AlarmName": one.name, "AlarmARN": one.alarm_arn} for one in alarms_of(self)]
 
-    addition(FakeScalingPolicy, "alarms")(property(alarms))
+    addition(FakeScalingPolicy, "alarms", TRACKING)(property(alarms))
 
 
 def _correct_calls() -> None:
-    @correction(AutoScalingResponse, "put_scaling_policy")
+    @correction(AutoScalingResponse, "put_scaling_policy", ANSWER)
     def answer_with_arn_and_alarms(original: Any, self: Any) -> Any:
-        # Moto's answer has PolicyArn for PolicyARN, which clients do not know, and no alarms.
         arn = original(self).result["PolicyArn"]
         policy = self.autoscaling_backend.policies[arn]
         policy.enabled = self._get_bool_param("Enabled", True)
         return ActionResult({"PolicyARN": arn, "Alarms": policy.alarms})
 
-    @addition(AutoScalingResponse, "delete_policy")
+    @addition(AutoScalingResponse, "delete_policy", OF_A_GROUP, TRACKING)
     def delete_policy(self: Any) -> Any:
         # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DeletePolicy.html
         policy = _find(self.autoscaling_backend, self)

@@ -1,8 +1,8 @@
-"""Systems Manager: the operations of Session Manager, which moto has not."""
+"""Systems Manager: the operations of Session Manager."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto.core.responses import ActionResult
 from moto.ssm.exceptions import SSMException
@@ -10,12 +10,22 @@ from moto.ssm.responses import SimpleSystemManagerResponse
 
 from localcloud import backends
 from localcloud.corrections.callers import caller_of
-from localcloud.corrections.patching import addition
-from localcloud.sessions.manager import SHELL, Session, SessionError, Sessions
+from localcloud.corrections.patching import NOT_REPORTED, Difference, addition
+from localcloud.sessions.manager import SHELL, Session, SessionError
+
+if TYPE_CHECKING:
+    from localcloud.account import Account
+
+SESSIONS = Difference(
+    "lacks the operations of Session Manager",
+    aws="https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_StartSession.html",
+    upstream=NOT_REPORTED,
+)
 
 
-def apply(sessions: Sessions) -> None:
+def apply(account: Account) -> None:
     """Add the operations."""
+    sessions = account.sessions
 
     def operation(function: Any) -> Any:
         def answer(self: Any) -> ActionResult:
@@ -24,7 +34,7 @@ def apply(sessions: Sessions) -> None:
             except SessionError as error:
                 raise SSMException(error.code, error.message) from error
 
-        addition(SimpleSystemManagerResponse, function.__name__)(answer)
+        addition(SimpleSystemManagerResponse, function.__name__, SESSIONS)(answer)
         return function
 
     def stream(session: Session) -> dict[str, str]:
