@@ -106,7 +106,7 @@ destroy: setup ## Remove everything that the project owns in ENV (CONFIRM=<env> 
 
 .PHONY: train
 train: setup ## Train CONFIG on an instance of ENV (DATA=s3://..., TRAIN="-e training_instance_market=on-demand" and the like)
-	@$(PLAYBOOK) playbooks/train.yml $${CONFIG:+-e "training_instance_config=$$CONFIG"} $${DATA:+-e "training_instance_data=$$DATA"} $${TRAIN:-}
+	@$(PLAYBOOK) playbooks/train.yml -e "$$(scripts/extra-vars $${CONFIG:+"training_instance_config=$$CONFIG"} $${DATA:+"training_instance_data=$$DATA"})" $${TRAIN:-}
 
 .PHONY: release
 release: setup ## Release MODEL (bundle directory, NAME:VERSION, NAME:RUN_ID; none: the pinned one) to ENV: gate, pin, record
@@ -123,7 +123,7 @@ rollback: setup ## Take back the rollout that is under way in ENV, or go back to
 
 .PHONY: experiment
 experiment: setup ## Compare a release with the served one in ENV: KIND=shadow|ab SHARE=0.1 (RELEASE=id; none: the pinned one)
-	@$(PLAYBOOK) playbooks/experiment.yml -e "experiment_kind=$${KIND:-}" -e "experiment_share=$${SHARE:-0.1}" $${RELEASE:+-e "candidate_release=$$RELEASE"} $${EXPERIMENT:-}
+	@$(PLAYBOOK) playbooks/experiment.yml -e "$$(scripts/extra-vars "experiment_kind=$${KIND:-}" "experiment_share=$${SHARE:-0.1}" $${RELEASE:+"candidate_release=$$RELEASE"})" $${EXPERIMENT:-}
 
 .PHONY: experiment-report
 experiment-report: setup ## Show what the experiment in ENV has found so far

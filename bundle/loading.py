@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundle.errors import BundleError
+from bundle.exported_program import check_exported_program
 from bundle.golden import GoldenSet
 from bundle.manifest import GOLDEN_FILE, MANIFEST_FILE, SIGNATURE_FILE, FileEntry, Manifest, parse_manifest
 
@@ -119,8 +120,6 @@ def _verify_files(root: Path, manifest: Manifest) -> None:
             raise BundleError(name, "its content was changed: its sha256 is not the manifest's; fetch the bundle again")
     for program in manifest.programs.values():
         if program.backend == "torch":
-            from bundle.exported_program import check_exported_program  # noqa: PLC0415 - few bundles have one
-
             check_exported_program(root / program.path, program.path)
 
 

@@ -24,10 +24,21 @@ _OF_ITSELF = re.compile(r"ssmmessages:(Create|Open)(Control|Data)Channel|ssm:Upd
 _NARROWING = re.compile(r"(ForAnyValue:)?(String|Arn|Numeric|Date|Ip|Bool|Binary)(?!Not)\w*")
 # Keys that say nothing of who asks, nor of what: of when, of how, of what he himself says, and of what everybody has.
 _SAY_NOTHING = {
-    *("aws:currenttime", "aws:epochtime", "aws:multifactorauthage", "aws:principaltype", "aws:referer"),
+    *("aws:currenttime", "aws:epochtime", "aws:multifactorauthage", "aws:principalisawsservice", "aws:principaltype"),
+    "aws:referer",
     *("aws:requestedregion", "aws:securetransport", "aws:tokenissuetime", "aws:useragent", "aws:viaawsservice"),
     *("s3:authtype", "s3:signatureage", "s3:signatureversion", "s3:tlsversion"),
 }
+# What every value of some key has: of ARNs, of the IDs of users, roles, VPCs and endpoints, of the names of services.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-prefixes
+_SHARED = {
+    *("arn", "aws", "aws-cn", "aws-us-gov", "iam", "sts", "role", "user", "assumed-role", "federated-user"),
+    *("aroa", "aida", "asia", "akia", "vpc", "vpce", "amazonaws", "com", "cn"),
+}
+# Services whose ARNs begin with a name: of buckets, topics, queues and the like; those of others begin with a kind.
+_WITHOUT_KIND = {"s3", "sns", "sqs", "codecommit", "codepipeline", "execute-api"}
+# Words inside ARNs that are the same for all of a kind.
+_FIXED = re.compile(r":autoScalingGroupName/|:log-stream:|^(?:loadbalancer|listener|listener-rule)/(?:app|net|gwy)/")
 # Addresses, as a power of two, that together are the world: a 128th of IPv4, and of IPv6 a 16-bit prefix, more than a registry
 # gives to anybody.
 _WORLD = {4: 25, 6: 112}
@@ -111,10 +122,20 @@ def _is_any_resource(arn: str) -> bool:
     parts = arn.split(":", 5)
     if len(parts) < 6:
         return re.search(r"[*?]", arn) is not None
-    service, account, resource = parts[2], parts[4], parts[5]
-    # Of S3 the name of the bucket comes first, of others a kind.
-    pattern = r"[*?]+(?:/.*)?" if service == "s3" else r"(?:[\w-]+[/:])?[*?]+(?:[/:][*?]+)*"
-    return re.fullmatch(pattern, resource) is not None or re.search(r"[*?]", account) is not None
+    service, account, resource = parts[2], parts[4], _FIXED.sub(":", parts[5])
+    if re.search(r"[*?]", account):
+        return True
+    if not re.search(r"[*?]", resource):
+        return False
+    first, *rest = re.split(r"[/:]", resource.lstrip("/"))
+    # An access point of S3 has an account, and a kind.
+    named = [first] if service in _WITHOUT_KIND and not (service == "s3" and account) else rest
+    return not any(map(_says_something, named))
+
+
+def _says_something(part: str) -> bool:
+    """Tell whether a part of a name, between its separators, leaves out what others are called: `*-*` and `a*` do not."""
+    return len(re.sub(r"\W|_", "", part)) >= (3 if re.search(r"[*?]", part) else 1)
 
 
 def _narrows(condition: Mapping[str, Any]) -> bool:
@@ -122,18 +143,47 @@ def _narrows(condition: Mapping[str, Any]) -> bool:
         if operator.endswith("IfExists") or not _NARROWING.fullmatch(operator):
             continue
         for key, values in keys.items():
-            if key.lower() not in _SAY_NOTHING and not _holds_always([str(value) for value in _listed(values)]):
+            texts = [str(value) for value in _listed(values)]
+            # What is not so says as little as an operator that negates.
+            is_not = "Bool" in operator and any(text.lower() == "false" for text in texts)
+            if key.lower() not in _SAY_NOTHING and not is_not and not _holds_always(key.lower(), texts):
                 return True
     return False
 
 
-def _holds_always(values: list[str]) -> bool:
+def _holds_always(key: str, values: list[str]) -> bool:
     """Tell whether one of some values lets everybody in, or all of them do: ranges of addresses, in pieces."""
     ranges: list[Any] = list(filter(None, map(_network, values)))
     if any(_is_the_world(each for each in ranges if each.version == version) for version in _WORLD):
         return True
+    return any(_is_everybody(key, value) for value in values)
+
+
+def _is_everybody(key: str, value: str) -> bool:
+    """Tell whether a value has a wildcard, and beside it nothing but what all values of its key have."""
+    if not re.search(r"[*?]", value):
+        return value == ""
     # An account that may be any is everybody's: in his own, anybody names his role as he likes.
-    return any(re.fullmatch(r"[*?:]*|arn:[^:]*:[^:]*:[^:]*:[^:]*[*?].*|arn:[^:]*:[*?:/]+", value) for value in values)
+    if key.endswith("account"):
+        return True
+    if value.startswith("arn:"):
+        parts = value.split(":", 5)
+        if len(parts) < 6:
+            return re.search(r"\d{12}", value) is None
+        if re.search(r"[*?]", parts[4]):
+            return True
+        return not parts[4] and not any(map(_says_something, re.split(r"[/:]", parts[5])))
+    said = re.split(r"[:/.]", value)
+    # What is in a tag or a prefix, people have chosen.
+    of_aws = re.fullmatch(r"aws:[^/]*|\w+:\w*service", key)
+    return not any(_says_something(_own(part) if of_aws else part) for part in said)
+
+
+def _own(part: str) -> str:
+    """Return a part of a value, or `*` where all values share it: `role`, `vpc-*`, `AR*`."""
+    literal = re.sub(r"[*?]", "", part).strip("-").lower()
+    shared = any(word.startswith(literal) for word in _SHARED) if literal != part.lower() else literal in _SHARED
+    return "*" if shared else part
 
 
 def _network(text: str) -> IPv4Network | IPv6Network | None:

@@ -67,6 +67,8 @@ class BodyHandler(JsonHandler):
             raise self._refusal
         self._reading = True
         self._upload = Upload(self._gone_for_others)
+        if not self._refusal:
+            budget.expect(self._upload)
         self._timer = asyncio.get_running_loop().call_later(settings.body_seconds, self._timed_out)
 
     def data_received(self, chunk: bytes) -> None:

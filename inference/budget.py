@@ -59,8 +59,12 @@ class Budget:
 
     @property
     def coming(self) -> int:
-        """Bodies that have begun to come and are not complete."""
+        """Bodies that are expected and not complete."""
         return len(self._coming)
+
+    def expect(self, upload: Upload) -> None:
+        """Count an upload as coming, of which no byte may be there yet."""
+        self._coming.add(upload)
 
     def take(self, upload: Upload, size: int) -> bool:
         """Hold bytes that came; False if there is no room, whereupon none of the upload's bytes are held any more."""
@@ -68,7 +72,6 @@ class Budget:
         upload.came(size, now)
         upload.held += size
         self.held += size
-        self._coming.add(upload)
         while self.held > self.limit:
             # Nobody else has to go for one that could not be held even alone.
             costliest = upload if upload.held > self.limit else self._costliest(now)
@@ -89,7 +92,8 @@ class Budget:
         upload.held = 0
 
     def _costliest(self, now: float) -> Upload:
-        coming = list(self._coming)
+        # Who holds nothing makes no room.
+        coming = [upload for upload in self._coming if upload.held]
         if len(coming) > _COMPARED:
             coming = random.sample(coming, _COMPARED)
         return max(coming, key=lambda each: each.cost(now))

@@ -127,9 +127,16 @@ class NotFoundHandler(JsonHandler):
     """Any path that is not served."""
 
     def get(self) -> None:
-        raise NotFoundError(f"There is nothing at {quoted(self.request.path)}.")
+        raise self._nothing()
 
     head = post = put = patch = delete = options = get
+
+    def _error(self, status_code: int, exc_info: Any) -> ServingError:
+        # Tornado refuses a method that it does not know before it asks the handler.
+        return self._nothing() if status_code == 405 else super()._error(status_code, exc_info)
+
+    def _nothing(self) -> NotFoundError:
+        return NotFoundError(f"There is nothing at {quoted(self.request.path)}.")
 
 
 def request_id(request: HTTPServerRequest) -> str:

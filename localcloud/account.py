@@ -62,20 +62,7 @@ class Account:
         self.keys = Keys()
         self._listeners: list[Callable[[], None]] = [self.fleet.wake]
         self.reconciler.on_change(self.changed)
-        self.api = ApiServer(
-            settings,
-            create_application(
-                settings,
-                self.reconciler,
-                self.fleet,
-                self.alarms,
-                self.scaling,
-                sessions=self.sessions,
-                consistency=self.consistency,
-                throttling=self.throttling,
-            ),
-            self.keys,
-        )
+        self.api = ApiServer(settings, create_application(self), self.keys)
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever an instance's state or a target's health has changed."""

@@ -12,54 +12,16 @@ from moto.moto_server import werkzeug_app
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from localcloud import corrections
 from localcloud import settings as constants
 from localcloud.access.front import Front, WsgiApplication
 from localcloud.access.keys import Keys
-from localcloud.corrections import (
-    access,
-    acm,
-    autoscaling,
-    autoscaling_members,
-    budgets,
-    cloudwatch,
-    constraints,
-    ec2_consistency,
-    ec2_flow_logs,
-    ec2_images,
-    ec2_instances,
-    ec2_launch_templates,
-    ec2_security_groups,
-    ec2_tags,
-    ec2_volumes,
-    ec2_vpcs,
-    elbv2,
-    fis,
-    iam,
-    instance_refresh,
-    lifecycle_hooks,
-    metric_alarms,
-    mixed_instances,
-    patching,
-    quotas,
-    requests,
-    s3,
-    s3_lifecycle,
-    scaling_policies,
-    scheduled_actions,
-    service_linked_roles,
-    session_manager,
-)
+from localcloud.corrections.patching import Seam, addition
 from localcloud.errors import LocalCloudError
 from localcloud.settings import Settings
 
 if TYPE_CHECKING:
-    from localcloud.consistency import Consistency
-    from localcloud.corrections.throttling import Throttling
-    from localcloud.fleet.groups import Fleet
-    from localcloud.hosts.reconciler import Reconciler
-    from localcloud.scaling.policies import Scaling
-    from localcloud.sessions.manager import Sessions
-    from localcloud.telemetry.alarms import Alarms
+    from localcloud.account import Account
 
 # linux/in.h: bind to an address that no interface has yet (a VPC's bridge appears with its first host).
 IP_FREEBIND = 15
@@ -72,6 +34,8 @@ MOTO_ENVIRONMENT = {
     "MOTO_ACCOUNT_ID": constants.ACCOUNT_ID,
 }
 
+NO_PAGES = Seam("no page of any browser has business here")
+
 
 def prepare_moto() -> None:
     """Set what moto reads from the environment when it first needs a backend."""
@@ -82,60 +46,12 @@ def prepare_moto() -> None:
     os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
 
 
-def create_application(
-    settings: Settings,
-    reconciler: Reconciler,
-    fleet: Fleet,
-    alarms: Alarms,
-    scaling: Scaling,
-    *,
-    sessions: Sessions,
-    consistency: Consistency,
-    throttling: Throttling,
-) -> WsgiApplication:
-    """Return moto's WSGI application, corrected; instances become `reconciler`'s business, groups `fleet`'s, and so on."""
+def create_application(account: Account) -> WsgiApplication:
+    """Return moto's WSGI application, corrected; instances become the business of `account`'s reconciler, and so on."""
     prepare_moto()
-    # No page of any browser has business here. Moto has read its setting when it was imported.
-    patching.addition(werkzeug_app, "DISABLE_GLOBAL_CORS")(True)
-
-    access.apply()
-    acm.apply()
-    autoscaling.apply(fleet, consistency)
-    autoscaling_members.apply(fleet)
-    budgets.apply()
-    cloudwatch.apply(settings)
-    ec2_images.apply(reconciler)
-    ec2_flow_logs.apply(consistency)
-    ec2_instances.apply(reconciler, settings.vcpu_quota, consistency)
-    ec2_launch_templates.apply(consistency)
-    ec2_security_groups.apply()
-    ec2_tags.apply(consistency)
-    ec2_volumes.apply()
-    ec2_vpcs.apply(reconciler)
-    elbv2.apply(fleet.clock)
-    fis.apply()
-    iam.apply(consistency)
-    instance_refresh.apply(fleet)
-    lifecycle_hooks.apply(fleet)
-    metric_alarms.apply(alarms)
-    mixed_instances.apply()
-    quotas.apply(settings.vcpu_quota)
-    service_linked_roles.apply()
-    requests.apply(
-        [
-            access.refusal,
-            throttling.refusal,
-            constraints.refusal,
-            service_linked_roles.refusal,
-            lambda request: ec2_consistency.unknown(request, consistency),
-        ],
-        consistency,
-    )
-    s3.apply()
-    s3_lifecycle.apply()
-    scaling_policies.apply(scaling, settings)
-    scheduled_actions.apply()
-    session_manager.apply(sessions)
+    # Moto has read its setting when it was imported.
+    addition(werkzeug_app, "DISABLE_GLOBAL_CORS", NO_PAGES)(True)
+    corrections.apply(account)
     application: WsgiApplication = DomainDispatcherApplication(create_backend_app)
     return application
 

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from bundle.keys import KeysError, Purpose, TrustedKey, read_keys
 from release.errors import ReleaseError
 from release.inventories import FOLDER
+from release.variables import variables
 
 LIFE = timedelta(days=365)
 _HEADING = """\
@@ -32,11 +33,11 @@ def read(path: Path) -> list[TrustedKey]:
     """Return the keys of an environment: those of its file, or the one key of an older inventory, `model_public_key`.
 
     Raises:
-        ReleaseError: the file is not what `write` writes.
+        ReleaseError: the file is not what `write` writes, or is no YAML.
     """
     keys = _value(path, "signing_keys") or []
     if not keys:
-        single = _value(path.with_name("main.yml"), "model_public_key") or ""
+        single = str(_value(path.with_name("main.yml"), "model_public_key") or "")
         keys = [{"public_key": single}] if single.strip() and "{{" not in single else []
     try:
         return _LIST.validate_python(keys)
@@ -151,4 +152,4 @@ def _entry(key: TrustedKey) -> dict[str, Any]:
 
 
 def _value(path: Path, name: str) -> Any:
-    return (yaml.safe_load(path.read_text()) or {}).get(name) if path.is_file() else None
+    return variables(path.read_text(), str(path)).get(name) if path.is_file() else None

@@ -8,12 +8,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import yaml
-
 from bundle import load
 from release.environment import LOCAL, Environment, Pin
 from release.errors import ReleaseError
 from release.inventories import FOLDER
+from release.variables import variables
 
 _KEYS = {"model_name": "name", "model_version": "version", "model_digest": "digest"}
 
@@ -23,10 +22,10 @@ def pin_file(environment: str) -> Path:
     return FOLDER / environment / "group_vars" / "all" / "main.yml"
 
 
-def read_pin(text: str) -> Pin | None:
-    """Read the pin from an inventory's variables; None where none is complete."""
-    variables = yaml.safe_load(text) or {}
-    values = [str(variables.get(key, "")) for key in _KEYS]
+def read_pin(text: str, where: str) -> Pin | None:
+    """Read the pin from an inventory's variables; None where none is complete. Raises ReleaseError where they are no YAML."""
+    found = variables(text, where)
+    values = [str(found.get(key, "")) for key in _KEYS]
     return Pin(*values) if all(values) else None
 
 
@@ -53,7 +52,7 @@ def rewrite(text: str, pin: Pin, where: str) -> str:
             text = line.sub(_put(value), text, count=1)
         else:
             text = re.sub(r"^(model_name:.*)$", rf"\1\n{key}: {value}", text, count=1, flags=re.MULTILINE)
-    if read_pin(text) != pin:
+    if read_pin(text, where) != pin:
         raise ReleaseError(f"{where} could not be edited: its model lines are not plain values; mend it by hand first")
     return text
 

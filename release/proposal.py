@@ -44,9 +44,9 @@ def is_merged(environment: Environment, pin: Pin) -> bool:
     """
     repository, path = Repository(environment.root), pin_file(environment.name)
     name, commit = repository.base()
-    if read_pin(repository.content(commit, path)) != pin:
+    if read_pin(repository.content(commit, path), path.as_posix()) != pin:
         return False
-    if read_pin(repository.content("HEAD", path)) != pin:
+    if read_pin(repository.content("HEAD", path), path.as_posix()) != pin:
         raise ReleaseError(f"{pin} is merged into {name} and not in this work tree: git pull, and run the same again")
     return True
 
@@ -71,7 +71,7 @@ def propose(environment: Environment, pin: Pin, body: str) -> Proposal:
                 "commit", "--quiet", "--message", f"{title}\n\n{pin.digest}", "--", path.as_posix(), cwd=tree
             )
             repository.run("branch", branch, repository.run("rev-parse", "HEAD", cwd=tree))
-    elif read_pin(repository.content(present, path)) != pin:
+    elif read_pin(repository.content(present, path), path.as_posix()) != pin:
         raise ReleaseError(
             f"the branch {branch} pins another model than {pin}; delete it (git branch -D {branch}, git push origin --delete "
             f"{branch}) and run the same again"

@@ -1,5 +1,6 @@
 """What the repository promises about itself: pins that agree, commands that exist, links that lead somewhere."""
 
+import configparser
 import re
 from importlib.metadata import requires, version
 from pathlib import Path
@@ -69,6 +70,24 @@ def test_pytorch_has_digests_of_its_own_for_the_version_that_is_pinned(package):
         assert "extra ==" in needed or (name and re.search(rf"^{name[0]}==", others, re.M | re.I)), needed
     # At least PyPI's builds and those of PyTorch's CPU index.
     assert locked[1].count("sha256:") > 20
+
+
+def test_every_package_is_installed_by_its_digest():
+    build = (ROOT / "inference/wheelhouse/archive.py").read_text()
+    scripts = "".join(path.read_text() for path in (ROOT / "scripts").iterdir() if path.is_file()).replace("\\\n", " ")
+    hashed = re.search(r"hashed=\((.*)\)", scripts)
+    installed = re.findall(r"pip\"? install.*", scripts.replace('"${hashed[@]}"', hashed[1]))
+    assert len(installed) >= 6
+    assert [line for line in installed if "--require-hashes" not in line] == []
+    # What builds the project's own wheel is the lock's, too.
+    assert all("--no-build-isolation" in line for line in re.findall(r'_pip\("wheel".*', build))
+    assert '_pip("wheel"' in build
+
+
+def test_arguments_of_modules_are_in_no_journal_of_a_host():
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "ansible.cfg")
+    assert settings.getboolean("defaults", "no_target_syslog")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -35,7 +35,7 @@ def run(clone, *command, **environment):
 def test_every_script_is_at_home_in_its_clone():
     scripts = {path.name: path.read_text() for path in (ROOT / "scripts").iterdir() if path.is_file()}
     goes_there = {name: text for name, text in scripts.items() if 'cd "$(dirname "$0")/.."' in text}
-    assert len(goes_there) >= len(scripts) - 3  # what is sourced, a filter, and one in JavaScript
+    assert len(goes_there) >= len(scripts) - 4  # what is sourced, two filters, and one in JavaScript
     first = re.compile(r'set -e?uo pipefail\ncd "\$\(dirname "\$0"\)/\.\."( \|\| exit)?\n\. scripts/at-home\n')
     assert [name for name, text in goes_there.items() if not first.search(text)] == []
 
@@ -307,18 +307,35 @@ def operations(clone):
     return clone
 
 
-def test_an_unknown_operation_is_refused_with_the_known_ones(operations):
-    done = run(operations, "scripts/operate", "dev", "restrat")
+@pytest.mark.parametrize("intent", ["restrat", "power", "../destroy", "tasks/choose_hosts", ""])
+def test_an_unknown_operation_is_refused_with_the_known_ones(operations, intent):
+    done = run(operations, "scripts/operate", "dev", intent)
     assert done.returncode == 2
-    assert "'restrat'" in done.stderr
+    assert f"'{intent}'" in done.stderr
     assert {"restart", "drain", "terminate"} <= set(done.stderr.split())
+
+
+@pytest.mark.parametrize("environment", ["../inventories/dev", "", ".", "nowhere"])
+def test_an_operation_knows_its_environment_by_name(operations, environment):
+    path = stand_in(operations, "ansible-playbook", "echo it ran")
+    done = run(operations, "scripts/operate", environment, "status", **path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"There is no environment '{environment}'; choose one of: dev local" in done.stderr
+
+
+@pytest.mark.parametrize("said", ["CHECK=ja", "VERBOSE=1"])
+def test_an_operation_takes_yes_or_no(operations, said):
+    done = run(
+        operations, "scripts/operate", "dev", "drain", said, **stand_in(operations, "ansible-playbook", "echo it ran")
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{said}: say yes or no\n")
 
 
 @pytest.mark.parametrize(
     ("said", "passed_on", "output"),
     [
         ([], "", "operation"),
-        (["VERBOSE=no"], "", "operation"),
+        (["VERBOSE=no", "CHECK=no"], "", "operation"),
         (["CHECK=yes"], "--check --diff", "operation"),
         (["VERBOSE=yes"], "-v", "default"),
         (["-vv"], "-vv", "default"),
@@ -372,13 +389,45 @@ def test_an_operation_says_in_one_line_that_the_hosts_cannot_be_listed(operation
 )
 def test_an_operation_reaches_its_playbook_with_what_was_said_unchanged(operations, intent, playbook, state):
     path = stand_in(operations, "ansible-playbook", 'printf "%s\\0" "$@"')
-    command = """echo "a b" | tr a-z 'A-Z'; x=$HOME"""
+    command = HOSTILE.format(operations / "was-here")
     done = run(operations, "scripts/operate", "dev", intent, f"COMMAND={command}", "CHECK=yes", "--", "-v", **path)
     arguments = done.stdout.split("\0")[:-1]
     assert arguments[:2] == [f"playbooks/operate/{playbook}.yml", "--extra-vars"]
     expected = {"operate_command": command} | ({"operate_state": state} if state else {})
-    assert json.loads(arguments[2]) == expected
+    assert as_ansible_takes(arguments[2]) == expected
+    assert not (operations / "was-here").exists()
     assert arguments[3:] == ["--check", "--diff", "-v"]
+
+
+# What a shell, make or a template of Ansible would run.
+HOSTILE = (
+    "$(shell touch {0})$(touch {0})`touch {0}`;touch {0};$$(touch {0})'\"| x=${{#x}} "
+    "{{{{ lookup('pipe', 'touch {0}') }}}} {{%\n é😀"
+)
+
+
+def as_ansible_takes(variables):
+    """Return what ansible-playbook has from its option --extra-vars, as a template sees it."""
+    names = list(json.loads(variables))
+    asked = [
+        "-i",
+        "localhost,",
+        "-c",
+        "local",
+        "-m",
+        "ansible.builtin.debug",
+        "-a",
+        f"msg={{{{ [{','.join(names)}] }}}}",
+    ]
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible"), "localhost", *asked, "-e", variables],
+        cwd="/",
+        env={name: value for name, value in os.environ.items() if name != "ANSIBLE_CONFIG"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return dict(zip(names, json.loads(done.stdout.partition("=>")[2])["msg"], strict=True))
 
 
 def make(*arguments, **environment):
@@ -399,9 +448,6 @@ def test_make_hands_an_operation_only_what_was_typed():
     assert said.split() == ["scripts/operate", '"$ENV"', '"${DO:-}"', '"COMMAND=$COMMAND"']
 
 
-HOSTILE = "$(shell touch {0})$(touch {0})`touch {0}`;touch {0};$$(touch {0})'\"| x"
-
-
 @pytest.mark.parametrize("place", ["command line", "environment"])
 def test_make_takes_what_people_say_for_text(tmp_path, place):
     trace = tmp_path / "was-here"
@@ -413,8 +459,11 @@ def test_make_takes_what_people_say_for_text(tmp_path, place):
     if place == "command line":
         told += [f"{name}={value}" for name, value in said.items()]
     shown = make("experiment", *told, **(said if place == "environment" else {})).split("\0")
-    options = ["-e", f"experiment_kind={text}", "-e", f"experiment_share={text}", "-e", f"candidate_release={text}"]
-    assert shown == [text, text, "playbooks/experiment.yml", *options, "-e", "a=b", "-v", ""]
+    assert shown[:4] == [text, text, "playbooks/experiment.yml", "-e"]
+    assert shown[5:] == ["-e", "a=b", "-v", ""]
+    assert as_ansible_takes(shown[4]) == dict.fromkeys(
+        ("experiment_kind", "experiment_share", "candidate_release"), text
+    )
     make("--dry-run", "plan", "train", "operate", "shell", "forward", "release", "destroy", *told)
     assert not trace.exists()
 

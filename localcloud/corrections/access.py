@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import UnknownServiceError
 from botocore.model import OperationNotFoundError
@@ -19,10 +19,16 @@ from localcloud.access.policies import Principal, Request
 from localcloud.access.words import NOT_ALLOWED, protocol_of
 from localcloud.corrections.callers import caller_of
 from localcloud.corrections.constraints import parameters_of
-from localcloud.corrections.patching import addition, correction
+from localcloud.corrections.patching import Seam, addition, correction
 from localcloud.corrections.texts import Refusal
 
+if TYPE_CHECKING:
+    from localcloud.account import Account
+
 logger = logging.getLogger(__name__)
+
+HOSTS = Seam("hosts have keys of their own, and policies decide what they may do")
+SIGNATURES = Seam("whose key it is says the front of the API, which has checked the signature")
 
 
 class NotAllowed(Refusal):
@@ -52,20 +58,20 @@ def refusal(response: Any) -> NotAllowed | None:
     return answer
 
 
-def apply() -> None:
+def apply(_account: Account) -> None:
     """Let a caller be who signed the request, and judge calls of S3, which answers them in a way of its own."""
 
-    @addition(BaseResponse, "get_access_key")
+    @addition(BaseResponse, "get_access_key", SIGNATURES)
     def get_access_key(self: Any) -> str:
         # Moto takes the last text of the header that looks like a key.
         key: str = self.normalized_request.environ[ACCESS_KEY]
         return key
 
-    @correction(S3Response, "_bucket_response")
+    @correction(S3Response, "_bucket_response", HOSTS)
     def bucket_response(original: Any, self: Any, request: Any, full_url: str) -> Any:
         return _s3_refusal(self, request, full_url, "") or original(self, request, full_url)
 
-    @correction(S3Response, "_key_response")
+    @correction(S3Response, "_key_response", HOSTS)
     def key_response(original: Any, self: Any, request: Any, full_url: str) -> Any:
         return _s3_refusal(self, request, full_url, self.parse_key_name()) or original(self, request, full_url)
 

@@ -15,14 +15,63 @@ from localcloud import backends
 from localcloud.corrections.autoscaling_request import named_group
 from localcloud.corrections.ec2_instances import refuse_new_profile
 from localcloud.corrections.lifecycle_hooks import drop_hooks, put_hook
-from localcloud.corrections.patching import addition, correction
+from localcloud.corrections.patching import NOT_REPORTED, Difference, Seam, addition, correction
 from localcloud.corrections.scaling_policies import forget_policies
 from localcloud.corrections.scheduled_actions import forget_schedules
 
 if TYPE_CHECKING:
+    from localcloud.account import Account
     from localcloud.consistency import Consistency
     from localcloud.fleet.groups import Fleet
 
+API = "https://docs.aws.amazon.com/autoscaling/ec2/APIReference/"
+CAPACITY = Difference(
+    "takes a desired capacity below the minimum or above the maximum",
+    aws=API + "API_SetDesiredCapacity.html",
+    upstream=NOT_REPORTED,
+)
+LIMITS = Difference(
+    "takes a minimum above the maximum, and holds both against the number of members for the desired capacity",
+    aws=API + "API_UpdateAutoScalingGroup.html",
+    upstream=NOT_REPORTED,
+)
+KEPT_POLICY = Difference(
+    "takes a mixed instances policy that is not given for one that is taken away",
+    aws=API + "API_UpdateAutoScalingGroup.html",
+    upstream=NOT_REPORTED,
+)
+UPDATED = Difference(
+    "leaves the warm-up and capacity rebalancing as they were made",
+    aws=API + "API_UpdateAutoScalingGroup.html",
+    upstream=NOT_REPORTED,
+)
+CREATED = Difference(
+    "leaves out the warm-up and the life-cycle hooks that a group is made with",
+    aws=API + "API_CreateAutoScalingGroup.html",
+    upstream=NOT_REPORTED,
+)
+# CreateAutoScalingGroup tries the template out.
+TRIED_OUT = Difference(
+    "knows a new launch template and a new instance profile at once",
+    aws="https://github.com/eksctl-io/eksctl/issues/8039",
+    upstream=NOT_REPORTED,
+)
+LAUNCHED_VERSION = Difference(
+    "says of each member the template's default version, whichever it was launched from",
+    aws=API + "API_Instance.html",
+    upstream=NOT_REPORTED,
+)
+METRICS = Difference(
+    "enables no metrics where none is named, and forgets those that were enabled before",
+    aws=API + "API_EnableMetricsCollection.html",
+    upstream=NOT_REPORTED,
+)
+IN_USE = Difference(
+    "deletes a group with its instances without being forced to",
+    aws=API + "API_DeleteAutoScalingGroup.html",
+    upstream=NOT_REPORTED,
+)
+MEMBERS = Seam("the fleet launches, registers, replaces and terminates members in its own time, and writes down why")
 
 # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_EnableMetricsCollection.html
 GROUP_METRICS = (
@@ -49,20 +98,18 @@ GROUP_METRICS = (
 )
 
 
-def apply(fleet: Fleet, consistency: Consistency) -> None:
-    """Correct groups, and hand their instances to `fleet`."""
-    _correct_capacity(fleet, consistency)
-    _correct_members(fleet)
-    _correct_deletion(fleet)
+def apply(account: Account) -> None:
+    """Correct groups, and hand their instances to the fleet."""
+    _correct_capacity(account.fleet, account.consistency)
+    _correct_members(account.fleet)
+    _correct_deletion(account.fleet)
     _correct_metrics()
-    _correct_answers(fleet)
+    _correct_answers(account.fleet)
 
 
 def _correct_capacity(fleet: Fleet, consistency: Consistency) -> None:
-    @addition(FakeAutoScalingGroup, "set_desired_capacity")
+    @addition(FakeAutoScalingGroup, "set_desired_capacity", MEMBERS, CAPACITY)
     def set_desired_capacity(self: Any, new_capacity: int | None) -> None:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_SetDesiredCapacity.html: between minimum and maximum.
-        # Moto launches and terminates here, all in the first subnet; the fleet does that in its own time.
         wanted = self.min_size if new_capacity is None else new_capacity
         if wanted < self.min_size:
             raise ValidationError(
@@ -76,15 +123,8 @@ def _correct_capacity(fleet: Fleet, consistency: Consistency) -> None:
         self.capacity_reason = ""
         fleet.wake()
 
-    @correction(AutoScalingResponse, "set_desired_capacity")
-    def refuse_a_stranger(original: Any, self: Any) -> Any:
-        named_group(self)  # moto ends with a KeyError
-        return original(self)
-
-    @correction(FakeAutoScalingGroup, "update")
+    @correction(FakeAutoScalingGroup, "update", LIMITS, KEPT_POLICY)
     def keep_within_limits(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_UpdateAutoScalingGroup.html: a new minimum above
-        # or a new maximum below the desired capacity moves it, if the call does not set it.
         low = self.min_size if kwargs["min_size"] is None else kwargs["min_size"]
         high = self.max_size if kwargs["max_size"] is None else kwargs["max_size"]
         if low > high:
@@ -94,26 +134,21 @@ def _correct_capacity(fleet: Fleet, consistency: Consistency) -> None:
         policy = self.mixed_instances_policy
         original(self, *args, **kwargs)
         if not any(kwargs[one] for one in ("launch_template", "launch_config_name", "mixed_instances_policy")):
-            # Moto takes a policy that is not given for one that is taken away.
             self.mixed_instances_policy = policy
 
-    @correction(AutoScalingResponse, "update_auto_scaling_group")
-    def update_every_parameter(original: Any, self: Any) -> Any:
-        # Moto leaves out the cooldown, the warm-up, the termination policies and capacity rebalancing.
+    @correction(AutoScalingResponse, "update_auto_scaling_group", UPDATED)
+    def update_warmup_and_rebalancing(original: Any, self: Any) -> Any:
         result = original(self)
         group = self.autoscaling_backend.autoscaling_groups[self._get_param("AutoScalingGroupName")]
-        group.default_cooldown = self._get_int_param("DefaultCooldown", group.default_cooldown)
-        group.termination_policies = self._get_param("TerminationPolicies") or group.termination_policies
         group.capacity_rebalance = self._get_bool_param("CapacityRebalance", group.capacity_rebalance)
         warmup = self._get_int_param("DefaultInstanceWarmup")
         if warmup is not None:
-            # -1 takes the setting away: API_UpdateAutoScalingGroup.html, DefaultInstanceWarmup.
+            # -1 takes the setting away: DefaultInstanceWarmup on the same page.
             group.default_instance_warmup = None if warmup == -1 else warmup
         return result
 
-    @correction(AutoScalingResponse, "create_auto_scaling_group")
+    @correction(AutoScalingResponse, "create_auto_scaling_group", CREATED, TRIED_OUT)
     def keep_warmup_and_hooks(original: Any, self: Any) -> Any:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_CreateAutoScalingGroup.html; moto leaves them out.
         name = self._get_param("AutoScalingGroupName")
         try:
             _refuse_new_template(self, consistency)
@@ -131,7 +166,6 @@ def _correct_capacity(fleet: Fleet, consistency: Consistency) -> None:
 
 
 def _refuse_new_template(request: Any, consistency: Consistency) -> None:
-    # CreateAutoScalingGroup tries the template out: https://github.com/eksctl-io/eksctl/issues/8039
     policy = request._get_param("MixedInstancesPolicy") or {}
     wanted = request._get_param("LaunchTemplate") or policy.get("LaunchTemplate", {}).get("LaunchTemplateSpecification")
     if not wanted:
@@ -151,30 +185,27 @@ def _refuse_new_template(request: Any, consistency: Consistency) -> None:
 
 def _correct_members(fleet: Fleet) -> None:
     def launch_template(self: Any) -> dict[str, Any] | None:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_Instance.html: the version that the instance was
-        # launched from; moto gives the template's default version.
         template = getattr(self, "launched_from", self.auto_scaling_group.ec2_launch_template)
         if template is None:
             return None
         version = getattr(self, "launch_template_version", template.default_version_number)
         return {"LaunchTemplateId": template.id, "LaunchTemplateName": template.name, "Version": str(version)}
 
-    addition(InstanceState, "launch_template")(property(launch_template))
+    addition(InstanceState, "launch_template", LAUNCHED_VERSION)(property(launch_template))
 
-    @addition(AutoScalingBackend, "update_attached_target_groups")
+    @addition(AutoScalingBackend, "update_attached_target_groups", MEMBERS)
     def leave_registration_to_fleet(self: Any, group_name: str) -> None:
         # Instances are registered when they are running; moto registers them at once and keeps stale ones.
         fleet.wake()
 
-    @addition(AutoScalingBackend, "notify_terminate_instances")
+    @addition(AutoScalingBackend, "notify_terminate_instances", MEMBERS)
     def leave_replacement_to_fleet(self: Any, instance_ids: list[str]) -> None:
         # A terminated member is noticed by the group's health check, as on AWS.
         fleet.wake()
 
-    @addition(AutoScalingBackend, "terminate_instance")
+    @addition(AutoScalingBackend, "terminate_instance", MEMBERS)
     def terminate_instance(self: Any, instance_id: str, should_decrement: bool) -> Any:
         # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_TerminateInstanceInAutoScalingGroup.html
-
         for group in self.autoscaling_groups.values():
             for member in group.instance_states:
                 if member.instance.id == instance_id:
@@ -189,10 +220,8 @@ def _correct_members(fleet: Fleet) -> None:
 
 
 def _correct_deletion(fleet: Fleet) -> None:
-    @addition(AutoScalingResponse, "delete_auto_scaling_group")
+    @addition(AutoScalingResponse, "delete_auto_scaling_group", MEMBERS, IN_USE)
     def delete_when_empty(self: Any) -> Any:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DeleteAutoScalingGroup.html: a group with
-        # instances needs ForceDelete, and stays until they are terminated.
         backend = self.autoscaling_backend
         group = named_group(self)
         name = group.name
@@ -212,25 +241,15 @@ def _correct_deletion(fleet: Fleet) -> None:
 
 
 def _correct_metrics() -> None:
-    @correction(FakeAutoScalingGroup, "enable_metrics_collection")
+    @correction(FakeAutoScalingGroup, "enable_metrics_collection", METRICS)
     def enable_all_unless_named(original: Any, self: Any, metrics: list[str] | None) -> None:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_EnableMetricsCollection.html: no names, all metrics;
-        # what was enabled before stays so. Moto then enables none.
         enabled = metrics or list(GROUP_METRICS)
         original(self, [*self.metrics, *(one for one in enabled if one not in self.metrics)])
 
-    @addition(AutoScalingResponse, "disable_metrics_collection")
-    def disable_metrics_collection(self: Any) -> Any:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DisableMetricsCollection.html; moto lacks it.
-        group = self.autoscaling_backend.autoscaling_groups[self._get_param("AutoScalingGroupName")]
-        disabled = self._get_param("Metrics", []) or group.metrics
-        group.metrics = [one for one in group.metrics if one not in disabled]
-        return EmptyResult()
-
 
 def _correct_answers(fleet: Fleet) -> None:
-    @addition(AutoScalingResponse, "describe_scaling_activities")
+    @addition(AutoScalingResponse, "describe_scaling_activities", MEMBERS)
     def describe_scaling_activities(self: Any) -> Any:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeScalingActivities.html; moto has none.
+        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeScalingActivities.html
         activities = fleet.activities.of(self._get_param("AutoScalingGroupName"), self._get_param("ActivityIds", []))
         return ActionResult({"Activities": activities[: self._get_int_param("MaxRecords", 100)]})

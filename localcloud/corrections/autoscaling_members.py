@@ -7,33 +7,53 @@ from typing import TYPE_CHECKING, Any
 from moto.autoscaling.exceptions import ValidationError
 from moto.autoscaling.models import AutoScalingBackend
 
-from localcloud.corrections.patching import correction
+from localcloud.corrections.patching import NOT_REPORTED, Difference, Seam, correction
 from localcloud.fleet.registration import deregister
 
 if TYPE_CHECKING:
+    from localcloud.account import Account
     from localcloud.fleet.groups import Fleet
 
+PROTECTED_STRANGERS = Difference(
+    "ignores instances that are not members when it is to protect them",
+    aws="https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_SetInstanceProtection.html",
+    upstream=NOT_REPORTED,
+)
+STANDBY = Difference(
+    "changes the desired capacity below the minimum and above the maximum as instances enter and leave Standby",
+    aws="https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-enter-exit-standby.html",
+    upstream=NOT_REPORTED,
+)
+ATTACHED = Difference(
+    "sets the desired capacity to the number of all members, those in Standby included, when instances are attached",
+    aws="https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_AttachInstances.html",
+    upstream=NOT_REPORTED,
+)
+DETACHED = Difference(
+    "ignores instances that are not members when it is to detach them, and the minimum",
+    aws="https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-detach-attach-instances.html",
+    upstream=NOT_REPORTED,
+)
+REQUESTS = Seam("the balancer drains an instance that is taken aside, and checks one that comes back")
 
-def apply(fleet: Fleet) -> None:
+
+def apply(account: Account) -> None:
     """Correct Standby, detaching, attaching and scale-in protection."""
-    _correct_standby(fleet)
-    _correct_membership(fleet)
+    _correct_standby(account.fleet)
+    _correct_membership(account.fleet)
 
 
 def _correct_standby(fleet: Fleet) -> None:
-    @correction(AutoScalingBackend, "set_instance_protection")
+    @correction(AutoScalingBackend, "set_instance_protection", PROTECTED_STRANGERS)
     def refuse_strangers(original: Any, self: Any, group_name: str, instance_ids: list[str], protected: Any) -> None:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_SetInstanceProtection.html; moto ignores what it
-        # does not know.
         _check_members(self.autoscaling_groups[group_name], instance_ids)
         original(self, group_name, instance_ids, protected)
 
-    @correction(AutoScalingBackend, "enter_standby_instances")
+    @correction(AutoScalingBackend, "enter_standby_instances", STANDBY, REQUESTS)
     def leave_the_balancer(
         original: Any, self: Any, group_name: str, instance_ids: list[str], should_decrement: bool
     ) -> Any:
-        # https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-enter-exit-standby.html: an instance in Standby gets no
-        # requests from the balancer, and is on its way there while it drains. The desired capacity stays above the minimum.
+        # An instance in Standby gets no requests from the balancer, and is on its way there while it drains.
         group = self.autoscaling_groups[group_name]
         _check_members(group, instance_ids)
         for member in group.instance_states:
@@ -52,9 +72,8 @@ def _correct_standby(fleet: Fleet) -> None:
         deregister(group.target_group_arns, instance_ids)
         return activities
 
-    @correction(AutoScalingBackend, "exit_standby_instances")
+    @correction(AutoScalingBackend, "exit_standby_instances", STANDBY, REQUESTS)
     def begin_anew(original: Any, self: Any, group_name: str, instance_ids: list[str]) -> Any:
-        # The same page: the desired capacity grows, and not above the maximum; moto changes both before it looks.
         group = self.autoscaling_groups[group_name]
         _check_members(group, instance_ids)
         returning = [member for member in group.instance_states if member.instance.id in instance_ids]
@@ -72,10 +91,8 @@ def _correct_standby(fleet: Fleet) -> None:
 
 
 def _correct_membership(fleet: Fleet) -> None:
-    @correction(AutoScalingBackend, "attach_instances")
+    @correction(AutoScalingBackend, "attach_instances", ATTACHED, REQUESTS)
     def join(original: Any, self: Any, group_name: str, instance_ids: list[str]) -> None:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_AttachInstances.html: the desired capacity grows by as
-        # many as are attached; moto sets it to the number of all members, those in Standby and on their way out included.
         group = self.autoscaling_groups[group_name]
         members = {one.instance.id for each in self.autoscaling_groups.values() for one in each.instance_states}
         for instance_id in instance_ids:
@@ -98,10 +115,8 @@ def _correct_membership(fleet: Fleet) -> None:
                     member.in_service_since = fleet.clock()
             group.set_desired_capacity(desired + len(instance_ids))
 
-    @correction(AutoScalingBackend, "detach_instances")
+    @correction(AutoScalingBackend, "detach_instances", DETACHED, REQUESTS)
     def leave(original: Any, self: Any, group_name: str, instance_ids: list[str], should_decrement: bool) -> Any:
-        # https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-detach-attach-instances.html: it leaves the
-        # balancer too, and keeps running. Moto ignores strangers, and changes the capacity before it looks at the minimum.
         group = self.autoscaling_groups[group_name]
         _check_members(group, instance_ids)
         if should_decrement and group.desired_capacity - len(instance_ids) < group.min_size:

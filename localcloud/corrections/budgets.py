@@ -1,12 +1,9 @@
-"""AWS Budgets: changing a budget, its filter, its tags, and who is notified, none of which moto knows.
-
-The pages that are named are of https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/.
-"""
+"""AWS Budgets: changing a budget, its filter, its tags, and who is notified, none of which moto knows."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto.budgets.exceptions import NotFoundException
 from moto.budgets.models import Budget
@@ -14,45 +11,57 @@ from moto.budgets.responses import BudgetsResponse
 from moto.core.exceptions import JsonRESTError
 from moto.core.utils import unix_time
 
-from localcloud.corrections.patching import addition, correction
+from localcloud.corrections.patching import NOT_REPORTED, Difference, Seam, addition, correction
+
+if TYPE_CHECKING:
+    from localcloud.account import Account
+
+API = "https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/"
+FILTER = Difference(
+    "shows the filter of a budget to whoever asks for the budget",
+    aws=API + "API_budgets_DescribeBudget.html",
+    upstream=NOT_REPORTED,
+)
+UPDATES = Difference("lacks UpdateBudget", aws=API + "API_budgets_UpdateBudget.html", upstream=NOT_REPORTED)
+SUBSCRIBERS = Difference(
+    "lacks DescribeSubscribersForNotification",
+    aws=API + "API_budgets_DescribeSubscribersForNotification.html",
+    upstream=NOT_REPORTED,
+)
+TAGS = Difference(
+    "lacks the tags of budgets, when they are made and afterwards",
+    aws=API + "API_budgets_TagResource.html",
+    upstream=NOT_REPORTED,
+)
+# AWS takes such a budget, and never counts anything for it: Cost Explorer says that "Selected metrics cannot be null"
+# (hashicorp/terraform-provider-aws#46866).
+NEVER_COUNTED = Seam(
+    "nothing costs anything here, so that nobody would see that a filter without Metrics counts nothing"
+)
 
 
-def apply() -> None:
+def apply(_account: Account) -> None:
     """Add UpdateBudget, DescribeSubscribersForNotification and the calls about tags; show a filter to who asks for it."""
-    _correct_filters()
     _add_updates()
     _add_tags()
 
-
-def _correct_filters() -> None:
-    # API_budgets_DescribeBudget.html and API_budgets_DescribeBudgets.html, ShowFilterExpression.
-    @correction(BudgetsResponse, "describe_budget")
-    def one(original: Any, self: Any) -> str:
-        found = json.loads(original(self))["Budget"]
-        return json.dumps({"Budget": _shown(self, found)})
-
-    @correction(BudgetsResponse, "describe_budgets")
-    def several(original: Any, self: Any) -> str:
-        found = json.loads(original(self))["Budgets"]
-        return json.dumps({"Budgets": [_shown(self, budget) for budget in found]})
-
-
-def _shown(response: Any, budget: dict[str, Any]) -> dict[str, Any]:
-    hidden = set() if response._get_param("ShowFilterExpression") else {"FilterExpression"}
-    return {key: value for key, value in budget.items() if key not in hidden}
+    @correction(BudgetsResponse, "describe_budget", FILTER)
+    def hide_the_filter(original: Any, self: Any) -> str:
+        budget = json.loads(original(self))["Budget"]
+        if not self._get_param("ShowFilterExpression"):
+            budget.pop("FilterExpression", None)
+        return json.dumps({"Budget": budget})
 
 
 def _check(budget: dict[str, Any]) -> None:
-    # AWS takes such a budget, and never counts anything for it: Cost Explorer says that "Selected metrics cannot be null"
-    # (hashicorp/terraform-provider-aws#46866). Nobody sees that in a rehearsal, where nothing costs anything: so it is refused.
     if budget.get("FilterExpression") and not budget.get("Metrics"):
         raise JsonRESTError("InvalidParameterException", "Selected metrics cannot be null: a filter needs Metrics.")
 
 
 def _add_updates() -> None:
-    @addition(BudgetsResponse, "update_budget")
+    @addition(BudgetsResponse, "update_budget", UPDATES, NEVER_COUNTED)
     def update_budget(self: Any) -> str:
-        # API_budgets_UpdateBudget.html: notifications and their subscribers stay; so does what AWS has calculated.
+        # Notifications and their subscribers stay; so does what AWS has calculated.
         new = self._get_param("NewBudget")
         _check(new)
         budget = _named(self, self._get_param("AccountId"), new["BudgetName"])
@@ -60,9 +69,8 @@ def _add_updates() -> None:
         budget.budget = kept | new | {"LastUpdatedTime": unix_time()}
         return json.dumps({})
 
-    @addition(BudgetsResponse, "describe_subscribers_for_notification")
+    @addition(BudgetsResponse, "describe_subscribers_for_notification", SUBSCRIBERS)
     def describe_subscribers(self: Any) -> str:
-        # API_budgets_DescribeSubscribersForNotification.html
         budget = _named(self, self._get_param("AccountId"), self._get_param("BudgetName"))
         asked = self._get_param("Notification")
         for notification in budget.notifications:
@@ -72,30 +80,26 @@ def _add_updates() -> None:
 
 
 def _add_tags() -> None:
-    @correction(BudgetsResponse, "create_budget")
+    @correction(BudgetsResponse, "create_budget", TAGS, NEVER_COUNTED)
     def with_tags(original: Any, self: Any) -> str:
-        # API_budgets_CreateBudget.html: ResourceTags.
         _check(self._get_param("Budget"))
         answer: str = original(self)
         budget = _named(self, self._get_param("AccountId"), self._get_param("Budget")["BudgetName"])
         _tags(budget).update(_as_dict(self._get_param("ResourceTags", [])))
         return answer
 
-    @addition(BudgetsResponse, "list_tags_for_resource")
+    @addition(BudgetsResponse, "list_tags_for_resource", TAGS)
     def list_tags(self: Any) -> str:
-        # API_budgets_ListTagsForResource.html
         tags = _tags(_by_arn(self, self._get_param("ResourceARN")))
         return json.dumps({"ResourceTags": [{"Key": key, "Value": value} for key, value in tags.items()]})
 
-    @addition(BudgetsResponse, "tag_resource")
+    @addition(BudgetsResponse, "tag_resource", TAGS)
     def tag(self: Any) -> str:
-        # API_budgets_TagResource.html
         _tags(_by_arn(self, self._get_param("ResourceARN"))).update(_as_dict(self._get_param("ResourceTags")))
         return json.dumps({})
 
-    @addition(BudgetsResponse, "untag_resource")
+    @addition(BudgetsResponse, "untag_resource", TAGS)
     def untag(self: Any) -> str:
-        # API_budgets_UntagResource.html
         tags = _tags(_by_arn(self, self._get_param("ResourceARN")))
         for key in self._get_param("ResourceTagKeys"):
             tags.pop(key, None)

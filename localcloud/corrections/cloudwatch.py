@@ -11,28 +11,50 @@ from moto.cloudwatch.models import CloudWatchBackend, MetricDatum, Statistics
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 
-from localcloud.corrections.patching import addition, correction
+from localcloud.corrections.patching import NOT_REPORTED, Difference, Seam, addition, correction
 from localcloud.telemetry import extended_statistics
 from localcloud.telemetry.metric_store import Distribution, MetricStore
 
 if TYPE_CHECKING:
-    from localcloud.settings import Settings
+    from localcloud.account import Account
+
+SERIES = Difference(
+    "compares dimensions in their order, and takes metrics with more dimensions or of other namespaces for the same one",
+    aws="https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html#Dimension",
+    upstream=NOT_REPORTED,
+)
+STORE = Seam("alarms read what lies by series and time, where moto keeps an object for every single value in one list")
+EXTENDED = Difference(
+    "knows no trimmed means and other extended statistics in GetMetricData",
+    aws="https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Statistics-definitions.html",
+    upstream=NOT_REPORTED,
+)
+EXTENDED_POINTS = Difference(
+    "takes ExtendedStatistics of GetMetricStatistics, and answers data points without any",
+    aws="https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricStatistics.html",
+    upstream=NOT_REPORTED,
+)
+UNKNOWN_STATISTICS = Difference(
+    "takes statistics that CloudWatch does not have",
+    aws="https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Statistics-definitions.html",
+    upstream=NOT_REPORTED,
+)
 
 
-def apply(settings: Settings) -> None:
+def apply(account: Account) -> None:
     """Correct metrics."""
-    _correct_data(settings.arrival)
+    _correct_data(account.settings.arrival)
     _correct_look_ups()
     _correct_statistics()
 
 
 def _correct_data(delay: timedelta) -> None:
-    @correction(CloudWatchBackend, "__init__")
+    @correction(CloudWatchBackend, "__init__", STORE)
     def keep_by_series(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
         self.metric_data = MetricStore(delay)
 
-    @correction(CloudWatchBackend, "put_metric_data")
+    @correction(CloudWatchBackend, "put_metric_data", STORE)
     def keep_distributions(original: Any, self: Any, namespace: str, metric_data: list[dict[str, Any]]) -> None:
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html, Counts: 1 for each value
         # when left out.
@@ -67,10 +89,7 @@ def _without_gaps(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _correct_look_ups() -> None:
-    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html#Dimension: a metric is its name,
-    # namespace and all of its dimensions. Moto compares dimensions in the order in which they come, takes the metrics of
-    # other namespaces or with more dimensions for the same one, and reads everything for each answer.
-    @correction(CloudWatchBackend, "get_metric_data")
+    @correction(CloudWatchBackend, "get_metric_data", SERIES, STORE)
     def look_at_series(original: Any, self: Any, **asked: Any) -> Any:
         wanted = set()
         for query in asked["queries"]:
@@ -83,7 +102,7 @@ def _correct_look_ups() -> None:
         view = SimpleNamespace(get_all_metrics=lambda: [*data, *self.aws_metric_data])
         return [_without_gaps(one) for one in original(view, **asked)]
 
-    @correction(CloudWatchBackend, "get_metric_statistics")
+    @correction(CloudWatchBackend, "get_metric_statistics", SERIES, STORE)
     def look_at_one_series(
         original: Any, self: Any, namespace: str, metric_name: str, *args: Any, **kwargs: Any
     ) -> Any:
@@ -93,7 +112,7 @@ def _correct_look_ups() -> None:
         view = SimpleNamespace(get_all_metrics=lambda: [*data, *self.aws_metric_data])
         return original(view, namespace, metric_name, *args, **kwargs)
 
-    @addition(CloudWatchBackend, "get_filtered_metrics")
+    @addition(CloudWatchBackend, "get_filtered_metrics", STORE)
     def list_series(self: Any, metric_name: str, namespace: str, dimensions: list[dict[str, str]]) -> list[Any]:
         found: list[Any] = []
         for datum in self.aws_metric_data:
@@ -112,11 +131,10 @@ def _correct_statistics() -> None:
                 values.append(datum.value)
         return values
 
-    addition(Statistics, "metric_single_values_list")(property(single_values))
+    addition(Statistics, "metric_single_values_list", STORE)(property(single_values))
 
-    @correction(Statistics, "get_statistics_for_type")
+    @correction(Statistics, "get_statistics_for_type", EXTENDED)
     def with_extended(original: Any, self: Any, stat: str) -> Any:
-        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Statistics-definitions.html; moto gives None.
         extended = extended_statistics.parse(stat)
         if extended is None:
             return original(self, stat)
@@ -128,7 +146,7 @@ def _correct_statistics() -> None:
             values += known
         return extended.of(values)
 
-    @correction(CloudWatchResponse, "get_metric_data")
+    @correction(CloudWatchResponse, "get_metric_data", UNKNOWN_STATISTICS)
     def check_statistics(original: Any, self: Any) -> Any:
         for number, query in enumerate(self._get_param("MetricDataQueries", []), 1):
             if "MetricStat" in query and not extended_statistics.is_known(query["MetricStat"]["Stat"]):
@@ -136,10 +154,8 @@ def _correct_statistics() -> None:
                 raise ValidationError(f"The value {query['MetricStat']['Stat']} for parameter {name} is not supported.")
         return original(self)
 
-    @correction(CloudWatchResponse, "get_metric_statistics")
+    @correction(CloudWatchResponse, "get_metric_statistics", EXTENDED_POINTS)
     def answer_extended(original: Any, self: Any) -> Any:
-        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricStatistics.html; moto takes
-        # ExtendedStatistics and answers data points without any.
         asked = self._get_param("ExtendedStatistics") or []
         if not asked:
             return original(self)

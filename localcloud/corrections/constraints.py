@@ -12,6 +12,13 @@ from moto.core.utils import get_service_model
 
 from localcloud.constraints import leaves, violations
 from localcloud.corrections import texts
+from localcloud.corrections.patching import NOT_REPORTED, Difference
+
+MODEL = Difference(
+    "takes values that the model of their service does not allow",
+    aws="https://docs.aws.amazon.com/autoscaling/ec2/APIReference/CommonErrors.html",
+    upstream=NOT_REPORTED,
+)
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/CommonErrors.html and the pages of the same name: what a
 # service calls a value that its model does not allow. Services of the query protocol say ValidationError.

@@ -14,9 +14,16 @@ from moto.ec2.exceptions import EC2ClientError
 
 from localcloud.constraints import leaves
 from localcloud.corrections.constraints import operation_of, parameters_of
+from localcloud.corrections.patching import NOT_REPORTED, Difference
 
 if TYPE_CHECKING:
     from localcloud.consistency import Consistency
+
+NEWS = Difference(
+    "knows at once what it has just made",
+    aws="https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html",
+    upstream=NOT_REPORTED,
+)
 
 # What is used as soon as it is made: the call that makes it, how its ids begin, and what EC2 says of one that it does not
 # know.

@@ -12,11 +12,35 @@ from moto.ec2.responses.amis import AmisResponse
 from moto.ec2.utils import random_ami_id
 
 from localcloud import settings
-from localcloud.corrections.patching import addition, correction
+from localcloud.corrections.patching import NOT_REPORTED, Difference, Seam, addition, correction
 
 if TYPE_CHECKING:
+    from localcloud.account import Account
     from localcloud.hosts.reconciler import Reconciler
 
+# An EBS-backed image's root volume goes with its instance.
+ROOT = Difference(
+    "says of each image that its root is a magnetic disk of 15 GB that stays",
+    aws="https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ami-block-device-mapping.html",
+    upstream=NOT_REPORTED,
+)
+UNIQUE = Difference(
+    "makes several images of one name",
+    aws="https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html",
+    upstream=NOT_REPORTED,
+)
+SNAPSHOT_TAGS = Difference(
+    "leaves out the tags of an image's snapshots",
+    aws="https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html",
+    upstream=NOT_REPORTED,
+)
+FOREIGN = Seam("the base image is another account's, and lies among the images of this one")
+WITH_SNAPSHOTS = Difference(
+    "leaves the snapshots of an image that is deregistered with DeleteAssociatedSnapshots",
+    aws="https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeregisterImage.html",
+    upstream=NOT_REPORTED,
+)
+HOSTS = Seam("an image is made of a host, and hosts are made of it")
 # Root volume of Debian's cloud images, GiB.
 BASE_VOLUME_SIZE = 8
 
@@ -46,28 +70,26 @@ def register_base_image(reconciler: Reconciler, backend: Any, image: str) -> str
     return str(ami.id)
 
 
-def apply(reconciler: Reconciler) -> None:
+def apply(account: Account) -> None:
     """Correct CreateImage, DeregisterImage and what DescribeImages says of disks."""
+    reconciler = account.reconciler
 
     def root_mapping(self: Any) -> list[dict[str, Any]]:
-        # An EBS-backed image's root volume goes with its instance; moto says a 15 GB magnetic disk that stays.
-        # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ami-block-device-mapping.html
         volume = getattr(self, "root_volume", {"VolumeSize": BASE_VOLUME_SIZE, "VolumeType": "gp3", "Encrypted": False})
         ebs = volume | {"SnapshotId": self.ebs_snapshot.id, "DeleteOnTermination": True}
         return [{"DeviceName": self.root_device_name, "Ebs": ebs}]
 
-    addition(Ami, "block_device_mappings")(property(root_mapping))
+    addition(Ami, "block_device_mappings", ROOT)(property(root_mapping))
 
-    @correction(AmisResponse, "describe_images")
+    @correction(AmisResponse, "describe_images", HOSTS)
     def describe_settled(original: Any, self: Any) -> Any:
         # An answer may take a moment on AWS, too.
         reconciler.settle()
         return original(self)
 
-    @addition(AmisResponse, "create_image")
+    @addition(AmisResponse, "create_image", HOSTS, UNIQUE, SNAPSHOT_TAGS)
     def create_image(self: Any) -> Any:
-        # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html: the name is unique among the
-        # account's images, snapshots can be tagged, NoReboot is false by default, and the image is pending at first.
+        # NoReboot is false by default, and the image is pending at first.
         backend = self.ec2_backend
         name = self._get_param("Name")
         instance = backend.get_instance(self._get_param("InstanceId"))
@@ -108,18 +130,17 @@ def apply(reconciler: Reconciler) -> None:
         reconciler.create_image(ami, instance, reboot)
         return ActionResult({"ImageId": ami.id})
 
-    @correction(AmiBackend, "deregister_image")
+    @correction(AmiBackend, "deregister_image", HOSTS, FOREIGN)
     def only_ones_own(original: Any, self: Any, ami_id: str) -> None:
-        # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeregisterImage.html; others' images are not ours.
         ami = self.amis.get(ami_id)
         if ami is not None and ami.owner_id != self.account_id:
             raise EC2ClientError("AuthFailure", f"Not authorized for image:{ami_id}")
         original(self, ami_id)
         reconciler.deregister(ami_id)
 
-    @correction(AmisResponse, "deregister_image")
+    @correction(AmisResponse, "deregister_image", WITH_SNAPSHOTS)
     def with_its_snapshots(original: Any, self: Any) -> Any:
-        # On the same page: with DeleteAssociatedSnapshots, those go that no other image has. Moto leaves them all.
+        # Those go that no other image has.
         backend = self.ec2_backend
         ami = backend.amis.get(self._get_param("ImageId"))
         answer = original(self)

@@ -14,15 +14,41 @@ from moto.ec2.responses.general import General
 from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.utils import Base64EncodedString
 
-from localcloud.corrections.patching import addition, correction
-from localcloud.corrections.quotas import refuse_beyond
+from localcloud.corrections import quotas
+from localcloud.corrections.patching import NOT_REPORTED, Difference, Seam, addition, correction
 from localcloud.hosts.reconciler import set_state
 
 if TYPE_CHECKING:
+    from localcloud.account import Account
     from localcloud.consistency import Consistency
     from localcloud.hosts.reconciler import Reconciler
 
-
+FROM_TEMPLATE = Difference(
+    "takes type, key, user data and security groups from a launch template, and nothing else of what it holds",
+    aws="https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html",
+    upstream="getmoto/moto#9858",
+)
+UNKNOWN_IMAGE = Difference(
+    "launches from images that do not exist",
+    aws="https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html",
+    upstream=NOT_REPORTED,
+)
+TOKENS = Difference(
+    "keeps the client token of a launch, and launches once more",
+    aws="https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html",
+    upstream=NOT_REPORTED,
+)
+NEW_PROFILE = Difference(
+    "knows a new instance profile at once",
+    aws="https://github.com/hashicorp/terraform-provider-aws/issues/27516",
+    upstream=NOT_REPORTED,
+)
+WRONG_STATE = Difference(
+    "stops, starts and reboots instances in whatever state they are",
+    aws="https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html",
+    upstream=NOT_REPORTED,
+)
+HOSTS = Seam("an instance is a host, which boots, runs, breaks and ends in its own time")
 # What moto writes where a request has no client token.
 NO_TOKEN = "ABCDE"  # noqa: S105 - no secret
 
@@ -39,12 +65,12 @@ def merged_block_devices(*layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"DeviceName": name, "Ebs": ebs} for name, ebs in devices.items()]
 
 
-def apply(reconciler: Reconciler, vcpu_quota: int, consistency: Consistency) -> None:
-    """Correct launches, refuse those beyond `vcpu_quota` or with a new profile, and hand changes of state to `reconciler`."""
-    _correct_launches(reconciler, vcpu_quota, consistency)
-    _correct_states(reconciler)
+def apply(account: Account) -> None:
+    """Correct launches, refuse those beyond the quota or with a new profile, and hand changes of state to the reconciler."""
+    _correct_launches(account.reconciler, account.settings.vcpu_quota, account.consistency)
+    _correct_states(account.reconciler)
 
-    @addition(General, "get_console_output")
+    @addition(General, "get_console_output", HOSTS)
     def console_of_the_host(self: Any) -> ActionResult:
         # The last 64 KB: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetConsoleOutput.html
         instance = self.ec2_backend.get_instance(self._get_param("InstanceId"))
@@ -52,16 +78,16 @@ def apply(reconciler: Reconciler, vcpu_quota: int, consistency: Consistency) -> 
             raise EC2ClientError(
                 "UnsupportedOperation", "This instance type does not support retrieving the latest console logs."
             )
-        said = reconciler.console(instance.id).encode()[-65536:].decode(errors="ignore")
+        said = account.reconciler.console(instance.id).encode()[-65536:].decode(errors="ignore")
         output = Base64EncodedString.from_raw_string(said)
         return ActionResult({"InstanceId": instance.id, "Timestamp": utcnow(), "Output": output})
 
 
 def _correct_launches(reconciler: Reconciler, vcpu_quota: int, consistency: Consistency) -> None:
-    @correction(InstanceBackend, "run_instances")
+    @correction(
+        InstanceBackend, "run_instances", HOSTS, FROM_TEMPLATE, UNKNOWN_IMAGE, TOKENS, NEW_PROFILE, quotas.LIMIT
+    )
     def launch_as_the_template_says(original: Any, self: Any, image_id: str | None, *args: Any, **kwargs: Any) -> Any:
-        # Moto takes type, key, user data and security groups from a launch template, AWS everything that it holds.
-        # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html, LaunchTemplate
         token, parameters = kwargs.get("client_token"), repr((image_id, args, sorted(kwargs.items())))
         if earlier := _same_request(self, token, parameters):
             return earlier
@@ -98,7 +124,7 @@ def _correct_launches(reconciler: Reconciler, vcpu_quota: int, consistency: Cons
         refuse_new_profile(profile, consistency)
         wanted_type = template.get("InstanceType") if kwargs.get("is_instance_type_default") else None
         spot = bool(kwargs.get("instance_market_options") or template.get("InstanceMarketOptions"))
-        refuse_beyond(vcpu_quota, self, wanted_type or kwargs["instance_type"], args[0], spot)
+        quotas.refuse_beyond(vcpu_quota, self, wanted_type or kwargs["instance_type"], args[0], spot)
         reservation = original(self, image_id, *args, **kwargs)
         for instance in reservation.instances:
             if profile and profile is not own_profile:
@@ -114,7 +140,7 @@ def refuse_new_profile(profile: dict[str, Any], consistency: Consistency) -> Non
     name, arn = profile.get("Name"), profile.get("Arn")
     if not consistency.is_new(("instance profile", name or (arn or "").rpartition("/")[2])):
         return
-    # The texts as people met them: https://github.com/hashicorp/terraform-provider-aws/issues/27516 and /29866.
+    # The texts as people met them: also in https://github.com/hashicorp/terraform-provider-aws/issues/29866.
     field, value, what = ("name", name, "name") if name else ("arn", arn, "ARN")
     message = (
         f"Value ({value}) for parameter iamInstanceProfile.{field} is invalid. Invalid IAM Instance Profile {what}"
@@ -125,8 +151,7 @@ def refuse_new_profile(profile: dict[str, Any], consistency: Consistency) -> Non
 def _same_request(backend: Any, token: str | None, parameters: str) -> Any | None:
     """Return the reservation that an earlier request with this client token made, None for a new request.
 
-    https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html: the same token and the same parameters give the
-    first answer again, the same token and others are an error. Moto only keeps the token.
+    The same token and the same parameters give the first answer again, the same token and others are an error.
     """
     before, reservation = backend.__dict__.setdefault("requests_by_token", {}).get(token, (parameters, None))
     if before != parameters:
@@ -144,9 +169,9 @@ def _correct_states(reconciler: Reconciler) -> None:
         reachability = {"Name": "reachability", "Status": "failed" if impaired else "passed"}
         return {"Details": [reachability], "Status": "impaired" if impaired else "ok"}
 
-    addition(Instance, "instance_status")(property(instance_status))
+    addition(Instance, "instance_status", HOSTS)(property(instance_status))
 
-    @correction(InstanceResponse, "describe_instances")
+    @correction(InstanceResponse, "describe_instances", HOSTS)
     def describe_settled(original: Any, self: Any) -> Any:
         # An answer may take a moment on AWS, too.
         reconciler.settle()
@@ -156,9 +181,8 @@ def _correct_states(reconciler: Reconciler) -> None:
         message = f"The instance '{instance.id}' is not in a state from which it can be {wanted}."
         raise EC2ClientError("IncorrectInstanceState", message)
 
-    @addition(Instance, "start")
+    @addition(Instance, "start", HOSTS, WRONG_STATE)
     def start(self: Any) -> Any:
-        # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html
         previous = copy.copy(self._state)
         if self.state == "stopped":
             reconciler.start(self)
@@ -166,7 +190,7 @@ def _correct_states(reconciler: Reconciler) -> None:
             refuse(self, "started")
         return previous
 
-    @addition(Instance, "stop")
+    @addition(Instance, "stop", HOSTS, WRONG_STATE)
     def stop(self: Any) -> Any:
         previous = copy.copy(self._state)
         if self.state in {"pending", "running"}:
@@ -175,13 +199,13 @@ def _correct_states(reconciler: Reconciler) -> None:
             refuse(self, "stopped")
         return previous
 
-    @addition(Instance, "reboot")
+    @addition(Instance, "reboot", HOSTS, WRONG_STATE)
     def reboot(self: Any) -> None:
         if self.state != "running":
             refuse(self, "rebooted")
         reconciler.reboot(self)
 
-    @correction(Instance, "terminate")
+    @correction(Instance, "terminate", HOSTS)
     def terminate(original: Any, self: Any) -> Any:
         # Terminating twice is no error and changes nothing, so that clean-up can be repeated.
         previous = copy.copy(self._state)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto.ec2.models.security_groups import SecurityGroupBackend
 
-from localcloud.corrections.patching import correction
+from localcloud.corrections.patching import NOT_REPORTED, Difference, correction
+
+if TYPE_CHECKING:
+    from localcloud.account import Account
+
+MEMBERS = Difference(
+    "lets nothing into the default group of a new VPC, so that nobody sees whether a role closes it",
+    aws="https://docs.aws.amazon.com/vpc/latest/userguide/default-security-group.html",
+    upstream=NOT_REPORTED,
+)
 
 
-def apply() -> None:
+def apply(_account: Account) -> None:
     """Let members of a default group reach each other."""
 
-    @correction(SecurityGroupBackend, "create_security_group")
+    @correction(SecurityGroupBackend, "create_security_group", MEMBERS)
     def let_members_in(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
-        # https://docs.aws.amazon.com/vpc/latest/userguide/default-security-group.html: the default group of a new VPC lets in
-        # all traffic from itself. Moto's lets in nothing, so that nobody sees whether a role closes it.
         group = original(self, *args, **kwargs)
         if group.is_default:
             members = [{"GroupId": group.id}]

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto.elbv2.exceptions import ELBClientError
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeLoadBalancer, FakeTargetGroup
 
 from localcloud.balancer.targets import TargetHealth
-from localcloud.corrections.patching import addition, correction
+from localcloud.corrections.patching import NOT_REPORTED, Difference, Seam, addition, correction
+
+if TYPE_CHECKING:
+    from localcloud.account import Account
+
+ATTRIBUTES = Difference(
+    "gives a new balancer values for few attributes",
+    aws="https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html",
+    upstream=NOT_REPORTED,
+)
+PROTECTION = Difference(
+    "deletes balancers that are protected from it",
+    aws="https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#deletion-protection",
+    upstream=NOT_REPORTED,
+)
+# A target group is used by the balancers whose listeners and rules name it, with whatever weight.
+USERS = Difference(
+    "notes that a balancer uses a target group when a listener or a rule is made, and not that it is changed or gone",
+    aws="https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroup.html",
+    upstream="getmoto/moto#6452",
+)
+HEALTH = Seam(
+    "the balancer checks targets, drains those that leave, and says what it found; moto calls every target healthy"
+)
 
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html
 BALANCER_DEFAULTS = {
@@ -53,18 +75,16 @@ def note_use(state: Any) -> None:
         group.load_balancer_arns = users[arn]
 
 
-def apply(clock: Callable[[], float]) -> None:
-    """Correct balancers and target groups; deregistration delays go by `clock`, in seconds."""
+def apply(account: Account) -> None:
+    """Correct balancers and target groups; deregistration delays go by the fleet's clock."""
 
-    @correction(FakeLoadBalancer, "__init__")
+    @correction(FakeLoadBalancer, "__init__", ATTRIBUTES)
     def have_all_attributes(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
-        # A new balancer has a value for every attribute; amazon.aws indexes them without looking.
         original(self, *args, **kwargs)
         self.attrs = dict(BALANCER_DEFAULTS)
 
-    @correction(ELBv2Backend, "delete_load_balancer")
+    @correction(ELBv2Backend, "delete_load_balancer", PROTECTION, USERS)
     def heed_deletion_protection(original: Any, self: Any, arn: str) -> None:
-        # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#deletion-protection
         balancer = self.load_balancers.get(arn)
         if balancer is not None and balancer.attrs.get("deletion_protection.enabled") == "true":
             raise ELBClientError(
@@ -74,22 +94,22 @@ def apply(clock: Callable[[], float]) -> None:
         original(self, arn)
         note_use(self)
 
-    @correction(FakeTargetGroup, "__init__")
+    @correction(FakeTargetGroup, "__init__", HEALTH)
     def start_without_health(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
         self.health = {}
         self.draining = {}
 
-    @correction(FakeTargetGroup, "register")
+    @correction(FakeTargetGroup, "register", HEALTH)
     def await_health(original: Any, self: Any, targets: list[dict[str, Any]]) -> None:
         # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html: a target
-        # is `initial` until it has passed a check. Moto calls every target healthy.
+        # is `initial` until it has passed a check.
         original(self, targets)
         for target in targets:
             self.health.setdefault(target["Id"], TargetHealth())
             self.draining.pop(target["Id"], None)
 
-    @addition(FakeTargetGroup, "deregister")
+    @addition(FakeTargetGroup, "deregister", HEALTH)
     def drain(self: Any, targets: list[dict[str, Any]]) -> None:
         # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html#deregistration-delay
         # and API_DeregisterTargets: "If the specified target does not exist, the action returns successfully".
@@ -98,9 +118,9 @@ def apply(clock: Callable[[], float]) -> None:
             known = self.targets.pop(target["Id"], None)
             self.health.pop(target["Id"], None)
             if known is not None and self.load_balancer_arns:
-                self.draining[target["Id"]] = {**known, "Deadline": clock() + delay}
+                self.draining[target["Id"]] = {**known, "Deadline": account.fleet.clock() + delay}
 
-    @addition(FakeTargetGroup, "deregister_terminated_instances")
+    @addition(FakeTargetGroup, "deregister_terminated_instances", HEALTH)
     def leave_to_health_checks(self: Any, instance_ids: list[str]) -> None:
         # A terminated instance is a target until its health checks have failed: localcloud/balancer/health.py.
         pass
@@ -119,25 +139,23 @@ def apply(clock: Callable[[], float]) -> None:
         health = group.health[target["Id"]]
         return health.state, health.reason, health.description
 
-    @addition(FakeTargetGroup, "health_for")
+    @addition(FakeTargetGroup, "health_for", HEALTH)
     def health_for(self: Any, target: dict[str, Any], ec2_backend: Any) -> Any:
         known = self.targets.get(target["Id"]) or self.draining.get(target["Id"]) or target
         port = known.get("Port", self.port)
         check_port = str(port) if self.health_check_port == "traffic-port" else self.health_check_port
         return FakeHealthStatus(target["Id"], port, check_port, *health_of(self, target, ec2_backend))
 
-    # A target group is used by the balancers whose listeners and rules name it, with whatever weight. Moto notes that when a
-    # listener or a rule is made, and neither when it is changed nor when it is gone.
     for operation in ("modify_listener", "modify_rule", "delete_rule", "delete_listener"):
 
-        @correction(ELBv2Backend, operation)
+        @correction(ELBv2Backend, operation, USERS)
         def know_who_uses_target_groups(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
             try:
                 return original(self, *args, **kwargs)
             finally:
                 note_use(self)
 
-    @correction(ELBv2Backend, "describe_target_health")
+    @correction(ELBv2Backend, "describe_target_health", HEALTH)
     def name_draining_targets_too(original: Any, self: Any, target_group_arn: str, targets: Any) -> Any:
         group = self.target_groups.get(target_group_arn)
         if group is not None and not targets:

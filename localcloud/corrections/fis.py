@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto.fis.exceptions import FISException
 from moto.fis.models import FISBackend
 
 from localcloud import backends
-from localcloud.corrections.patching import correction
+from localcloud.corrections.patching import Seam, correction
 from localcloud.metadata.spot import NOTICE, interruptions
 
+if TYPE_CHECKING:
+    from localcloud.account import Account
+
+INTERRUPTIONS = Seam("the metadata of a host announces its interruption, where moto only counts experiments")
 ACTION = "aws:ec2:send-spot-instance-interruptions"
 DURATION = re.compile(r"PT(\d+)M")
 LONGEST_MINUTES = 15
 TARGETS = "aws:ec2:spot-instance"
 
 
-def apply() -> None:
-    """Carry out one action; moto only counts experiments."""
+def apply(_account: Account) -> None:
+    """Carry out one action."""
 
-    @correction(FISBackend, "start_experiment")
+    @correction(FISBackend, "start_experiment", INTERRUPTIONS)
     def interrupt(original: Any, self: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         # https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#send-spot-instance-interruptions
         # An instance need not be a Spot instance, for the rehearsal's service launches none.

@@ -1,4 +1,4 @@
-"""EC2 Auto Scaling: the calls that start, show and end instance refreshes; moto lacks them."""
+"""EC2 Auto Scaling: the calls that start, show and end instance refreshes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from moto.core.responses import ActionResult
 
 from localcloud import backends
 from localcloud.corrections.autoscaling_request import named_group
-from localcloud.corrections.patching import addition, correction
+from localcloud.corrections.patching import NOT_REPORTED, Difference, addition, correction
 from localcloud.fleet import mixed
 from localcloud.fleet.configuration import Configuration
 from localcloud.fleet.refresh import guards
@@ -20,16 +20,24 @@ from localcloud.fleet.refresh.engine import Irreversible, NoActiveRefresh, obsta
 from localcloud.fleet.refresh.preferences import Preferences, parse
 
 if TYPE_CHECKING:
+    from localcloud.account import Account
     from localcloud.fleet.groups import Fleet
 
+REFRESHES = Difference(
+    "lacks instance refreshes",
+    aws="https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_StartInstanceRefresh.html",
+    upstream=NOT_REPORTED,
+)
 
-def apply(fleet: Fleet) -> None:
-    """Let `fleet` carry instance refreshes out."""
+
+def apply(account: Account) -> None:
+    """Let the fleet carry instance refreshes out."""
+    fleet = account.fleet
     _correct_start(fleet)
     _correct_end(fleet)
     _correct_update(fleet)
 
-    @addition(AutoScalingResponse, "describe_instance_refreshes")
+    @addition(AutoScalingResponse, "describe_instance_refreshes", REFRESHES)
     def describe_instance_refreshes(self: Any) -> Any:
         # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeInstanceRefreshes.html
         ids = self._get_param("InstanceRefreshIds", [])
@@ -38,9 +46,8 @@ def apply(fleet: Fleet) -> None:
 
 
 def _correct_start(fleet: Fleet) -> None:
-    @addition(AutoScalingResponse, "start_instance_refresh")
+    @addition(AutoScalingResponse, "start_instance_refresh", REFRESHES)
     def start_instance_refresh(self: Any) -> Any:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_StartInstanceRefresh.html
         group = named_group(self)
         if self._get_param("Strategy", "Rolling") != "Rolling":
             raise ValidationError("The local cloud carries out instance refreshes with the strategy Rolling only.")
@@ -65,7 +72,7 @@ def _correct_end(fleet: Fleet) -> None:
         message = f"No in progress or pending Instance Refresh found for Auto Scaling group {group.name}"
         return AutoscalingClientError("ActiveInstanceRefreshNotFound", message)
 
-    @addition(AutoScalingResponse, "cancel_instance_refresh")
+    @addition(AutoScalingResponse, "cancel_instance_refresh", REFRESHES)
     def cancel_instance_refresh(self: Any) -> Any:
         # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_CancelInstanceRefresh.html
         group = named_group(self)
@@ -76,7 +83,7 @@ def _correct_end(fleet: Fleet) -> None:
         fleet.wake()
         return ActionResult({"InstanceRefreshId": refresh.id})
 
-    @addition(AutoScalingResponse, "rollback_instance_refresh")
+    @addition(AutoScalingResponse, "rollback_instance_refresh", REFRESHES)
     def rollback_instance_refresh(self: Any) -> Any:
         # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_RollbackInstanceRefresh.html
         group = named_group(self)
@@ -91,7 +98,7 @@ def _correct_end(fleet: Fleet) -> None:
 
 
 def _correct_update(fleet: Fleet) -> None:
-    @correction(AutoScalingBackend, "update_auto_scaling_group")
+    @correction(AutoScalingBackend, "update_auto_scaling_group", REFRESHES)
     def keep_configuration_during_refresh(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
         # Not documented; AWS answers so to a new launch template while a refresh carries one.
         group = self.autoscaling_groups.get(kwargs["name"])

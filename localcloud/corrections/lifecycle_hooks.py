@@ -1,4 +1,4 @@
-"""EC2 Auto Scaling: life-cycle hooks that really hold instances; moto only stores them."""
+"""EC2 Auto Scaling: life-cycle hooks that really hold instances."""
 
 from __future__ import annotations
 
@@ -10,11 +10,29 @@ from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import EmptyResult
 
 from localcloud.corrections.autoscaling_request import named_group
-from localcloud.corrections.patching import addition, correction
+from localcloud.corrections.patching import NOT_REPORTED, Difference, Seam, addition, correction
 from localcloud.fleet.hooks import ABANDON, CONTINUE, LAUNCHING, TERMINATING, longest_wait
 
 if TYPE_CHECKING:
+    from localcloud.account import Account
     from localcloud.fleet.groups import Fleet
+
+FIELDS = Difference(
+    "makes up a queue and a role for each hook",
+    aws="https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_LifecycleHook.html",
+    upstream=NOT_REPORTED,
+)
+CHECKED = Difference(
+    "takes any transition, time and result, and forgets what is left out of an existing hook",
+    aws="https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html",
+    upstream=NOT_REPORTED,
+)
+ACTIONS = Difference(
+    "holds no instance for a hook, and lacks the calls that end it",
+    aws="https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_CompleteLifecycleAction.html",
+    upstream="getmoto/moto#4259",
+)
+MEMBERS = Seam("the fleet holds the members, and lets them go when their hook is gone")
 
 # API reference, PutLifecycleHook, HeartbeatTimeout (seconds).
 SHORTEST_TIMEOUT = 30
@@ -24,10 +42,10 @@ RESULTS = (CONTINUE, ABANDON)
 NOTIFICATION = ("NotificationTargetARN", "RoleARN", "NotificationMetadata")
 
 
-def apply(fleet: Fleet) -> None:
-    """Let `fleet` carry life-cycle actions out."""
-    _correct_hooks(fleet)
-    _correct_actions(fleet)
+def apply(account: Account) -> None:
+    """Let the fleet carry life-cycle actions out."""
+    _correct_hooks(account.fleet)
+    _correct_actions(account.fleet)
 
 
 def drop_hooks(backend: Any, group_name: str) -> None:
@@ -61,19 +79,18 @@ def put_hook(backend: Any, group_name: str, given: dict[str, Any]) -> None:
 
 
 def _correct_hooks(fleet: Fleet) -> None:
-    @correction(LifecycleHook, "__init__")
+    @correction(LifecycleHook, "__init__", FIELDS)
     def keep_what_was_given(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_LifecycleHook.html; moto makes up a queue and a role.
         original(self, *args, **kwargs)
         self.role_arn = self.notification_target_arn = None
         self.global_timeout = longest_wait(self.heartbeat_timeout)
 
-    @addition(AutoScalingResponse, "put_lifecycle_hook")
+    @addition(AutoScalingResponse, "put_lifecycle_hook", CHECKED)
     def put_lifecycle_hook(self: Any) -> Any:
         put_hook(self.autoscaling_backend, named_group(self).name, self._get_params())
         return EmptyResult()
 
-    @addition(AutoScalingResponse, "delete_lifecycle_hook")
+    @addition(AutoScalingResponse, "delete_lifecycle_hook", MEMBERS)
     def delete_lifecycle_hook(self: Any) -> Any:
         # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DeleteLifecycleHook.html
         group, name = named_group(self), self._get_param("LifecycleHookName")
@@ -92,9 +109,8 @@ def _correct_actions(fleet: Fleet) -> None:
             raise ValidationError("Valid requests must contain either LifecycleActionToken or InstanceId.")
         return token, instance_id
 
-    @addition(AutoScalingResponse, "complete_lifecycle_action")
+    @addition(AutoScalingResponse, "complete_lifecycle_action", ACTIONS)
     def complete_lifecycle_action(self: Any) -> Any:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_CompleteLifecycleAction.html
         result = self._get_param("LifecycleActionResult")
         if result not in RESULTS:
             raise ValidationError(f"LifecycleActionResult must be one of {', '.join(RESULTS)}.")
@@ -105,7 +121,7 @@ def _correct_actions(fleet: Fleet) -> None:
         fleet.wake()
         return EmptyResult()
 
-    @addition(AutoScalingResponse, "record_lifecycle_action_heartbeat")
+    @addition(AutoScalingResponse, "record_lifecycle_action_heartbeat", ACTIONS)
     def record_lifecycle_action_heartbeat(self: Any) -> Any:
         # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_RecordLifecycleActionHeartbeat.html
         try:

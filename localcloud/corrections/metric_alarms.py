@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto.cloudwatch.exceptions import ValidationError
 from moto.cloudwatch.models import Alarm, CloudWatchBackend
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 
-from localcloud.corrections.patching import addition, correction
+from localcloud.corrections.patching import NOT_REPORTED, Difference, Seam, addition, correction
 from localcloud.telemetry import alarm_request
 from localcloud.telemetry.alarm_messages import history_of_update
 from localcloud.telemetry.alarms import Alarms, unevaluated
 
+if TYPE_CHECKING:
+    from localcloud.account import Account
 
-def apply(alarms: Alarms) -> None:
-    """Correct alarms, and hand what follows from a change of their state to `alarms`."""
+API = "https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/"
+REQUESTS = Difference("takes almost any metric alarm", aws=API + "API_PutMetricAlarm.html", upstream=NOT_REPORTED)
+# "When you update an existing alarm, its state is left unchanged".
+STATES = Difference(
+    "says of new and of changed alarms that they are OK", aws=API + "API_PutMetricAlarm.html", upstream=NOT_REPORTED
+)
+EXTENDED = Difference(
+    "takes percentiles for the only extended statistics of alarms",
+    aws=API + "API_PutMetricAlarm.html",
+    upstream=NOT_REPORTED,
+)
+HISTORY = Difference("lacks DescribeAlarmHistory", aws=API + "API_DescribeAlarmHistory.html", upstream=NOT_REPORTED)
+ACTIONS = Seam("alarms are evaluated, and what they are to do is done")
+
+
+def apply(account: Account) -> None:
+    """Correct alarms, and hand what follows from a change of their state to the account's."""
     _correct_requests()
-    _correct_states(alarms)
+    _correct_states(account.alarms)
     _correct_history()
 
 
 def _correct_requests() -> None:
-    @correction(CloudWatchResponse, "put_metric_alarm")
+    @correction(CloudWatchResponse, "put_metric_alarm", REQUESTS)
     def refuse_what_aws_refuses(original: Any, self: Any) -> Any:
-        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html; moto takes almost anything,
-        # and PutCompositeAlarm through the same door.
+        # PutCompositeAlarm comes through the same door.
         if self._get_param("AlarmRule") is None:
             try:
                 alarm_request.check(self._get_params())
@@ -36,11 +52,8 @@ def _correct_requests() -> None:
 
 
 def _correct_states(alarms: Alarms) -> None:
-    @correction(CloudWatchBackend, "put_metric_alarm")
+    @correction(CloudWatchBackend, "put_metric_alarm", STATES, EXTENDED)
     def keep_state(original: Any, self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
-        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html: a new alarm is in
-        # INSUFFICIENT_DATA; "when you update an existing alarm, its state is left unchanged". Moto says OK each time.
-        # It knows no extended statistics but percentiles.
         before, extended = self.alarms.get(name), kwargs.pop("extended_statistic", None)
         alarm = original(self, name, *args, **kwargs)
         alarm.extended_statistic = extended
@@ -52,7 +65,7 @@ def _correct_states(alarms: Alarms) -> None:
             setattr(alarm, field, getattr(before, field))
         return alarm
 
-    @correction(Alarm, "update_state")
+    @correction(Alarm, "update_state", ACTIONS)
     def record_and_act(original: Any, self: Any, reason: str, reason_data: str | None, state_value: str) -> None:
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_SetAlarmState.html: "When the updated state
         # differs from the previous value, the action configured for the appropriate state is invoked."
@@ -64,9 +77,8 @@ def _correct_states(alarms: Alarms) -> None:
 
 
 def _correct_history() -> None:
-    @addition(CloudWatchResponse, "describe_alarm_history")
+    @addition(CloudWatchResponse, "describe_alarm_history", HISTORY)
     def describe_alarm_history(self: Any) -> Any:
-        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarmHistory.html; moto lacks it.
         wanted, kind = self._get_param("AlarmName"), self._get_param("HistoryItemType")
         begin, end = self._get_param("StartDate"), self._get_param("EndDate")
         items = [

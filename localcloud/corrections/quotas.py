@@ -7,7 +7,7 @@ and using-spot-limits.html of https://docs.aws.amazon.com/AWSEC2/latest/UserGuid
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.instance_types import INSTANCE_TYPES
@@ -15,7 +15,21 @@ from moto.servicequotas.exceptions import NoSuchResource
 from moto.servicequotas.models import ServiceQuotasBackend
 
 from localcloud import settings as constants
-from localcloud.corrections.patching import addition
+from localcloud.corrections.patching import NOT_REPORTED, Difference, addition
+
+if TYPE_CHECKING:
+    from localcloud.account import Account
+
+TOLD = Difference(
+    "knows no quotas of EC2",
+    aws="https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_GetServiceQuota.html",
+    upstream="getmoto/moto#5557",
+)
+LIMIT = Difference(
+    "launches more than an account may run",
+    aws="https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-on-demand-instances.html",
+    upstream=NOT_REPORTED,
+)
 
 # The families of "Standard" types, by the letters that they begin with. Codes and names are those of `aws service-quotas
 # list-service-quotas`.
@@ -26,10 +40,10 @@ NAMES = {
 }
 
 
-def apply(limit: int) -> None:
-    """Let Service Quotas say `limit`, in vCPUs, for each quota of EC2 that is known here."""
+def apply(account: Account) -> None:
+    """Let Service Quotas tell each quota of EC2 that is known here, in vCPUs."""
 
-    @addition(ServiceQuotasBackend, "get_service_quota")
+    @addition(ServiceQuotasBackend, "get_service_quota", TOLD)
     def get_service_quota(self: Any, service_code: str, quota_code: str) -> dict[str, Any]:
         if service_code != "ec2" or quota_code not in NAMES:
             raise NoSuchResource
@@ -39,7 +53,7 @@ def apply(limit: int) -> None:
             "QuotaArn": f"arn:aws:servicequotas:{self.region_name}:{constants.ACCOUNT_ID}:ec2/{quota_code}",
             "QuotaCode": quota_code,
             "QuotaName": NAMES[quota_code],
-            "Value": float(limit),
+            "Value": float(account.settings.vcpu_quota),
             "Unit": "None",
             "Adjustable": True,
             "GlobalQuota": False,

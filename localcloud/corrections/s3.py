@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto.iam.access_control import IAMPolicy
 from moto.s3.models import FakeBucket
 
 from localcloud.access.policies import condition_holds
-from localcloud.corrections.patching import correction
+from localcloud.corrections.patching import Difference, correction
+
+if TYPE_CHECKING:
+    from localcloud.account import Account
+
+CONDITIONS = Difference(
+    "ignores conditions, so that the usual Deny of requests without TLS denies every request",
+    aws="https://docs.aws.amazon.com/AmazonS3/latest/userguide/example-bucket-policies.html#example-bucket-policies-HTTP-HTTPS",
+    upstream="getmoto/moto#8842",
+)
 
 # What is true of every request to this cloud. It speaks plain HTTP on loopback and on its own bridges, where nobody
 # else listens, and stands in for an endpoint that is TLS only: a policy that demands TLS is met. On AWS it is a test.
@@ -35,13 +44,11 @@ def applicable_policy(policy: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def apply() -> None:
+def apply(_account: Account) -> None:
     """Let principals and conditions of bucket policies count."""
 
-    @correction(FakeBucket, "get_permission")
+    @correction(FakeBucket, "get_permission", CONDITIONS)
     def evaluate_conditions(original: Any, self: Any, action: str, resource: str) -> Any:
-        # Moto ignores Condition, so that the usual Deny of requests without TLS denies every request.
-        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/example-bucket-policies.html#example-bucket-policies-HTTP-HTTPS
         if self.policy is None:
             return original(self, action, resource)
         policy = applicable_policy(json.loads(self.policy))

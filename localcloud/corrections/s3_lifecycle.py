@@ -5,12 +5,21 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto.s3.exceptions import InvalidArgumentError, MalformedXML, S3ClientError
 from moto.s3.models import FakeBucket
 
-from localcloud.corrections.patching import correction
+from localcloud.corrections.patching import NOT_REPORTED, Difference, correction
+
+if TYPE_CHECKING:
+    from localcloud.account import Account
+
+RULES = Difference(
+    "takes almost any rule",
+    aws="https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketLifecycleConfiguration.html",
+    upstream=NOT_REPORTED,
+)
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_LifecycleRule.html and the pages of the actions: days are "a non-zero
 # positive integer", and a rule has a Status and "one or more" actions.
@@ -47,10 +56,10 @@ def check(rules: Sequence[Mapping[str, Any]]) -> None:
         raise InvalidArgumentError(message, "ID", twice[0])
 
 
-def apply() -> None:
+def apply(_account: Account) -> None:
     """Look at the rules before moto keeps them, and name those that have no name."""
 
-    @correction(FakeBucket, "set_lifecycle")
+    @correction(FakeBucket, "set_lifecycle", RULES)
     def refuse_what_aws_refuses(original: Any, self: Any, rules: list[dict[str, Any]]) -> None:
         check(rules)
         original(self, [rule | {"ID": rule.get("ID") or str(uuid.uuid4())} for rule in rules])

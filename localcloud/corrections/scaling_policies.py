@@ -1,4 +1,4 @@
-"""EC2 Auto Scaling: scaling policies, the alarms of target tracking, ExecutePolicy."""
+"""EC2 Auto Scaling: scaling policies, and the alarms of target tracking."""
 
 from __future__ import annotations
 
@@ -9,12 +9,24 @@ from moto.autoscaling.models import AutoScalingBackend, FakeScalingPolicy
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from localcloud.corrections.patching import addition, correction
+from localcloud.corrections.patching import NOT_REPORTED, Difference, Seam, addition, correction
 from localcloud.scaling.target_tracking import alarms_of, put_alarms, remove_alarms, tracked_metric
 
 if TYPE_CHECKING:
-    from localcloud.scaling.policies import Scaling
+    from localcloud.account import Account
     from localcloud.settings import Settings
+
+OF_A_GROUP = Difference(
+    "knows policies by their names alone, also those of groups that do not exist",
+    aws="https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutScalingPolicy.html",
+    upstream=NOT_REPORTED,
+)
+ANSWER = Difference(
+    "answers with PolicyArn for PolicyARN, which clients do not know, and without alarms",
+    aws="https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutScalingPolicy.html",
+    upstream=NOT_REPORTED,
+)
+TRACKING = Seam("the alarms of target tracking are made, evaluated and removed with their policies")
 
 
 def forget_policies(backend: Any, group_name: str) -> None:
@@ -34,17 +46,15 @@ def _find(backend: Any, response: Any) -> Any:
     raise ValidationError(f"ScalingPolicy name not found for AutoScalingGroup {group_name}")
 
 
-def apply(scaling: Scaling, settings: Settings) -> None:
-    """Correct policies, and have `scaling` carry them out."""
-    _correct_storage(settings)
-    _correct_calls(scaling)
+def apply(account: Account) -> None:
+    """Correct policies, which scaling carries out."""
+    _correct_storage(account.settings)
+    _correct_calls()
 
 
 def _correct_storage(settings: Settings) -> None:
-    @correction(AutoScalingBackend, "put_scaling_policy")
+    @correction(AutoScalingBackend, "put_scaling_policy", OF_A_GROUP, TRACKING)
     def put_scaling_policy(original: Any, self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutScalingPolicy.html: a policy belongs to its group;
-        # moto knows it by its name alone. Target tracking makes two alarms.
         group = self.autoscaling_groups.get(kwargs["as_name"])
         if group is None:
             raise ValidationError("Group " + kwargs["as_name"] + " not found")
@@ -64,35 +74,21 @@ def _correct_storage(settings: Settings) -> None:
     def alarms(self: Any) -> list[dict[str, str]]:
         return [{"AlarmName": one.name, "AlarmARN": one.alarm_arn} for one in alarms_of(self)]
 
-    addition(FakeScalingPolicy, "alarms")(property(alarms))
+    addition(FakeScalingPolicy, "alarms", TRACKING)(property(alarms))
 
 
-def _correct_calls(scaling: Scaling) -> None:
-    @correction(AutoScalingResponse, "put_scaling_policy")
+def _correct_calls() -> None:
+    @correction(AutoScalingResponse, "put_scaling_policy", ANSWER)
     def answer_with_arn_and_alarms(original: Any, self: Any) -> Any:
-        # Moto's answer has PolicyArn for PolicyARN, which clients do not know, and no alarms.
         arn = original(self).result["PolicyArn"]
         policy = self.autoscaling_backend.policies[arn]
         policy.enabled = self._get_bool_param("Enabled", True)
         return ActionResult({"PolicyARN": arn, "Alarms": policy.alarms})
 
-    @addition(AutoScalingResponse, "delete_policy")
+    @addition(AutoScalingResponse, "delete_policy", OF_A_GROUP, TRACKING)
     def delete_policy(self: Any) -> Any:
         # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DeletePolicy.html
         policy = _find(self.autoscaling_backend, self)
         remove_alarms(policy)
         self.autoscaling_backend.policies.pop(policy.arn)
-        return EmptyResult()
-
-    @addition(AutoScalingResponse, "execute_policy")
-    def execute_policy(self: Any) -> Any:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_ExecutePolicy.html; moto's raises for step policies.
-        policy = _find(self.autoscaling_backend, self)
-        if policy.policy_type not in {"StepScaling", "SimpleScaling"}:
-            raise ValidationError(f"ExecutePolicy is not supported for policies of type {policy.policy_type}")
-        value, threshold = self._get_param("MetricValue"), self._get_param("BreachThreshold")
-        if policy.policy_type == "StepScaling" and (value is None or threshold is None):
-            raise ValidationError("MetricValue and BreachThreshold are required for policies of type StepScaling")
-        breach = float(value or 0) - float(threshold or 0)
-        scaling.requested(policy, breach, self._get_bool_param("HonorCooldown", False))
         return EmptyResult()

@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from moto.autoscaling.exceptions import ValidationError
 from moto.autoscaling.models import AutoScalingBackend
 from moto.core.utils import utcnow
 
-from localcloud.corrections.patching import addition, correction
+from localcloud.corrections.patching import NOT_REPORTED, Difference, addition, correction
 from localcloud.scaling.cron import parse
 from localcloud.scaling.schedules import next_run
+
+if TYPE_CHECKING:
+    from localcloud.account import Account
+
+OF_A_GROUP = Difference(
+    "knows scheduled actions by their names alone, also those of groups that do not exist",
+    aws="https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutScheduledUpdateGroupAction.html",
+    upstream=NOT_REPORTED,
+)
+CHECKED = Difference(
+    "takes any recurrence, time and time zone",
+    aws="https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutScheduledUpdateGroupAction.html",
+    upstream=NOT_REPORTED,
+)
+NEXT_RUN = Difference(
+    "does not tell when an action runs next",
+    aws="https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_ScheduledUpdateGroupAction.html",
+    upstream=NOT_REPORTED,
+)
 
 
 def forget_schedules(backend: Any, group_name: str) -> None:
@@ -45,13 +64,11 @@ def _check(action: Any, now: datetime) -> None:
         raise ValidationError("At least one of MinSize, MaxSize and DesiredCapacity must be specified.")
 
 
-def apply() -> None:
+def apply(_account: Account) -> None:
     """Correct scheduled actions; localcloud/scaling/schedules.py carries them out."""
 
-    @correction(AutoScalingBackend, "put_scheduled_update_group_action")
+    @correction(AutoScalingBackend, "put_scheduled_update_group_action", OF_A_GROUP, CHECKED, NEXT_RUN)
     def check_and_schedule(original: Any, self: Any, name: str, **kwargs: Any) -> Any:
-        # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutScheduledUpdateGroupAction.html: an action belongs
-        # to its group; moto knows it by its name alone, and takes any recurrence.
         if name not in self.autoscaling_groups:
             raise ValidationError(f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")
         action = original(self, name, **kwargs)
@@ -59,7 +76,6 @@ def apply() -> None:
         now = utcnow()
         action.first_start, action.end_time = _naive(action.start_time), _naive(action.end_time)
         _check(action, now)
-        # DescribeScheduledActions tells the next run.
         action.start_time = next_run(action, now)
         if action.start_time is None:
             raise ValidationError("The action would never run.")
@@ -70,7 +86,7 @@ def apply() -> None:
         self.scheduled_actions[name, action.scheduled_action_name] = action
         return action
 
-    @addition(AutoScalingBackend, "delete_scheduled_action")
+    @addition(AutoScalingBackend, "delete_scheduled_action", OF_A_GROUP)
     def delete_scheduled_action(self: Any, auto_scaling_group_name: str, scheduled_action_name: str) -> None:
         if self.scheduled_actions.pop((auto_scaling_group_name, scheduled_action_name), None) is None:
             raise ValidationError("Scheduled action name not found")

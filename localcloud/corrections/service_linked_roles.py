@@ -1,6 +1,5 @@
 """Service-linked roles: an account begins without them, and the first call that needs one makes it, if its caller may.
 
-https://docs.aws.amazon.com/autoscaling/ec2/userguide/autoscaling-service-linked-role.html,
 https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-service-linked-roles.html,
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/service-linked-roles-spot-instance-requests.html
 """
@@ -8,16 +7,30 @@ https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/service-linked-roles-spot-in
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from moto.iam.models import SERVICE_NAME_CONVERSION
+from moto.iam import models
 
 from localcloud import backends, settings
 from localcloud.access import policies
 from localcloud.corrections.callers import caller_of
 from localcloud.corrections.constraints import parameters_of
+from localcloud.corrections.patching import NOT_REPORTED, Difference, addition
 from localcloud.corrections.texts import Refusal
 
+if TYPE_CHECKING:
+    from localcloud.account import Account
+
+FIRST_CALL = Difference(
+    "makes no service-linked role when it is first needed",
+    aws="https://docs.aws.amazon.com/autoscaling/ec2/userguide/autoscaling-service-linked-role.html",
+    upstream=NOT_REPORTED,
+)
+NAMES = Difference(
+    "names the roles of Elastic Load Balancing and of Spot Instances otherwise",
+    aws="https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-service-linked-roles.html",
+    upstream=NOT_REPORTED,
+)
 ACTION = "iam:CreateServiceLinkedRole"
 
 
@@ -44,9 +57,10 @@ SPOT = Linked(
 )
 
 
-def apply() -> None:
+def apply(_account: Account) -> None:
     """Name the roles as AWS does."""
-    SERVICE_NAME_CONVERSION.update({"elasticloadbalancing": "ElasticLoadBalancing", "spot": "EC2Spot"})
+    names = models.SERVICE_NAME_CONVERSION | {"elasticloadbalancing": "ElasticLoadBalancing", "spot": "EC2Spot"}
+    addition(models, "SERVICE_NAME_CONVERSION", NAMES)(names)
 
 
 def refusal(request: Any) -> Refusal | None:

@@ -1,8 +1,8 @@
-"""Systems Manager: the operations of Session Manager, which moto has not."""
+"""Systems Manager: the operations of Session Manager."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto.core.responses import ActionResult
 from moto.ssm.exceptions import SSMException
@@ -10,20 +10,22 @@ from moto.ssm.responses import SimpleSystemManagerResponse
 
 from localcloud import backends
 from localcloud.corrections.callers import caller_of
-from localcloud.corrections.patching import addition
-from localcloud.sessions.manager import SHELL, Session, SessionError, Sessions
+from localcloud.corrections.patching import NOT_REPORTED, Difference, addition
+from localcloud.sessions.manager import SHELL, Session, SessionError
 
-# What a filter of DescribeSessions compares, as far as somebody asks for it here.
-FILTERS = {
-    "Target": lambda session: session.target,
-    "Owner": lambda session: session.owner.arn,
-    "Status": lambda session: session.status,
-    "SessionId": lambda session: session.session_id,
-}
+if TYPE_CHECKING:
+    from localcloud.account import Account
+
+SESSIONS = Difference(
+    "lacks the operations of Session Manager",
+    aws="https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_StartSession.html",
+    upstream=NOT_REPORTED,
+)
 
 
-def apply(sessions: Sessions) -> None:
+def apply(account: Account) -> None:
     """Add the operations."""
+    sessions = account.sessions
 
     def operation(function: Any) -> Any:
         def answer(self: Any) -> ActionResult:
@@ -32,7 +34,7 @@ def apply(sessions: Sessions) -> None:
             except SessionError as error:
                 raise SSMException(error.code, error.message) from error
 
-        addition(SimpleSystemManagerResponse, function.__name__)(answer)
+        addition(SimpleSystemManagerResponse, function.__name__, SESSIONS)(answer)
         return function
 
     def stream(session: Session) -> dict[str, str]:
@@ -43,10 +45,7 @@ def apply(sessions: Sessions) -> None:
     def start_session(self: Any) -> dict[str, Any]:
         document = self._get_param("DocumentName") or SHELL
         parameters = self._get_param("Parameters") or {}
-        session = sessions.start(
-            self._get_param("Target"), caller_of(self), document, parameters, self._get_param("Reason") or ""
-        )
-        return stream(session)
+        return stream(sessions.start(self._get_param("Target"), caller_of(self), document, parameters))
 
     @operation
     def resume_session(self: Any) -> dict[str, Any]:
@@ -59,54 +58,9 @@ def apply(sessions: Sessions) -> None:
         return {"SessionId": session_id}
 
     @operation
-    def describe_sessions(self: Any) -> dict[str, Any]:
-        ended = self._get_param("State") == "History"
-        found = [one for one in sessions.all() if (one.status == "Terminated") is ended]
-        for wanted in self._get_param("Filters") or []:
-            if wanted["key"] not in FILTERS:
-                raise SessionError("InvalidFilterKey", f"The local cloud filters sessions by {', '.join(FILTERS)}.")
-            found = [one for one in found if FILTERS[wanted["key"]](one) == wanted["value"]]
-        return {"Sessions": [_described(one) for one in found]}
-
-    @operation
     def get_connection_status(self: Any) -> dict[str, Any]:
         target = self._get_param("Target")
         sessions.authorise_target(target, caller_of(self), "ssm:GetConnectionStatus")
         instance = backends.ec2().get_instance_by_id(target)
         connected = instance is not None and sessions.connected(instance)
         return {"Target": target, "Status": "connected" if connected else "notconnected"}
-
-    @operation
-    def describe_instance_information(self: Any) -> dict[str, Any]:
-        for wanted in self._get_param("Filters") or []:
-            if wanted["Key"] != "InstanceIds":
-                raise SessionError("InvalidFilterKey", "The local cloud filters managed nodes by InstanceIds.")
-        wanted = {value for one in self._get_param("Filters") or [] for value in one["Values"]}
-        return {
-            "InstanceInformationList": [
-                {
-                    "InstanceId": one.id,
-                    "PingStatus": "Online" if sessions.connected(one) else "ConnectionLost",
-                    "PlatformType": "Linux",
-                    "PlatformName": "Debian GNU/Linux",
-                    "PlatformVersion": "12",
-                    "ResourceType": "EC2Instance",
-                    "IPAddress": one.private_ip,
-                }
-                for one in sessions.managed()
-                if not wanted or one.id in wanted
-            ]
-        }
-
-
-def _described(session: Session) -> dict[str, Any]:
-    return {
-        "SessionId": session.session_id,
-        "Target": session.target,
-        "Status": session.status,
-        "StartDate": session.started,
-        "EndDate": session.ended,
-        "DocumentName": session.document,
-        "Owner": session.owner.arn,
-        "Reason": session.reason or None,
-    }

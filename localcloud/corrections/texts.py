@@ -10,6 +10,13 @@ from dataclasses import dataclass
 from moto.core.exceptions import ServiceException
 
 from localcloud.constraints import Leaf
+from localcloud.corrections.patching import NOT_REPORTED, Difference
+
+TEXTS = Difference(
+    "takes names, descriptions and tags that AWS refuses although its models do not say so",
+    aws="https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html",
+    upstream=NOT_REPORTED,
+)
 
 # What changes something takes tags to set; what only looks takes them to search.
 _CHANGING = r"(?!Describe|Get|List)"

@@ -9,7 +9,10 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from localcloud.corrections.patching import Seam
 from localcloud.corrections.texts import Refusal
+
+RATE = Seam("how many calls come too fast is a setting of the local cloud")
 
 REFUSALS = {
     "autoscaling": ("Throttling", "Rate exceeded"),

@@ -1,4 +1,4 @@
-"""Carries out scaling policies when an alarm, or ExecutePolicy, asks for it.
+"""Carries out scaling policies when an alarm asks for it.
 
 Follows the Amazon EC2 Auto Scaling user guide, "Dynamic scaling": several policies, instance warm-up, cooldown, suspended
 AlarmNotification. Predictive scaling is stored and not carried out. The cooldown of simple policies begins when the capacity is
@@ -61,18 +61,6 @@ class Scaling:
         elif policy.policy_type == "StepScaling":
             self._change(group, cause, lambda: self._stepped(group, policy, value - float(alarm.threshold)))
         elif policy.policy_type == "SimpleScaling" and not self._cools_down(group):
-            self._simple(group, policy, cause)
-
-    def requested(self, policy: Any, breach: float, honor_cooldown: bool) -> None:
-        """Carry out a step or simple policy because a user asks for it; `breach` is the distance from the threshold.
-
-        https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_ExecutePolicy.html
-        """
-        group = backends.autoscaling().autoscaling_groups[policy.auto_scaling_group_name]
-        cause = f"a user request executed policy {policy.name}"
-        if policy.policy_type == "StepScaling":
-            self._change(group, cause, lambda: self._stepped(group, policy, breach))
-        elif not honor_cooldown or not self._cools_down(group):
             self._simple(group, policy, cause)
 
     def _change(self, group: Any, cause: str, decide: Callable[[], int]) -> bool:

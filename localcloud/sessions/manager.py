@@ -9,9 +9,7 @@ import contextlib
 import secrets
 import socket
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from localcloud import backends, settings
@@ -44,11 +42,8 @@ class Session:
     document: str
     port: int
     local_port: int
-    reason: str
-    started: datetime
     token: str
     status: str = "Connecting"
-    ended: datetime | None = None
     closing: threading.Event = field(default_factory=threading.Event)
     # The connections of its clients, which end with it.
     clients: set[socket.socket] = field(default_factory=set)
@@ -76,9 +71,7 @@ class Sessions:
         self._sessions: dict[str, Session] = {}
         self._lock = threading.Lock()
 
-    def start(
-        self, target: str, caller: Principal, document: str, parameters: dict[str, list[str]], reason: str
-    ) -> Session:
+    def start(self, target: str, caller: Principal, document: str, parameters: dict[str, list[str]]) -> Session:
         """Start a session. Raises SessionError as StartSession fails, first of all where the caller may not."""
         self.authorise_target(target, caller, "ssm:StartSession")
         _authorise(caller, "ssm:StartSession", _document_arn(document), {})
@@ -95,8 +88,6 @@ class Sessions:
             document=document,
             port=port or 80,
             local_port=local_port,
-            reason=reason,
-            started=datetime.now(UTC),
             token=secrets.token_urlsafe(32),
         )
         with self._lock:
@@ -138,7 +129,6 @@ class Sessions:
     def close(self, session: Session) -> None:
         """Note that a session has ended, and close its data channels."""
         session.status = "Terminated"
-        session.ended = session.ended or datetime.now(UTC)
         session.closing.set()
         for client in list(session.clients):
             with contextlib.suppress(OSError):
@@ -158,10 +148,6 @@ class Sessions:
         """Return the session that a client may take up with this token."""
         matches = (one for one in self.all() if one.status != "Terminated" and secrets.compare_digest(one.token, token))
         return next(matches, None)
-
-    def managed(self) -> Iterator[Any]:
-        """Yield the instances whose role lets an agent register; whether it is there is `connected`'s question."""
-        return (one for one in backends.ec2().all_instances() if one.state == "running" and _may_register(one.id))
 
     def connected(self, instance: Any) -> bool:
         """Tell whether a session with an instance can start."""

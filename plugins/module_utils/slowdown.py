@@ -62,30 +62,32 @@ def common_inputs(new: Iterable[Rounds], old: Iterable[Rounds]) -> set[str]:
 
 def in_the_same_rounds(new: Iterable[Rounds], old: Iterable[Rounds]) -> int:
     """Returns in how many rounds hosts of both sides have answered the same input."""
-    return len(_wholes(*_answers(list(new), list(old))))
+    return len(_pairs(_answers(new), _answers(old)))
 
 
 def parts(new: Iterable[Rounds], old: Iterable[Rounds]) -> list[Part]:
     """Returns the parts of the time that can be compared: computing, waiting for something else, and the whole."""
-    ours, theirs = _answers(list(new), list(old))
+    ours, theirs = _answers(new), _answers(old)
     found = []
     ours_counted, theirs_counted = _counted(ours), _counted(theirs)
-    usual = _usual(ours_counted + theirs_counted)
+    ours_paired, theirs_paired = _in_pairs(ours_counted, theirs_counted)
+    usual = _usual(ours_paired + theirs_paired)
     computing = _more(
-        [_computing(host, usual) for host in ours_counted], [_computing(host, usual) for host in theirs_counted]
+        [_computing(host, usual) for host in ours_paired], [_computing(host, usual) for host in theirs_paired]
     )
     if len(computing):
         found.append(_part("compute", computing, np.exp(np.median(computing))))
+        # What is usual for each side is seen best in all of its rounds, those without a pair among them.
         floor = _floor(ours_counted, theirs_counted)
         # As a share of what an answer takes: what waits for nothing cannot be divided by.
-        typical = np.median([seconds[0] for seconds in _usual(theirs).values()])
+        typical = np.median([seconds[0] for sent, seconds in _usual(theirs_counted).items() if sent in floor])
         waiting = _more(
-            [_waiting(host, floor) for host in ours_counted], [_waiting(host, floor) for host in theirs_counted]
+            [_waiting(host, floor) for host in ours_paired], [_waiting(host, floor) for host in theirs_paired]
         )
         found.append(
             _part("wait for something else than a processor", waiting / typical, 1 + np.median(waiting) / typical)
         )
-    whole = _wholes(ours, theirs)
+    whole = _wholes(*_in_pairs(ours, theirs))
     if len(whole):
         found.append(_part("answer", whole, np.exp(np.quantile(whole, 0.25))))
     return found
@@ -95,21 +97,51 @@ def _answered(hosts: Iterable[Rounds]) -> set[str]:
     return {sent for rounds in hosts for taken in rounds.values() for sent in taken}
 
 
-def _answers(new: list[Rounds], old: list[Rounds]) -> tuple[list[_Answers], list[_Answers]]:
-    """Returns both sides' answers to the inputs that both have answered."""
-    inputs = common_inputs(new, old)
-    ours, theirs = (
-        [
-            {
-                int(number): {sent: np.array(seconds, float) for sent, seconds in taken.items() if sent in inputs}
-                for number, taken in rounds.items()
-                if inputs & taken.keys()
-            }
-            for rounds in side
-        ]
-        for side in (new, old)
-    )
-    return ours, theirs
+def _answers(hosts: Iterable[Rounds]) -> list[_Answers]:
+    return [
+        {
+            int(number): {sent: np.array(seconds, float) for sent, seconds in taken.items()}
+            for number, taken in rounds.items()
+        }
+        for rounds in hosts
+    ]
+
+
+def _pairs(new: list[_Answers], old: list[_Answers]) -> dict[int, tuple[int, set[str]]]:
+    """Returns, for rounds of new hosts, the round of old ones to compare with and the inputs that both answered in them."""
+    ours, theirs = _inputs(new), _inputs(old)
+    pairs = {}
+    for number, sent in ours.items():
+        for other in (number + step for step in _NEIGHBOURS):
+            common = sent & theirs.get(other, set())
+            if common:
+                pairs[number] = other, common
+                break
+    return pairs
+
+
+def _inputs(hosts: list[_Answers]) -> dict[int, set[str]]:
+    """Returns the inputs that any of the hosts has answered, by number of the round."""
+    numbers = {number for host in hosts for number in host}
+    return {number: {sent for host in hosts for sent in host.get(number, {})} for number in numbers}
+
+
+def _in_pairs(new: list[_Answers], old: list[_Answers]) -> tuple[list[_Answers], list[_Answers]]:
+    """Returns both sides' answers to the same inputs in the same rounds, by number of the new hosts' round.
+
+    An input that one side has hardly answered would tell what the input takes, and not what the release does.
+    """
+    pairs = _pairs(new, old)
+    ours = [_only(host, {number: (number, common) for number, (_, common) in pairs.items()}) for host in new]
+    return ours, [_only(host, pairs) for host in old]
+
+
+def _only(host: _Answers, pairs: Mapping[int, tuple[int, set[str]]]) -> _Answers:
+    return {
+        number: {sent: seconds for sent, seconds in host[own].items() if sent in common}
+        for number, (own, common) in pairs.items()
+        if common & host.get(own, {}).keys()
+    }
 
 
 def _counted(hosts: list[_Answers]) -> list[_Answers]:
@@ -177,14 +209,9 @@ def _rest(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _more(new: list[_Series], old: list[_Series]) -> NDArray[np.float64]:
-    """Returns by how much new hosts exceed old ones in each round in which both were asked."""
+    """Returns by how much new hosts exceed old ones in each round; both sides have the same rounds, see `_in_pairs`."""
     ours, theirs = _of_side(new), _of_side(old)
-    more = []
-    for number, value in sorted(ours.items()):
-        other = next((theirs[number + step] for step in _NEIGHBOURS if number + step in theirs), None)
-        if other is not None:
-            more.append(value - other)
-    return np.array(more)
+    return np.array([value - theirs[number] for number, value in sorted(ours.items())])
 
 
 def _of_side(hosts: list[_Series]) -> _Series:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from bundle import BundleError, load
+from bundle import BundleError, load, signing
+from tests.bundle.small import signed_bundle
 from tests.bundles import copy_of_tiny, tiny_bundle
 
 
@@ -37,6 +38,22 @@ def test_a_bundle_is_known_by_the_digest_of_its_manifest() -> None:
 def test_another_pinned_digest_is_refused() -> None:
     with pytest.raises(BundleError, match=r"manifest\.json: .* is pinned"):
         load(tiny_bundle(), "sha256:" + "0" * 64)
+
+
+def test_a_manifest_that_is_exchanged_after_its_signature_was_looked_at_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, public = signed_bundle(tmp_path / "bundle")
+    signed = load(root).digest
+
+    def verify_and_exchange(root: Path, key: Path, manifest: bytes) -> object:
+        signer = verify_signature(root, key, manifest)
+        edit_manifest(root, lambda document: document.update(version="9.9.9"))
+        return signer
+
+    verify_signature = signing.verify_signature
+    monkeypatch.setattr(signing, "verify_signature", verify_and_exchange)
+    assert load(root, public_key=public).digest == signed
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "openvino/fp32.bin", "golden/cat.jpg", "MODEL_CARD.md"])
@@ -143,6 +160,10 @@ def test_a_path_that_could_leave_the_bundle_is_refused(tmp_path: Path, path: str
         (lambda document: document.update(schema_version=1), "schema_version"),
         (lambda document: document.update(name="../x"), "name"),
         (lambda document: document.update(version="1.0"), "version"),
+        (lambda document: document.update(version="1.0.0\n"), "version"),
+        (lambda document: document.update(version="1.0.0-a\n"), "version"),
+        (lambda document: document.update(version="1.0.0-.."), "version"),
+        (lambda document: document.update(version="1.0.0-a..b"), "version"),
         (lambda document: document.update(classes=["cat", "cat"]), "same name"),
         (lambda document: document.update(program="openvino-bf16"), "not among the programs"),
         (lambda document: document["programs"].clear(), "programs"),

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from bundle.manifest import VERSION
 from bundle.registry import precedence
 
 # The first line is the specification's own example (https://semver.org/spec/v2.0.0.html#spec-item-11).
@@ -17,6 +18,11 @@ ASCENDING = [
 @pytest.mark.parametrize(("older", "newer"), list(itertools.pairwise(ASCENDING)))
 def test_the_newer_version_is_the_higher(older: str, newer: str) -> None:
     assert precedence(older) < precedence(newer)
+
+
+@pytest.mark.parametrize("version", ASCENDING)
+def test_each_is_a_version(version: str) -> None:
+    assert VERSION.match(version)
 
 
 def test_any_order_is_sorted() -> None:

@@ -88,6 +88,27 @@ SOUND: dict[tuple[str, str], Fields] = {
         },
         "tags": TAGS,
     },
+    ("policy", "shop-boundary"): {
+        "document": document(
+            allow("s3:GetObject"),
+            allow("kms:Decrypt", "*", Condition={"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}}),
+            allow("ssm:GetParameter", ["arn:aws:ssm:us-east-1:123456789012:parameter/shop/*"]),
+            allow("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:us-east-1:123456789012:secret:shop-*"),
+            allow("sqs:SendMessage", "arn:aws:sqs:us-east-1:123456789012:shop-*"),
+            allow("s3:GetObject", "arn:aws:s3:::shop-*"),
+            *(
+                allow("ec2:RunInstances", "*", Condition={"StringLike": condition})
+                for condition in (
+                    {"aws:PrincipalArn": "arn:aws:iam::123456789012:role/*"},
+                    {"aws:PrincipalTag/team": "user*"},
+                    {"aws:PrincipalAccount": "123456789012"},
+                    {"s3:prefix": ["qa/*", "a/*", "user/*"]},
+                )
+            ),
+        ),
+        "older_versions": [],
+        "tags": {"Project": "pettracker", "ManagedBy": "ansible"},
+    },
     ("bucket", "shop-logs"): {"lifecycle": {"everything": {"prefix": "", "expire_days": 7}}, "tags": TAGS},
     ("bucket", "models"): {
         "lifecycle": {"everything": {"prefix": "", "noncurrent_days": 30, "remove_markers": True}},
@@ -186,6 +207,23 @@ VIOLATIONS: list[tuple[str, tuple[str, str], Fields, list[str]]] = [
         allow("iam:PassRole", "arn:aws:iam::*:role/shop", found=["iam:PassRole of every resource"]),
         allow("iam:PassRole", "arn:aws:iam::123456789012:role/*", found=["iam:PassRole of every resource"]),
         allow("s3:GetObject", "arn:aws:*", found=["s3:GetObject of every resource"]),
+        *(
+            allow("iam:PassRole", f"arn:aws:{resource}", found=["iam:PassRole of every resource"])
+            for resource in (
+                "iam::123456789012:role*",
+                "iam::123456789012:ro*",
+                "iam::123456789012:role/*e*",
+                "ssm:us-east-1:123456789012:parameter*",
+                "secretsmanager:us-east-1:123456789012:secret:*-*",
+                "secretsmanager:us-east-1:123456789012:secret:*-??????",
+                "kms:us-east-1:123456789012:key/????????-????-????-????-????????????",
+                "autoscaling:us-east-1:123456789012:autoScalingGroup:*:autoScalingGroupName/*",
+                "elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/*",
+                "sqs:us-east-1:123456789012:*-*",
+                "s3:::*-*/a",
+                "s3:us-east-1:123456789012:accesspoint/*",
+            )
+        ),
         allow("secretsmanager:GetSecretValue", "*", found=["secretsmanager:GetSecretValue of every resource"]),
         allow("ssm:GetParameters", "*", found=["ssm:GetParameters of every resource"]),
         {"Effect": "Allow", "Action": "s3:GetObject", "NotResource": "x", "found": ["all but x"]},
@@ -208,6 +246,19 @@ VIOLATIONS: list[tuple[str, tuple[str, str], Fields, list[str]]] = [
                 {"StringEquals": {"aws:PrincipalType": ["User", "AssumedRole"]}},
                 {"Bool": {"aws:ViaAWSService": "false"}},
                 {"StringEquals": {"s3:signatureversion": "AWS4-HMAC-SHA256"}},
+                {"StringLike": {"aws:PrincipalArn": "arn:*"}},
+                {"StringLike": {"aws:PrincipalArn": "ar*"}},
+                {"StringLike": {"aws:PrincipalArn": "*:role/*"}},
+                {"StringLike": {"aws:PrincipalArn": "arn:aws:iam::*"}},
+                {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::*"}},
+                {"Bool": {"aws:PrincipalIsAWSService": "false"}},
+                {"Bool": {"aws:MultiFactorAuthPresent": ["true", "false"]}},
+                {"StringLike": {"aws:PrincipalAccount": [f"{digit}*" for digit in range(10)]}},
+                {"StringLike": {"aws:PrincipalAccount": [f"{digit:03}*" for digit in range(1000)]}},
+                {"StringLike": {"aws:PrincipalOrgID": "o-*"}},
+                {"StringLike": {"aws:userid": "AROA*"}},
+                {"StringLike": {"aws:SourceVpc": "vpc-*"}},
+                {"StringLike": {"iam:PassedToService": "*.amazonaws.com"}},
             )
         ),
     ),
@@ -216,6 +267,10 @@ VIOLATIONS: list[tuple[str, tuple[str, str], Fields, list[str]]] = [
         ["arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"],
     ),
     ("wildcard-action", BUCKET, {"policy": document(allow("s3:*", Principal={"AWS": "123456789012"}))}, ["s3:*"]),
+    (
+        *("wildcard-action", ("policy", "shop-boundary"), {"document": document(allow("*", "*"))}),
+        ["*", "* of every resource"],
+    ),
     *(
         ("foreign-trust", ROLE, {"trust": document({"Effect": "Allow", "Action": "sts:AssumeRole"} | whom)}, [found])
         for whom, found in (

@@ -22,6 +22,7 @@ class Client:
     def __init__(self, budget: Budget) -> None:
         self.budget, self.ended, self.refused = budget, 0, 0
         self.upload = Upload(self._end)
+        budget.expect(self.upload)
 
     def send(self, size: int) -> None:
         self.refused += not self.budget.take(self.upload, size)
@@ -110,6 +111,22 @@ def test_nobody_goes_for_one_that_is_too_large_even_alone() -> None:
     small.send(10 * KIB)
     huge.send(101 * KIB)
     assert (small.ended, huge.refused, budget.held) == (0, 1, 10 * KIB)
+
+
+def test_who_has_sent_nothing_yet_is_coming_and_goes_for_nobody() -> None:
+    clock = Clock()
+    budget = Budget(100 * KIB, clock)
+    silent = [Client(budget) for _ in range(1000)]
+    holder = Client(budget)
+    holder.send(90 * KIB)
+    clock.now += 20
+    late = Client(budget)
+    late.send(20 * KIB)
+    assert (sum(client.ended for client in silent), holder.ended, late.refused) == (0, 1, 0)
+    assert budget.coming == 1001
+    for client in [late, *silent]:
+        budget.give_back(client.upload)
+    assert budget.coming == 0
 
 
 def test_of_thousands_somebody_goes_at_once() -> None:

@@ -148,8 +148,9 @@ def test_a_length_that_is_no_number_is_400(server: Running, length: str) -> None
     assert server.ask("/health").status == 200
 
 
-def test_an_unknown_path_is_404(server: Running) -> None:
-    answer = server.ask("/nothing/here")
+@pytest.mark.parametrize("method", ["GET", "BREW"])
+def test_an_unknown_path_is_404(server: Running, method: str) -> None:
+    answer = server.ask("/nothing/here", method=method)
     assert (answer.status, answer.code) == (404, "not_found")
 
 

@@ -88,18 +88,6 @@ def test_a_terminated_instance_is_not_drained_and_gets_requests_until_its_checks
     assert routable(backends.elbv2().target_groups[group]) == [instance_id]  # the next check is half a minute away
 
 
-def test_a_balancer_has_all_attributes_and_heeds_deletion_protection(cloud: Cloud) -> None:
-    elb = cloud.client("elbv2")
-    subnets = [one["SubnetId"] for one in cloud.client("ec2").describe_subnets()["Subnets"][:2]]
-    arn = elb.create_load_balancer(Name="service", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
-    attributes = elb.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"]
-    assert {"Key": "idle_timeout.timeout_seconds", "Value": "60"} in attributes
-    protection = {"Key": "deletion_protection.enabled", "Value": "true"}
-    elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=[protection])
-    with pytest.raises(ClientError, match="deletion protection"):
-        elb.delete_load_balancer(LoadBalancerArn=arn)
-
-
 def test_a_target_group_is_checked_while_a_listener_or_a_rule_names_it_with_any_weight(cloud: Cloud) -> None:
     ec2, elb = cloud.client("ec2"), cloud.client("elbv2")
     vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]

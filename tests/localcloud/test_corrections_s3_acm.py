@@ -24,14 +24,6 @@ def deny(condition: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def test_a_bucket_that_demands_tls_can_be_used(cloud: Cloud) -> None:
-    s3 = cloud.client("s3")
-    s3.create_bucket(Bucket="models")
-    s3.put_bucket_policy(Bucket="models", Policy=deny({"Bool": {"aws:SecureTransport": "false"}}))
-    s3.put_object(Bucket="models", Key="a", Body=b"1")
-    assert s3.get_object(Bucket="models", Key="a")["Body"].read() == b"1"
-
-
 def test_a_deny_whose_condition_holds_is_enforced(cloud: Cloud) -> None:
     s3 = cloud.client("s3")
     s3.create_bucket(Bucket="models")
@@ -74,16 +66,6 @@ def test_rules_of_a_life_cycle_are_refused_as_aws_refuses_them_and_get_a_name(cl
     (kept,) = s3.get_bucket_lifecycle_configuration(Bucket="models")["Rules"]
     assert kept == nameless | {"ID": kept["ID"]}
     assert kept["ID"]
-
-
-def test_a_certificate_that_is_imported_anew_keeps_its_tags(cloud: Cloud) -> None:
-    acm = cloud.client("acm")
-    issued = trustme.CA().issue_cert("localhost")
-    pems = {"Certificate": issued.cert_chain_pems[0].bytes(), "PrivateKey": issued.private_key_pem.bytes()}
-    tags = [{"Key": "Name", "Value": "service"}]
-    arn = acm.import_certificate(**pems, Tags=tags)["CertificateArn"]
-    acm.import_certificate(**pems, CertificateArn=arn)
-    assert acm.list_tags_for_certificate(CertificateArn=arn)["Tags"] == tags
 
 
 def test_an_imported_certificate_comes_back_with_its_own_chain(cloud: Cloud) -> None:

@@ -146,10 +146,6 @@ def test_warm_up_and_metrics_are_told_as_they_were_set(cloud: Cloud) -> None:
     assert "DefaultInstanceWarmup" not in described()
     group.asg.enable_metrics_collection(AutoScalingGroupName="service", Granularity="1Minute")
     assert {"Metric": "GroupMinSize", "Granularity": "1Minute"} in described()["EnabledMetrics"]
-    group.asg.disable_metrics_collection(AutoScalingGroupName="service", Metrics=["GroupMinSize"])
-    assert "GroupMinSize" not in {one["Metric"] for one in described()["EnabledMetrics"]}
-    group.asg.disable_metrics_collection(AutoScalingGroupName="service")
-    assert not described()["EnabledMetrics"]
 
 
 def member(zone: str, age: timedelta, version: int = 1, protected: bool = False) -> SimpleNamespace:

@@ -9,9 +9,12 @@ from moto.autoscaling.models import FakeAutoScalingGroup
 
 from localcloud.account import Account
 from localcloud.corrections import patching
-from localcloud.corrections.patching import addition, correction
+from localcloud.corrections.patching import NOT_REPORTED, Difference, Seam, addition, correction
 from localcloud.hosts.reconciler import NoHosts
 from localcloud.settings import Settings
+
+OTHERWISE = Difference("says own", aws="https://docs.aws.amazon.com/", upstream=NOT_REPORTED)
+ALSO = Seam("the test adds it")
 
 
 class Base:
@@ -25,15 +28,15 @@ class Owner(Base):
 
 
 def correct() -> None:
-    @correction(Owner, "own")
+    @correction(Owner, "own", OTHERWISE)
     def own(original: Any, self: Any) -> str:
         return f"corrected {original(self)}"
 
-    @correction(Owner, "inherited")
+    @correction(Owner, "inherited", OTHERWISE, ALSO)
     def inherited(original: Any, self: Any) -> str:
         return f"corrected {original(self)}"
 
-    @addition(Owner, "added")
+    @addition(Owner, "added", ALSO)
     def added(self: Any) -> str:
         return "added"
 
@@ -48,7 +51,9 @@ def test_a_correction_starts_from_the_original_however_often_it_is_applied() -> 
 def test_restoring_leaves_nothing_behind() -> None:
     before = dict(vars(Owner))
     correct()
+    assert patching.reasons() == {OTHERWISE, ALSO}
     patching.restore()
+    assert not patching.reasons()
     assert dict(vars(Owner)) == before
     assert Owner().inherited() == "inherited"
     patching.restore()

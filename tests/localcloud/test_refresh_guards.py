@@ -347,5 +347,3 @@ def test_a_group_that_does_not_exist_is_named(cloud: Cloud) -> None:
     for call in ("start_instance_refresh", "describe_instance_refreshes", "cancel_instance_refresh"):
         with pytest.raises(ClientError, match="AutoScalingGroup 'nobody' not found"):
             getattr(cloud.client("autoscaling"), call)(AutoScalingGroupName="nobody")
-    with pytest.raises(ClientError, match="AutoScalingGroup 'nobody' not found"):
-        cloud.client("autoscaling").set_desired_capacity(AutoScalingGroupName="nobody", DesiredCapacity=2)

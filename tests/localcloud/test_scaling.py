@@ -12,7 +12,7 @@ from moto.core.utils import utcnow
 
 from localcloud import backends
 from localcloud.balancer.metrics import balancer_dimension, target_group_dimension
-from tests.localcloud.conftest import Cloud, eventually
+from tests.localcloud.conftest import Cloud
 from tests.localcloud.test_fleet import Group
 
 CPU = {"PredefinedMetricSpecification": {"PredefinedMetricType": "ASGAverageCPUUtilization"}, "TargetValue": 50.0}
@@ -228,18 +228,6 @@ def test_hosts_that_are_yet_to_be_launched_count_as_warming_up(cloud: Cloud) -> 
     assert group.desired == 3
     group.busy(90, 3)
     assert group.desired == 3
-
-
-def test_a_step_policy_can_be_executed_by_hand(cloud: Cloud) -> None:
-    group = Scaled(cloud, desired=1)
-    step_policy(group)
-    with pytest.raises(ClientError, match="MetricValue and BreachThreshold"):
-        group.asg.execute_policy(AutoScalingGroupName="service", PolicyName="policy")
-    group.asg.execute_policy(
-        AutoScalingGroupName="service", PolicyName="policy", MetricValue=90.0, BreachThreshold=50.0
-    )
-    assert group.desired == 3
-    eventually(lambda: "a user request executed policy policy" in group.activities()[0]["Cause"])
 
 
 def simple(group: Scaled) -> None:

@@ -56,7 +56,8 @@ def loaded(connection: Any) -> Any:
 
 
 def sessions(cloud: Cloud, state: str = "Active") -> list[str]:
-    return [one["SessionId"] for one in cloud.client("ssm").describe_sessions(State=state)["Sessions"]]
+    ended = state == "History"
+    return [one.session_id for one in cloud.account.sessions.all() if (one.status == "Terminated") is ended]
 
 
 def test_it_knows_every_option_of_the_collections_plugin_by_the_same_variables() -> None:

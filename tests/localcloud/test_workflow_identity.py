@@ -98,3 +98,5 @@ def test_a_policy_stays_as_long_as_iam_needs_it(iam: Any) -> None:
         iam.delete_policy(PolicyArn=BOUNDARY)
     permissions = iam.list_entities_for_policy(PolicyArn=BOUNDARY, PolicyUsageFilter="PermissionsPolicy")
     assert permissions["PolicyRoles"] == []
+    bounded = iam.list_entities_for_policy(PolicyArn=BOUNDARY, PolicyUsageFilter="PermissionsBoundary")
+    assert [one["RoleName"] for one in bounded["PolicyRoles"]] == ["host"]

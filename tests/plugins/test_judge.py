@@ -349,6 +349,33 @@ def test_other_inputs_are_not_compared_and_that_is_said() -> None:
     assert "no golden input in common" in reasons
 
 
+@pytest.mark.parametrize("counted", [True, False])
+def test_only_the_same_inputs_in_the_same_rounds_are_compared(counted: bool) -> None:
+    """Each host answers one input, and the other one once, which makes both of them common."""
+
+    def answers(pace: Pace, often: str, once: str) -> dict[str, Any]:
+        rounds = Pace().rounds("any", count=1, first=130, counted=counted)
+        slow = pace.rounds("any", count=30, counted=counted)
+        return {number: {often: taken[often]} for number, taken in slow.items()} | {"130": {once: rounds["130"][once]}}
+
+    new = host("i-new", watched=watched(answers(Pace(0.06), "a", "b")))
+    old = host("i-1", watched=watched(answers(Pace(), "b", "a")))
+    found, reasons = verdict([new], [old])
+    assert (found, "were asked the same in 2 rounds" in reasons) == (HOLD, True)
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_an_input_that_one_side_answered_uncounted_only_is_compared_by_its_whole_time(slow: bool) -> None:
+    """Its service was started anew in that round, so that the kernel had nothing to count."""
+    both = Pace(0.06 if slow else 0.02).rounds("any")
+    once = {number: {"a": taken["a"]} for number, taken in Pace().rounds("any").items()}
+    once["119"] = Pace().rounds("any", counted=False)["119"]
+    found, reasons = verdict([host("i-new", watched=watched(both))], [host("i-1", watched=watched(once))])
+    assert (found, "in 20 rounds" in reasons) == (REJECT if slow else PROMOTE, True)
+    new, old = host("i-new", watched=watched(once)), host("i-1", watched=watched(both))
+    assert verdict([new], [old])[0] == PROMOTE
+
+
 def test_a_probe_without_an_answer_is_an_error() -> None:
     found, reasons = verdict([host("i-new", watched=watched(errors=["no answer: timed out"] * 12))], [host("i-1")])
     assert found == REJECT

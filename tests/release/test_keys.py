@@ -68,6 +68,39 @@ def test_what_cannot_be_trusted_is_refused_and_nothing_is_written(root: Path) ->
         read(keys_file(root, "staging"))
 
 
+VAULTED = "database_password: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  3132\n"
+
+
+@pytest.mark.parametrize("name", ["main.yml", "keys.yml"])
+def test_a_vaulted_variable_is_passed_over(root: Path, name: str) -> None:
+    path = keys_file(root, "staging")
+    path.with_name(name).write_text(VAULTED)
+    listed = run("list")
+    assert (listed.exit_code, listed.output, listed.exception) == (0, "", None)
+
+
+@pytest.mark.parametrize(("name", "variable"), [("keys.yml", "signing_keys"), ("main.yml", "model_public_key")])
+def test_vaulted_keys_are_refused_and_not_taken_for_none(root: Path, name: str, variable: str) -> None:
+    keys_file(root, "staging").with_name(name).write_text(VAULTED.replace("database_password", variable))
+    assert "mend it by hand first" in run("list").output
+
+
+@pytest.mark.parametrize("name", ["main.yml", "keys.yml"])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: 1\nb: [}\n", "{name}: line 2: is no YAML"),
+        ("a: \x00", "{name} is no YAML"),
+        ("- a\n", "{name} is no list of"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_its_line(root: Path, name: str, text: str, told: str) -> None:
+    keys_file(root, "staging").with_name(name).write_text(text)
+    listed = run("list")
+    assert listed.exit_code == 1
+    assert told.format(name=name) in listed.output
+
+
 def test_a_rotation_leaves_ended_and_revoked_keys_as_they_are(root: Path) -> None:
     old, gone, new = (write_keys(root, name)[1] for name in ("old", "gone", "new"))
     present = [

@@ -21,7 +21,7 @@ NEXT = Pin("iris", "1.10.0", f"sha256:{'b' * 64}")
 def test_the_first_release_adds_three_lines(environment: str) -> None:
     text = (REPOSITORY / f"inventories/{environment}/group_vars/all/main.yml").read_text()
     pinned = rewrite(text, PIN, environment)
-    assert read_pin(pinned) == PIN
+    assert read_pin(pinned, "x") == PIN
     assert pinned == f"{text}model_name: iris\nmodel_version: 1.2.0\nmodel_digest: {PIN.digest}\n"
 
 
@@ -58,8 +58,20 @@ def test_a_computed_pin_is_refused() -> None:
         rewrite("model_name: >-\n  iris\n", PIN, "x")
 
 
+def test_vaulted_variables_are_passed_over_and_kept() -> None:
+    text = "password: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  3132\nmodel_name: iris\nother: !custom [1]\n"
+    pinned = rewrite(text, PIN, "x")
+    assert read_pin(pinned, "x") == PIN
+    assert [line for line in text.splitlines() if line not in pinned.splitlines()] == []
+
+
+def test_what_is_no_yaml_is_refused_with_its_line() -> None:
+    with pytest.raises(ReleaseError, match=r"main\.yml: line 2: is no YAML"):
+        read_pin("model_name: iris\nother: [}\n", "main.yml")
+
+
 def test_no_pin_is_read_before_the_first_release() -> None:
-    assert read_pin("model_name: iris\n") is None
+    assert read_pin("model_name: iris\n", "x") is None
 
 
 def rehearsal(root: Path) -> Any:

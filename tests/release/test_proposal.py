@@ -38,7 +38,7 @@ def test_the_branch_has_one_commit_with_the_pin_and_the_work_tree_stays(world: W
     assert git(world.root, "log", "--format=%s", f"main..{BRANCH}") == "Release small 1.0.0 to staging"
     assert git(world.root, "diff", "--name-only", "main", BRANCH) == pin_file("staging").as_posix()
     pinned = git(world.root, "show", f"{BRANCH}:{pin_file('staging').as_posix()}")
-    assert read_pin(pinned) == PIN
+    assert read_pin(pinned, "x") == PIN
     assert git(world.root, "ls-remote", "--heads", "origin", BRANCH)
     assert (git(world.root, "rev-parse", "HEAD"), world.inventory.read_text()) == (head, before)
     assert git(world.root, "status", "--porcelain") == ""

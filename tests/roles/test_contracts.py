@@ -160,6 +160,12 @@ def test_what_is_current_stays_and_what_nobody_needs_goes(environment: str) -> N
     assert [rule["noncurrent_days"] for id_, rule in rules["releases"].items() if lock.startswith(id_)] == [1]
 
 
+def test_a_balancer_hands_on_nothing_that_could_be_read_in_two_ways() -> None:
+    attributes = Values("production")["__load_balancer_attributes"]
+    assert attributes["routing.http.desync_mitigation_mode"] == "strictest"
+    assert attributes["routing.http.drop_invalid_header_fields.enabled"] == "true"
+
+
 def test_arns_begin_with_the_partition_of_the_region() -> None:
     expression = jinja2.Template(variables_of("production")["aws_partition"])
     known = botocore.session.get_session()

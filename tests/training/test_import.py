@@ -23,7 +23,7 @@ from training.cli import main
 from training.export import openvino_program
 from training.importing import torchvision_model
 from training.importing.onnx_file import read_onnx
-from training.importing.photos import read_labels
+from training.importing.photos import SampleError, _label, read_labels
 from training.vision import models
 
 Import = Callable[..., Result]
@@ -154,16 +154,31 @@ def test_batch_normalisation_that_does_not_say_whether_it_trains_is_brought_to_o
 def test_numbers_that_only_count_the_labels_are_no_part_of_them(tmp_path: Path) -> None:
     labels = tmp_path / "labels.txt"
     labels.write_text("0 cat\n1 dog\n2 101 dalmatians\n")
-    assert read_labels(labels) == ["cat", "dog", "101 dalmatians"]
-    for names in (["0 cat", "2 dog"], ["101 dalmatians", "1 dog"], ["0", "1"]):
+    said: list[str] = []
+    assert read_labels(labels, said.append) == ["cat", "dog", "101 dalmatians"]
+    assert said == [f"{labels} counts its lines: '0 cat' is taken for 'cat', and so on"]
+    for names in (["0 cat", "2 dog"], ["101 dalmatians", "1 dog"], ["0", "1"], ["0 stars", "1 star", "2 stars"]):
         labels.write_text("\n".join(names))
-        assert read_labels(labels) == names
+        assert read_labels(labels, said.append) == names
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("folder", ["1 seal", "seal"])
+def test_folders_may_count_as_the_labels_do(tmp_path: Path, folder: str) -> None:
+    assert _label(Path(folder, "a.png"), tmp_path, ["owl", "seal"]) == 1
+
+
+def test_a_label_in_two_ways_of_unicode_is_one_label(tmp_path: Path) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("Caf\u00e9\nCafe\u0301\n", encoding="utf-8")
+    with pytest.raises(SampleError, match="more than once"):
+        read_labels(labels, print)
 
 
 def test_labels_from_notepad_begin_with_no_mark(tmp_path: Path) -> None:
     labels = tmp_path / "labels.txt"
     labels.write_text("cat\r\ndog\r\n", encoding="utf-8-sig")
-    assert read_labels(labels) == ["cat", "dog"]
+    assert read_labels(labels, print) == ["cat", "dog"]
 
 
 @pytest.mark.parametrize(

@@ -320,8 +320,8 @@ def test_a_deployment_enters_hosts_of_its_environment_by_shell_and_no_others(mad
         assert refusal.value.response["Error"]["Code"] == "AccessDeniedException"
         said = f"is not authorized to perform: ssm:{operation} on resource: {resource} because no identity-based policy"
         assert f"{said} allows the ssm:{operation} action" in str(refusal.value)
-    sessions = cloud.client("ssm").describe_sessions(State="Active")["Sessions"]
-    assert [one["SessionId"] for one in sessions] == [session]
+    open_ones = [one.session_id for one in cloud.account.sessions.all() if one.status != "Terminated"]
+    assert open_ones == [session]
 
 
 @pytest.mark.parametrize(

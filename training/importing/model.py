@@ -58,7 +58,7 @@ def imported(file: Path, options: ImportOptions, say: Say) -> Exportable:
         raise ValueError(
             f"{options.name!r} is no name of a model: lower-case letters and digits, joined by '-'"
         ) from None
-    labels = read_labels(options.labels)
+    labels = read_labels(options.labels, say)
     if kind == "onnx":
         return _onnx(file, options, labels, say)
     if options.input_layout or options.answers or options.channels != "rgb":

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +30,8 @@ class Brought:
     golden: dict[str, NDArray[np.uint8]]
 
 
-def read_labels(path: Path) -> list[str]:
-    """Read one class a line, in the order of the model's outputs, without numbers that only count the lines from 0.
+def read_labels(path: Path, say: Say) -> list[str]:
+    """Read one class a line, in the order of the model's outputs; numbers that only count the lines, from 0, are left out.
 
     Raises:
         SampleError: fewer than two, or one twice.
@@ -40,16 +41,24 @@ def read_labels(path: Path) -> list[str]:
         labels = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except UnicodeDecodeError:
         raise SampleError(f"{path} is no text file of UTF-8; it has to hold one class a line") from None
-    # As Teachable Machine writes them: "0 cat", "1 dog".
-    names = [re.sub(rf"^{number}\s+(?=\S)", "", label) for number, label in enumerate(labels)]
-    if all(name != label for name, label in zip(names, labels, strict=True)):
-        labels = names
     if len(labels) < 2:
         raise SampleError(f"{path} has to name at least two classes, one a line")
-    repeated = sorted({label for label in labels if labels.count(label) > 1})
+    # As Teachable Machine writes them: "0 cat", "1 dog".
+    counted = [re.fullmatch(rf"{number}\s+(\S.*)", label) for number, label in enumerate(labels)]
+    names = [found[1] for found in counted if found]
+    if len(set(names)) == len(labels):
+        say(f"{path} counts its lines: {labels[0]!r} is taken for {names[0]!r}, and so on")
+        labels = names
+    alike = Counter(_form(label) for label in labels)
+    repeated = sorted({label for label in labels if alike[_form(label)] > 1})
     if repeated:
         raise SampleError(f"{path} names {', '.join(repeated[:3])} more than once")
     return labels
+
+
+def _form(name: str) -> str:
+    """Return a name in one of the ways in which Unicode writes it: macOS writes an accent apart from its letter."""
+    return unicodedata.normalize("NFC", name)
 
 
 def read_photos(directory: Path, labels: list[str], preprocessing: Preprocessing, say: Say) -> Brought:
@@ -76,9 +85,9 @@ def read_photos(directory: Path, labels: list[str], preprocessing: Preprocessing
 
 def _label(path: Path, directory: Path, labels: list[str]) -> int:
     folder = path.parts[0]
-    # macOS writes an accent apart from its letter.
-    known = {unicodedata.normalize("NFC", label): index for index, label in enumerate(labels)}
-    index = known.get(unicodedata.normalize("NFC", folder))
+    # Folders may be named as a file of labels counts its lines.
+    counted = {_form(f"{index} {label}"): index for index, label in enumerate(labels)}
+    index = (counted | {_form(label): index for index, label in enumerate(labels)}).get(_form(folder))
     if len(path.parts) == 1 or index is None:
         where = f"{directory / path} is in no folder" if len(path.parts) == 1 else f"{directory / folder} is no class"
         raise SampleError(

@@ -124,12 +124,34 @@ def _parts(tmp_path: Path, names: list[str], inside: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    "names", [["train", "val", "test"], ["Training", "VALID"], ["training_set", "test_set"], ["train"]]
+    "names",
+    [
+        *(["train", "val", "test"], ["Training", "VALID"], ["training_set", "test_set"], ["train"]),
+        *(["train2017", "val2017"], ["train1", "test1"]),
+    ],
 )
 def test_the_parts_of_a_split_are_no_classes(tmp_path: Path, names: list[str]) -> None:
     root = _parts(tmp_path, names, inside="kind-")
     with pytest.raises(DataError, match=rf"parts of a split, and no classes.* --data {root}/[tT]rain"):
         _load(root)
+
+
+@pytest.mark.parametrize("names", [["seg_train", "seg_test"], ["training_set", "test_set", "single_prediction"]])
+def test_parts_of_a_split_are_known_by_what_they_hold_too(tmp_path: Path, names: list[str]) -> None:
+    root = _parts(tmp_path, names[:2], inside="kind-/")
+    for other in names[2:]:
+        write_photos(root, {other: 2})
+    with pytest.raises(DataError, match=rf"holds {names[1]}, {names[0]}: parts of a split, and no classes"):
+        _load(root)
+
+
+def test_classes_that_hold_the_same_folders_are_named(tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    for seed, name in enumerate(["first", "second"]):
+        write_photos(root / name, {"cat": 6, "dog": 6}, first_seed=100 * seed)
+    said: list[str] = []
+    _load(root, said)
+    assert said[0].startswith("first, second are taken for the classes, and each holds cat, dog: if those are")
 
 
 def test_a_folder_too_high_is_told_where_to_look(tmp_path: Path) -> None:
