@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 ROOT = Path(__file__).parents[1]
-STOCK = {"ANSIBLE_ACTION_PLUGINS": "plugins/action"}
+STOCK = {"ANSIBLE_ACTION_PLUGINS": "none"}
 CONVERGE = ("ansible-playbook", "playbooks/site.yml")
 CONTENDERS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "converge, stock executor": (CONVERGE, STOCK),

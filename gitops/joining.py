@@ -1,4 +1,4 @@
-"""The parts of a plan that were made side by side, as one plan; the rules are the callback's, in plugins/module_utils."""
+"""The parts of a plan that were made side by side, as one plan; the rules are the collection's."""
 
 import json
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from gitops.errors import GitOpsError
 from gitops.shared import from_json, joined, reports, terminal
 
 # What Ansible calls a colour, as click calls it.
-COLOURS = {"purple": "magenta", "bright red": "bright_red"}
+COLOURS: dict[str | None, str | None] = {"purple": "magenta", "bright red": "bright_red"}
 Line = tuple[str, str | None]
 
 

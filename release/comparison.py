@@ -1,16 +1,14 @@
 """What an experiment's figures say, and what they do not: figures in, sentences out. Pure functions only.
 
 As for the judge of a rollout, a difference has to be both significant and large enough to matter
-(plugins/module_utils/judge.py, with which it shares its limits). Unlike there both directions count: nobody knows beforehand
-which variant is better.
+(`judge.py` of the collection, with which it shares its limits). Unlike there both directions count: nobody knows beforehand which variant is better.
 """
 
 import statistics
 from dataclasses import dataclass, field
 
+from ansible_collections.pettracker.aws.plugins.module_utils.judge_limits import Limits
 from scipy.stats import binomtest, fisher_exact, wilcoxon
-
-from plugins.module_utils.judge_limits import Limits
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import boto3
+from ansible_collections.pettracker.aws.plugins.module_utils.judge_limits import Limits
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bundle.registry import Store
-from plugins.module_utils.judge_limits import Limits
 from release.comparison import Copies, Finding, Side, compare_ab, compare_shadow
 from release.environment import Environment
 from release.errors import ReleaseError

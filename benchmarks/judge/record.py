@@ -8,14 +8,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypedDict
 
-import ansible.module_utils
+from ansible_collections.pettracker.aws.plugins.module_utils.probing import Input, ask, golden_inputs
 
 from benchmarks.judge.hosts import HOSTS, REPOSITORY, bursts, services
-
-# Inside Ansible, module_utils of the project and of Ansible itself are one package.
-ansible.module_utils.__path__.append(str(REPOSITORY / "plugins" / "module_utils"))
-
-from ansible.module_utils.probing import Input, ask, golden_inputs  # noqa: E402 - only now is it found
 
 # Seconds from round to round, as in the rehearsal. The former judge asked each input twenty times, and two hosts, not four.
 INTERVAL, ROUNDS, FORMER_PROBES = 2.0, 20, 5

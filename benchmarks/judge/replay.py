@@ -2,15 +2,10 @@
 
 from typing import Any
 
-import ansible.module_utils
+from ansible_collections.pettracker.aws.plugins.module_utils.judge import REJECT, Limits, judge
 
-from benchmarks.judge.hosts import OLD, REPOSITORY, UNCHANGED
+from benchmarks.judge.hosts import OLD, UNCHANGED
 from benchmarks.judge.record import Sample
-
-# Inside Ansible, module_utils of the project and of Ansible itself are one package.
-ansible.module_utils.__path__.append(str(REPOSITORY / "plugins" / "module_utils"))
-
-from ansible.module_utils.judge import REJECT, Limits, judge  # noqa: E402 - only now is it found
 
 DIGEST = "sha256:new"
 

@@ -15,8 +15,8 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import connection_loader
 from ansible_collections.amazon.aws.plugins.connection import aws_ssm
+from ansible_collections.pettracker.aws.plugins.connection import session_manager
 
-from plugins.connection import session_manager
 from tests.localcloud.conftest import Cloud, eventually
 from tests.localcloud.session_targets import CORE, PLUGIN, target
 
@@ -30,14 +30,14 @@ def connect(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
     """Call it for a connection with a new host, or with `host`; further arguments are options."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", cloud.url)
     cloud.client("s3").create_bucket(Bucket=BUCKET)
-    connection_loader.add_directory(str(ROOT / "plugins/connection"))
+    connection_loader.add_directory(str(ROOT / "collections/ansible_collections/pettracker/aws/plugins/connection"))
     made = []
 
     def connect(host: str = "", **options: Any) -> Any:
         host = host or target(cloud, CORE)
         play = PlayContext()
         play.remote_addr = host
-        made.append(connection_loader.get("session_manager", play))
+        made.append(connection_loader.get("pettracker.aws.session_manager", play))
         access = {
             "access_key_id": cloud.key.access_key_id,
             "secret_access_key": cloud.key.secret_access_key,

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import trustme
-from ansible.module_utils.balancer import action_state
-from ansible.module_utils.owned_resources import listed, remove
-from ansible.module_utils.plan import changes_of
+from ansible_collections.pettracker.aws.plugins.module_utils.balancer import action_state
+from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import listed, remove
+from ansible_collections.pettracker.aws.plugins.module_utils.plan import changes_of
 
 from tests.plugins.loading import FakeModule, ModuleFailed, load
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible.module_utils.owned_resources import listed, remove
-from ansible.module_utils.plan import changes_of
+from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import listed, remove
+from ansible_collections.pettracker.aws.plugins.module_utils.plan import changes_of
 
 from tests.plan.world import ACCOUNT
 from tests.plugins.loading import FakeModule, load

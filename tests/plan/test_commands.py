@@ -22,7 +22,7 @@ PLAY = """
   gather_facts: false
   tasks:
     - name: Say what is made
-      announce:
+      pettracker.aws.announce:
         resource: image pettracker-dev
         fields: {content: digest-to-be-made}
     - name: Write a file
@@ -41,8 +41,8 @@ def test_a_run_in_check_mode_becomes_text_json_and_markdown(tmp_path: Path) -> N
     (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"localhost": local}}}))
     environment = os.environ | {
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-        "ANSIBLE_STDOUT_CALLBACK": "plan",
-        "ANSIBLE_CALLBACKS_ENABLED": "plan",
+        "ANSIBLE_STDOUT_CALLBACK": "pettracker.aws.plan",
+        "ANSIBLE_CALLBACKS_ENABLED": "pettracker.aws.plan",
         "PLAN_DIRECTORY": str(tmp_path / "reports"),
         "PLAN_ENVIRONMENT": "dev",
     }

@@ -7,8 +7,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ansible.module_utils.owned_resources import listed
-from ansible.module_utils.plan import Change, unmanaged
+from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import listed
+from ansible_collections.pettracker.aws.plugins.module_utils.plan import Change, unmanaged
 
 from tests.plan.world import NAME, TAGS, World, tagged
 

@@ -50,7 +50,11 @@ def planned(
     process_environment = os.environ | {
         **{"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "AWS_ENDPOINT_URL": endpoint},
         **account.keys.root.environment,
-        **{"ANSIBLE_STDOUT_CALLBACK": "plan", "ANSIBLE_CALLBACKS_ENABLED": "plan", "PLAN_DIRECTORY": str(directory)},
+        **{
+            "ANSIBLE_STDOUT_CALLBACK": "pettracker.aws.plan",
+            "ANSIBLE_CALLBACKS_ENABLED": "pettracker.aws.plan",
+            "PLAN_DIRECTORY": str(directory),
+        },
     }
     ansible = str(Path(sys.executable).with_name("ansible-playbook"))
 

@@ -9,7 +9,14 @@ from typing import Any
 
 from tests.plugins.loading import FakeModule, load  # isort: skip - makes the project's module_utils importable
 
-from ansible.module_utils.plan import Change, Plan, as_json, changes_of, claims_of, resources_of
+from ansible_collections.pettracker.aws.plugins.module_utils.plan import (
+    Change,
+    Plan,
+    as_json,
+    changes_of,
+    claims_of,
+    resources_of,
+)
 
 NAME = "pettracker-dev"
 TAGS = {"Project": "pettracker", "Environment": "dev", "ManagedBy": "ansible"}

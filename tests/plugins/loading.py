@@ -1,34 +1,23 @@
-"""Makes this project's plugins importable as Ansible imports them."""
+"""What tests of the collection's plugins share."""
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+import importlib
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-import ansible.module_utils
 import boto3
 from botocore.config import Config
 
-PLUGINS = Path(__file__).parents[2] / "plugins"
+ROOT = Path(__file__).parents[2]
+PLUGINS = ROOT / "collections/ansible_collections/pettracker/aws/plugins"
 REGION = "us-east-1"
-
-# Inside Ansible, module_utils of the project and of Ansible itself are one package.
-ansible.module_utils.__path__.append(str(PLUGINS / "module_utils"))
 
 
 def load(kind: str, name: str) -> ModuleType:
-    """Import one plugin from its file."""
-    full_name = f"pettracker_{kind}_{name}"
-    if full_name not in sys.modules:
-        specification = importlib.util.spec_from_file_location(full_name, PLUGINS / kind / f"{name}.py")
-        assert specification
-        assert specification.loader
-        sys.modules[full_name] = importlib.util.module_from_spec(specification)
-        specification.loader.exec_module(sys.modules[full_name])
-    return sys.modules[full_name]
+    """Import one plugin of the collection."""
+    return importlib.import_module(f"ansible_collections.pettracker.aws.plugins.{kind}.{name}")
 
 
 class ModuleFailed(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ansible.module_utils.exposition import counters
+from ansible_collections.pettracker.aws.plugins.module_utils.exposition import counters
 
 from inference.metrics import Metrics
 

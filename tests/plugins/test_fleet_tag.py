@@ -84,7 +84,7 @@ def test_the_tag_is_no_concern_of_who_keeps_the_group(account: Account, hosts: l
         0
     ]
     load("modules", "scaling_group")
-    from ansible.module_utils.scaling_group import found_state  # noqa: PLC0415 - importable once loading.py has been
+    from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group import found_state  # noqa: PLC0415 - importable once loading.py has been
 
     assert found_state(group, {"policies": [], "hooks": [], "schedules": []}, [])["tags"] == {"Name": "service"}
 

@@ -7,7 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from ansible.module_utils.instance_refreshes import checkpoints, plan, progress, remaining, request, split
+from ansible_collections.pettracker.aws.plugins.module_utils.instance_refreshes import (
+    checkpoints,
+    plan,
+    progress,
+    remaining,
+    request,
+    split,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible.module_utils.judge import HOLD, PROMOTE, REJECT, Limits, judge
+from ansible_collections.pettracker.aws.plugins.module_utils.judge import HOLD, PROMOTE, REJECT, Limits, judge
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

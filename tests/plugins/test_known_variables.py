@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugins.loading import PLUGINS, load
+from tests.plugins.loading import ROOT, load
 
 complaints = load("action", "known_variables").complaints
 misplaced = load("action", "known_variables").misplaced
@@ -37,8 +37,8 @@ def test_other_names_are_nobodys_business(name: str) -> None:
 
 
 def test_every_role_is_read() -> None:
-    documented = documented_variables(PLUGINS.parent / "roles")
-    assert set(documented) == {path.name for path in (PLUGINS.parent / "roles").iterdir() if path.is_dir()}
+    documented = documented_variables(ROOT / "roles")
+    assert set(documented) == {path.name for path in (ROOT / "roles").iterdir() if path.is_dir()}
 
 
 def test_a_roles_variable_for_some_hosts_only_is_refused() -> None:

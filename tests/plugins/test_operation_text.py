@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.operation_text import (
+from ansible_collections.pettracker.aws.plugins.module_utils.operation_text import (
     age,
     fleet_lines,
     group_lines,
@@ -180,8 +180,8 @@ def plays(tmp_path: Path, *options: str, failing: bool) -> subprocess.CompletedP
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"localhost": local}}}))
     environment = os.environ | {
-        **{"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_STDOUT_CALLBACK": "operation"},
-        **{"ANSIBLE_CALLBACKS_ENABLED": "operation", "OPERATION_NAME": "try in dev"},
+        **{"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_STDOUT_CALLBACK": "pettracker.aws.operation"},
+        **{"ANSIBLE_CALLBACKS_ENABLED": "pettracker.aws.operation", "OPERATION_NAME": "try in dev"},
     }
     command = [Path(sys.executable).parent / "ansible-playbook", *options, "-i", "hosts.yml", "play.yml"]
     return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)

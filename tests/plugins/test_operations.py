@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from ansible.module_utils.owned_instances import call_for as instance_call
-from ansible.module_utils.owned_instances import refuse_member
-from ansible.module_utils.scaling_group_members import (
+from ansible_collections.pettracker.aws.plugins.module_utils.owned_instances import call_for as instance_call
+from ansible_collections.pettracker.aws.plugins.module_utils.owned_instances import refuse_member
+from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_members import (
     RefusedError,
     arrived,
     call_for,

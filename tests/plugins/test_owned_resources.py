@@ -10,8 +10,8 @@ from typing import Any
 import botocore.session
 import pytest
 from ansible.module_utils import owned_resources
-from ansible.module_utils.owned_resources import KINDS, listed, remove
-from ansible.module_utils.refusals import gone
+from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import KINDS, listed, remove
+from ansible_collections.pettracker.aws.plugins.module_utils.refusals import gone
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
@@ -110,10 +110,10 @@ def test_what_cannot_be_removed_in_time_is_named(environments: Account, monkeypa
     def stuck(*_: Any, **__: Any) -> None:
         raise ClientError({"Error": {"Code": "DependencyViolation"}}, "DeleteVpc")
 
-    monkeypatch.setattr("ansible.module_utils.owned_resources.PAUSE", 0)
+    monkeypatch.setattr("ansible_collections.pettracker.aws.plugins.module_utils.owned_resources.PAUSE", 0)
     first = KINDS[0]
     monkeypatch.setattr(
-        "ansible.module_utils.owned_resources.KINDS",
+        "ansible_collections.pettracker.aws.plugins.module_utils.owned_resources.KINDS",
         (type(first)("VPC", "ec2", next(kind for kind in KINDS if kind.name == "VPC").found, stuck),),
     )
     assert list(remove(environments, DEV, patience=0)) == ["VPC"]

@@ -8,9 +8,18 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from ansible.module_utils.plan import Change, Field, Plan, as_json, changed_fields, changes_of, claims_of, unmanaged
-from ansible.module_utils.plan_text import COMMENT_LIMIT, markdown, terminal
-from ansible.module_utils.state import as_diff, removal
+from ansible_collections.pettracker.aws.plugins.module_utils.plan import (
+    Change,
+    Field,
+    Plan,
+    as_json,
+    changed_fields,
+    changes_of,
+    claims_of,
+    unmanaged,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.plan_text import COMMENT_LIMIT, markdown, terminal
+from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff, removal
 from markdown_it import MarkdownIt
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/plan.schema.json").read_text())

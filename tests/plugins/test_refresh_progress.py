@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils import looking
-from ansible.module_utils.rollout_lock import Lock, LockLostError, body
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout_lock import Lock, LockLostError, body
 from botocore.exceptions import EndpointConnectionError
 
 from tests.plugins.loading import REGION, load

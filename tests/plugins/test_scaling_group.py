@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible.module_utils.scaling_group import GROUP_TAG, missing
+from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group import GROUP_TAG, missing
 
 from tests.plugins.loading import ModuleFailed, load
 

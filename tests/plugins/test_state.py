@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from ansible.module_utils.state import as_diff, canonical_policy, differences, tags_to_dict, tags_to_list
+from ansible_collections.pettracker.aws.plugins.module_utils.state import (
+    as_diff,
+    canonical_policy,
+    differences,
+    tags_to_dict,
+    tags_to_list,
+)
 
 
 def test_policies_that_mean_the_same_compare_equal() -> None:

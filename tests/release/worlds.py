@@ -76,7 +76,7 @@ def make_world(directory: Path, keys: tuple[Path, Path]) -> World:
     """Make the clone and the buckets."""
     private, public = keys
     root = directory / "clone"
-    for folder in ("inventories", "plugins/inventory"):
+    for folder in ("inventories", "collections/ansible_collections/pettracker/aws/plugins/inventory"):
         shutil.copytree(REPOSITORY / folder, root / folder)
     for file in ("ansible.cfg", ".gitignore"):
         shutil.copy(REPOSITORY / file, root / file)

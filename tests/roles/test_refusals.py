@@ -19,7 +19,7 @@ PLAY = """
   gather_facts: false
   tasks:
     - name: Refuse misspelt variables
-      known_variables:
+      pettracker.aws.known_variables:
     - ansible.builtin.{how}:
         name: {role}
 """

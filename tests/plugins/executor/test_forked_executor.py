@@ -17,7 +17,7 @@ from moto.server import ThreadedMotoServer
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
-STOCK = {"ANSIBLE_ACTION_PLUGINS": str(ROOT / "plugins" / "action")}
+STOCK = {"ANSIBLE_ACTION_PLUGINS": "none"}
 # Two runs differ in these whatever runs them: times, and names that one run gives. The end by a signal has a test of its own.
 OWN = (
     "atime",
@@ -56,7 +56,7 @@ def _run(directory: Path, switch: dict[str, str]) -> dict[str, Any]:
     urllib3.request("POST", f"http://{host}:{port}/moto-api/reset")
     environment = os.environ | {
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-        "ANSIBLE_LIBRARY": f"{ROOT / 'plugins' / 'modules'}:{HERE / 'library'}",
+        "ANSIBLE_LIBRARY": str(HERE / "library"),
         "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
         "ANSIBLE_CALLBACKS_ENABLED": "preload",
         "ANSIBLE_DEPRECATION_WARNINGS": "false",
@@ -122,8 +122,8 @@ def test_a_task_that_takes_too_long_ends_with_its_module(tmp_path):
     module.write_text("import time\ntime.sleep(600)\n")
     # Ansible's timeout of a task is an exception from a signal, which threads and libraries of this process would have to bear.
     program = f"""
-import os, signal, tests.plugins.loading
-from ansible.module_utils import forked_module
+import os, signal
+from ansible_collections.pettracker.aws.plugins.plugin_utils import forked_module
 
 class TooLate(Exception): ...
 

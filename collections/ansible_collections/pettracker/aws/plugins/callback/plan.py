@@ -1,0 +1,112 @@
+"""Collects what the tasks of a run in check mode would change, and says it as text, Markdown and JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible import constants as C
+from ansible.executor.task_result import CallbackTaskResult
+from ansible.plugins.callback import CallbackBase
+from ansible_collections.pettracker.aws.plugins.module_utils.plan import (
+    Change,
+    Plan,
+    Resource,
+    changes_of,
+    claims_of,
+    resources_of,
+    unmanaged,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.plan_text import reports, terminal
+
+DOCUMENTATION = r"""
+name: plan
+type: stdout
+short_description: Says which resources a run would change, and in which fields
+description:
+  - In place of Ansible's own output of every task, this prints each difference that a task returns, and writes C(NAME.json) and
+    C(NAME.md). C(scripts/plan) starts it, with C(--check).
+  - C(docs/plan.schema.json) describes the JSON.
+options:
+  directory:
+    description: Where the reports are written.
+    type: path
+    required: true
+    env: [{name: PLAN_DIRECTORY}]
+  name:
+    description: Name of the reports, C(plan) or C(drift).
+    type: str
+    default: plan
+    env: [{name: PLAN_NAME}]
+  part:
+    description: Whether this is a part of a plan, which C(python -m gitops join) shows when all are there.
+    type: bool
+    default: false
+    env: [{name: PLAN_PART}]
+  environment:
+    description: The environment, for the headings.
+    type: str
+    required: true
+    env: [{name: PLAN_ENVIRONMENT}]
+author: PetTracker ML
+"""
+
+
+class CallbackModule(CallbackBase):
+    """Listens to every result; the rules are in module_utils/plan.py."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "stdout"
+    CALLBACK_NAME = "plan"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._changes: list[Change] = []
+        self._resources: dict[tuple[str, str], Resource] = {}
+        self._problems: list[str] = []
+        self._claimed: dict[str, set[str]] = {}
+        self._owned: dict[str, list[str]] = {}
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        self._display.display(f"… {play.get_name()}", color=C.COLOR_VERBOSE, stderr=True)
+
+    def v2_runner_on_ok(self, result: CallbackTaskResult) -> None:
+        self._display_warnings(result)
+        module = result.task.resolved_action or result.task.action
+        self._changes += changes_of(result.result, result.task.get_name())
+        self._resources |= {(found.kind, found.name): found for found in resources_of(result.result)}
+        for kind, identities in claims_of(result.result, module).items():
+            self._claimed.setdefault(kind, set()).update(identities)
+        if module == "pettracker.aws.owned_resources":
+            self._owned = result.result.get("resources", {})
+
+    def v2_runner_on_failed(self, result: CallbackTaskResult, ignore_errors: bool = False) -> None:
+        if ignore_errors:
+            return
+        rounds = [item for item in result.result.get("results", []) if item.get("failed")] or [result.result]
+        for item in rounds:
+            self._problems.append(f"{result.task.get_name()}: {item.get('msg') or 'it failed and gave no reason'}")
+
+    def v2_runner_on_unreachable(self, result: CallbackTaskResult) -> None:
+        self._problems.append(f"{result.host.get_name()} cannot be reached: {result.result.get('msg', '')}")
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        plan = Plan(
+            environment=self.get_option("environment"),
+            changes=tuple(self._changes),
+            resources=tuple(self._resources.values()),
+            problems=tuple(self._problems),
+            unmanaged=unmanaged(self._owned, self._claimed) if self._owned else {},
+        )
+        directory, name = Path(self.get_option("directory")), self.get_option("name")
+        directory.mkdir(parents=True, exist_ok=True)
+        for file, text in reports(plan, name).items():
+            (directory / file).write_text(text)
+        if self.get_option("part"):
+            return
+        for line, colour in terminal(plan):
+            self._display.display(line, color=C.COLOR_HIGHLIGHT if colour == "bold" else colour)
+
+    def _display_warnings(self, result: CallbackTaskResult) -> None:
+        for text in result.result.get("warnings", []):
+            self._display.warning(str(text))

@@ -1,0 +1,76 @@
+"""How modules read an Auto Scaling group with its targets, and how they wait for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+# Seconds between two looks at a group.
+PAUSE = 2.0
+# How many of the latest scaling activities a failure quotes.
+ACTIVITIES = 4
+
+Targets = dict[str, list[dict[str, Any]]]
+
+
+def describe(client: Any, name: str) -> dict[str, Any] | None:
+    """Returns the group as Auto Scaling describes it; None if there is none or it is being deleted."""
+    groups = client.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
+    return next((group for group in groups if not group.get("Status")), None)
+
+
+def required(module: Any, name: str) -> dict[str, Any]:
+    """Returns the group, or fails the module and says which groups there are."""
+    client = module.client("autoscaling")
+    if (group := describe(client, name)) is None:
+        pages = client.get_paginator("describe_auto_scaling_groups").paginate()
+        names = [each["AutoScalingGroupName"] for page in pages for each in page["AutoScalingGroups"]]
+        module.fail_json(msg=f"There is no Auto Scaling group {name}. There are: {', '.join(sorted(names)) or 'none'}.")
+        raise AssertionError  # fail_json does not return
+    return group
+
+
+def targets_of(elb: Any, group: dict[str, Any]) -> Targets:
+    """Returns the TargetHealthDescriptions of each of the group's target groups."""
+    arns = group.get("TargetGroupARNs", [])
+    return {arn: elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"] for arn in arns}
+
+
+def instances_of(ec2: Any, group: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Returns what EC2 says of the group's instances, by their ids; nothing of one that it does not show."""
+    names = [item["InstanceId"] for item in group.get("Instances", [])]
+    if not names:
+        return {}
+    pages = ec2.get_paginator("describe_instances").paginate(Filters=[{"Name": "instance-id", "Values": names}])
+    found = [each for page in pages for reservation in page["Reservations"] for each in reservation["Instances"]]
+    return {each["InstanceId"]: each for each in found}
+
+
+def wait_until(
+    module: Any, name: str, lacking: Callable[[dict[str, Any], Targets], list[str]], failure: str
+) -> tuple[dict[str, Any], float]:
+    """Waits until `lacking` finds nothing, for the module's `wait_timeout` seconds at most; 0 does not wait.
+
+    Returns the group and the seconds that it took. Fails the module with `failure`, what is lacking, and the latest activities.
+    """
+    autoscaling, elb = module.client("autoscaling"), module.client("elbv2")
+    begin = time.monotonic()
+    while True:
+        group = describe(autoscaling, name) or {"DesiredCapacity": 1}
+        sentences = lacking(group, targets_of(elb, group))
+        waited = round(time.monotonic() - begin, 1)
+        if not sentences or not module.params["wait_timeout"]:
+            return group, waited
+        if waited >= module.params["wait_timeout"]:
+            activities = autoscaling.describe_scaling_activities(AutoScalingGroupName=name, MaxRecords=ACTIVITIES)
+            recent = [
+                f"{item['StatusCode']}: {item['Description']} {item.get('StatusMessage', '')}".strip()
+                for item in activities["Activities"]
+            ]
+            module.fail_json(
+                msg=f"{failure} after {waited:.0f} seconds. {' '.join(sentences)} Latest "
+                f"activities: {'; '.join(recent) or 'none'}. A host that does not become healthy says why in its journal: "
+                "look at the unit pettracker-inference.service and at cloud-init's output."
+            )
+        time.sleep(PAUSE)

@@ -1,0 +1,79 @@
+#!/usr/bin/python
+"""Says which alarms ring, which have no data, and which are not there."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.alarm_states import describe, sort
+
+DOCUMENTATION = r"""
+module: alarm_states
+short_description: Says which alarms ring, which have no data, and which are not there
+description:
+  - Reads the states of metric alarms and composite alarms. It changes nothing.
+options:
+  names:
+    description: Names of the alarms.
+    type: list
+    elements: str
+    required: true
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: See which alarms ring
+  pettracker.aws.alarm_states:
+    names: [pettracker-dev-memory]
+"""
+
+RETURN = r"""
+silent:
+  description: Names of the alarms that are V(OK).
+  returned: always
+  type: list
+  elements: str
+ringing:
+  description: Sentences by the name of the alarm, with CloudWatch's reason.
+  returned: always
+  type: dict
+unknown:
+  description: Names of the alarms that have no data.
+  returned: always
+  type: list
+  elements: str
+absent:
+  description: Names of which there is no alarm.
+  returned: always
+  type: list
+  elements: str
+"""
+
+
+def run(module: AnsibleAWSModule) -> dict[str, Any]:
+    """Returns the result."""
+    names = module.params["names"]
+    found = sort(names, describe(module.client("cloudwatch"), names))
+    return {"changed": False} | dataclasses.asdict(found)
+
+
+def main() -> None:
+    """Runs the module."""
+    module = AnsibleAWSModule(
+        argument_spec={"names": {"type": "list", "elements": "str", "required": True}},
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except Exception as error:
+        module.fail_json_aws(error, msg="Could not read the alarms")
+
+
+if __name__ == "__main__":
+    main()

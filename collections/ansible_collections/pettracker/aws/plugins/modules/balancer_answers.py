@@ -1,0 +1,156 @@
+#!/usr/bin/python
+"""Asks a service for predictions through its balancer."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import mimetypes
+import ssl
+import urllib.error
+import urllib.request
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pettracker.aws.plugins.module_utils.exposition import PREDICT
+
+DOCUMENTATION = r"""
+module: balancer_answers
+short_description: Asks a service for predictions through its balancer
+description:
+  - Each request has a connection of its own. It changes nothing. An answer that is none is evidence, not an error.
+options:
+  url:
+    description: Base address of the service.
+    type: str
+    required: true
+  ca:
+    description: File of the certificate authority; the system's own when it is empty.
+    type: str
+    default: ""
+  server_name:
+    description: Name that the certificate has to be for, where that of the address is another.
+    type: str
+    default: ""
+  headers:
+    description: Headers of the requests.
+    type: dict
+    default: {}
+  filename:
+    description: Name of a file of the kind that is sent.
+    type: str
+    required: true
+  content:
+    description: What is sent, in base64.
+    type: str
+    required: true
+  count:
+    description: How often.
+    type: int
+    default: 20
+  timeout:
+    description: Seconds for each request.
+    type: float
+    default: 10
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: Ask twenty times
+  pettracker.aws.balancer_answers:
+    url: https://pets.example.com
+    headers: {X-Rollout: 0f3c5a}
+    filename: cat.jpg
+    content: "{{ photo.content }}"
+"""
+
+RETURN = r"""
+sent:
+  description: Number of requests.
+  returned: always
+  type: int
+errors:
+  description: What was answered instead of a prediction, one sentence each.
+  returned: always
+  type: list
+  elements: str
+digests:
+  description: Of the models that answered.
+  returned: always
+  type: list
+  elements: str
+"""
+
+
+class Named(urllib.request.HTTPSHandler):
+    """Connects to an address and asks for another name: that of the service need not lead to this balancer."""
+
+    def __init__(self, context: ssl.SSLContext, server_name: str) -> None:
+        super().__init__(context=context)
+
+        class Connection(http.client.HTTPSConnection):
+            def connect(self) -> None:
+                http.client.HTTPConnection.connect(self)
+                self.sock = context.wrap_socket(self.sock, server_hostname=server_name or self.host)
+
+        self._connection = Connection
+
+    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(self._connection, request)
+
+
+def ask(request: urllib.request.Request, opener: urllib.request.OpenerDirector, timeout: float) -> tuple[int, bytes]:
+    """Returns status and body; status 0 and the reason where there is no answer."""
+    try:
+        with opener.open(request, timeout=timeout) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+    except OSError as error:
+        return 0, str(error).encode()
+
+
+def run(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Returns the result."""
+    context = ssl.create_default_context(cafile=parameters["ca"] or None)
+    opener = urllib.request.build_opener(Named(context, parameters["server_name"]))
+    address = parameters["url"].rstrip("/") + PREDICT
+    content = base64.b64decode(parameters["content"])
+    kind = mimetypes.guess_type(parameters["filename"])[0] or "application/octet-stream"
+    headers = {"Content-Type": kind} | parameters["headers"]
+    headers |= {"Host": parameters["server_name"]} if parameters["server_name"] else {}
+    errors, digests = [], set()
+    for _ in range(parameters["count"]):
+        request = urllib.request.Request(address, content, headers)  # noqa: S310 - the role gives it
+        status, body = ask(request, opener, parameters["timeout"])
+        try:
+            digests.add(str(json.loads(body)["model"]["digest"]))
+        except (ValueError, KeyError, TypeError):
+            errors.append(f"{status or 'no answer'}: {body[:200].decode(errors='replace')}")
+    return {"changed": False, "sent": parameters["count"], "errors": errors, "digests": sorted(digests)}
+
+
+def main() -> None:
+    """Runs the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "url": {"type": "str", "required": True},
+            "ca": {"type": "str", "default": ""},
+            "server_name": {"type": "str", "default": ""},
+            "headers": {"type": "dict", "default": {}},
+            "filename": {"type": "str", "required": True},
+            "content": {"type": "str", "required": True},
+            "count": {"type": "int", "default": 20},
+            "timeout": {"type": "float", "default": 10},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module.params))
+    except (OSError, ValueError) as error:
+        module.fail_json(msg=f"The service cannot be asked through its balancer: {error!r}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+#!/usr/bin/python
+"""Puts a tag on every host of an Auto Scaling group, also on those to come, or takes it off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff
+
+DOCUMENTATION = r"""
+module: fleet_tag
+short_description: Puts a tag on every host of an Auto Scaling group
+description:
+  - The group gets the tag first and hands it on to hosts that it launches from then on; then those that are there get it.
+  - A group that does not exist has no hosts with the tag.
+options:
+  group:
+    description: Name of the group.
+    type: str
+    required: true
+  key:
+    description: Key of the tag.
+    type: str
+    required: true
+  value:
+    description: Its value, needed when O(state=present).
+    type: str
+    default: ""
+  state:
+    description: Whether the hosts have the tag.
+    type: str
+    choices: [present, absent]
+    default: present
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: Let the fleet copy a tenth of its predictions
+  pettracker.aws.fleet_tag:
+    group: pettracker-dev-service
+    key: Shadow
+    value: share=0.1 until=1767225600 10.0.11.7:8080
+"""
+
+RETURN = r"""
+instances:
+  description: Ids of the hosts that had another value, or none.
+  returned: always
+  type: list
+  elements: str
+"""
+
+GONE = ("Terminating", "Terminating:Wait", "Terminating:Proceed", "Terminated")
+
+
+def describe(client: Any, name: str) -> dict[str, Any] | None:
+    """Returns the group as Auto Scaling describes it; None if there is none."""
+    groups = client.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
+    return groups[0] if groups else None
+
+
+def group_value(group: dict[str, Any], key: str) -> str | None:
+    """Returns the value that the group hands on to its new hosts, None if it hands on none."""
+    return next((tag["Value"] for tag in group.get("Tags", []) if tag["Key"] == key and tag["PropagateAtLaunch"]), None)
+
+
+def host_values(client: Any, group: dict[str, Any], key: str) -> dict[str, str | None]:
+    """Returns the tag's value on each host that is not on its way out."""
+    hosts = [one["InstanceId"] for one in group["Instances"] if one["LifecycleState"] not in GONE]
+    if not hosts:
+        return {}
+    reservations = client.describe_instances(InstanceIds=hosts)["Reservations"]
+    instances = [instance for reservation in reservations for instance in reservation["Instances"]]
+    return {
+        one["InstanceId"]: next((tag["Value"] for tag in one.get("Tags", []) if tag["Key"] == key), None)
+        for one in instances
+    }
+
+
+def run(module: AnsibleAWSModule) -> dict[str, Any]:
+    """Compares, and acts on a difference unless in check mode."""
+    autoscaling, ec2 = module.client("autoscaling"), module.client("ec2")
+    name, key = module.params["group"], module.params["key"]
+    wanted = module.params["value"] if module.params["state"] == "present" else None
+    group = describe(autoscaling, name)
+    if group is None:
+        if wanted is not None:
+            module.fail_json(msg=f"There is no group {name}: run playbooks/service.yml first.")
+        return {"changed": False, "instances": []}
+    found = group_value(group, key)
+    of_group = {"ResourceId": name, "ResourceType": "auto-scaling-group", "Key": key}
+    if found != wanted and not module.check_mode:
+        if wanted is None:
+            autoscaling.delete_tags(Tags=[of_group])
+        else:
+            autoscaling.create_or_update_tags(Tags=[of_group | {"Value": wanted, "PropagateAtLaunch": True}])
+        group = describe(autoscaling, name) or group  # a host may have been launched meanwhile
+    values = host_values(ec2, group, key)
+    others = sorted(host for host, value in values.items() if value != wanted)
+    if others and not module.check_mode:
+        if wanted is None:
+            ec2.delete_tags(Resources=others, Tags=[{"Key": key}])
+        else:
+            ec2.create_tags(Resources=others, Tags=[{"Key": key, "Value": wanted}])
+    before = {name: found} | {host: values[host] for host in others}
+    return {
+        "changed": found != wanted or bool(others),
+        "instances": others,
+        "diff": as_diff(f"tag {key} of {name}", dict.fromkeys(before, wanted), before),
+    }
+
+
+def main() -> None:
+    """Runs the module."""
+    module = AnsibleAWSModule(
+        argument_spec={
+            "group": {"type": "str", "required": True},
+            "key": {"type": "str", "required": True},
+            "value": {"type": "str", "default": ""},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except Exception as error:
+        module.fail_json_aws(error, msg="Could not tag the hosts of the group")
+
+
+if __name__ == "__main__":
+    main()

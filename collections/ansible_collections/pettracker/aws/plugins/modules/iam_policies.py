@@ -1,0 +1,105 @@
+#!/usr/bin/python
+"""Keeps a list of managed policies of IAM as they should be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.iam_policies import (
+    apply_policy,
+    found_policy,
+    wanted_policy,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.state import any_differ, as_diff, differences
+
+DOCUMENTATION = r"""
+module: iam_policies
+short_description: Keeps a list of managed policies of IAM as they should be
+description:
+  - Makes and corrects managed policies of the account. Each has one version, the one that is in force.
+  - Unlike M(amazon.aws.iam_managed_policy) it asks for a policy by its ARN, where that one reads the list of all policies that
+    there are, AWS's 1,400 included, and it returns a difference. It deletes no policy.
+options:
+  policies:
+    description: The policies.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      arn:
+        description: ARN of the policy, with its name.
+        type: str
+        required: true
+      description:
+        description: What a new policy is for. IAM cannot change it afterwards.
+        type: str
+        required: true
+      document:
+        description: What the policy says.
+        type: dict
+        required: true
+      tags:
+        description: All tags of the policy.
+        type: dict
+        default: {}
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: Bound what hosts can do
+  pettracker.aws.iam_policies:
+    policies:
+      - arn: arn:aws:iam::123456789012:policy/pettracker-dev-boundary
+        description: The most that hosts can do
+        document:
+          Version: "2012-10-17"
+          Statement: [{Effect: Allow, Action: "s3:GetObject", Resource: "arn:aws:s3:::pettracker-dev-models/*"}]
+"""
+
+RETURN = r"""
+diff:
+  description: What differs, a policy each.
+  returned: always
+  type: list
+"""
+
+INTERRUPTS = {"document": "Roles that have the policy, or are bounded by it, lose or gain permissions at once."}
+
+
+def run(module: AnsibleAWSModule) -> dict[str, Any]:
+    """Compares each policy, and corrects those that differ unless in check mode."""
+    client = module.client("iam")
+    diffs = []
+    for policy in module.params["policies"]:
+        wanted, found = wanted_policy(policy), found_policy(client, policy["arn"])
+        diffs.append(as_diff(f"policy {policy['arn'].rpartition('/')[2]}", wanted, found, interrupts=INTERRUPTS))
+        if differences(wanted, found) and not module.check_mode:
+            apply_policy(client, policy, wanted, found)
+    return {"changed": any_differ(diffs), "diff": diffs}
+
+
+def main() -> None:
+    """Runs the module."""
+    policy = {
+        "arn": {"type": "str", "required": True},
+        "description": {"type": "str", "required": True},
+        "document": {"type": "dict", "required": True},
+        "tags": {"type": "dict", "default": {}},
+    }
+    module = AnsibleAWSModule(
+        argument_spec={"policies": {"type": "list", "elements": "dict", "required": True, "options": policy}},
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except Exception as error:
+        module.fail_json_aws(error, msg="Could not set up the policies")
+
+
+if __name__ == "__main__":
+    main()

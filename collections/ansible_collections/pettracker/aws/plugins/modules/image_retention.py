@@ -1,0 +1,107 @@
+#!/usr/bin/python
+"""Removes the machine images of an environment that nothing needs any more."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.image_retention import (
+    deregister,
+    described,
+    images_in_use,
+    own_images,
+    superfluous,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.state import removal
+
+DOCUMENTATION = r"""
+module: image_retention
+short_description: Removes the machine images of an environment that nothing needs any more
+description:
+  - Of the account's images with O(tags), the newest verified ones stay, and all to which something refers. Those are
+    instances, and the versions of launch templates that are the default or the latest, that groups have, or that an instance
+    refresh is about.
+  - The others are deregistered together with their snapshots. Images that are not verified stay for a day, for somebody may
+    be making them. An image that is protected against it stays.
+options:
+  tags:
+    description: Tags of the environment's images, launch templates and groups.
+    type: dict
+    required: true
+  keep:
+    description: How many of the newest verified images stay in any case, 1 or more.
+    type: int
+    required: true
+  in_use:
+    description: Ids of images that are needed for another reason, such as a release that one can go back to.
+    type: list
+    elements: str
+    default: []
+  to_be_made:
+    description: How many images a plan makes before this.
+    type: int
+    default: 0
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: Remove old images
+  pettracker.aws.image_retention:
+    tags: {Project: pettracker, Environment: dev}
+    keep: 5
+"""
+
+RETURN = r"""
+removed:
+  description: Ids of the images that were removed, or would be in check mode, oldest first.
+  returned: always
+  type: list
+  elements: str
+"""
+
+
+def run(module: AnsibleAWSModule) -> dict[str, Any]:
+    """Looks at the images and what refers to them, and removes what is left over unless in check mode."""
+    given = module.params
+    if given["keep"] < 1:
+        module.fail_json(msg="keep is 1 or more: without an image, no host can be started.")
+    ec2, autoscaling = module.client("ec2"), module.client("autoscaling")
+    in_use = {*given["in_use"], *images_in_use(ec2, autoscaling, given["tags"])}
+    images = own_images(ec2, given["tags"])
+    old = superfluous(images, in_use, given["keep"], datetime.now(UTC), given["to_be_made"])
+    if not module.check_mode:
+        problems = [problem for image in old for problem in deregister(ec2, image)]
+        if problems:
+            module.fail_json(
+                msg=f"The images are gone, and these of their snapshots are still there, at a price: {', '.join(problems)}. "
+                "CloudTrail's event DeleteSnapshot has the reason; delete them by hand."
+            )
+    diffs = [removal(f"image {image['Name']}", described(image)) for image in old]
+    return {"changed": bool(old), "diff": diffs, "removed": [image["ImageId"] for image in old]}
+
+
+def main() -> None:
+    """Runs the module."""
+    module = AnsibleAWSModule(
+        argument_spec={
+            "tags": {"type": "dict", "required": True},
+            "keep": {"type": "int", "required": True},
+            "in_use": {"type": "list", "elements": "str", "default": []},
+            "to_be_made": {"type": "int", "default": 0},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except Exception as error:
+        module.fail_json_aws(error, msg="Could not remove old images")
+
+
+if __name__ == "__main__":
+    main()

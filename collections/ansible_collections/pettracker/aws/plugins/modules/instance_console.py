@@ -1,0 +1,85 @@
+#!/usr/bin/python
+"""Reads what instances have written on their consoles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import botocore.exceptions
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+DOCUMENTATION = r"""
+module: instance_console
+short_description: Reads what instances have written on their consoles
+description:
+  - Where a host could never be entered, this is all that tells why. It holds what its user data said.
+  - EC2 keeps it for an hour after an instance has ended.
+options:
+  filters:
+    description: Filters of C(DescribeInstances) that choose the instances.
+    type: dict
+    required: true
+  lines:
+    description: How many of the last lines to return.
+    type: int
+    default: 20
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: Read what the builder said
+  pettracker.aws.instance_console:
+    filters: {"tag:Role": builder, instance-state-name: running}
+  register: console
+"""
+
+RETURN = r"""
+consoles:
+  description: The last lines of each instance's console, by instance id. Instances that have written nothing are left out.
+  returned: always
+  type: dict
+"""
+
+
+def console(ec2: Any, instance_id: str) -> list[str]:
+    """Returns the lines of an instance's console. Raises botocore's errors."""
+    try:
+        answer = ec2.get_console_output(InstanceId=instance_id, Latest=True)
+    except botocore.exceptions.ClientError as error:
+        # Only instances on Nitro have the latest: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetConsoleOutput.html
+        if error.response["Error"]["Code"] != "UnsupportedOperation":
+            raise
+        answer = ec2.get_console_output(InstanceId=instance_id)
+    return [line for line in (answer.get("Output") or "").splitlines() if line.strip()]  # botocore has decoded it
+
+
+def consoles(ec2: Any, wanted: dict[str, Any], lines: int) -> dict[str, list[str]]:
+    """Returns the last lines of each instance that `wanted` finds and that has written any. Raises botocore's errors."""
+    filters = [
+        {"Name": name, "Values": value if isinstance(value, list) else [value]} for name, value in wanted.items()
+    ]
+    pages = ec2.get_paginator("describe_instances").paginate(Filters=filters)
+    found = [one["InstanceId"] for page in pages for group in page["Reservations"] for one in group["Instances"]]
+    said = {instance_id: console(ec2, instance_id)[-lines:] for instance_id in found}
+    return {instance_id: last for instance_id, last in said.items() if last}
+
+
+def main() -> None:
+    """Runs the module."""
+    module = AnsibleAWSModule(
+        argument_spec={"filters": {"type": "dict", "required": True}, "lines": {"type": "int", "default": 20}},
+        supports_check_mode=True,
+    )
+    try:
+        found = consoles(module.client("ec2"), module.params["filters"], module.params["lines"])
+    except Exception as error:
+        module.fail_json_aws(error, msg="Could not read the consoles")
+    module.exit_json(changed=False, consoles=found)
+
+
+if __name__ == "__main__":
+    main()

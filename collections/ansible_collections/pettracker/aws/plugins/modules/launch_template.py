@@ -1,0 +1,297 @@
+#!/usr/bin/python
+"""Keeps the latest version of a launch template as it should be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.launch_template import (
+    data_request,
+    found_state,
+    text_of,
+    wanted_state,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.propagation import NEW_ID, once_known
+from ansible_collections.pettracker.aws.plugins.module_utils.state import (
+    as_diff,
+    differences,
+    tag_changes,
+    tags_to_list,
+)
+
+DOCUMENTATION = r"""
+module: launch_template
+short_description: Keeps the latest version of a launch template as it should be
+description:
+  - Makes a launch template, or a new version of it when the latest one differs, and makes the latest version the default one.
+    Groups that name a version keep theirs.
+  - Takes what M(amazon.aws.ec2_launch_template) takes, names each field that differs, and finds what somebody has put into a
+    version by hand.
+options:
+  name:
+    description: Name of the template.
+    type: str
+    required: true
+  image_id:
+    description: Image that instances start from.
+    type: str
+    required: true
+  instance_type:
+    description: Type of the instances.
+    type: str
+    required: true
+  iam_instance_profile:
+    description: ARN or name of the instance profile.
+    type: str
+    required: true
+  security_group_ids:
+    description: Security groups of the instances.
+    type: list
+    elements: str
+    required: true
+  block_device_mappings:
+    description: Volumes of the instances.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      device_name:
+        description: Device as the image names it.
+        type: str
+        required: true
+      ebs:
+        description: The volume.
+        type: dict
+        required: true
+        suboptions:
+          volume_type:
+            description: Type of the volume.
+            type: str
+          volume_size:
+            description: Size in GiB.
+            type: int
+          encrypted:
+            description: Whether the volume is encrypted.
+            type: bool
+          delete_on_termination:
+            description: Whether the volume goes with its instance.
+            type: bool
+          kms_key_id:
+            description: Key that the volume is encrypted with; EBS's own when it is missing.
+            type: str
+          iops:
+            description: Operations each second.
+            type: int
+          throughput:
+            description: MiB each second.
+            type: int
+  metadata_options:
+    description: How the instance's metadata service answers.
+    type: dict
+    required: true
+    suboptions:
+      http_endpoint:
+        description: Whether it answers.
+        type: str
+      http_tokens:
+        description: Whether it asks for a token.
+        type: str
+        required: true
+      http_put_response_hop_limit:
+        description: How many network hops a token may travel.
+        type: int
+      instance_metadata_tags:
+        description: Whether it tells the instance's tags.
+        type: str
+  monitoring:
+    description: Monitoring of the instances.
+    type: dict
+    required: true
+    suboptions:
+      enabled:
+        description: Whether metrics come each minute.
+        type: bool
+        required: true
+  user_data:
+    description: User data, as base64. Differences show only its digest.
+    type: str
+    required: true
+  tag_specifications:
+    description: Tags of what is launched.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      resource_type:
+        description: Kind of what is tagged, such as C(instance).
+        type: str
+        required: true
+      tags:
+        description: The tags.
+        type: dict
+        required: true
+  tags:
+    description: All tags of the template itself.
+    type: dict
+    default: {}
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: Describe the hosts
+  pettracker.aws.launch_template:
+    name: pettracker-dev-service
+    image_id: ami-0123456789abcdef0
+    instance_type: c5.large
+    iam_instance_profile: pettracker-dev-service
+    security_group_ids: [sg-0123456789abcdef0]
+    block_device_mappings: [{device_name: /dev/xvda, ebs: {volume_type: gp3, volume_size: 50, encrypted: true}}]
+    metadata_options: {http_tokens: required, http_put_response_hop_limit: 1}
+    monitoring: {enabled: true}
+    user_data: "{{ '#!/bin/sh' | b64encode }}"
+"""
+
+RETURN = r"""
+template:
+  description: The template, with its C(launch_template_id).
+  returned: when it exists
+  type: dict
+latest_version:
+  description: Number of its latest version, in check mode of the one that would be made.
+  returned: always
+  type: int
+managed:
+  description: Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift` asks about those that no task names.
+  returned: when it exists
+  type: dict
+"""
+
+# Fields that are of the template and not of its latest version.
+OF_THE_TEMPLATE = {"tags", "default_version"}
+REPLACED = "Hosts are replaced one after the other by the rollout that follows."
+
+
+def describe(ec2: Any, name: str) -> dict[str, Any] | None:
+    """Returns the template of that name as EC2 describes it, None if there is none."""
+    by_name = [{"Name": "launch-template-name", "Values": [name]}]
+    templates: list[dict[str, Any]] = ec2.describe_launch_templates(Filters=by_name)["LaunchTemplates"]
+    return templates[0] if templates else None
+
+
+def create(ec2: Any, name: str, parameters: dict[str, Any], tags: dict[str, str]) -> dict[str, Any]:
+    """Makes the template and returns EC2's answer: a describe may not know it for a while."""
+    made: dict[str, Any] = ec2.create_launch_template(
+        LaunchTemplateName=name,
+        LaunchTemplateData=data_request(parameters),
+        TagSpecifications=[{"ResourceType": "launch-template", "Tags": tags_to_list(tags)}],
+    )["LaunchTemplate"]
+    return made
+
+
+def correct(
+    ec2: Any, template: dict[str, Any], parameters: dict[str, Any], fields: list[str], tags: dict[str, str]
+) -> int:
+    """Makes a new version where the data differ, the latest one the default, and the tags right; returns the latest one."""
+    identity, latest = template["LaunchTemplateId"], int(template["LatestVersionNumber"])
+    if set(fields) - OF_THE_TEMPLATE:
+        made = ec2.create_launch_template_version(
+            LaunchTemplateId=identity, LaunchTemplateData=data_request(parameters)
+        )
+        latest = made["LaunchTemplateVersion"]["VersionNumber"]
+    if set(fields) - {"tags"}:
+        once_known(lambda: ec2.modify_launch_template(LaunchTemplateId=identity, DefaultVersion=str(latest)), NEW_ID)
+    added, gone = tag_changes(parameters["tags"], tags)
+    if added:
+        ec2.create_tags(Resources=[identity], Tags=tags_to_list(added))
+    if gone:
+        ec2.delete_tags(Resources=[identity], Tags=[{"Key": key} for key in gone])
+    return latest
+
+
+def run(module: AnsibleAWSModule) -> dict[str, Any]:
+    """Compares with the latest version, and acts on a difference unless in check mode."""
+    ec2 = module.client("ec2")
+    name = module.params["name"]
+    wanted = wanted_state(module.params)
+    template = describe(ec2, name)
+    found = None
+    if template:
+        versions = ec2.describe_launch_template_versions(
+            LaunchTemplateId=template["LaunchTemplateId"], Versions=[str(template["LatestVersionNumber"])]
+        )["LaunchTemplateVersions"]
+        found = found_state(template, versions[0]["LaunchTemplateData"])
+    fields = differences(wanted, found)
+    interrupts = dict.fromkeys(set(wanted) - OF_THE_TEMPLATE, REPLACED)
+    diff = as_diff(f"launch template {name}", wanted, found, interrupts=interrupts)
+    # For the guard rails, which look for secrets in it; no difference shows it.
+    diff["state"]["after"]["user_data"] = text_of(module.params["user_data"])
+    latest = template["LatestVersionNumber"] if template else 0
+    if module.check_mode:
+        latest += 1 if set(fields) - OF_THE_TEMPLATE else 0
+    elif fields and template and found:
+        latest = correct(ec2, template, module.params, fields, found["tags"])
+    elif fields:
+        template = create(ec2, name, module.params, wanted["tags"])
+        latest = template["LatestVersionNumber"]
+    result: dict[str, Any] = {"changed": bool(fields), "diff": diff, "latest_version": latest}
+    if template:
+        identity = template["LaunchTemplateId"]
+        result |= {"template": {"launch_template_id": identity}, "managed": {"launch template": [identity]}}
+    return result
+
+
+def main() -> None:
+    """Runs the module."""
+    volume = {
+        "volume_type": {"type": "str"},
+        "volume_size": {"type": "int"},
+        "encrypted": {"type": "bool"},
+        "delete_on_termination": {"type": "bool"},
+        "kms_key_id": {"type": "str", "no_log": False},
+        "iops": {"type": "int"},
+        "throughput": {"type": "int"},
+    }
+    mapping = {
+        "device_name": {"type": "str", "required": True},
+        "ebs": {"type": "dict", "required": True, "options": volume},
+    }
+    metadata = {
+        "http_endpoint": {"type": "str"},
+        "http_tokens": {"type": "str", "required": True, "no_log": False},
+        "http_put_response_hop_limit": {"type": "int"},
+        "instance_metadata_tags": {"type": "str"},
+    }
+    tagged = {"resource_type": {"type": "str", "required": True}, "tags": {"type": "dict", "required": True}}
+    module = AnsibleAWSModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "image_id": {"type": "str", "required": True},
+            "instance_type": {"type": "str", "required": True},
+            "iam_instance_profile": {"type": "str", "required": True},
+            "security_group_ids": {"type": "list", "elements": "str", "required": True},
+            "block_device_mappings": {"type": "list", "elements": "dict", "required": True, "options": mapping},
+            "metadata_options": {"type": "dict", "required": True, "options": metadata},
+            "monitoring": {
+                "type": "dict",
+                "required": True,
+                "options": {"enabled": {"type": "bool", "required": True}},
+            },
+            "user_data": {"type": "str", "required": True},
+            "tag_specifications": {"type": "list", "elements": "dict", "default": [], "options": tagged},
+            "tags": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except Exception as error:
+        module.fail_json_aws(error, msg="Could not set up the launch template")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+#!/usr/bin/python
+"""Writes one value of a CloudWatch metric."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+DOCUMENTATION = r"""
+module: metric_value
+short_description: Writes one value of a CloudWatch metric
+description:
+  - For what only the controller knows. It always changes something; in check mode nothing is written.
+options:
+  namespace:
+    description: Namespace of the metric.
+    type: str
+    required: true
+  metric:
+    description: Name of the metric.
+    type: str
+    required: true
+  value:
+    description: The value, a count.
+    type: float
+    required: true
+  dimensions:
+    description: Dimensions of the metric.
+    type: dict
+    default: {}
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: Report a training that failed
+  pettracker.aws.metric_value:
+    namespace: ML/Training
+    metric: TrainingFailed
+    value: 1
+    dimensions: {Environment: dev}
+"""
+
+RETURN = r"""
+"""
+
+
+def run(module: Any) -> dict[str, Any]:
+    """Returns the result."""
+    parameters = module.params
+    datum = {
+        "MetricName": parameters["metric"],
+        "Value": parameters["value"],
+        "Unit": "Count",
+        "Dimensions": [{"Name": name, "Value": value} for name, value in sorted(parameters["dimensions"].items())],
+    }
+    if not module.check_mode:
+        module.client("cloudwatch").put_metric_data(Namespace=parameters["namespace"], MetricData=[datum])
+    return {"changed": True}
+
+
+def main() -> None:
+    """Runs the module."""
+    module = AnsibleAWSModule(
+        argument_spec={
+            "namespace": {"type": "str", "required": True},
+            "metric": {"type": "str", "required": True},
+            "value": {"type": "float", "required": True},
+            "dimensions": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except Exception as error:
+        module.fail_json_aws(error, msg="Could not write the metric")
+
+
+if __name__ == "__main__":
+    main()

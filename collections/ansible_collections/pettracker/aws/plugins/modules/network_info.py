@@ -1,0 +1,109 @@
+#!/usr/bin/python
+"""Finds the network of one environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.state import tags_to_dict
+
+DOCUMENTATION = r"""
+module: network_info
+short_description: Finds the network of one environment
+description:
+  - Finds the VPC by its C(Name) tag, its subnets by their C(Tier) tag and its security groups by their names, in one task.
+  - Fails with the command to run when the network is not there.
+options:
+  name:
+    description: The C(Name) tag of the VPC.
+    type: str
+    required: true
+  required:
+    description: Whether a missing network is an error. When it is not, every value is empty.
+    type: bool
+    default: true
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: Find the network
+  pettracker.aws.network_info:
+    name: pettracker-dev
+  register: network
+"""
+
+RETURN = r"""
+vpc_id:
+  description: The VPC.
+  returned: always
+  type: str
+public_subnet_ids:
+  description: Subnets tagged C(Tier=public), in the order of their zones.
+  returned: always
+  type: list
+  elements: str
+private_subnet_ids:
+  description: Subnets tagged C(Tier=private), in the order of their zones.
+  returned: always
+  type: list
+  elements: str
+security_group_ids:
+  description: Ids of the VPC's security groups by group name.
+  returned: always
+  type: dict
+"""
+
+
+def subnet_ids(subnets: list[dict[str, Any]], tier: str) -> list[str]:
+    """Returns the ids of a tier's subnets, ordered by zone and then by address."""
+    chosen = [subnet for subnet in subnets if tags_to_dict(subnet.get("Tags", [])).get("Tier") == tier]
+    ordered = sorted(chosen, key=lambda subnet: (subnet["AvailabilityZone"], subnet["CidrBlock"]))
+    return [subnet["SubnetId"] for subnet in ordered]
+
+
+def describe(ec2: Any, name: str) -> dict[str, Any] | str:
+    """Returns the network called `name`, or a sentence that says what is wrong with it."""
+    vpcs = ec2.describe_vpcs(Filters=[{"Name": "tag:Name", "Values": [name]}])["Vpcs"]
+    if not vpcs:
+        return f"There is no VPC named {name}: run playbooks/network.yml for this environment first."
+    if len(vpcs) > 1:
+        ids = ", ".join(vpc["VpcId"] for vpc in vpcs)
+        return f"The VPCs {ids} are all named {name}: rename or remove those that this project did not make."
+    inside = [{"Name": "vpc-id", "Values": [vpcs[0]["VpcId"]]}]
+    subnets = ec2.describe_subnets(Filters=inside)["Subnets"]
+    groups = ec2.describe_security_groups(Filters=inside)["SecurityGroups"]
+    return {
+        "vpc_id": vpcs[0]["VpcId"],
+        "public_subnet_ids": subnet_ids(subnets, "public"),
+        "private_subnet_ids": subnet_ids(subnets, "private"),
+        "security_group_ids": {group["GroupName"]: group["GroupId"] for group in groups},
+    }
+
+
+def main() -> None:
+    """Runs the module."""
+    module = AnsibleAWSModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "required": {"type": "bool", "default": True},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        network = describe(module.client("ec2"), module.params["name"])
+    except Exception as error:
+        module.fail_json_aws(error, msg="Could not find the network")
+    if isinstance(network, str):
+        if module.params["required"]:
+            module.fail_json(msg=network)
+        network = {"vpc_id": "", "public_subnet_ids": [], "private_subnet_ids": [], "security_group_ids": {}}
+    module.exit_json(changed=False, **network)
+
+
+if __name__ == "__main__":
+    main()

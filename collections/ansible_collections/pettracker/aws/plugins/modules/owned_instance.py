@@ -1,0 +1,170 @@
+#!/usr/bin/python
+"""Starts, stops, reboots or ends one instance of an environment, unless a group would undo it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.owned_instances import (
+    REACHED,
+    call_for,
+    chosen,
+    refuse_member,
+    summary,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_members import RefusedError
+from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff
+
+DOCUMENTATION = r"""
+module: owned_instance
+short_description: Starts, stops, reboots or ends one instance of an environment
+description:
+  - Unlike M(amazon.aws.ec2_instance) it acts only on an instance that carries the environment's tags, names those there are
+    when it finds none, and refuses what an Auto Scaling group would undo.
+options:
+  instance_id:
+    description: The instance.
+    type: str
+    required: true
+  tags:
+    description: Tags that the instance must carry; all instances that carry them are the ones there are.
+    type: dict
+    required: true
+  state:
+    description:
+      - V(present) only looks for it.
+      - V(rebooted) is a change each time.
+      - A member of a group is never ended, and stopped, started or rebooted only in Standby.
+    type: str
+    choices: [present, running, stopped, rebooted, terminated]
+    default: present
+  member:
+    description: Whether it may be a member of an Auto Scaling group at all.
+    type: bool
+    default: true
+  wait_timeout:
+    description: Seconds to wait for the state; 0 does not wait.
+    type: int
+    default: 300
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: Stop a workbench
+  pettracker.aws.owned_instance:
+    instance_id: i-0123456789abcdef0
+    tags: {Project: pettracker, Environment: dev}
+    state: stopped
+"""
+
+RETURN = r"""
+instance:
+  description: instance_id, state, role, name, zone, image and launched (when) of the instance before.
+  returned: always
+  type: dict
+now:
+  description: The same after it; in check mode, as it was.
+  returned: always
+  type: dict
+lifecycle:
+  description: Its life-cycle state in its Auto Scaling group; empty if it has none.
+  returned: always
+  type: str
+"""
+
+PAUSE = 1.0
+
+
+def described(ec2: Any, **selection: Any) -> list[dict[str, Any]]:
+    """Returns the instances that a selection describes."""
+    pages = ec2.get_paginator("describe_instances").paginate(**selection)
+    return [each for page in pages for reservation in page["Reservations"] for each in reservation["Instances"]]
+
+
+def wait_for(module: Any, instance_id: str, wanted: str) -> dict[str, Any]:
+    """Waits until the instance is in the state, and returns it; fails the module when it takes too long."""
+    ec2, begin = module.client("ec2"), time.monotonic()
+    while True:
+        (instance,) = described(ec2, InstanceIds=[instance_id])
+        found = instance["State"]["Name"]
+        if found == wanted or not module.params["wait_timeout"]:
+            return instance
+        if time.monotonic() - begin >= module.params["wait_timeout"]:
+            module.fail_json(
+                msg=f"{instance_id} is {found} after {module.params['wait_timeout']} seconds, not {wanted}."
+            )
+        time.sleep(PAUSE)
+
+
+def run(module: Any) -> dict[str, Any]:
+    """Compares, acts on a difference unless in check mode, and waits."""
+    parameters = module.params
+    instance_id, state = parameters["instance_id"], parameters["state"]
+    ec2 = module.client("ec2")
+    owned = described(
+        ec2, Filters=[{"Name": f"tag:{key}", "Values": [value]} for key, value in parameters["tags"].items()]
+    )
+    try:
+        instance = chosen(owned, instance_id)
+        memberships = module.client("autoscaling").describe_auto_scaling_instances(InstanceIds=[instance_id])
+        lifecycle = next((each["LifecycleState"] for each in memberships["AutoScalingInstances"]), "")
+        if lifecycle and not parameters["member"]:
+            raise RefusedError(
+                f"{instance_id} belongs to a group, which ends and replaces it as it sees fit: take another host."
+            )
+        refuse_member(instance_id, lifecycle, state)
+        call = call_for(instance, state)
+    except RefusedError as refusal:
+        module.fail_json(msg=str(refusal))
+    before = summary(instance)
+    after = before | ({"state": state} if call else {})
+    result = {
+        "changed": bool(call),
+        "instance": before,
+        "now": before,
+        "lifecycle": lifecycle,
+        "diff": as_diff(instance_id, after, before),
+    }
+    if module.check_mode or state == "present":
+        return result
+    if call:
+        methods = {
+            "start": ec2.start_instances,
+            "stop": ec2.stop_instances,
+            "reboot": ec2.reboot_instances,
+            "terminate": ec2.terminate_instances,
+        }
+        methods[call](InstanceIds=[instance_id])
+    return result | {"now": summary(wait_for(module, instance_id, REACHED[state]))}
+
+
+def main() -> None:
+    """Runs the module."""
+    module = AnsibleAWSModule(
+        argument_spec={
+            "instance_id": {"type": "str", "required": True},
+            "tags": {"type": "dict", "required": True},
+            "state": {
+                "type": "str",
+                "choices": ["present", "running", "stopped", "rebooted", "terminated"],
+                "default": "present",
+            },
+            "member": {"type": "bool", "default": True},
+            "wait_timeout": {"type": "int", "default": 300},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except Exception as error:
+        module.fail_json_aws(error, msg="Could not change the instance")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+#!/usr/bin/python
+"""Signs addresses from which a host may fetch objects for a while."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+DOCUMENTATION = r"""
+module: presigned_urls
+short_description: Signs addresses from which a host may fetch objects for a while, or to which it may write them
+description:
+  - Signs one address for each key, in one task. M(amazon.aws.s3_object) signs one address a task.
+  - An address lets whoever has it read that object, or write it, until it expires, or until the signer's own credentials do.
+options:
+  bucket:
+    description: The bucket of the objects.
+    type: str
+    required: true
+  keys:
+    description: Keys of the objects. They need not exist.
+    type: list
+    elements: str
+    required: true
+  method:
+    description: V(get) lets the bearer read the objects, V(put) lets it write them.
+    type: str
+    choices: [get, put]
+    default: get
+  expiry:
+    description: Seconds for which the addresses are good; Signature Version 4 allows a week.
+    type: int
+    default: 600
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: Sign the addresses of two objects
+  pettracker.aws.presigned_urls:
+    bucket: releases
+    keys: [wheelhouse/a.tar.gz, wheelhouse/b.tar.gz]
+  register: signed
+"""
+
+RETURN = r"""
+urls:
+  description: The address of each key.
+  returned: always
+  type: dict
+"""
+
+LONGEST = 7 * 24 * 3600
+
+
+def run(module: Any) -> dict[str, Any]:
+    """Returns the result; fails the module when `expiry` is out of range."""
+    expiry = module.params["expiry"]
+    if not 1 <= expiry <= LONGEST:
+        module.fail_json(msg=f"expiry is {expiry}: write a number of seconds from 1 to {LONGEST}, which is a week")
+    # Objects encrypted with a KMS key can only be read with Signature Version 4.
+    client = module.client("s3", config={"signature_version": "s3v4"})
+    bucket, operation = module.params["bucket"], f"{module.params['method']}_object"
+    urls = {
+        key: client.generate_presigned_url(operation, Params={"Bucket": bucket, "Key": key}, ExpiresIn=expiry)
+        for key in module.params["keys"]
+    }
+    return {"changed": False, "urls": urls}
+
+
+def main() -> None:
+    """Runs the module."""
+    module = AnsibleAWSModule(
+        argument_spec={
+            "bucket": {"type": "str", "required": True},
+            "keys": {"type": "list", "elements": "str", "required": True, "no_log": False},
+            "method": {"type": "str", "choices": ["get", "put"], "default": "get"},
+            "expiry": {"type": "int", "default": 600},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except Exception as error:
+        module.fail_json_aws(error, msg="Could not sign the addresses")
+
+
+if __name__ == "__main__":
+    main()

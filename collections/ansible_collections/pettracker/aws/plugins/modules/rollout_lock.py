@@ -1,0 +1,145 @@
+#!/usr/bin/python
+"""Takes and gives back the lock that lets one rollout at a time change an environment."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout_lock import Held, Lock, body
+
+DOCUMENTATION = r"""
+module: rollout_lock
+short_description: Takes and gives back the lock of an environment
+description:
+  - >-
+    The lock is an object of a bucket. Whoever holds it counts heartbeats in it. One whose heartbeats have stopped for
+    O(stale_seconds) is taken over: the module waits for that long, and refuses as soon as it sees a heartbeat.
+options:
+  state:
+    description: Whether to take it or to give it back.
+    type: str
+    choices: [held, released]
+    default: held
+  bucket:
+    description: Bucket of the lock.
+    type: str
+    required: true
+  key:
+    description: Key of the lock.
+    type: str
+    required: true
+  identity:
+    description: C(identity) that taking it returned. Needed to give it back.
+    type: str
+    default: ""
+  holder:
+    description: Who takes it, for people.
+    type: str
+    default: ""
+  purpose:
+    description: What for, for people.
+    type: str
+    default: ""
+  stale_seconds:
+    description: After so many seconds without a heartbeat the holder counts as dead.
+    type: int
+    default: 180
+  pause:
+    description: Seconds between two looks at a lock that somebody else holds.
+    type: float
+    default: 5
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: Be the only one
+  pettracker.aws.rollout_lock:
+    bucket: pettracker-dev-123456789012-releases
+    key: dev/rollout.lock
+    holder: me@laptop
+    purpose: the release of pets 1.2.0
+"""
+
+RETURN = r"""
+identity:
+  description: Names this holding of the lock, for heartbeats and for giving it back.
+  returned: always
+  type: str
+taken_over:
+  description: Who held it before and counts as dead; empty if nobody.
+  returned: always
+  type: str
+"""
+
+
+def refuse(module: AnsibleAWSModule, held: Held) -> None:
+    """Fails with who holds the lock."""
+    module.fail_json(
+        msg=f"Another rollout is under way. {held.sentence()} Wait until it has ended, or stop it; if its controller is "
+        f"dead, run the same again: the lock is taken over after {module.params['stale_seconds']} seconds without a heartbeat."
+    )
+
+
+def hold(module: AnsibleAWSModule, lock: Lock) -> dict[str, Any]:
+    """Takes the lock, or fails with who holds it."""
+    parameters = module.params
+    first = lock.read()
+    if module.check_mode:
+        if first and first.age < parameters["stale_seconds"]:
+            refuse(module, first)
+        return {"changed": True, "identity": "", "taken_over": first.body["holder"] if first else ""}
+    identity = str(uuid.uuid4())
+    held = first
+    while True:
+        if held and first and (held.body["id"], held.body["beats"]) != (first.body["id"], first.body["beats"]):
+            refuse(module, held)
+        if held is None or held.age >= parameters["stale_seconds"]:
+            wanted = body(identity, parameters["holder"], parameters["purpose"], datetime.now(UTC))
+            if lock.take(wanted, over=held):
+                return {"changed": True, "identity": identity, "taken_over": held.body["holder"] if held else ""}
+        else:
+            time.sleep(parameters["pause"])
+        held = lock.read()
+        first = first or held
+
+
+def run(module: AnsibleAWSModule) -> dict[str, Any]:
+    """Returns the result."""
+    lock = Lock(module.client("s3"), module.params["bucket"], module.params["key"])
+    if module.params["state"] == "held":
+        return hold(module, lock)
+    changed = bool(module.params["identity"]) and not module.check_mode and lock.release(module.params["identity"])
+    return {"changed": changed, "identity": "", "taken_over": ""}
+
+
+def main() -> None:
+    """Runs the module."""
+    module = AnsibleAWSModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["held", "released"], "default": "held"},
+            "bucket": {"type": "str", "required": True},
+            "key": {"type": "str", "required": True},
+            "identity": {"type": "str", "default": ""},
+            "holder": {"type": "str", "default": ""},
+            "purpose": {"type": "str", "default": ""},
+            "stale_seconds": {"type": "int", "default": 180},
+            "pause": {"type": "float", "default": 5},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except Exception as error:
+        module.fail_json_aws(error, msg="Could not take or give back the lock of the rollout")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,198 @@
+#!/usr/bin/python
+"""Judges new hosts by what was seen on them, on old hosts, and by the state of alarms."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.alarm_states import describe
+from ansible_collections.pettracker.aws.plugins.module_utils.judge import Limits, judge
+
+DOCUMENTATION = r"""
+module: rollout_verdict
+short_description: Judges new hosts
+description:
+  - Reads the alarms and applies the rules of C(module_utils/judge.py). It changes nothing.
+options:
+  alarms:
+    description: Names of the alarms of which none may ring.
+    type: list
+    elements: str
+    required: true
+  required:
+    description: Those without whose data nothing is promoted.
+    type: list
+    elements: str
+    default: []
+  uncounted:
+    description:
+      - Names of alarms that say nothing of new hosts, because they are of old hosts as well, or rang before anything was
+        replaced. That they ring is told.
+    type: list
+    elements: str
+    default: []
+  metric:
+    description:
+      - A metric that each host sends of itself, with C(namespace), C(metric) and C(dimensions) besides C(InstanceId). Without a
+        data point of each new host nothing is promoted.
+      - Hosts are not asked for when it is empty.
+    type: dict
+    default: {}
+  new:
+    description: What was seen on each new host.
+    type: list
+    elements: dict
+    required: true
+  old:
+    description: What was seen on each old host.
+    type: list
+    elements: dict
+    required: true
+  digest:
+    description: Digest of the model that new hosts have to serve.
+    type: str
+    required: true
+  proven:
+    description: New hosts that were promoted beside old ones. When no old host is left, the others are compared with them.
+    type: list
+    elements: str
+    default: []
+  must_compare:
+    description: Whether there is no promotion without old hosts that have answered enough to be compared with.
+    type: bool
+    default: true
+  through:
+    description: >-
+      What came of requests that only new hosts should have got, as M(pettracker.aws.balancer_answers) returns it; empty
+      where nothing was sent.
+    type: dict
+    default: {}
+  alpha:
+    description: Probability at which chance is no explanation any more.
+    type: float
+    default: 0.01
+  minimum_requests:
+    description: Requests that a promotion needs, of new hosts, and of old ones where they have to be compared.
+    type: int
+    default: 20
+  slowdown:
+    description: Ratio of new to old time, computing or waiting, from which new hosts are slow.
+    type: float
+    default: 1.2
+  slow_share:
+    description: Share of live answers from which slow ones matter.
+    type: float
+    default: 0.05
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: Judge the canary
+  pettracker.aws.rollout_verdict:
+    alarms: [pettracker-dev-rollout-abandoned]
+    new: "{{ evidence_of_new_hosts }}"
+    old: "{{ evidence_of_old_hosts }}"
+    digest: "{{ model_digest }}"
+"""
+
+RETURN = r"""
+verdict:
+  description: V(promote), V(hold) or V(reject).
+  returned: always
+  type: str
+reasons:
+  description: Sentences.
+  returned: always
+  type: list
+  elements: str
+alarms:
+  description: States of the alarms by name.
+  returned: always
+  type: dict
+"""
+
+
+# A host sends its metrics each minute, and they are some minutes on their way.
+RECENT = timedelta(minutes=15)
+PERIOD = 60
+
+
+def unheard(client: Any, metric: dict[str, Any], hosts: list[str]) -> list[str]:
+    """Returns the hosts of whose own metric CloudWatch has no recent data point."""
+    if not metric or not hosts:
+        return []
+    now = datetime.now(UTC)
+    queries = [_query(f"m{number}", metric, host) for number, host in enumerate(hosts)]
+    pages = client.get_paginator("get_metric_data").paginate(
+        MetricDataQueries=queries, StartTime=now - RECENT, EndTime=now + timedelta(seconds=PERIOD)
+    )
+    heard = {result["Id"] for page in pages for result in page["MetricDataResults"] if result["Values"]}
+    return [host for number, host in enumerate(hosts) if f"m{number}" not in heard]
+
+
+def _query(identity: str, metric: dict[str, Any], host: str) -> dict[str, Any]:
+    dimensions = metric["dimensions"] | {"InstanceId": host}
+    named = {
+        "Namespace": metric["namespace"],
+        "MetricName": metric["metric"],
+        "Dimensions": [{"Name": name, "Value": value} for name, value in sorted(dimensions.items())],
+    }
+    return {"Id": identity, "MetricStat": {"Metric": named, "Period": PERIOD, "Stat": "SampleCount"}}
+
+
+def run(module: AnsibleAWSModule) -> dict[str, Any]:
+    """Returns the result."""
+    parameters = module.params
+    client = module.client("cloudwatch")
+    states = {name: alarm["StateValue"] for name, alarm in describe(client, parameters["alarms"]).items()}
+    verdict, reasons = judge(
+        states,
+        parameters["required"],
+        parameters["new"],
+        parameters["old"],
+        parameters["digest"],
+        uncounted=parameters["uncounted"],
+        unheard=unheard(client, parameters["metric"], [host["instance_id"] for host in parameters["new"]]),
+        limits=Limits(**{name: parameters[name] for name in ("alpha", "minimum_requests", "slowdown", "slow_share")}),
+        proven=parameters["proven"],
+        must_compare=parameters["must_compare"],
+        through=parameters["through"],
+    )
+    return {"changed": False, "verdict": verdict, "reasons": reasons, "alarms": states}
+
+
+def main() -> None:
+    """Runs the module."""
+    module = AnsibleAWSModule(
+        argument_spec={
+            "alarms": {"type": "list", "elements": "str", "required": True},
+            "required": {"type": "list", "elements": "str", "default": []},
+            "uncounted": {"type": "list", "elements": "str", "default": []},
+            "metric": {"type": "dict", "default": {}},
+            "new": {"type": "list", "elements": "dict", "required": True},
+            "old": {"type": "list", "elements": "dict", "required": True},
+            "digest": {"type": "str", "required": True},
+            "proven": {"type": "list", "elements": "str", "default": []},
+            "must_compare": {"type": "bool", "default": True},
+            "through": {"type": "dict", "default": {}},
+            "alpha": {"type": "float", "default": 0.01},
+            "minimum_requests": {"type": "int", "default": 20},
+            "slowdown": {"type": "float", "default": 1.2},
+            "slow_share": {"type": "float", "default": 0.05},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except Exception as error:
+        module.fail_json_aws(error, msg="Could not judge the new hosts")
+
+
+if __name__ == "__main__":
+    main()

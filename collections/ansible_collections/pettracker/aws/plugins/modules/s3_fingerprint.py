@@ -1,0 +1,83 @@
+#!/usr/bin/python
+"""Tells whether what lies below an address in S3 has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+DOCUMENTATION = r"""
+module: s3_fingerprint
+short_description: Tells whether what lies below an address in S3 has changed
+description:
+  - Lists the objects, and makes one digest of their keys, sizes and entity tags. Nothing is downloaded.
+  - Fails when there is nothing.
+options:
+  url:
+    description: Address of an object, or of everything below a prefix, such as C(s3://bucket/pets).
+    type: str
+    required: true
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: See which photos there are
+  pettracker.aws.s3_fingerprint:
+    url: s3://datasets/pets
+  register: data
+"""
+
+RETURN = r"""
+sha256:
+  description: The digest, in hexadecimal.
+  returned: always
+  type: str
+objects:
+  description: How many objects there are.
+  returned: always
+  type: int
+"""
+
+
+def fingerprint(objects: Iterable[Mapping[str, Any]]) -> str:
+    """Returns one digest of all keys, sizes and entity tags, whatever their order."""
+    facts = sorted([item["Key"], item["Size"], item["ETag"]] for item in objects)
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def run(module: Any) -> dict[str, Any]:
+    """Returns the result; fails the module when the address is none, or there is nothing."""
+    url = module.params["url"]
+    parts = urlsplit(url)
+    if parts.scheme != "s3" or not parts.netloc:
+        module.fail_json(msg=f"{url} is no address in S3: write s3://bucket/prefix")
+    prefix = parts.path.strip("/")
+    pages = module.client("s3").get_paginator("list_objects_v2").paginate(Bucket=parts.netloc, Prefix=prefix)
+    listed = [item for page in pages for item in page.get("Contents", [])]
+    # `pets` is not `pets-old`.
+    objects = [item for item in listed if not prefix or item["Key"] == prefix or item["Key"].startswith(f"{prefix}/")]
+    if not objects:
+        module.fail_json(msg=f"{url} holds nothing: upload the data, or correct the address")
+    return {"changed": False, "sha256": fingerprint(objects), "objects": len(objects)}
+
+
+def main() -> None:
+    """Runs the module."""
+    module = AnsibleAWSModule(argument_spec={"url": {"type": "str", "required": True}}, supports_check_mode=True)
+    try:
+        module.exit_json(**run(module))
+    except Exception as error:
+        module.fail_json_aws(error, msg="Could not list the objects")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,316 @@
+#!/usr/bin/python
+"""Keeps an Auto Scaling group behind a load balancer as it should be, and waits until it serves."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.propagation import NEW_PROFILE, NEW_TEMPLATE, once_known
+from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group import (
+    calls,
+    found_state,
+    missing,
+    wanted_state,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_client import describe, wait_until
+from ansible_collections.pettracker.aws.plugins.module_utils.scaling_rules import resource_label, wanted_hooks
+from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff, differences
+
+DOCUMENTATION = r"""
+module: scaling_group
+short_description: Keeps an Auto Scaling group behind a load balancer as it should be
+description:
+  - Makes and corrects a group with a launch template, ELB health checks, a default warm-up, metrics, a mixed instances
+    policy, life-cycle hooks, target tracking of CPU and of requests, and scheduled actions.
+  - Unlike M(amazon.aws.autoscaling_group) it compares before it acts, also in check mode, returns a difference, knows the
+    default warm-up, and never touches the desired capacity of an existing group.
+  - An existing group keeps its launch template version, which only an instance refresh changes.
+  - It owns the hooks that it is given by name, the policies V(cpu) and V(requests), and the scheduled actions whose names begin
+    with V(managed-). Those it removes when they are no longer asked for; what others have added stays.
+options:
+  name:
+    description: Name of the group.
+    type: str
+    required: true
+  launch_template_id:
+    description: The launch template.
+    type: str
+    required: true
+  launch_template_version:
+    description: Number of the version that a new group starts with.
+    type: int
+    required: true
+  min_size:
+    description: Fewest instances, and how many a new group starts with.
+    type: int
+    required: true
+  max_size:
+    description: Most instances.
+    type: int
+    required: true
+  subnet_ids:
+    description: Subnets for the instances.
+    type: list
+    elements: str
+    required: true
+  target_group_arns:
+    description: Target groups in which instances are registered.
+    type: list
+    elements: str
+    required: true
+  health_check_grace_period:
+    description: Seconds after launch for which a bad health check is no reason to replace an instance.
+    type: int
+    required: true
+  warm_up:
+    description: Seconds after launch for which an instance's metrics do not count.
+    type: int
+    required: true
+  cpu_target:
+    description: Mean CPU of the group that target tracking keeps, in percent.
+    type: float
+    required: true
+  request_target:
+    description:
+      - Requests a minute for each instance that a second policy keeps; V(0) for none.
+      - The group has as many instances as the policy that wants more of them says.
+    type: float
+    default: 0
+  capacity_rebalance:
+    description: Replace a Spot instance that is at risk before it is interrupted.
+    type: bool
+    default: false
+  mixed_instances:
+    description:
+      - Buy part of the instances on the Spot market, or take several types.
+      - Without it all are On-Demand instances of the template's type.
+    type: dict
+    suboptions:
+      instance_types:
+        description: Types in the order in which On-Demand instances prefer them; the template's own when empty.
+        type: list
+        elements: str
+        default: []
+      on_demand_base:
+        description: How many instances are On-Demand at least.
+        type: int
+        default: 0
+      on_demand_percentage:
+        description: Share of those above the base that are On-Demand, in percent.
+        type: int
+        default: 100
+      spot_allocation:
+        description: How Spot capacity is chosen among the types.
+        type: str
+        choices: [price-capacity-optimized, capacity-optimized, lowest-price]
+        default: price-capacity-optimized
+  lifecycle_hooks:
+    description: Where instances wait, on their way in or out, until somebody completes the action or its time is over.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the hook.
+        type: str
+        required: true
+      transition:
+        description: On the way in or out.
+        type: str
+        choices: [launching, terminating]
+        required: true
+      heartbeat_timeout:
+        description: Seconds to wait, V(30) to V(7200); V(0) removes the hook.
+        type: int
+        required: true
+      default_result:
+        description: What happens when the time is over.
+        type: str
+        choices: [CONTINUE, ABANDON]
+        default: CONTINUE
+  schedules:
+    description:
+      - Changes of size that recur. A size that one of them sets is no difference.
+      - An action that runs once is none of a desired state, because Auto Scaling forgets it afterwards.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the action, without V(managed-).
+        type: str
+        required: true
+      recurrence:
+        description: Cron expression with five fields.
+        type: str
+        required: true
+      time_zone:
+        description: Name of the IANA time zone that O(schedules[].recurrence) is in.
+        type: str
+        default: Etc/UTC
+      min_size:
+        description: Fewest instances from then on.
+        type: int
+      max_size:
+        description: Most instances from then on.
+        type: int
+      desired_capacity:
+        description: How many instances there are then, until a policy changes it.
+        type: int
+  tags:
+    description: All tags of the group itself. It gets C(AutoScalingGroup) with its name besides, which instances inherit.
+    type: dict
+    default: {}
+  wait_timeout:
+    description: Seconds to wait until all desired instances are in service and healthy targets; 0 does not wait.
+    type: int
+    default: 600
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: Keep two to ten hosts
+  pettracker.aws.scaling_group:
+    name: pettracker-dev-service
+    launch_template_id: lt-0123456789abcdef0
+    launch_template_version: 3
+    min_size: 2
+    max_size: 10
+    subnet_ids: [subnet-0123456789abcdef0, subnet-0123456789abcdef1]
+    target_group_arns: [arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/pettracker-dev-service/0123456789abcdef]
+    health_check_grace_period: 120
+    warm_up: 60
+    cpu_target: 70
+    mixed_instances: {instance_types: [c5.large, c6i.large], on_demand_base: 2, on_demand_percentage: 0}
+    capacity_rebalance: true
+    lifecycle_hooks:
+      - {name: ready, transition: launching, heartbeat_timeout: 120}
+    schedules:
+      - {name: morning, recurrence: "0 7 * * MON-FRI", time_zone: Europe/London, min_size: 4}
+"""
+
+RETURN = r"""
+instances:
+  description: Ids of the group's instances.
+  returned: outside check mode
+  type: list
+  elements: str
+waited:
+  description: Seconds until the group was in service.
+  returned: outside check mode
+  type: float
+"""
+
+MIXED_INSTANCES: dict[str, Any] = {
+    "instance_types": {"type": "list", "elements": "str", "default": []},
+    "on_demand_base": {"type": "int", "default": 0},
+    "on_demand_percentage": {"type": "int", "default": 100},
+    "spot_allocation": {
+        "type": "str",
+        "choices": ["price-capacity-optimized", "capacity-optimized", "lowest-price"],
+        "default": "price-capacity-optimized",
+    },
+}
+LIFECYCLE_HOOKS: dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "transition": {"type": "str", "choices": ["launching", "terminating"], "required": True},
+    "heartbeat_timeout": {"type": "int", "required": True},
+    "default_result": {"type": "str", "choices": ["CONTINUE", "ABANDON"], "default": "CONTINUE"},
+}
+SCHEDULES: dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "recurrence": {"type": "str", "required": True},
+    "time_zone": {"type": "str", "default": "Etc/UTC"},
+    "min_size": {"type": "int"},
+    "max_size": {"type": "int"},
+    "desired_capacity": {"type": "int"},
+}
+# More scheduled actions than a group has by default: API reference, DescribeScheduledActions.
+MOST_ACTIONS = 100
+
+
+def describe_rules(client: Any, name: str) -> dict[str, Any]:
+    """Returns what hangs on the group by a name."""
+    return {
+        "policies": client.describe_policies(AutoScalingGroupName=name)["ScalingPolicies"],
+        "hooks": client.describe_lifecycle_hooks(AutoScalingGroupName=name)["LifecycleHooks"],
+        "schedules": client.describe_scheduled_actions(AutoScalingGroupName=name, MaxRecords=MOST_ACTIONS)[
+            "ScheduledUpdateGroupActions"
+        ],
+    }
+
+
+def label_of(module: AnsibleAWSModule) -> str:
+    """Returns what the policy on requests names its target group by; in check mode the balancer may not be there yet."""
+    arns = [arn for arn in module.params["target_group_arns"] if arn.startswith("arn:")]
+    if not module.params["request_target"] or (not arns and module.check_mode):
+        return ""
+    groups = module.client("elbv2").describe_target_groups(TargetGroupArns=arns)["TargetGroups"]
+    labels = [resource_label(arn, group["TargetGroupArn"]) for group in groups for arn in group["LoadBalancerArns"]]
+    if not labels and not module.check_mode:
+        module.fail_json(
+            msg=f"No balancer forwards to the target groups of {module.params['name']}, so there are no requests to scale by. "
+            "Make the balancer first, or set request_target to 0."
+        )
+    return next(iter(sorted(labels)), "")
+
+
+def run(module: AnsibleAWSModule) -> dict[str, Any]:
+    """Compares, acts on a difference unless in check mode, and waits."""
+    client = module.client("autoscaling")
+    name = module.params["name"]
+    group = describe(client, name)
+    hook_names = wanted_hooks(module.params["lifecycle_hooks"])
+    found = found_state(group, describe_rules(client, name), hook_names) if group else None
+    wanted = wanted_state(module.params, found, label_of(module))
+    result = {
+        "changed": bool(differences(wanted, found)),
+        "diff": as_diff(f"Auto Scaling group {name}", wanted, found),
+    }
+    if module.check_mode:
+        return result
+    for method, arguments in calls(name, wanted, found):
+        once_known(partial(getattr(client, method), **arguments), NEW_PROFILE, NEW_TEMPLATE)
+    group, waited = wait_until(module, name, missing, f"The group {name} is not in service")
+    instances = [instance["InstanceId"] for instance in group.get("Instances", [])]
+    return result | {"instances": instances, "waited": waited}
+
+
+def main() -> None:
+    """Runs the module."""
+    module = AnsibleAWSModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "launch_template_id": {"type": "str", "required": True},
+            "launch_template_version": {"type": "int", "required": True},
+            "min_size": {"type": "int", "required": True},
+            "max_size": {"type": "int", "required": True},
+            "subnet_ids": {"type": "list", "elements": "str", "required": True},
+            "target_group_arns": {"type": "list", "elements": "str", "required": True},
+            "health_check_grace_period": {"type": "int", "required": True},
+            "warm_up": {"type": "int", "required": True},
+            "cpu_target": {"type": "float", "required": True},
+            "request_target": {"type": "float", "default": 0},
+            "capacity_rebalance": {"type": "bool", "default": False},
+            "mixed_instances": {"type": "dict", "options": MIXED_INSTANCES},
+            "lifecycle_hooks": {"type": "list", "elements": "dict", "default": [], "options": LIFECYCLE_HOOKS},
+            "schedules": {"type": "list", "elements": "dict", "default": [], "options": SCHEDULES},
+            "tags": {"type": "dict", "default": {}},
+            "wait_timeout": {"type": "int", "default": 600},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except Exception as error:
+        module.fail_json_aws(error, msg="Could not set up the Auto Scaling group")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+#!/usr/bin/python
+"""Tells how an Auto Scaling group and its members are, and waits until the group is whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.instance_refreshes import GOING_BACK, GOING_ON
+from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_client import (
+    instances_of,
+    required,
+    targets_of,
+    wait_until,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_members import found_size, rows, unsettled
+
+DOCUMENTATION = r"""
+module: scaling_group_info
+short_description: Tells how an Auto Scaling group is, and waits until it is whole
+description:
+  - Reads the group, what the balancer and EC2 say of each member, and whether a refresh is under way. Changes nothing.
+  - A group is whole when as many hosts as desired are in service and healthy targets, and none is on its way out.
+options:
+  name:
+    description: Name of the group.
+    type: str
+    required: true
+  wait_timeout:
+    description: Seconds to wait until the group is whole; 0 does not wait, and neither does check mode.
+    type: int
+    default: 0
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: Wait until the group is whole
+  pettracker.aws.scaling_group_info:
+    name: pettracker-dev-service
+    wait_timeout: 600
+"""
+
+RETURN = r"""
+size:
+  description: min_size, max_size and desired_capacity.
+  returned: always
+  type: dict
+members:
+  description: >-
+    For each member its instance_id, zone, state, target (what the balancer says, if anything), reason and version, and its
+    image and when it was launched.
+  returned: always
+  type: list
+  elements: dict
+unsettled:
+  description: What keeps the group from being whole, one sentence each.
+  returned: always
+  type: list
+  elements: str
+refresh:
+  description: Status of the instance refresh that is under way; empty if there is none.
+  returned: always
+  type: str
+"""
+
+
+def run(module: Any) -> dict[str, Any]:
+    """Reads, after waiting for as long as the module was told to."""
+    name = module.params["name"]
+    group = required(module, name)
+    if module.params["wait_timeout"] and not module.check_mode:
+        group, _ = wait_until(module, name, unsettled, f"The group {name} is not whole")
+    targets = targets_of(module.client("elbv2"), group)
+    refreshes = module.client("autoscaling").describe_instance_refreshes(AutoScalingGroupName=name)["InstanceRefreshes"]
+    going = [each["Status"] for each in refreshes if each["Status"] in GOING_ON + GOING_BACK]
+    return {
+        "changed": False,
+        "size": found_size(group),
+        "members": rows(group, targets, instances_of(module.client("ec2"), group)),
+        "unsettled": unsettled(group, targets),
+        "refresh": going[0] if going else "",
+    }
+
+
+def main() -> None:
+    """Runs the module."""
+    module = AnsibleAWSModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "wait_timeout": {"type": "int", "default": 0},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except Exception as error:
+        module.fail_json_aws(error, msg="Could not read the Auto Scaling group")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+#!/usr/bin/python
+"""Takes a member of an Auto Scaling group aside, out, back or to its end, and waits until it is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_client import required, wait_until
+from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_members import (
+    RefusedError,
+    arrived,
+    call_for,
+    lifecycle_of,
+    request_for,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff
+
+DOCUMENTATION = r"""
+module: scaling_group_member
+short_description: Takes a member of an Auto Scaling group aside, out, back or to its end
+description:
+  - Unlike M(amazon.aws.autoscaling_instance) it refuses beforehand, also in check mode, what the group's limits do not allow,
+    and waits for the balancer as well as for the group.
+options:
+  name:
+    description: Name of the group.
+    type: str
+    required: true
+  instance_id:
+    description: The instance.
+    type: str
+    required: true
+  state:
+    description:
+      - V(in_service) brings a host back from Standby, or a stranger into the group; the desired capacity grows by one.
+      - V(standby) leaves it in the group, without requests and without health checks.
+      - V(detached) takes it out of the group, and leaves it running.
+      - V(terminated) ends a member. An instance that is none is left alone.
+    type: str
+    choices: [in_service, standby, detached, terminated]
+    required: true
+  decrement:
+    description: Whether the desired capacity goes down with the host; if not, the group starts another one in its place.
+    type: bool
+    default: false
+  to_be_added:
+    description: How many hosts the group would have got before this, in check mode.
+    type: int
+    default: 0
+  wait_timeout:
+    description: Seconds to wait until the host has the state and the balancer has taken it or let go of it; 0 does not wait.
+    type: int
+    default: 600
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: Take a host aside, and let another one take its place
+  pettracker.aws.scaling_group_member:
+    name: pettracker-dev-service
+    instance_id: i-0123456789abcdef0
+    state: standby
+"""
+
+RETURN = r"""
+call:
+  description: What was asked of Auto Scaling, or would be; empty if nothing.
+  returned: always
+  type: str
+"""
+
+
+def run(module: Any) -> dict[str, Any]:
+    """Compares, acts on a difference unless in check mode, and waits."""
+    parameters = module.params
+    name, instance_id, state = parameters["name"], parameters["instance_id"], parameters["state"]
+    group = required(module, name)
+    added = parameters["to_be_added"] if module.check_mode else 0
+    try:
+        call = call_for(group, instance_id, state, parameters["decrement"], added)
+    except RefusedError as refusal:
+        module.fail_json(msg=str(refusal))
+    before, after = {"state": lifecycle_of(group, instance_id) or "not in the group"}, {"state": state}
+    diff = as_diff(f"{instance_id} in {name}", after, before) if call else as_diff(instance_id, {}, {})
+    result = {"changed": bool(call), "call": call, "diff": diff}
+    if module.check_mode:
+        return result
+    if call:
+        client = module.client("autoscaling")
+        methods = {
+            "enter_standby": client.enter_standby,
+            "exit_standby": client.exit_standby,
+            "attach": client.attach_instances,
+            "detach": client.detach_instances,
+            "terminate": client.terminate_instance_in_auto_scaling_group,
+        }
+        methods[call](**request_for(group, call, instance_id, parameters["decrement"]))
+    wait_until(
+        module,
+        name,
+        lambda group, targets: list(filter(None, [arrived(group, targets, instance_id, state)])),
+        f"{instance_id} is not {state.replace('_', ' ')}",
+    )
+    return result
+
+
+def main() -> None:
+    """Runs the module."""
+    module = AnsibleAWSModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "instance_id": {"type": "str", "required": True},
+            "state": {
+                "type": "str",
+                "choices": ["in_service", "standby", "detached", "terminated"],
+                "required": True,
+            },
+            "decrement": {"type": "bool", "default": False},
+            "to_be_added": {"type": "int", "default": 0},
+            "wait_timeout": {"type": "int", "default": 600},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except Exception as error:
+        module.fail_json_aws(error, msg="Could not change the member of the Auto Scaling group")
+
+
+if __name__ == "__main__":
+    main()

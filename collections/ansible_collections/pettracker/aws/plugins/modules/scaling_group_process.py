@@ -1,0 +1,112 @@
+#!/usr/bin/python
+"""Suspends a process of an Auto Scaling group, or resumes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_client import required
+from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff
+
+DOCUMENTATION = r"""
+module: scaling_group_process
+short_description: Suspends a process of an Auto Scaling group, or resumes it
+description:
+  - Other processes, and whoever suspended them, are left alone; M(amazon.aws.autoscaling_group) knows only the whole list.
+  - >-
+    What the processes do is described at
+    U(https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-suspend-resume-processes.html).
+options:
+  name:
+    description: Name of the group.
+    type: str
+    required: true
+  process:
+    description: The process.
+    type: str
+    choices:
+      - AddToLoadBalancer
+      - AlarmNotification
+      - AZRebalance
+      - HealthCheck
+      - InstanceRefresh
+      - Launch
+      - ReplaceUnhealthy
+      - ScheduledActions
+      - Terminate
+    required: true
+  state:
+    description: Whether it is to do its work.
+    type: str
+    choices: [suspended, resumed]
+    required: true
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: Let nobody move hosts between zones meanwhile
+  pettracker.aws.scaling_group_process:
+    name: pettracker-dev-service
+    process: AZRebalance
+    state: suspended
+"""
+
+RETURN = r"""
+suspended:
+  description: The processes that were suspended before.
+  returned: always
+  type: list
+  elements: str
+"""
+
+
+def run(module: Any) -> dict[str, Any]:
+    """Compares, and acts on a difference unless in check mode."""
+    name, process, state = (module.params[key] for key in ("name", "process", "state"))
+    suspended = sorted(item["ProcessName"] for item in required(module, name).get("SuspendedProcesses", []))
+    found = "suspended" if process in suspended else "resumed"
+    if found != state and not module.check_mode:
+        client = module.client("autoscaling")
+        call = client.suspend_processes if state == "suspended" else client.resume_processes
+        call(AutoScalingGroupName=name, ScalingProcesses=[process])
+    diff = as_diff(f"{process} of {name}", {"state": state}, {"state": found})
+    return {"changed": found != state, "suspended": suspended, "diff": diff}
+
+
+def main() -> None:
+    """Runs the module."""
+    module = AnsibleAWSModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "process": {
+                "type": "str",
+                "choices": [
+                    "AddToLoadBalancer",
+                    "AlarmNotification",
+                    "AZRebalance",
+                    "HealthCheck",
+                    "InstanceRefresh",
+                    "Launch",
+                    "ReplaceUnhealthy",
+                    "ScheduledActions",
+                    "Terminate",
+                ],
+                "required": True,
+            },
+            "state": {"type": "str", "choices": ["suspended", "resumed"], "required": True},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except Exception as error:
+        module.fail_json_aws(error, msg="Could not suspend or resume the process")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+#!/usr/bin/python
+"""Sets how many hosts an Auto Scaling group has now, and its limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_client import required
+from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_members import (
+    RefusedError,
+    found_size,
+    wanted_size,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff, differences
+
+DOCUMENTATION = r"""
+module: scaling_group_size
+short_description: Sets how many hosts an Auto Scaling group has now, and its limits
+description:
+  - For a person's hand. M(pettracker.aws.scaling_group) sets the limits of the inventory, never the desired capacity.
+  - Sizes that contradict each other are refused, also in check mode. It does not wait.
+options:
+  name:
+    description: Name of the group.
+    type: str
+    required: true
+  min_size:
+    description: Fewest instances; as it is if not given.
+    type: int
+  max_size:
+    description: Most instances; as it is if not given.
+    type: int
+  desired_capacity:
+    description: Instances to have now; if not given, as it is, moved into the limits.
+    type: int
+  add:
+    description: Instances to have more than now, instead of O(desired_capacity).
+    type: int
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: Have four hosts
+  pettracker.aws.scaling_group_size:
+    name: pettracker-dev-service
+    desired_capacity: 4
+"""
+
+RETURN = r"""
+size:
+  description: min_size, max_size and desired_capacity, as they are or would be.
+  returned: always
+  type: dict
+"""
+
+
+def run(module: Any) -> dict[str, Any]:
+    """Compares, and acts on a difference unless in check mode."""
+    parameters = module.params
+    name = parameters["name"]
+    group = required(module, name)
+    desired = parameters["desired_capacity"]
+    if parameters["add"] is not None:
+        desired = group["DesiredCapacity"] + parameters["add"]
+    try:
+        wanted = wanted_size(group, parameters["min_size"], parameters["max_size"], desired)
+    except RefusedError as refusal:
+        module.fail_json(msg=str(refusal))
+    found = found_size(group)
+    fields = differences(wanted, found)
+    if fields and not module.check_mode:
+        module.client("autoscaling").update_auto_scaling_group(
+            AutoScalingGroupName=name,
+            MinSize=wanted["min_size"],
+            MaxSize=wanted["max_size"],
+            DesiredCapacity=wanted["desired_capacity"],
+        )
+    return {"changed": bool(fields), "size": wanted, "diff": as_diff(f"Size of {name}", wanted, found)}
+
+
+def main() -> None:
+    """Runs the module."""
+    module = AnsibleAWSModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "min_size": {"type": "int"},
+            "max_size": {"type": "int"},
+            "desired_capacity": {"type": "int"},
+            "add": {"type": "int"},
+        },
+        mutually_exclusive=[("desired_capacity", "add")],
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except Exception as error:
+        module.fail_json_aws(error, msg="Could not change the size of the Auto Scaling group")
+
+
+if __name__ == "__main__":
+    main()

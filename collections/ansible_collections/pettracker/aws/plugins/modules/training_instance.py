@@ -1,0 +1,290 @@
+#!/usr/bin/python
+"""Finds, starts and ends the instance of a training job, and ends those that are overdue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.propagation import NEW_PROFILE, once_known
+from ansible_collections.pettracker.aws.plugins.module_utils.state import error_code
+from ansible_collections.pettracker.aws.plugins.module_utils.training_instances import (
+    ALIVE,
+    NO_CAPACITY,
+    NOT_GONE,
+    TOKEN_TAKEN,
+    Instance,
+    client_token,
+    filters,
+    market_of,
+    overdue,
+    request,
+    too_long,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.vcpu_quotas import ON_DEMAND, SPOT, USED_UP, code_of, page
+
+DOCUMENTATION = r"""
+module: training_instance
+short_description: Finds, starts and ends the instance of a training job
+description:
+  - >-
+    A job has one instance at a time, found by its tags C(Role=training) and C(Job). With O(state=present) the one that runs is
+    taken, and otherwise one is started. M(amazon.aws.ec2_spot_instance) makes a new request each time.
+  - Two controllers that start the same job at once get the same instance, since their requests carry the same client token.
+  - The root volume is encrypted, instance metadata needs a token, there is no public address, and a host that shuts itself down
+    is terminated.
+options:
+  state:
+    description:
+      - V(present) finds the job's instance or starts it.
+      - V(absent) terminates whatever the job still has.
+      - V(reaped) terminates every training instance of the environment that runs for longer than its tag C(MaximumHours) says.
+    type: str
+    choices: [present, absent, reaped]
+    default: present
+  job:
+    description: Name of the job. Needed unless O(state=reaped).
+    type: str
+  tags:
+    description: Tags of the instance, its volume and its interface. C(Project) and C(Environment) must be among them.
+    type: dict
+    required: true
+  market:
+    description: Where the instance is bought.
+    type: str
+    choices: [spot, on-demand]
+    default: spot
+  on_demand_fallback:
+    description: Whether an on-demand instance is started when no zone has Spot capacity.
+    type: bool
+    default: false
+  image_id:
+    description: Image that the instance starts from.
+    type: str
+  instance_type:
+    description: Type of the instance.
+    type: str
+  subnet_ids:
+    description: Private subnets; where the first one's zone lacks capacity, the next is tried.
+    type: list
+    elements: str
+  security_group_id:
+    description: Security group without ingress.
+    type: str
+  instance_profile:
+    description: Name of the instance profile.
+    type: str
+  root_device:
+    description: Root device of the image.
+    type: str
+    default: /dev/xvda
+  root_gigabytes:
+    description: Size of the root volume.
+    type: int
+    default: 32
+  user_data:
+    description: What the instance runs at its first boot, 16384 bytes at most.
+    type: str
+  maximum_hours:
+    description: Hours after which O(state=reaped) takes the instance for forgotten.
+    type: float
+    default: 24
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: Start the instance of a job, or find it
+  pettracker.aws.training_instance:
+    job: pets-0f3c
+    tags: {Project: pettracker, Environment: dev}
+    image_id: ami-0123456789abcdef0
+    instance_type: c5.2xlarge
+    subnet_ids: [subnet-1, subnet-2]
+    security_group_id: sg-1
+    instance_profile: pettracker-dev-training
+    user_data: "#cloud-config"
+"""
+
+RETURN = r"""
+instance_id:
+  description: The job's instance; empty with another state than V(present), and in check mode when it would be started.
+  returned: always
+  type: str
+market:
+  description: Where it was bought, V(spot) or V(on-demand).
+  returned: with O(state=present)
+  type: str
+ended:
+  description: Instances that were terminated.
+  returned: always
+  type: list
+  elements: str
+"""
+
+STARTING = ("image_id", "instance_type", "subnet_ids", "security_group_id", "instance_profile", "user_data")
+# Client tokens that may be taken by instances which EC2 has forgotten: it keeps tokens for a day.
+GENERATIONS = 50
+
+
+class NoCapacityError(Exception):
+    """EC2 has no such instance now; the message says where."""
+
+
+class QuotaError(Exception):
+    """The account may not have such an instance, however long one waits; the message says what EC2 answered, and where."""
+
+
+def found(ec2: Any, wanted: list[dict[str, Any]]) -> list[Instance]:
+    """Returns the instances that the filters describe, the oldest first."""
+    pages = ec2.get_paginator("describe_instances").paginate(Filters=wanted)
+    instances = [each for page in pages for group in page["Reservations"] for each in group["Instances"]]
+    return sorted(instances, key=lambda instance: instance["LaunchTime"])
+
+
+def places(parameters: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields market and subnet of each attempt, in their order."""
+    markets = [parameters["market"]]
+    if parameters["on_demand_fallback"] and parameters["market"] == "spot":
+        markets.append("on-demand")
+    for market in markets:
+        for subnet_id in parameters["subnet_ids"]:
+            yield market, subnet_id
+
+
+def start(ec2: Any, parameters: dict[str, Any]) -> Instance:
+    """Starts the instance where there is capacity. Raises NoCapacityError, or QuotaError if only the quota is in the way."""
+    refused: dict[str, str] = {}
+    earlier = [
+        each["InstanceId"] for each in found(ec2, filters(parameters["tags"], parameters["job"], ["terminated"]))
+    ]
+    for market, subnet_id in places(parameters):
+        try:
+            return start_at(ec2, parameters, market, subnet_id, earlier)
+        except Exception as error:
+            if error_code(error) not in (*NO_CAPACITY, *USED_UP):
+                raise
+            refused[f"{market} in {subnet_id}"] = str(error_code(error))
+    said = "; ".join(f"{place}: {code}" for place, code in refused.items())
+    if set(refused.values()) <= set(USED_UP):
+        raise QuotaError(said)
+    raise NoCapacityError(said)
+
+
+def of_quota(parameters: dict[str, Any], region: str, error: Exception) -> str:
+    """Returns what to do when the quota is used up, on each market that was tried."""
+    kind = parameters["instance_type"]
+    tried = [SPOT, ON_DEMAND] if parameters["on_demand_fallback"] else [parameters["market"]]
+    pages = [page(code, region) for code in (code_of(kind, market) for market in tried) if code]
+    return (
+        f"The account's quota of vCPUs does not allow a {kind} for the job {parameters['job']} ({error}), and waiting does not "
+        f"change that. Ask AWS for more ({' or '.join(pages) or 'Service Quotas, Amazon EC2'}), choose a smaller type, or end "
+        f"what else of the account runs in {region}."
+    )
+
+
+def start_at(ec2: Any, parameters: dict[str, Any], market: str, subnet_id: str, earlier: list[str]) -> Instance:
+    """Starts the instance in one subnet, or returns the one that another controller has just started."""
+    wanted = request(parameters, market, subnet_id)
+    for generation in range(GENERATIONS):
+        token = client_token(parameters["job"], market, subnet_id, earlier, generation)
+        try:
+            answer = once_known(partial(ec2.run_instances, ClientToken=token, **wanted), NEW_PROFILE)
+        except Exception as error:
+            if error_code(error) != TOKEN_TAKEN:
+                raise
+            running = found(ec2, filters(parameters["tags"], parameters["job"], ALIVE))
+            if running:
+                return running[-1]
+        else:
+            started: Instance = answer["Instances"][0]
+            if started["State"]["Name"] in ALIVE:
+                return started
+    raise NoCapacityError(f"{market} in {subnet_id}: {GENERATIONS} instances of this job were started within a day")
+
+
+def run(module: Any) -> dict[str, Any]:
+    """Returns the result; fails the module when a parameter is missing or there is no capacity."""
+    parameters = module.params
+    ec2 = module.client("ec2")
+    if {"Project", "Environment"} - set(parameters["tags"]):
+        module.fail_json(msg="tags must have Project and Environment: the instance is found by them")
+    if parameters["state"] == "reaped":
+        late = overdue(found(ec2, filters(parameters["tags"])), datetime.now(UTC))
+        return end(module, ec2, late)
+    if not parameters["job"]:
+        module.fail_json(msg=f"state {parameters['state']} needs job")
+    if parameters["state"] == "absent":
+        states = NOT_GONE
+        return end(
+            module,
+            ec2,
+            [each["InstanceId"] for each in found(ec2, filters(parameters["tags"], parameters["job"], states))],
+        )
+    running = found(ec2, filters(parameters["tags"], parameters["job"], ALIVE))
+    if running:
+        instance = running[-1]
+        return {"changed": False, "instance_id": instance["InstanceId"], "market": market_of(instance), "ended": []}
+    missing = [name for name in STARTING if not parameters[name]]
+    if missing:
+        module.fail_json(msg=f"an instance must be started, and these are missing: {', '.join(missing)}")
+    problem = too_long(parameters["user_data"])
+    if problem:
+        module.fail_json(msg=problem)
+    if module.check_mode:
+        return {"changed": True, "instance_id": "", "market": parameters["market"], "ended": []}
+    try:
+        instance = start(ec2, parameters)
+    except QuotaError as error:
+        module.fail_json(msg=of_quota(parameters, module.region, error))
+    except NoCapacityError as error:
+        module.fail_json(
+            msg=f"EC2 has no {parameters['instance_type']} for the job {parameters['job']} now ({error}). Run the same again "
+            "later, choose another type, or take an on-demand instance."
+        )
+    return {"changed": True, "instance_id": instance["InstanceId"], "market": market_of(instance), "ended": []}
+
+
+def end(module: Any, ec2: Any, identities: list[str]) -> dict[str, Any]:
+    """Terminates instances and returns the result."""
+    if identities and not module.check_mode:
+        ec2.terminate_instances(InstanceIds=identities)
+    return {"changed": bool(identities), "instance_id": "", "ended": identities}
+
+
+def main() -> None:
+    """Runs the module."""
+    module = AnsibleAWSModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["present", "absent", "reaped"], "default": "present"},
+            "job": {"type": "str"},
+            "tags": {"type": "dict", "required": True},
+            "market": {"type": "str", "choices": ["spot", "on-demand"], "default": "spot"},
+            "on_demand_fallback": {"type": "bool", "default": False},
+            "image_id": {"type": "str"},
+            "instance_type": {"type": "str"},
+            "subnet_ids": {"type": "list", "elements": "str"},
+            "security_group_id": {"type": "str"},
+            "instance_profile": {"type": "str"},
+            "root_device": {"type": "str", "default": "/dev/xvda"},
+            "root_gigabytes": {"type": "int", "default": 32},
+            # It carries addresses whose bearer may fetch the code.
+            "user_data": {"type": "str", "no_log": True},
+            "maximum_hours": {"type": "float", "default": 24},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except Exception as error:
+        module.fail_json_aws(error, msg="Could not look after the training instance")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+#!/usr/bin/python
+"""Keeps a VPC with its subnets, gateways, routes, network ACL and S3 endpoint as it should be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.network import FIXED, INTERRUPTS, label
+from ansible_collections.pettracker.aws.plugins.module_utils.network_client import Network
+from ansible_collections.pettracker.aws.plugins.module_utils.state import any_differ, as_diff, differences
+
+DOCUMENTATION = r"""
+module: vpc_network
+short_description: Keeps a VPC with its subnets, gateways, routes, network ACL and S3 endpoint as it should be
+description:
+  - A public and a private tier of subnets over several zones, an internet gateway, NAT gateways with addresses of their own, a
+    route table for the public subnets and one for each NAT gateway, and a gateway endpoint for S3. The subnets keep the VPC's
+    default network ACL, open as AWS makes it; what may talk to what is the security groups' to say.
+  - Unlike the modules of amazon.aws it compares all of it in one task, names each field that differs, and does so in check mode
+    on an empty account as well. It deletes neither the VPC nor a subnet nor a gateway.
+options:
+  name:
+    description: Name of the VPC, and the first part of the names of everything in it.
+    type: str
+    required: true
+  cidr:
+    description: Address range of the VPC.
+    type: str
+    required: true
+  public_subnets:
+    description: Subnets with a route to the internet gateway, at most one for each zone.
+    type: list
+    elements: dict
+    required: true
+    suboptions: &subnet
+      zone:
+        description: Availability zone.
+        type: str
+        required: true
+      cidr:
+        description: Address range, inside the VPC's.
+        type: str
+        required: true
+  private_subnets:
+    description: Subnets that reach the internet through NAT, at most one for each zone.
+    type: list
+    elements: dict
+    required: true
+    suboptions: *subnet
+  nat_zones:
+    description: Zones that have a NAT gateway; a single one serves all private subnets.
+    type: list
+    elements: str
+    required: true
+  tags:
+    description: Tags of everything, to which C(Name) and, on subnets, C(Tier) are added.
+    type: dict
+    default: {}
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: Keep the network
+  pettracker.aws.vpc_network:
+    name: pettracker-dev
+    cidr: 10.0.0.0/16
+    public_subnets: [{zone: us-east-1a, cidr: 10.0.1.0/24}, {zone: us-east-1b, cidr: 10.0.2.0/24}]
+    private_subnets: [{zone: us-east-1a, cidr: 10.0.11.0/24}, {zone: us-east-1b, cidr: 10.0.12.0/24}]
+    nat_zones: [us-east-1a]
+"""
+
+RETURN = r"""
+vpc_id:
+  description: The VPC.
+  returned: when it exists
+  type: str
+managed:
+  description: Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift` asks about those that no task names.
+  returned: always
+  type: dict
+"""
+
+
+def run(module: AnsibleAWSModule) -> dict[str, Any]:
+    """Compares every part of the network, and acts on differences unless in check mode."""
+    network = Network(module.client("ec2"), module.region, module.params)
+    problem = network.read()
+    if problem:
+        module.fail_json(msg=problem)
+    diffs = []
+    for part, state in network.wanted.items():
+        present = network.found.get(part)
+        fields = differences(state, present)
+        for field in FIXED.get(part[0], ()):
+            if present and field in fields:
+                module.fail_json(
+                    msg=f"The {label(part)} has the {field} {present[field]} and should have {state[field]}, which AWS cannot "
+                    "change: give the new one another name or range, or take the environment down with playbooks/destroy.yml."
+                )
+        diffs.append(as_diff(label(part), state, present, interrupts=INTERRUPTS.get(part[0])))
+    if any_differ(diffs) and not module.check_mode:
+        network.apply()
+    managed: dict[str, list[str]] = {}
+    for (kind, _), identity in network.ids.items():
+        managed.setdefault(kind, []).append(identity)
+    result: dict[str, Any] = {"changed": any_differ(diffs), "diff": diffs, "managed": managed}
+    return result | ({"vpc_id": network.vpc_id} if network.ids else {})
+
+
+def main() -> None:
+    """Runs the module."""
+    subnet = {"zone": {"type": "str", "required": True}, "cidr": {"type": "str", "required": True}}
+    subnets = {"type": "list", "elements": "dict", "required": True, "options": subnet}
+    module = AnsibleAWSModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "cidr": {"type": "str", "required": True},
+            "public_subnets": subnets,
+            "private_subnets": subnets,
+            "nat_zones": {"type": "list", "elements": "str", "required": True},
+            "tags": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except Exception as error:
+        module.fail_json_aws(error, msg="Could not set up the network")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+#!/usr/bin/python
+"""Takes away what lets GitHub's workflows into an account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.iam_policies import forget_policy, found_policy
+from ansible_collections.pettracker.aws.plugins.module_utils.iam_roles import found_role
+from ansible_collections.pettracker.aws.plugins.module_utils.state import removal
+from ansible_collections.pettracker.aws.plugins.module_utils.workflow_identity import (
+    forget_role,
+    roles_that_trust,
+    users_of_policy,
+)
+
+DOCUMENTATION = r"""
+module: workflow_identity
+short_description: Takes away what lets GitHub's workflows into an account
+description:
+  - Removes roles with their policies, managed policies, and the identity provider whose tokens the roles trust. The provider
+    stays where another role of the account trusts it.
+  - Refuses, and removes nothing, where a role or a policy lacks O(tags), or something else has one of the policies.
+options:
+  roles:
+    description: Names of the roles.
+    type: list
+    elements: str
+    required: true
+  policies:
+    description: ARNs of the managed policies.
+    type: list
+    elements: str
+    required: true
+  provider_arn:
+    description: ARN of the identity provider.
+    type: str
+    required: true
+  tags:
+    description: Tags that roles and policies carry; what does not is somebody else's.
+    type: dict
+    required: true
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: Let no workflow in any more
+  pettracker.aws.workflow_identity:
+    roles: [pettracker-dev-ci-plan]
+    policies: [arn:aws:iam::123456789012:policy/pettracker-dev-ci-read]
+    provider_arn: arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com
+    tags: {Project: pettracker, ManagedBy: bootstrap}
+"""
+
+RETURN = r"""
+removed:
+  description: What was removed, or would be in check mode, each with its kind.
+  returned: always
+  type: list
+  elements: str
+trusted_by:
+  description: Other roles that trust the identity provider, which therefore stays.
+  returned: always
+  type: list
+  elements: str
+"""
+
+
+def obstacles(client: Any, given: dict[str, Any], states: dict[tuple[str, str], dict[str, Any]]) -> list[str]:
+    """Returns a sentence for each thing that is somebody else's, or that somebody else needs."""
+    found = [
+        f"The {kind} {name} lacks the tags {given['tags']}, so bootstrap has not made it."
+        for (kind, name), state in states.items()
+        if not given["tags"].items() <= state["tags"].items()
+    ]
+    for kind, name in states:
+        if kind == "policy" and (users := users_of_policy(client, name, given["roles"])):
+            found.append(f"The policy {name} is still that of {', '.join(users)}: detach it there first.")
+    return found
+
+
+def run(module: AnsibleAWSModule) -> dict[str, Any]:
+    """Looks at everything first, and then removes it unless in check mode."""
+    client, given = module.client("iam"), module.params
+    arn = given["provider_arn"]
+    looked_at = [(("role", name), found_role(client, name)) for name in given["roles"]]
+    looked_at += [(("policy", name), found_policy(client, name)) for name in given["policies"]]
+    states = {key: state for key, state in looked_at if state is not None}
+    if told := obstacles(client, given, states):
+        module.fail_json(msg=" ".join(told))
+    providers = client.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    there = any(provider["Arn"] == arn for provider in providers)
+    trusted_by = roles_that_trust(client, arn, given["roles"]) if there else []
+    diffs = [removal(f"{kind} {name.rpartition('/')[2]}", state) for (kind, name), state in states.items()]
+    if there and not trusted_by:
+        audiences = client.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)["ClientIDList"]
+        diffs.append(removal(f"identity provider {arn.rpartition('/')[2]}", {"audiences": audiences}))
+    if not module.check_mode:
+        for kind, name in states:  # roles come first: no policy goes that one has
+            (forget_role if kind == "role" else forget_policy)(client, name)
+        if there and not trusted_by:
+            client.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+    removed = [diff["before_header"] for diff in diffs]
+    return {"changed": bool(diffs), "diff": diffs, "removed": removed, "trusted_by": trusted_by}
+
+
+def main() -> None:
+    """Runs the module."""
+    module = AnsibleAWSModule(
+        argument_spec={
+            "roles": {"type": "list", "elements": "str", "required": True},
+            "policies": {"type": "list", "elements": "str", "required": True},
+            "provider_arn": {"type": "str", "required": True},
+            "tags": {"type": "dict", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except Exception as error:
+        module.fail_json_aws(error, msg="Could not take away what the bootstrap made")
+
+
+if __name__ == "__main__":
+    main()
