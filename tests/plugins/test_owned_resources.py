@@ -9,7 +9,7 @@ from typing import Any
 
 import botocore.session
 import pytest
-from ansible.module_utils import owned_resources
+from ansible_collections.pettracker.aws.plugins.module_utils import owned_resources
 from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import KINDS, listed, remove
 from ansible_collections.pettracker.aws.plugins.module_utils.refusals import gone
 from botocore import xform_name
