@@ -334,9 +334,9 @@ def test_an_operation_takes_yes_or_no(operations, said):
 @pytest.mark.parametrize(
     ("said", "passed_on", "output"),
     [
-        ([], "", "operation"),
-        (["VERBOSE=no", "CHECK=no"], "", "operation"),
-        (["CHECK=yes"], "--check --diff", "operation"),
+        ([], "", "pettracker.aws.operation"),
+        (["VERBOSE=no", "CHECK=no"], "", "pettracker.aws.operation"),
+        (["CHECK=yes"], "--check --diff", "pettracker.aws.operation"),
         (["VERBOSE=yes"], "-v", "default"),
         (["-vv"], "-vv", "default"),
         (["--", "--verbose"], "--verbose", "default"),
@@ -347,7 +347,7 @@ def test_an_operation_answers_people_unless_it_is_to_be_verbose(operations, said
         operations, "ansible-playbook", 'shift 3; echo "$*/${OPERATION_NAME:-}/${ANSIBLE_STDOUT_CALLBACK:-default}"'
     )
     done = run(operations, "scripts/operate", "dev", "status", *said, **path)
-    name = "status in dev" if output == "operation" else ""
+    name = "status in dev" if output == "pettracker.aws.operation" else ""
     assert done.stdout == f"{passed_on}/{name}/{output}\n", done.stderr
 
 

@@ -24,7 +24,7 @@ YAML_FILES = sorted(
     path for folder in ("roles", "playbooks", "inventories", "molecule") for path in (ROOT / folder).rglob("*.yml")
 )
 # Modules that start instances or describe how, and therefore decide about their metadata service.
-LAUNCHERS = ("launch_template", "amazon.aws.ec2_instance")
+LAUNCHERS = ("pettracker.aws.launch_template", "amazon.aws.ec2_instance")
 
 
 def read(path: Path) -> Any:

@@ -147,11 +147,11 @@ def planned(controller: Controller) -> dict[str, Any]:
 
     `base` and `files` are what else it is made of.
     """
-    everything = {"role_options": {"roles": "{{ __machine_image_roles }}"}, "register": "every"}
+    everything = {"pettracker.aws.role_options": {"roles": "{{ __machine_image_roles }}"}, "register": "every"}
     return controller.play(
         [
             # The role's own variables are seen in it only, so its list of roles is taken from what it has read.
-            {**everything, "role_options": {"roles": "{{ __machine_image_read.options | list }}"}},
+            {**everything, "pettracker.aws.role_options": {"roles": "{{ __machine_image_read.options | list }}"}},
             keep("options", "every.options"),
             keep("digest", "machine_image_result.content_digest"),
             keep("base", "machine_image_result.base_image_id"),
@@ -167,7 +167,7 @@ def seen(controller: Controller, planned: dict[str, Any]) -> dict[str, Any]:
     changed = {name: value for options in planned["options"].values() for name, value in options.items()}
     read = {"roles": list(planned["options"]), "without": list(WITHOUT_TRACE)}
     tasks = [
-        {"role_options": read, "vars": {name: other_than(value)}, "register": f"read_{number}"}
+        {"pettracker.aws.role_options": read, "vars": {name: other_than(value)}, "register": f"read_{number}"}
         for number, (name, value) in enumerate(changed.items())
     ]
     found = {name: f"{{{{ read_{number}.options }}}}" for number, name in enumerate(changed)}

@@ -156,7 +156,7 @@ def test_an_inventory_finds_only_its_own_running_hosts_and_enters_them_by_sessio
 ) -> None:
     names, host = found(endpoint, *sources(ROOT, name))
     assert names == [f"{name} {HERE}"]
-    assert host["ansible_connection"] == "session_manager"
+    assert host["ansible_connection"] == "pettracker.aws.session_manager"
     assert host["ansible_aws_ssm_s3_addressing_style"] == ("path" if name == "local" else "virtual")
 
 

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from localcloud import settings as constants
 from tests.localcloud.conftest import Cloud
 from tests.localcloud.session_targets import CORE, as_role, target
+from tests.plugins.loading import PLUGINS
 from tests.roles.inventory_values import Values
 from tests.workflows.conftest import KINDS, PREFIX, REPOSITORY, ROOT, SUBJECT, Made
 from tests.workflows.iam import Request, allows, as_list
@@ -284,7 +285,7 @@ def calls(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_role_may_make_the_calls_of_the_modules_that_it_runs(made: Made, kind: str) -> None:
-    modules = [path for path in sorted((ROOT / "plugins").glob("module*/*.py")) if path.name not in BY_OTHERS]
+    modules = [path for path in sorted(PLUGINS.glob("module*/*.py")) if path.name not in BY_OTHERS]
     assert len(modules) > 20
     missing = set()
     for path in modules:
