@@ -104,8 +104,8 @@ class Controller:
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
             "__rollout_url": f"{self.services.url}/{{{{ __rollout_host }}}}",
-            "__rollout_bundle": str(self._directory / "bundle"),
-            "__rollout_python": str(check),
+            "rollout_bundle": str(self._directory / "bundle"),
+            "rollout_python": str(check),
             "__rollout_evidence_directory": f"{self._directory}/evidence-{{{{ __rollout_host }}}}",
         }
 

@@ -104,8 +104,8 @@ class Controller:
         # Every host is this machine, and differs by its address and by what its check says.
         self._variables |= {
             "__rollout_url": f"{services.url}/{{{{ __rollout_host }}}}",
-            "__rollout_bundle": str(directory / "bundle"),
-            "__rollout_python": str(check),
+            "rollout_bundle": str(directory / "bundle"),
+            "rollout_python": str(check),
             "__rollout_evidence_directory": f"{directory}/evidence-{{{{ __rollout_host }}}}",
         }
         (directory / "play.yml").write_text(json.dumps(PLAY))
