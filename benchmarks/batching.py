@@ -92,7 +92,8 @@ async def measure(contender: Contender, callers: int, seconds: float, photo: byt
 
 
 def _batches(metrics: Metrics) -> float:
-    return next(sample.value for sample in metrics.batch_size.collect()[0].samples if sample.name.endswith("_count"))
+    (family,) = metrics.histogram("batch_size").collect()
+    return next(sample.value for sample in family.samples if sample.name.endswith("_count"))
 
 
 @contextmanager

@@ -214,7 +214,7 @@ def application(predictor: Predictor, program: str, threads: int) -> Application
     ]
     paths = {path.replace("\\", "") for path, _, _ in routes} | {"/", *(f"/{name}" for name in page)}
 
-    limited = Limited(predictor.metrics.lines_left_out.inc)
+    limited = Limited(predictor.metrics.counter("lines_left_out").inc)
     log_malformed_requests(limited)
 
     def log(handler: RequestHandler) -> None:

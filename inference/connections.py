@@ -65,8 +65,8 @@ class BoundedServer(HTTPServer):
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._limit = limit or min(_MAX_CONNECTIONS, max(1, files - _OTHER_FILES - RESERVE))
         self._open = 0
-        metrics.connections.set_function(lambda: self._open)
-        self._refused = metrics.rejections.labels("too_many_connections")
+        metrics.gauge("connections").set_function(lambda: self._open)
+        self._refused = metrics.counter("rejections").labels("too_many_connections")
 
         self._reserve_params = copy.copy(self.conn_params)
         self._reserve_params.no_keep_alive = True

@@ -147,13 +147,13 @@ class Engine:
         if job.answer.done():
             return None
         started = time.perf_counter()
-        self._metrics.queue_seconds.observe(started - job.queued_at)
+        self._metrics.histogram("queue_seconds").observe(started - job.queued_at)
         try:
             item = job.read()
         except Exception as error:
             self._settle([job], [error])
             return None
-        self._metrics.decode_seconds.observe(time.perf_counter() - started)
+        self._metrics.histogram("decode_seconds").observe(time.perf_counter() - started)
         return item
 
     def _infer(self, inputs: list[tuple[Job, NDArray[Any]]]) -> None:
@@ -174,8 +174,8 @@ class Engine:
                 for one in inputs:
                     self._infer([one])
             return
-        self._metrics.inference_seconds.observe(time.perf_counter() - started)
-        self._metrics.batch_size.observe(len(inputs))
+        self._metrics.histogram("inference_seconds").observe(time.perf_counter() - started)
+        self._metrics.histogram("batch_size").observe(len(inputs))
         self._settle(jobs, outcomes)
 
     def _replace(self, worker: _Worker, cause: BaseException) -> None:
@@ -189,7 +189,7 @@ class Engine:
             while self._restarts[0] < now - _RESTART_WINDOW_SECONDS:
                 self._restarts.popleft()
             beyond_repair = len(self._restarts) > _MAX_RESTARTS or not self._start_worker()
-        self._metrics.worker_restarts.inc()
+        self._metrics.counter("worker_restarts").inc()
         logs.error("an inference worker was lost", inputs=len(worker.jobs), exc_info=cause)
         self._settle(worker.jobs, [EngineError("the inference of this input was lost")] * len(worker.jobs))
         if beyond_repair:

@@ -200,8 +200,8 @@ def observe(handler: RequestHandler, metrics: Metrics, route: str, log: logs.Lim
     request, status = handler.request, handler.get_status()
     seconds = request.request_time()
     method = request.method if request.method in RequestHandler.SUPPORTED_METHODS else "other"
-    metrics.requests.labels(route, method, str(status)).inc()
-    metrics.request_seconds.labels(route).observe(seconds)
+    metrics.counter("requests").labels(route, method, str(status)).inc()
+    metrics.histogram("request_seconds").labels(route).observe(seconds)
     if route in _PROBES and status == 200:
         return
     fields: dict[str, object] = {

@@ -17,6 +17,7 @@ from urllib.parse import urlencode, urlsplit
 
 from inference import logs
 from inference.metadata import Metadata, UnavailableError, request
+from inference.metric_table import METRICS
 from inference.signature import Credentials, signed_headers
 
 GROUP = "tags/instance/AutoScalingGroup"
@@ -28,8 +29,8 @@ FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 API_TIMEOUT = 10.0
 # Of the service's metrics. Other paths do not count: health checks go on to the end.
-_IN_FLIGHT = re.compile(r"^pettracker_predictions_in_flight (\S+)", re.MULTILINE)
-_ANSWERED = re.compile(r'^pettracker_requests_total\{[^}]*path="/predict"[^}]*\} (\S+)', re.MULTILINE)
+_IN_FLIGHT = re.compile(rf"^{METRICS['in_flight'].prometheus} (\S+)", re.MULTILINE)
+_ANSWERED = re.compile(rf'^{METRICS["requests"].prometheus}_total\{{[^}}]*path="/predict"[^}}]*\}} (\S+)', re.MULTILINE)
 
 Clock = Callable[[], float]
 

@@ -131,7 +131,7 @@ class Mirror:
         self._waiting: deque[Copy] = deque()
         self._workers: set[asyncio.Task[None]] = set()
         self._held = 0
-        metrics.shadow_share.set_function(lambda: self._active.share if self._active else 0.0)
+        metrics.gauge("shadow_share").set_function(lambda: self._active.share if self._active else 0.0)
 
     def tell(self, shadow: Shadow | None) -> None:
         """Copy to other hosts from now on, or to none. What waits goes to them or is dropped."""
@@ -183,7 +183,7 @@ class Mirror:
         if shadow is None:
             self._drop("ended")
             return
-        self._metrics.shadow_copies.inc()
+        self._metrics.counter("shadow_copies").inc()
         try:
             answer = await self._ask(random.choice(shadow.targets), copy)  # noqa: S311 - no secret
         except HTTPTimeoutError:
@@ -222,28 +222,28 @@ class Mirror:
         except (ValueError, LookupError, TypeError, AttributeError):
             self._fail("unreadable")
             return
-        self._metrics.shadow_compared.labels("yes" if found.agrees else "no").inc()
-        self._metrics.shadow_seconds.labels("live").observe(copy.seconds)
-        self._metrics.shadow_seconds.labels("candidate").observe(found.seconds)
-        self._metrics.shadow_confidence_difference.observe(abs(found.confidence_difference))
+        self._metrics.counter("shadow_compared").labels("yes" if found.agrees else "no").inc()
+        self._metrics.histogram("shadow_seconds").labels("live").observe(copy.seconds)
+        self._metrics.histogram("shadow_seconds").labels("candidate").observe(found.seconds)
+        self._metrics.histogram("shadow_confidence_difference").observe(abs(found.confidence_difference))
         counted = {
-            "ShadowCompared": 1,
-            "ShadowAgreed": int(found.agrees),
-            "ShadowSlower": int(found.slower),
-            "ShadowClasses": found.classes,
-            "ShadowClassesInCommon": found.common,
+            "shadow_compared": 1,
+            "shadow_agreed": int(found.agrees),
+            "shadow_slower": int(found.slower),
+            "shadow_classes": found.classes,
+            "shadow_classes_in_common": found.common,
         }
-        for name, number in counted.items():
-            self._telemetry.count(name, number)
-        self._telemetry.value("ShadowConfidenceDifference", abs(found.confidence_difference))
+        for key, number in counted.items():
+            self._telemetry.count(key, number)
+        self._telemetry.value("shadow_confidence_difference", abs(found.confidence_difference))
 
     def _drop(self, reason: str) -> None:
-        self._metrics.shadow_dropped.labels(reason).inc()
-        self._telemetry.count("ShadowDropped", 1, reason=reason)
+        self._metrics.counter("shadow_dropped").labels(reason).inc()
+        self._telemetry.count("shadow_dropped", 1, reason=reason)
 
     def _fail(self, reason: str) -> None:
-        self._metrics.shadow_failed.labels(reason).inc()
-        self._telemetry.count("ShadowFailed", 1, reason=reason)
+        self._metrics.counter("shadow_failed").labels(reason).inc()
+        self._telemetry.count("shadow_failed", 1, reason=reason)
 
     def _drop_waiting(self) -> None:
         for copy in self._waiting:

@@ -72,7 +72,7 @@ class Predictor:
 
     def __post_init__(self) -> None:
         self.bodies = Budget(self.settings.max_held_bytes)
-        self.metrics.held_bytes.set_function(lambda: self.bodies.held)
+        self.metrics.gauge("held_bytes").set_function(lambda: self.bodies.held)
         self.mirror = Mirror(self.metrics, self.telemetry)
 
     @property
@@ -95,7 +95,7 @@ class Predictor:
         """
         self.check_capacity()
         self.in_flight += 1
-        self.metrics.in_flight.set(self.in_flight)
+        self.metrics.gauge("in_flight").set(self.in_flight)
         try:
             async with asyncio.timeout(self.settings.deadline_seconds):
                 assert self.engine is not None  # noqa: S101 - check_serving has let this request in
@@ -109,7 +109,7 @@ class Predictor:
             raise DeadlineError(f"No answer within {self.settings.deadline_seconds:g} seconds.") from None
         finally:
             self.in_flight -= 1
-            self.metrics.in_flight.set(self.in_flight)
+            self.metrics.gauge("in_flight").set(self.in_flight)
 
     def _top(self, probabilities: NDArray[np.float32]) -> list[dict[str, Any]]:
         # Sorting a thousand classes for five of them would cost as much as reading the request.
@@ -180,7 +180,7 @@ class PredictHandler(BodyHandler):
         super().write_error(status_code, **kwargs)
         code = self.error_code or ""
         if self.get_status() != 500:
-            self._predictor.metrics.rejections.labels(code).inc()
+            self._predictor.metrics.counter("rejections").labels(code).inc()
         if self.get_status() >= 500:
             self._predictor.telemetry.error(code)
 

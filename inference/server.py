@@ -90,8 +90,8 @@ class Server:
     def _predictor(self) -> Predictor:
         manifest, state, metrics = self.bundle.manifest, State(), Metrics()
         model = {"name": manifest.name, "version": manifest.version, "digest": self.bundle.digest}
-        metrics.ready.set_function(lambda: state.phase is Phase.READY)
-        metrics.model.labels(**model, program=self.program).set(1)
+        metrics.gauge("ready").set_function(lambda: state.phase is Phase.READY)
+        metrics.gauge("model").labels(**model, program=self.program).set(1)
         telemetry = Telemetry(self.settings.statsd_address)
         return Predictor(manifest, model, self._reader(), self.settings, state, metrics, telemetry=telemetry)
 

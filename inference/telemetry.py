@@ -10,11 +10,12 @@ import socket
 from contextlib import suppress
 
 from inference import logs
+from inference.metric_table import METRICS
 
-LATENCY = "InferenceLatency"
-ERRORS = "InferenceErrors"
 # Between two counts of no error: within each interval of the agent, which is a minute by default, there are some.
 ZERO_SECONDS = 5.0
+# StatsD calls every distribution a timing, whatever is measured.
+_TYPES = {"counter": "c", "histogram": "ms"}
 
 
 class Telemetry:
@@ -41,11 +42,11 @@ class Telemetry:
 
     def latency(self, seconds: float) -> None:
         """Tell how long an answered prediction took."""
-        self._send(f"{LATENCY}:{seconds * 1000:.3f}|ms")
+        self._send(_line("latency", f"{seconds * 1000:.3f}"))
 
     def error(self, code: str) -> None:
         """Count a prediction that failed for a reason of the server's own; `code` is the error code of the answer."""
-        self._send(f"{ERRORS}:1|c|#code:{code}")
+        self.count("errors", 1, code=code)
 
     async def count_no_errors(self) -> None:
         """Count no error again and again, until cancelled.
@@ -54,18 +55,17 @@ class Telemetry:
         how CloudWatch alarms treat missing data" in the CloudWatch user guide).
         """
         while True:
-            self._send(f"{ERRORS}:0|c")
+            self._send(_line("errors", "0"))
             await asyncio.sleep(ZERO_SECONDS)
 
-    def count(self, name: str, number: int, **tags: str) -> None:
-        """Add to a counter; a number of 0 is not sent."""
+    def count(self, key: str, number: int, **tags: str) -> None:
+        """Add to a counter of the table; a number of 0 is not sent."""
         if number:
-            labels = ",".join(f"{key}:{value}" for key, value in tags.items())
-            self._send(f"{name}:{number}|c" + (f"|#{labels}" if labels else ""))
+            self._send(_line(key, str(number), **tags))
 
-    def value(self, name: str, value: float) -> None:
-        """Tell one value of a distribution. StatsD calls it a timing, and CloudWatch gives it no unit."""
-        self._send(f"{name}:{value:.6f}|ms")
+    def value(self, key: str, value: float) -> None:
+        """Tell one value of a histogram of the table."""
+        self._send(_line(key, f"{value:.6f}"))
 
     def close(self) -> None:
         """Send nothing any more."""
@@ -78,3 +78,9 @@ class Telemetry:
             # The buffer is full, or an earlier datagram came back because nobody listens.
             with suppress(OSError):
                 self._socket.send(line.encode())
+
+
+def _line(key: str, value: str, **tags: str) -> str:
+    metric = METRICS[key]
+    labels = ",".join(f"{name}:{text}" for name, text in tags.items())
+    return f"{metric.cloudwatch}:{value}|{_TYPES[metric.kind]}" + (f"|#{labels}" if labels else "")

@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 
+from inference.metric_table import METRICS
 from release.comparison import Copies, Side
 
 BALANCER_NAMESPACE = "AWS/ApplicationELB"
@@ -111,10 +112,10 @@ def balanced(metrics: Metrics, load_balancer: str, target_group: str) -> Side:
 
 
 def served(metrics: Metrics, namespace: str, group: str) -> Side:
-    """Return what the hosts of a group say of their predictions; the service sends latencies in milliseconds."""
+    """Return what the hosts of a group say of their predictions."""
     dimensions = {"AutoScalingGroupName": group}
-    latency = (namespace, "InferenceLatency", dimensions)
-    errors = metrics.total(namespace, "InferenceErrors", dimensions)
+    latency = (namespace, METRICS["latency"].cloudwatch, dimensions)
+    errors = metrics.total(namespace, METRICS["errors"].cloudwatch, dimensions)
     p50, p99 = (metrics.figure(*latency, percentile) for percentile in ("p50", "p99"))
     return Side(
         requests=metrics.total(*latency, "SampleCount") + errors,
@@ -128,19 +129,20 @@ def served(metrics: Metrics, namespace: str, group: str) -> Side:
 def copied(metrics: Metrics, namespace: str, group: str) -> Copies:
     """Return what the hosts of the live group say of their copies; inference/mirror.py sends it."""
     dimensions = {"AutoScalingGroupName": group}
+    difference = METRICS["shadow_confidence_difference"].cloudwatch
 
-    def total(name: str) -> int:
-        return metrics.total(namespace, f"Shadow{name}", dimensions)
+    def total(key: str) -> int:
+        return metrics.total(namespace, METRICS[key].cloudwatch, dimensions)
 
     return Copies(
-        compared=total("Compared"),
-        agreed=total("Agreed"),
-        slower=total("Slower"),
-        classes=total("Classes"),
-        common=total("ClassesInCommon"),
-        confidence_difference=metrics.figure(namespace, "ShadowConfidenceDifference", dimensions, "Average"),
-        failed=total("Failed"),
-        dropped=total("Dropped"),
+        compared=total("shadow_compared"),
+        agreed=total("shadow_agreed"),
+        slower=total("shadow_slower"),
+        classes=total("shadow_classes"),
+        common=total("shadow_classes_in_common"),
+        confidence_difference=metrics.figure(namespace, difference, dimensions, "Average"),
+        failed=total("shadow_failed"),
+        dropped=total("shadow_dropped"),
     )
 
 

@@ -26,8 +26,6 @@ from release.gate import Image
 
 # As the wheelhouse writes them: name==version --hash=sha256:...
 _REQUIREMENT = re.compile(r"^(?P<name>[a-z0-9._-]+)==(?P<version>\S+) --hash=sha256:(?P<sha256>[0-9a-f]{64})$")
-_DEBIAN = ("deb", "debian")
-_SYSTEMS = {"ubuntu": ("deb", "ubuntu"), "al2023": ("rpm", "amzn")}
 # uuid5 needs a namespace of one's own; any fixed UUID will do.
 _NAMESPACE = uuid.UUID("6a2b7dd2-8c52-4ac1-9a55-0d1f3a1a6f0e")
 
@@ -110,9 +108,9 @@ def _python(line: str, image: Image) -> Component:
 
 
 def _system(package: dict[str, str], image: Image) -> Component:
-    # https://github.com/package-url/purl-spec: type and namespace name the kind of package and who distributes it.
-    kind = next((kind for name, kind in _SYSTEMS.items() if name in image.base_image_name), _DEBIAN)
-    purl = PackageURL(*kind, package["name"], package["version"], {"arch": package["arch"]})
+    # https://github.com/package-url/purl-spec: the namespace is who distributes it.
+    distributor = "ubuntu" if image.base_image_name.startswith("ubuntu/") else "debian"
+    purl = PackageURL("deb", distributor, package["name"], package["version"], {"arch": package["arch"]})
     return Component(
         name=package["name"], version=package["version"], type=ComponentType.LIBRARY, purl=purl, bom_ref=str(purl)
     )

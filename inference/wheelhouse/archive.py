@@ -58,7 +58,7 @@ PARTS: dict[Contents, Parts] = {
     "torch": Parts("serve-torch", ("torch",), ("bundle", "inference")),
     "train": Parts("train", ("torch", "torchvision"), ("bundle", "training")),
 }
-# glibc up to 2.34: Amazon Linux 2023. Debian 12 has 2.36, Ubuntu 24.04 has 2.39.
+# glibc up to 2.34: Debian 12 has 2.36, Ubuntu 24.04 has 2.39.
 _GLIBC_MINORS = range(34, 16, -1)
 _MACHINES = ("x86_64", "aarch64")
 # The zip format knows no earlier date.

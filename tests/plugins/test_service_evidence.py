@@ -18,6 +18,7 @@ from bundle import load as load_bundle
 from tests.bundles import CAT, tiny_bundle
 from tests.inference.servers import serving, wait_until
 from tests.plugins.loading import load
+from tests.roles.controllers import COUNTED
 
 INPUTS = {case.input for case in load_bundle(tiny_bundle()).golden().cases}
 
@@ -44,6 +45,7 @@ class Host:
     def _parameters(self, url: str, bundle: Path | None) -> dict[str, Any]:
         return {
             **{"url": url, "bundle": str(bundle or tiny_bundle()), "directory": str(self.directory)},
+            "metrics": COUNTED,
             **{"interval": 0.2, "slot": 0.5, "seconds": 60.0, "timeout": 5.0, "check": [], "check_timeout": 10.0},
         }
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from inference.metric_table import METRICS
+
 ROOT = Path(__file__).parents[2]
+# What the judge of rollouts reads of a service's metrics, by its keys.
+COUNTED = {key: METRICS[key].prometheus for key in ("requests", "request_seconds")}
 
 
 def environment_of(endpoint: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ from localcloud import backends
 from tests.localcloud.conftest import Cloud, cloud, eventually, served_cloud
 from tests.localcloud.scaling_group import Group
 from tests.roles.colours import Services
-from tests.roles.controllers import environment_of
+from tests.roles.controllers import COUNTED, environment_of
 from tests.roles.test_rollout import CHECK, DEPLOYED, DIGEST, TAKE_BACK, said
 
 __all__ = ["cloud", "served_cloud"]
@@ -97,14 +97,15 @@ class Controller:
             # Hosts and the account are all this one process, whose time says nothing of any of them.
             "slowdown": 20,
             "service_port": 1,
+            "metrics": COUNTED,
         }
         return {f"rollout_{name}": value for name, value in variables.items()} | {
             # Every host is this machine, and differs by its address and by what its check says.
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
             "__rollout_url": f"{self.services.url}/{{{{ __rollout_host }}}}",
-            "__rollout_bundle": str(self._directory / "bundle"),
-            "__rollout_python": str(check),
+            "rollout_bundle": str(self._directory / "bundle"),
+            "rollout_python": str(check),
             "__rollout_evidence_directory": f"{self._directory}/evidence-{{{{ __rollout_host }}}}",
         }
 

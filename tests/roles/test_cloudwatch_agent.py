@@ -43,8 +43,8 @@ def play(directory: Path, tasks: list[dict[str, Any]], **variables: Any) -> subp
     """Run tasks with production's variables and the role's own."""
     files = [
         ROLE / "defaults/main.yml",
+        ROOT / "inventories/common/group_vars/all/layout.yml",
         ROOT / "playbooks/vars/image.yml",
-        ROLE / "vars/Debian.yml",
         ROLE / "vars/main.yml",
     ]
     written = {
@@ -145,15 +145,17 @@ def test_the_agents_account_reads_the_logs_of_units_and_writes_none(tmp_path: Pa
     # The group `games`, which every Debian has, for the service's, and 12345 for the agent's account.
     with TemporaryDirectory() as name:
         Path(name).chmod(0o755)
-        places = yaml.safe_load((ROOT / "roles/inference_service/vars/main.yml").read_text())
-        keys = [key for key in places if re.search("_(service|config|log)_directory$|_(bundles|archive)$", key)]
+        role = ROOT / "roles/inference_service"
+        options = yaml.safe_load((role / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+        places = [*options, *yaml.safe_load((role / "vars/main.yml").read_text())]
+        keys = [key for key in places if re.search("_directory$|_(bundles|archive)$", key)]
         moved = {key: f"{name}/{key}/of_the_host" for key in keys} | {"inference_service_user": "games"}
         directories = {"name": "inference_service", "tasks_from": "directories"}
         for key in keys:
             Path(moved[key]).parent.mkdir()
         ran = play(tmp_path, [{"ansible.builtin.include_role": directories}], **moved)
         assert ran.returncode == 0, ran.stdout
-        log = Path(moved["__inference_service_log_directory"]) / "inference.log"
+        log = Path(moved["inference_service_log_directory"]) / "inference.log"
         unit = (ROOT / "roles/inference_service/templates/pettracker-inference.service.j2").read_text()
         (mask,) = re.findall("^UMask=(.*)$", unit, re.MULTILINE)
         subprocess.run(["sh", "-c", f"umask {mask}; echo line > {log}"], check=True)  # systemd, which runs as root

@@ -21,7 +21,7 @@ from moto.autoscaling.responses import AutoScalingResponse
 from moto.server import ThreadedMotoServer
 
 from release.rollouts import Rollout
-from tests.roles.controllers import environment_of
+from tests.roles.controllers import COUNTED, environment_of
 from tests.roles.fleets import Fleet, Services
 
 ROOT = Path(__file__).parents[2]
@@ -98,13 +98,14 @@ class Controller:
             # Hosts and the account are all this one process, whose time says nothing of any of them.
             "slowdown": 20,
             "service_port": 1,
+            "metrics": COUNTED,
         }
         self._variables = {f"rollout_{name}": value for name, value in variables.items()}
         # Every host is this machine, and differs by its address and by what its check says.
         self._variables |= {
             "__rollout_url": f"{services.url}/{{{{ __rollout_host }}}}",
-            "__rollout_bundle": str(directory / "bundle"),
-            "__rollout_python": str(check),
+            "rollout_bundle": str(directory / "bundle"),
+            "rollout_python": str(check),
             "__rollout_evidence_directory": f"{directory}/evidence-{{{{ __rollout_host }}}}",
         }
         (directory / "play.yml").write_text(json.dumps(PLAY))

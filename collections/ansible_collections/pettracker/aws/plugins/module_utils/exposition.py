@@ -20,8 +20,11 @@ def samples(text: str) -> Iterator[tuple[str, dict[str, str], float]]:
             yield found[1], dict(LABEL.findall(found[2] or "")), float(found[3])
 
 
-def counters(text: str) -> dict[str, Any]:
+def counters(text: str, metrics: dict[str, str]) -> dict[str, Any]:
     """Returns what the process has counted of predictions since it began.
+
+    Args:
+        metrics: the service's names of its counter `requests` and of its histogram `request_seconds`.
 
     Returns:
         `started` (seconds since the epoch), `processor` (seconds of processor time of the process, for whatever it does),
@@ -35,9 +38,9 @@ def counters(text: str) -> dict[str, Any]:
             counted["processor"] = value
         elif labels.get("path") != PREDICT:
             continue
-        elif name == "pettracker_requests_total":
+        elif name == f"{metrics['requests']}_total":
             counted["requests"] += int(value)
             counted["errors"] += int(value) if int(labels["status"]) >= 500 else 0
-        elif name == "pettracker_request_seconds_bucket":
+        elif name == f"{metrics['request_seconds']}_bucket":
             counted["buckets"][labels["le"]] = int(value)
     return counted

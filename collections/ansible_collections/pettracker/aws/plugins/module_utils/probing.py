@@ -110,10 +110,11 @@ class Probe:
     Args:
         url: base address of the service, with its port.
         timeout: seconds for each request.
+        metrics: names of the service's metrics, as `counters` takes them.
     """
 
-    def __init__(self, url: str, inputs: list[Input], timeout: float) -> None:
-        self._url, self._inputs, self._timeout = url, inputs, timeout
+    def __init__(self, url: str, inputs: list[Input], timeout: float, metrics: dict[str, str]) -> None:
+        self._url, self._inputs, self._timeout, self._metrics = url, inputs, timeout, metrics
         self._port = urllib.parse.urlsplit(url).port or 80
         self._latest: dict[str, Any] = {}
         self.seen = Seen()
@@ -138,7 +139,7 @@ class Probe:
     def counters(self) -> dict[str, Any]:
         """Returns what `/metrics` counts of predictions; nothing where it does not answer."""
         status, text = ask(f"{self._url}/metrics", self._timeout)
-        return counters(text.decode()) if status == 200 else {}
+        return counters(text.decode(), self._metrics) if status == 200 else {}
 
     def _round(self, number: int, ended: Callable[[float], bool]) -> None:
         self._count_live(self.counters())

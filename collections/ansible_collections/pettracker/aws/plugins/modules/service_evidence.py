@@ -38,6 +38,19 @@ options:
     description: Directory of the bundle on the host.
     type: path
     required: true
+  metrics:
+    description: Names on the service's C(/metrics) of what it counts of predictions.
+    type: dict
+    required: true
+    suboptions:
+      requests:
+        description: The counter of answers, with the labels C(path) and C(status).
+        type: str
+        required: true
+      request_seconds:
+        description: The histogram of their seconds, with the label C(path).
+        type: str
+        required: true
   directory:
     description: Directory on the host of what is under way; it is made for root alone.
     type: path
@@ -78,12 +91,14 @@ EXAMPLES = r"""
     state: started
     url: http://127.0.0.1:8080
     bundle: /opt/pettracker/bundle
+    metrics: {requests: answers, request_seconds: answer_seconds}
 
 - name: See what came of it
   pettracker.aws.service_evidence:
     state: collected
     url: http://127.0.0.1:8080
     bundle: /opt/pettracker/bundle
+    metrics: {requests: answers, request_seconds: answer_seconds}
 """
 
 RETURN = r"""
@@ -138,7 +153,7 @@ def differences(command: list[str], seconds: float) -> list[str]:
 def start(parameters: dict[str, Any]) -> dict[str, Any]:
     """Lets the watch begin; returns the result."""
     inputs = golden_inputs(Path(parameters["bundle"]))
-    probe = Probe(parameters["url"].rstrip("/"), inputs, parameters["timeout"])
+    probe = Probe(parameters["url"].rstrip("/"), inputs, parameters["timeout"], parameters["metrics"])
     pace = Pace(parameters["interval"], parameters["slot"])
     patience = 2 * parameters["timeout"]
     Background(Path(parameters["directory"])).start(
