@@ -2,8 +2,8 @@
 
 Every member of the structures that an `Answer` names has a mark, as botocore's service models describe them: `Compared` where
 the kind reads it into its state, `Default` where the project sets nothing and AWS's own value is expected, `Foreign` where
-somebody else decides it, `Ignored` where it decides nothing, `Nobodys` where each entry is one that nothing declares. A mark for
-a structure goes for all that is in it; a dictionary in its place marks the members one by one.
+somebody else decides it, `Ignored` where it decides nothing, `Nobodys` where each entry is one that nothing declares. A mark
+for a structure goes for all that is in it; a dictionary in its place marks the members one by one.
 """
 
 from __future__ import annotations
