@@ -136,10 +136,10 @@ def test_what_somebody_has_chosen_is_kept_when_a_rule_is_added(github: FakeGitHu
 # Who may not push to main may well push a tag of that name. Where there is none, nobody is let in, not even main.
 @pytest.mark.parametrize("instead", [[("production", "refs/tags/main")], []])
 def test_a_tag_named_as_main_is_not_let_in_and_main_is(github: FakeGitHub, instead: list[tuple[str, str]]) -> None:
-    list(connect("acme/pets", "production", ROLES, github))
+    list(connect("acme/pets", "production", ROLES, 2, github))
     github.policies.remove(("production", "main"))
     github.policies += instead
-    (said,) = connect("acme/pets", "production", ROLES, github)
+    (said,) = connect("acme/pets", "production", ROLES, 2, github)
     assert "was open to branches other than main" in said
     assert [policy for where, policy in github.policies if where == "production"] == ["main"]
 

@@ -7,13 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.pettracker.aws.plugins.module_utils import propagation
 from botocore.exceptions import ClientError
 
 from tests.localcloud.conftest import Cloud
 from tests.localcloud.scaling_group import Group
 from tests.plugins.loading import FakeModule, load
-
-from ansible.module_utils import propagation  # isort: skip - of the project
 
 LAUNCH = {"MinCount": 1, "MaxCount": 1, "InstanceType": "c5.large"}
 UNKNOWN = "Invalid IAM Instance Profile"

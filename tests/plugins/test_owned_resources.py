@@ -9,11 +9,14 @@ from typing import Any
 
 import botocore.session
 import pytest
-from ansible.module_utils import owned_resources
+from ansible_collections.pettracker.aws.plugins.module_utils import owned_resources
+from ansible_collections.pettracker.aws.plugins.module_utils.argument_spec import argument_spec
 from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import KINDS, listed, remove
 from ansible_collections.pettracker.aws.plugins.module_utils.refusals import gone
 from botocore import xform_name
 from botocore.exceptions import ClientError
+
+from tests.plugins.loading import load
 
 Account = Callable[[str], Any]
 DEV = {"Project": "pettracker", "Environment": "dev"}
@@ -213,3 +216,8 @@ def test_each_services_own_word_for_gone_is_known(service: str) -> None:
 )
 def test_codes_that_no_model_has(code: str, message: str, expected: bool) -> None:
     assert gone(ClientError({"Error": {"Code": code, "Message": message}}, "x")) == expected
+
+
+def test_each_kind_can_be_kept() -> None:
+    options = argument_spec(load("modules", "owned_resources").DOCUMENTATION)
+    assert set(options["keep"]["choices"]) == {kind.name for kind in KINDS}

@@ -113,7 +113,7 @@ def test_no_difference_is_an_empty_plan() -> None:
 
 def test_what_no_task_names_is_unmanaged_unless_others_own_its_kind() -> None:
     claimed = claims_of({"results": [{"managed": {"bucket": ["models"]}}]}, "s3_buckets")
-    claimed |= claims_of({"invocation": {"module_args": {"name": "service"}}}, "scaling_group")
+    claimed |= claims_of({"invocation": {"module_args": {"name": "service"}}}, "pettracker.aws.scaling_group")
     owned = {
         "bucket": ["models", "secrets"],
         "Auto Scaling group": ["service", "old"],

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from ansible.module_utils import looking
+from ansible_collections.pettracker.aws.plugins.module_utils import looking
 from ansible_collections.pettracker.aws.plugins.module_utils.rollout_lock import Lock, LockLostError, body
 from botocore.exceptions import EndpointConnectionError
 

@@ -236,7 +236,7 @@ def workflows() -> dict[str, list[dict[str, Any]]]:
     found = {}
     for path in sorted((ROOT / ".github/workflows").glob("*.yml")):
         jobs = yaml.safe_load(path.read_text())["jobs"].values()
-        replacing = [job for job in jobs if any(replaces(step.get("run", "")) for step in job["steps"])]
+        replacing = [job for job in jobs if any(replaces(step.get("run", "")) for step in job.get("steps", []))]
         if replacing:
             found[path.name] = replacing
     assert found

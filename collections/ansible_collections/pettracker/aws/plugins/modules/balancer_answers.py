@@ -13,6 +13,7 @@ import urllib.request
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pettracker.aws.plugins.module_utils.argument_spec import argument_spec
 from ansible_collections.pettracker.aws.plugins.module_utils.exposition import PREDICT
 
 DOCUMENTATION = r"""
@@ -133,19 +134,7 @@ def run(parameters: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    module = AnsibleModule(
-        argument_spec={
-            "url": {"type": "str", "required": True},
-            "ca": {"type": "str", "default": ""},
-            "server_name": {"type": "str", "default": ""},
-            "headers": {"type": "dict", "default": {}},
-            "filename": {"type": "str", "required": True},
-            "content": {"type": "str", "required": True},
-            "count": {"type": "int", "default": 20},
-            "timeout": {"type": "float", "default": 10},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=argument_spec(DOCUMENTATION), supports_check_mode=True)
     try:
         module.exit_json(**run(module.params))
     except (OSError, ValueError) as error:

@@ -14,6 +14,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.cost_budget import 
     subscribers_request,
     wanted_state,
 )
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.state import (
     as_diff,
     differences,
@@ -72,10 +73,7 @@ options:
     description: All tags of the budget.
     type: dict
     default: {}
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -170,26 +168,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    notification = {
-        "type": {"type": "str", "choices": ["actual", "forecasted"], "required": True},
-        "percent": {"type": "float", "required": True},
-    }
-    module = AnsibleAWSModule(
-        argument_spec={
-            "account_id": {"type": "str", "required": True},
-            "name": {"type": "str", "required": True},
-            "limit": {"type": "float", "required": True},
-            "cost_tags": {"type": "dict", "required": True},
-            "notifications": {"type": "list", "elements": "dict", "required": True, "options": notification},
-            "subscribers": {"type": "list", "elements": "str", "required": True},
-            "tags": {"type": "dict", "default": {}},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not set up the budget")
+    run_module(DOCUMENTATION, run, "Could not set up the budget")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_client import describe
 from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff, error_code
 
@@ -43,10 +44,7 @@ options:
     description: Target group that goes with the group, if any.
     type: str
     default: ""
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -159,20 +157,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    module = AnsibleAWSModule(
-        argument_spec={
-            "group": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["held", "marked", "emptied", "absent"], "required": True},
-            "at_least": {"type": "int", "default": 0},
-            "tag": {"type": "dict", "default": {}},
-            "target_group_arn": {"type": "str", "default": ""},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not change the fleet")
+    run_module(DOCUMENTATION, run, "Could not change the fleet")
 
 
 if __name__ == "__main__":

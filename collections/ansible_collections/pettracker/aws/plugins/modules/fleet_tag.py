@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff
 
 DOCUMENTATION = r"""
@@ -32,10 +33,7 @@ options:
     type: str
     choices: [present, absent]
     default: present
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -117,19 +115,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    module = AnsibleAWSModule(
-        argument_spec={
-            "group": {"type": "str", "required": True},
-            "key": {"type": "str", "required": True},
-            "value": {"type": "str", "default": ""},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not tag the hosts of the group")
+    run_module(DOCUMENTATION, run, "Could not tag the hosts of the group")
 
 
 if __name__ == "__main__":

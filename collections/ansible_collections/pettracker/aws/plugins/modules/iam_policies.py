@@ -11,6 +11,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.iam_policies import
     found_policy,
     wanted_policy,
 )
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.state import any_differ, as_diff, differences
 
 DOCUMENTATION = r"""
@@ -43,10 +44,7 @@ options:
         description: All tags of the policy.
         type: dict
         default: {}
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -85,20 +83,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    policy = {
-        "arn": {"type": "str", "required": True},
-        "description": {"type": "str", "required": True},
-        "document": {"type": "dict", "required": True},
-        "tags": {"type": "dict", "default": {}},
-    }
-    module = AnsibleAWSModule(
-        argument_spec={"policies": {"type": "list", "elements": "dict", "required": True, "options": policy}},
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not set up the policies")
+    run_module(DOCUMENTATION, run, "Could not set up the policies")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pettracker.aws.plugins.module_utils.iam_roles import (
-    SESSION_SECONDS,
     apply_profile,
     apply_role,
     found_profile,
@@ -15,6 +14,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.iam_roles import (
     wanted_profile,
     wanted_role,
 )
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.state import any_differ, as_diff, differences
 
 DOCUMENTATION = r"""
@@ -69,10 +69,7 @@ options:
         description: All tags of the role and of its instance profile.
         type: dict
         default: {}
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -125,25 +122,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    role = {
-        "name": {"type": "str", "required": True},
-        "description": {"type": "str", "required": True},
-        "trust": {"type": "dict", "required": True},
-        "managed_policies": {"type": "list", "elements": "str", "default": []},
-        "inline_policies": {"type": "dict", "default": {}},
-        "permissions_boundary": {"type": "str", "default": ""},
-        "session_seconds": {"type": "int", "default": SESSION_SECONDS},
-        "instance_profile": {"type": "bool", "default": False},
-        "tags": {"type": "dict", "default": {}},
-    }
-    module = AnsibleAWSModule(
-        argument_spec={"roles": {"type": "list", "elements": "dict", "required": True, "options": role}},
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not set up the roles")
+    run_module(DOCUMENTATION, run, "Could not set up the roles")
 
 
 if __name__ == "__main__":

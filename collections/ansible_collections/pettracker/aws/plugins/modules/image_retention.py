@@ -14,6 +14,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.image_retention imp
     own_images,
     superfluous,
 )
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.state import removal
 
 DOCUMENTATION = r"""
@@ -43,10 +44,7 @@ options:
     description: How many images a plan makes before this.
     type: int
     default: 0
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -88,19 +86,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    module = AnsibleAWSModule(
-        argument_spec={
-            "tags": {"type": "dict", "required": True},
-            "keep": {"type": "int", "required": True},
-            "in_use": {"type": "list", "elements": "str", "default": []},
-            "to_be_made": {"type": "int", "default": 0},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not remove old images")
+    run_module(DOCUMENTATION, run, "Could not remove old images")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 
 import botocore.exceptions
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 
 DOCUMENTATION = r"""
 module: instance_console
@@ -23,10 +24,7 @@ options:
     description: How many of the last lines to return.
     type: int
     default: 20
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -68,17 +66,15 @@ def consoles(ec2: Any, wanted: dict[str, Any], lines: int) -> dict[str, list[str
     return {instance_id: last for instance_id, last in said.items() if last}
 
 
+def run(module: AnsibleAWSModule) -> dict[str, Any]:
+    """Returns the result."""
+    found = consoles(module.client("ec2"), module.params["filters"], module.params["lines"])
+    return {"changed": False, "consoles": found}
+
+
 def main() -> None:
     """Runs the module."""
-    module = AnsibleAWSModule(
-        argument_spec={"filters": {"type": "dict", "required": True}, "lines": {"type": "int", "default": 20}},
-        supports_check_mode=True,
-    )
-    try:
-        found = consoles(module.client("ec2"), module.params["filters"], module.params["lines"])
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not read the consoles")
-    module.exit_json(changed=False, consoles=found)
+    run_module(DOCUMENTATION, run, "Could not read the consoles")
 
 
 if __name__ == "__main__":

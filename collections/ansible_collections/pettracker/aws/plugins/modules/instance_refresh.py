@@ -18,6 +18,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.instance_refreshes 
     split,
 )
 from ansible_collections.pettracker.aws.plugins.module_utils.mixed_instances import template_of
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff, error_code
 
 DOCUMENTATION = r"""
@@ -77,10 +78,7 @@ options:
     type: list
     elements: str
     default: []
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -219,27 +217,12 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    module = AnsibleAWSModule(
-        argument_spec={
-            "state": {"type": "str", "choices": ["present", "rolled_back"], "default": "present"},
-            "group": {"type": "str", "required": True},
-            "launch_template_id": {"type": "str"},
-            "launch_template_version": {"type": "int"},
-            "min_healthy_percentage": {"type": "int", "default": 100},
-            "max_healthy_percentage": {"type": "int", "default": 110},
-            "warm_up": {"type": "int", "default": 60},
-            "checkpoints": {"type": "list", "elements": "int", "default": []},
-            "checkpoint_delay": {"type": "int", "default": 900},
-            "bake_time": {"type": "int", "default": 900},
-            "alarms": {"type": "list", "elements": "str", "default": []},
-        },
+    run_module(
+        DOCUMENTATION,
+        run,
+        "Could not start, find or take back the instance refresh",
         required_if=[("state", "present", ["launch_template_id", "launch_template_version"])],
-        supports_check_mode=True,
     )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not start, find or take back the instance refresh")
 
 
 if __name__ == "__main__":

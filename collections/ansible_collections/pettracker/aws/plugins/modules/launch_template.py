@@ -12,6 +12,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.launch_template imp
     text_of,
     wanted_state,
 )
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.propagation import NEW_ID, once_known
 from ansible_collections.pettracker.aws.plugins.module_utils.state import (
     as_diff,
@@ -135,10 +136,7 @@ options:
     description: All tags of the template itself.
     type: dict
     default: {}
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -247,50 +245,9 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    volume = {
-        "volume_type": {"type": "str"},
-        "volume_size": {"type": "int"},
-        "encrypted": {"type": "bool"},
-        "delete_on_termination": {"type": "bool"},
-        "kms_key_id": {"type": "str", "no_log": False},
-        "iops": {"type": "int"},
-        "throughput": {"type": "int"},
-    }
-    mapping = {
-        "device_name": {"type": "str", "required": True},
-        "ebs": {"type": "dict", "required": True, "options": volume},
-    }
-    metadata = {
-        "http_endpoint": {"type": "str"},
-        "http_tokens": {"type": "str", "required": True, "no_log": False},
-        "http_put_response_hop_limit": {"type": "int"},
-        "instance_metadata_tags": {"type": "str"},
-    }
-    tagged = {"resource_type": {"type": "str", "required": True}, "tags": {"type": "dict", "required": True}}
-    module = AnsibleAWSModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "image_id": {"type": "str", "required": True},
-            "instance_type": {"type": "str", "required": True},
-            "iam_instance_profile": {"type": "str", "required": True},
-            "security_group_ids": {"type": "list", "elements": "str", "required": True},
-            "block_device_mappings": {"type": "list", "elements": "dict", "required": True, "options": mapping},
-            "metadata_options": {"type": "dict", "required": True, "options": metadata},
-            "monitoring": {
-                "type": "dict",
-                "required": True,
-                "options": {"enabled": {"type": "bool", "required": True}},
-            },
-            "user_data": {"type": "str", "required": True},
-            "tag_specifications": {"type": "list", "elements": "dict", "default": [], "options": tagged},
-            "tags": {"type": "dict", "default": {}},
-        },
-        supports_check_mode=True,
+    run_module(
+        DOCUMENTATION, run, "Could not set up the launch template", no_log={"kms_key_id": False, "http_tokens": False}
     )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not set up the launch template")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 
 DOCUMENTATION = r"""
 module: listener_header_rule
@@ -35,10 +36,7 @@ options:
     type: str
     choices: [present, absent]
     default: present
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -108,21 +106,12 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    module = AnsibleAWSModule(
-        argument_spec={
-            "listener_arn": {"type": "str", "required": True},
-            "header": {"type": "str", "required": True},
-            "value": {"type": "str"},
-            "target_group_arn": {"type": "str"},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        },
+    run_module(
+        DOCUMENTATION,
+        run,
+        "Could not set the rule of the listener",
         required_if=[("state", "present", ["value", "target_group_arn"])],
-        supports_check_mode=True,
     )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not set the rule of the listener")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.state import (
     as_diff,
     differences,
@@ -56,10 +57,7 @@ options:
     type: str
     choices: [present, absent]
     default: present
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -199,24 +197,12 @@ def change(
 
 def main() -> None:
     """Runs the module."""
-    module = AnsibleAWSModule(
-        argument_spec={
-            "load_balancer": {"type": "str", "required": True},
-            "port": {"type": "int", "default": 443},
-            "priority": {"type": "int", "required": True},
-            "paths": {"type": "list", "elements": "str", "default": []},
-            "forward": {"type": "dict", "default": {}},
-            "sticky_seconds": {"type": "int", "default": 0},
-            "tags": {"type": "dict", "required": True},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        },
+    run_module(
+        DOCUMENTATION,
+        run,
+        "Could not set up the rule of the listener",
         required_if=[("state", "present", ("paths", "forward"))],
-        supports_check_mode=True,
     )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not set up the rule of the listener")
 
 
 if __name__ == "__main__":

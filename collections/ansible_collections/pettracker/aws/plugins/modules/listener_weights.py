@@ -7,6 +7,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pettracker.aws.plugins.module_utils.blue_green import forward, is_sticky, weights_of
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff
 
 DOCUMENTATION = r"""
@@ -28,10 +29,7 @@ options:
   expected:
     description: Weights that there have to be, if given; with others, somebody else is at it, and nothing is changed.
     type: dict
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -73,18 +71,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    module = AnsibleAWSModule(
-        argument_spec={
-            "listener_arn": {"type": "str", "required": True},
-            "weights": {"type": "dict", "required": True},
-            "expected": {"type": "dict"},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not set the weights of the listener")
+    run_module(DOCUMENTATION, run, "Could not set the weights of the listener")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.balancer import (
     listener_state,
     wanted_balancer,
 )
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.state import (
     any_differ,
     as_diff,
@@ -59,10 +60,7 @@ options:
     description: All tags of the balancer.
     type: dict
     default: {}
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -217,21 +215,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    module = AnsibleAWSModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "subnets": {"type": "list", "elements": "str", "required": True},
-            "security_groups": {"type": "list", "elements": "str", "required": True},
-            "listeners": {"type": "list", "elements": "dict", "required": True},
-            "attributes": {"type": "dict", "default": {}},
-            "tags": {"type": "dict", "default": {}},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not set up the balancer")
+    run_module(DOCUMENTATION, run, "Could not set up the balancer")
 
 
 if __name__ == "__main__":

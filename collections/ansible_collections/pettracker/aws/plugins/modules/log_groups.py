@@ -8,6 +8,7 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.keeping import keep
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.log_group import LogGroup
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 
 DOCUMENTATION = r"""
 module: log_groups
@@ -38,10 +39,7 @@ options:
         description: All tags of the log group.
         type: dict
         default: {}
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -67,20 +65,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    group = {
-        "name": {"type": "str", "required": True},
-        "retention_days": {"type": "int", "required": True},
-        "kms_key_id": {"type": "str", "no_log": False},
-        "tags": {"type": "dict", "default": {}},
-    }
-    module = AnsibleAWSModule(
-        argument_spec={"groups": {"type": "list", "elements": "dict", "required": True, "options": group}},
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not set up the log groups")
+    run_module(DOCUMENTATION, run, "Could not set up the log groups", no_log={"kms_key_id": False})
 
 
 if __name__ == "__main__":

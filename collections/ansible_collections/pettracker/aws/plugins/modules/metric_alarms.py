@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.state import (
     any_differ,
     as_diff,
@@ -90,10 +91,7 @@ options:
     description: Tags of every alarm, to which its name is added as C(Name).
     type: dict
     default: {}
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -256,41 +254,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    comparisons = [f"{side}{equal}Threshold" for side in ("GreaterThan", "LessThan") for equal in ("", "OrEqualTo")]
-    alarm = {
-        "name": {"type": "str", "required": True},
-        "description": {"type": "str", "required": True},
-        "namespace": {"type": "str", "required": True},
-        "metric": {"type": "str", "required": True},
-        "dimensions": {"type": "dict", "default": {}},
-        "expression": {"type": "str", "default": ""},
-        "statistic": {
-            "type": "str",
-            "choices": ["Average", "Maximum", "Minimum", "Sum", "SampleCount"],
-            "default": "Average",
-        },
-        "comparison": {"type": "str", "choices": comparisons, "default": "GreaterThanThreshold"},
-        "threshold": {"type": "float", "required": True},
-        "period": {"type": "int", "default": 300},
-        "evaluation_periods": {"type": "int", "default": 2},
-        "missing_data": {
-            "type": "str",
-            "choices": ["missing", "breaching", "notBreaching", "ignore"],
-            "default": "missing",
-        },
-    }
-    module = AnsibleAWSModule(
-        argument_spec={
-            "alarms": {"type": "list", "elements": "dict", "required": True, "options": alarm},
-            "topic_arns": {"type": "list", "elements": "str", "default": []},
-            "tags": {"type": "dict", "default": {}},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not set the alarms")
+    run_module(DOCUMENTATION, run, "Could not set the alarms")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.state import tags_to_dict
 
 DOCUMENTATION = r"""
@@ -23,10 +24,7 @@ options:
     description: Whether a missing network is an error. When it is not, every value is empty.
     type: bool
     default: true
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -85,24 +83,19 @@ def describe(ec2: Any, name: str) -> dict[str, Any] | str:
     }
 
 
-def main() -> None:
-    """Runs the module."""
-    module = AnsibleAWSModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "required": {"type": "bool", "default": True},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        network = describe(module.client("ec2"), module.params["name"])
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not find the network")
+def run(module: AnsibleAWSModule) -> dict[str, Any]:
+    """Returns the result; fails the module when there is no network and there has to be one."""
+    network = describe(module.client("ec2"), module.params["name"])
     if isinstance(network, str):
         if module.params["required"]:
             module.fail_json(msg=network)
         network = {"vpc_id": "", "public_subnet_ids": [], "private_subnet_ids": [], "security_group_ids": {}}
-    module.exit_json(changed=False, **network)
+    return {"changed": False} | network
+
+
+def main() -> None:
+    """Runs the module."""
+    run_module(DOCUMENTATION, run, "Could not find the network")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.owned_instances import (
     REACHED,
     call_for,
@@ -48,10 +48,7 @@ options:
     description: Seconds to wait for the state; 0 does not wait.
     type: int
     default: 300
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -146,24 +143,7 @@ def run(module: Any) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    module = AnsibleAWSModule(
-        argument_spec={
-            "instance_id": {"type": "str", "required": True},
-            "tags": {"type": "dict", "required": True},
-            "state": {
-                "type": "str",
-                "choices": ["present", "running", "stopped", "rebooted", "terminated"],
-                "default": "present",
-            },
-            "member": {"type": "bool", "default": True},
-            "wait_timeout": {"type": "int", "default": 300},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not change the instance")
+    run_module(DOCUMENTATION, run, "Could not change the instance")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import KINDS, listed, remove
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
+from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import listed, remove
 
 DOCUMENTATION = r"""
 module: owned_resources
@@ -62,10 +63,7 @@ options:
     description: Seconds after which the removal is given up; a NAT gateway takes minutes.
     type: int
     default: 900
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -106,19 +104,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    module = AnsibleAWSModule(
-        argument_spec={
-            "tags": {"type": "dict", "required": True},
-            "state": {"type": "str", "choices": ["listed", "absent"], "default": "listed"},
-            "keep": {"type": "list", "elements": "str", "default": [], "choices": [kind.name for kind in KINDS]},
-            "wait_timeout": {"type": "int", "default": 900},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not list or remove the environment's resources")
+    run_module(DOCUMENTATION, run, "Could not list or remove the environment's resources")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 
 DOCUMENTATION = r"""
 module: presigned_urls
@@ -32,10 +32,7 @@ options:
     description: Seconds for which the addresses are good; Signature Version 4 allows a week.
     type: int
     default: 600
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -74,19 +71,7 @@ def run(module: Any) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    module = AnsibleAWSModule(
-        argument_spec={
-            "bucket": {"type": "str", "required": True},
-            "keys": {"type": "list", "elements": "str", "required": True, "no_log": False},
-            "method": {"type": "str", "choices": ["get", "put"], "default": "get"},
-            "expiry": {"type": "int", "default": 600},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not sign the addresses")
+    run_module(DOCUMENTATION, run, "Could not sign the addresses", no_log={"keys": False})
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.rollout_lock import Held, Lock, body
 
 DOCUMENTATION = r"""
@@ -52,10 +53,7 @@ options:
     description: Seconds between two looks at a lock that somebody else holds.
     type: float
     default: 5
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -122,23 +120,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    module = AnsibleAWSModule(
-        argument_spec={
-            "state": {"type": "str", "choices": ["held", "released"], "default": "held"},
-            "bucket": {"type": "str", "required": True},
-            "key": {"type": "str", "required": True},
-            "identity": {"type": "str", "default": ""},
-            "holder": {"type": "str", "default": ""},
-            "purpose": {"type": "str", "default": ""},
-            "stale_seconds": {"type": "int", "default": 180},
-            "pause": {"type": "float", "default": 5},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not take or give back the lock of the rollout")
+    run_module(DOCUMENTATION, run, "Could not take or give back the lock of the rollout")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pettracker.aws.plugins.module_utils.alarm_states import describe
 from ansible_collections.pettracker.aws.plugins.module_utils.judge import Limits, judge
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 
 DOCUMENTATION = r"""
 module: rollout_verdict
@@ -85,10 +86,7 @@ options:
     description: Share of live answers from which slow ones matter.
     type: float
     default: 0.05
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -169,29 +167,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    module = AnsibleAWSModule(
-        argument_spec={
-            "alarms": {"type": "list", "elements": "str", "required": True},
-            "required": {"type": "list", "elements": "str", "default": []},
-            "uncounted": {"type": "list", "elements": "str", "default": []},
-            "metric": {"type": "dict", "default": {}},
-            "new": {"type": "list", "elements": "dict", "required": True},
-            "old": {"type": "list", "elements": "dict", "required": True},
-            "digest": {"type": "str", "required": True},
-            "proven": {"type": "list", "elements": "str", "default": []},
-            "must_compare": {"type": "bool", "default": True},
-            "through": {"type": "dict", "default": {}},
-            "alpha": {"type": "float", "default": 0.01},
-            "minimum_requests": {"type": "int", "default": 20},
-            "slowdown": {"type": "float", "default": 1.2},
-            "slow_share": {"type": "float", "default": 0.05},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not judge the new hosts")
+    run_module(DOCUMENTATION, run, "Could not judge the new hosts")
 
 
 if __name__ == "__main__":

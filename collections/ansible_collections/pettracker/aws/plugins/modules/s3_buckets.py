@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pettracker.aws.plugins.module_utils.buckets import apply, found_state, wanted_state
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.state import any_differ, as_diff, differences
 
 DOCUMENTATION = r"""
@@ -81,10 +82,7 @@ options:
         description: All tags of the bucket.
         type: dict
         default: {}
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -138,31 +136,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    lifecycle_rule = {
-        "id": {"type": "str", "required": True},
-        "prefix": {"type": "str", "default": ""},
-        "expire_days": {"type": "int", "default": 0},
-        "noncurrent_days": {"type": "int", "default": 0},
-        "abort_upload_days": {"type": "int", "default": 0},
-    }
-    bucket = {
-        "name": {"type": "str", "required": True},
-        "encryption": {"type": "str", "choices": ["AES256", "aws:kms"], "default": "AES256"},
-        "kms_key_id": {"type": "str", "no_log": False},
-        "bucket_key": {"type": "bool", "default": True, "no_log": False},
-        "versioning": {"type": "bool", "default": True},
-        "lifecycle_rules": {"type": "list", "elements": "dict", "default": [], "options": lifecycle_rule},
-        "policy": {"type": "dict", "required": True},
-        "tags": {"type": "dict", "default": {}},
-    }
-    module = AnsibleAWSModule(
-        argument_spec={"buckets": {"type": "list", "elements": "dict", "required": True, "options": bucket}},
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not set up the buckets")
+    run_module(DOCUMENTATION, run, "Could not set up the buckets", no_log={"bucket_key": False, "kms_key_id": False})
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 
 DOCUMENTATION = r"""
 module: s3_fingerprint
@@ -22,10 +22,7 @@ options:
     description: Address of an object, or of everything below a prefix, such as C(s3://bucket/pets).
     type: str
     required: true
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -72,11 +69,7 @@ def run(module: Any) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    module = AnsibleAWSModule(argument_spec={"url": {"type": "str", "required": True}}, supports_check_mode=True)
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not list the objects")
+    run_module(DOCUMENTATION, run, "Could not list the objects")
 
 
 if __name__ == "__main__":

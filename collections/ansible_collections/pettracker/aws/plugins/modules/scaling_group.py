@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.propagation import NEW_PROFILE, NEW_TEMPLATE, once_known
 from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group import (
     calls,
@@ -167,10 +168,7 @@ options:
     description: Seconds to wait until all desired instances are in service and healthy targets; 0 does not wait.
     type: int
     default: 600
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -207,30 +205,6 @@ waited:
   type: float
 """
 
-MIXED_INSTANCES: dict[str, Any] = {
-    "instance_types": {"type": "list", "elements": "str", "default": []},
-    "on_demand_base": {"type": "int", "default": 0},
-    "on_demand_percentage": {"type": "int", "default": 100},
-    "spot_allocation": {
-        "type": "str",
-        "choices": ["price-capacity-optimized", "capacity-optimized", "lowest-price"],
-        "default": "price-capacity-optimized",
-    },
-}
-LIFECYCLE_HOOKS: dict[str, Any] = {
-    "name": {"type": "str", "required": True},
-    "transition": {"type": "str", "choices": ["launching", "terminating"], "required": True},
-    "heartbeat_timeout": {"type": "int", "required": True},
-    "default_result": {"type": "str", "choices": ["CONTINUE", "ABANDON"], "default": "CONTINUE"},
-}
-SCHEDULES: dict[str, Any] = {
-    "name": {"type": "str", "required": True},
-    "recurrence": {"type": "str", "required": True},
-    "time_zone": {"type": "str", "default": "Etc/UTC"},
-    "min_size": {"type": "int"},
-    "max_size": {"type": "int"},
-    "desired_capacity": {"type": "int"},
-}
 # More scheduled actions than a group has by default: API reference, DescribeScheduledActions.
 MOST_ACTIONS = 100
 
@@ -284,32 +258,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    module = AnsibleAWSModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "launch_template_id": {"type": "str", "required": True},
-            "launch_template_version": {"type": "int", "required": True},
-            "min_size": {"type": "int", "required": True},
-            "max_size": {"type": "int", "required": True},
-            "subnet_ids": {"type": "list", "elements": "str", "required": True},
-            "target_group_arns": {"type": "list", "elements": "str", "required": True},
-            "health_check_grace_period": {"type": "int", "required": True},
-            "warm_up": {"type": "int", "required": True},
-            "cpu_target": {"type": "float", "required": True},
-            "request_target": {"type": "float", "default": 0},
-            "capacity_rebalance": {"type": "bool", "default": False},
-            "mixed_instances": {"type": "dict", "options": MIXED_INSTANCES},
-            "lifecycle_hooks": {"type": "list", "elements": "dict", "default": [], "options": LIFECYCLE_HOOKS},
-            "schedules": {"type": "list", "elements": "dict", "default": [], "options": SCHEDULES},
-            "tags": {"type": "dict", "default": {}},
-            "wait_timeout": {"type": "int", "default": 600},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not set up the Auto Scaling group")
+    run_module(DOCUMENTATION, run, "Could not set up the Auto Scaling group")
 
 
 if __name__ == "__main__":

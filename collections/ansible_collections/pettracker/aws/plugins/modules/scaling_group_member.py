@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_client import required, wait_until
 from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_members import (
     RefusedError,
@@ -52,10 +52,7 @@ options:
     description: Seconds to wait until the host has the state and the balancer has taken it or let go of it; 0 does not wait.
     type: int
     default: 600
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -111,25 +108,7 @@ def run(module: Any) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    module = AnsibleAWSModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "instance_id": {"type": "str", "required": True},
-            "state": {
-                "type": "str",
-                "choices": ["in_service", "standby", "detached", "terminated"],
-                "required": True,
-            },
-            "decrement": {"type": "bool", "default": False},
-            "to_be_added": {"type": "int", "default": 0},
-            "wait_timeout": {"type": "int", "default": 600},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not change the member of the Auto Scaling group")
+    run_module(DOCUMENTATION, run, "Could not change the member of the Auto Scaling group")
 
 
 if __name__ == "__main__":

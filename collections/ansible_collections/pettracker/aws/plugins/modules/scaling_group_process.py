@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_client import required
 from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff
 
@@ -41,10 +41,7 @@ options:
     type: str
     choices: [suspended, resumed]
     required: true
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -80,32 +77,7 @@ def run(module: Any) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    module = AnsibleAWSModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "process": {
-                "type": "str",
-                "choices": [
-                    "AddToLoadBalancer",
-                    "AlarmNotification",
-                    "AZRebalance",
-                    "HealthCheck",
-                    "InstanceRefresh",
-                    "Launch",
-                    "ReplaceUnhealthy",
-                    "ScheduledActions",
-                    "Terminate",
-                ],
-                "required": True,
-            },
-            "state": {"type": "str", "choices": ["suspended", "resumed"], "required": True},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not suspend or resume the process")
+    run_module(DOCUMENTATION, run, "Could not suspend or resume the process")
 
 
 if __name__ == "__main__":

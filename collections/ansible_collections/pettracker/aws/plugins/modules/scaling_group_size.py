@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_client import required
 from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_members import (
     RefusedError,
@@ -37,10 +37,7 @@ options:
   add:
     description: Instances to have more than now, instead of O(desired_capacity).
     type: int
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -85,21 +82,12 @@ def run(module: Any) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    module = AnsibleAWSModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "min_size": {"type": "int"},
-            "max_size": {"type": "int"},
-            "desired_capacity": {"type": "int"},
-            "add": {"type": "int"},
-        },
+    run_module(
+        DOCUMENTATION,
+        run,
+        "Could not change the size of the Auto Scaling group",
         mutually_exclusive=[("desired_capacity", "add")],
-        supports_check_mode=True,
     )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not change the size of the Auto Scaling group")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.propagation import SOON
 from ansible_collections.pettracker.aws.plugins.module_utils.security_groups import (
     NEW_DEFAULT_GROUP,
@@ -88,10 +89,7 @@ options:
         description: All tags of the group.
         type: dict
         default: {}
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -206,31 +204,7 @@ def _closes(wanted: dict[str, Any], found: dict[str, Any]) -> bool:
 
 def main() -> None:
     """Runs the module."""
-    rule = {
-        "proto": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
-        "port": {"type": "int", "required": True},
-        "cidrs": {"type": "list", "elements": "str"},
-        "group": {"type": "str"},
-        "description": {"type": "str", "required": True},
-    }
-    group = {
-        "name": {"type": "str", "required": True},
-        "description": {"type": "str", "required": True},
-        "ingress": {"type": "list", "elements": "dict", "default": [], "options": rule},
-        "egress": {"type": "list", "elements": "dict", "default": [], "options": rule},
-        "tags": {"type": "dict", "default": {}},
-    }
-    module = AnsibleAWSModule(
-        argument_spec={
-            "vpc_id": {"type": "str", "required": True},
-            "groups": {"type": "list", "elements": "dict", "required": True, "options": group},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not set up the security groups")
+    run_module(DOCUMENTATION, run, "Could not set up the security groups")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pettracker.aws.plugins.module_utils.argument_spec import argument_spec
 from ansible_collections.pettracker.aws.plugins.module_utils.background import Background, BackgroundError
 from ansible_collections.pettracker.aws.plugins.module_utils.probing import Pace, Probe, ask, golden_inputs, said
 
@@ -164,21 +165,7 @@ def collect(parameters: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    module = AnsibleModule(
-        argument_spec={
-            "state": {"type": "str", "choices": ["started", "collected"], "required": True},
-            "url": {"type": "str", "required": True},
-            "bundle": {"type": "path", "required": True},
-            "directory": {"type": "path", "default": "/run/pettracker-evidence"},
-            "interval": {"type": "float", "default": 12},
-            "slot": {"type": "float", "default": 0},
-            "seconds": {"type": "float", "default": 600},
-            "check": {"type": "list", "elements": "str", "default": []},
-            "check_timeout": {"type": "float", "default": 20},
-            "timeout": {"type": "float", "default": 5},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=argument_spec(DOCUMENTATION), supports_check_mode=True)
     try:
         module.exit_json(**(start if module.params["state"] == "started" else collect)(module.params))
     except BackgroundError as error:

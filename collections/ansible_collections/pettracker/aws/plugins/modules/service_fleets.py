@@ -9,6 +9,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.pettracker.aws.plugins.module_utils.blue_green import Plan, plan, roles, tied, weights_of
 from ansible_collections.pettracker.aws.plugins.module_utils.certificates import certificate_name
 from ansible_collections.pettracker.aws.plugins.module_utils.fleets import Fleets
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 
 DOCUMENTATION = r"""
 module: service_fleets
@@ -51,10 +52,7 @@ options:
     type: list
     elements: int
     default: [100]
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -171,23 +169,12 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    colour = {"group": {"type": "str", "required": True}, "target_group": {"type": "str", "required": True}}
-    module = AnsibleAWSModule(
-        argument_spec={
-            "balancer": {"type": "str", "required": True},
-            "port": {"type": "int", "default": 443},
-            "colours": {"type": "list", "elements": "dict", "required": True, "options": colour},
-            "launch_template_id": {"type": "str"},
-            "launch_template_version": {"type": "int"},
-            "steps": {"type": "list", "elements": "int", "default": [100]},
-        },
+    run_module(
+        DOCUMENTATION,
+        run,
+        "Could not find out which fleet is live",
         required_by={"launch_template_version": "launch_template_id"},
-        supports_check_mode=True,
     )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not find out which fleet is live")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.state import (
     as_diff,
     differences,
@@ -66,10 +67,7 @@ options:
     description: All tags of the target group.
     type: dict
     default: {}
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -203,28 +201,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    health_check = {
-        "path": {"type": "str", "required": True},
-        "interval": {"type": "int", "required": True},
-        "timeout": {"type": "int", "required": True},
-        "healthy_threshold": {"type": "int", "required": True},
-        "unhealthy_threshold": {"type": "int", "required": True},
-    }
-    module = AnsibleAWSModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "vpc_id": {"type": "str", "required": True},
-            "port": {"type": "int", "required": True},
-            "health_check": {"type": "dict", "required": True, "options": health_check},
-            "attributes": {"type": "dict", "default": {}},
-            "tags": {"type": "dict", "default": {}},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not set up the target group")
+    run_module(DOCUMENTATION, run, "Could not set up the target group")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.propagation import NEW_PROFILE, once_known
 from ansible_collections.pettracker.aws.plugins.module_utils.state import error_code
 from ansible_collections.pettracker.aws.plugins.module_utils.training_instances import (
@@ -92,10 +92,7 @@ options:
     description: Hours after which O(state=reaped) takes the instance for forgotten.
     type: float
     default: 24
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -260,30 +257,8 @@ def end(module: Any, ec2: Any, identities: list[str]) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    module = AnsibleAWSModule(
-        argument_spec={
-            "state": {"type": "str", "choices": ["present", "absent", "reaped"], "default": "present"},
-            "job": {"type": "str"},
-            "tags": {"type": "dict", "required": True},
-            "market": {"type": "str", "choices": ["spot", "on-demand"], "default": "spot"},
-            "on_demand_fallback": {"type": "bool", "default": False},
-            "image_id": {"type": "str"},
-            "instance_type": {"type": "str"},
-            "subnet_ids": {"type": "list", "elements": "str"},
-            "security_group_id": {"type": "str"},
-            "instance_profile": {"type": "str"},
-            "root_device": {"type": "str", "default": "/dev/xvda"},
-            "root_gigabytes": {"type": "int", "default": 32},
-            # It carries addresses whose bearer may fetch the code.
-            "user_data": {"type": "str", "no_log": True},
-            "maximum_hours": {"type": "float", "default": 24},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not look after the training instance")
+    # User data carries addresses whose bearer may fetch the code.
+    run_module(DOCUMENTATION, run, "Could not look after the training instance", no_log={"user_data": True})
 
 
 if __name__ == "__main__":

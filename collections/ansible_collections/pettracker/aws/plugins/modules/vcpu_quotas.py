@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.state import error_code
 from ansible_collections.pettracker.aws.plugins.module_utils.vcpu_quotas import Need, advice, needs, page
 
@@ -51,10 +51,7 @@ options:
     description: Whether a quota that is too small for O(demands[].least) is an error.
     type: bool
     default: true
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -113,25 +110,7 @@ def run(module: Any) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    demand = {
-        "what": {"type": "str", "required": True},
-        "instance_type": {"type": "str", "required": True},
-        "most": {"type": "int", "required": True},
-        "least": {"type": "int", "default": 0},
-        "spot_percentage": {"type": "int", "default": 0},
-        "on_demand_base": {"type": "int", "default": 0},
-    }
-    module = AnsibleAWSModule(
-        argument_spec={
-            "demands": {"type": "list", "elements": "dict", "required": True, "options": demand},
-            "refuse": {"type": "bool", "default": True},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not compare the quotas")
+    run_module(DOCUMENTATION, run, "Could not compare the quotas")
 
 
 if __name__ == "__main__":

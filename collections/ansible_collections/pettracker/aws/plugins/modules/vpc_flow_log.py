@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.propagation import NEW_ID, NEW_ROLE, once_known
 from ansible_collections.pettracker.aws.plugins.module_utils.state import (
     as_diff,
@@ -51,10 +52,7 @@ options:
     description: All tags of the flow log.
     type: dict
     default: {}
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -155,22 +153,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    module = AnsibleAWSModule(
-        argument_spec={
-            "vpc_id": {"type": "str", "required": True},
-            "name": {"type": "str"},
-            "log_group": {"type": "str", "required": True},
-            "role_arn": {"type": "str", "required": True},
-            "traffic_type": {"type": "str", "choices": ["ACCEPT", "REJECT", "ALL"], "default": "ALL"},
-            "aggregation_seconds": {"type": "int", "choices": [60, 600], "default": 600},
-            "tags": {"type": "dict", "default": {}},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not set up the flow log")
+    run_module(DOCUMENTATION, run, "Could not set up the flow log")
 
 
 if __name__ == "__main__":

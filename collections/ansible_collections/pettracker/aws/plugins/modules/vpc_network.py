@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.network import FIXED, INTERRUPTS, label
 from ansible_collections.pettracker.aws.plugins.module_utils.network_client import Network
 from ansible_collections.pettracker.aws.plugins.module_utils.state import any_differ, as_diff, differences
@@ -57,10 +58,7 @@ options:
     description: Tags of everything, to which C(Name) and, on subnets, C(Tier) are added.
     type: dict
     default: {}
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -114,23 +112,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    subnet = {"zone": {"type": "str", "required": True}, "cidr": {"type": "str", "required": True}}
-    subnets = {"type": "list", "elements": "dict", "required": True, "options": subnet}
-    module = AnsibleAWSModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "cidr": {"type": "str", "required": True},
-            "public_subnets": subnets,
-            "private_subnets": subnets,
-            "nat_zones": {"type": "list", "elements": "str", "required": True},
-            "tags": {"type": "dict", "default": {}},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not set up the network")
+    run_module(DOCUMENTATION, run, "Could not set up the network")
 
 
 if __name__ == "__main__":

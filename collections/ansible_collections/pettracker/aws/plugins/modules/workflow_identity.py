@@ -8,6 +8,7 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pettracker.aws.plugins.module_utils.iam_policies import forget_policy, found_policy
 from ansible_collections.pettracker.aws.plugins.module_utils.iam_roles import found_role
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.state import removal
 from ansible_collections.pettracker.aws.plugins.module_utils.workflow_identity import (
     forget_role,
@@ -41,10 +42,7 @@ options:
     description: Tags that roles and policies carry; what does not is somebody else's.
     type: dict
     required: true
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
 
@@ -111,19 +109,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    module = AnsibleAWSModule(
-        argument_spec={
-            "roles": {"type": "list", "elements": "str", "required": True},
-            "policies": {"type": "list", "elements": "str", "required": True},
-            "provider_arn": {"type": "str", "required": True},
-            "tags": {"type": "dict", "required": True},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        module.exit_json(**run(module))
-    except Exception as error:
-        module.fail_json_aws(error, msg="Could not take away what the bootstrap made")
+    run_module(DOCUMENTATION, run, "Could not take away what the bootstrap made")
 
 
 if __name__ == "__main__":
