@@ -157,3 +157,17 @@ def _nobodys(marks: Marks, entries: list[Any], declared: frozenset[str]) -> Iter
                         yield mark.kind, name
             elif isinstance(mark, Mapping) and value:
                 yield from _nobodys(mark, value if isinstance(value, list) else [value], declared)
+
+
+def foreign(answers: tuple[Answer, ...]) -> dict[str, str]:
+    """Returns who decides the fields that somebody else decides, by their paths."""
+    return {path: mark.owner for answer in answers for path, mark in _flat(answer.marks) if isinstance(mark, Foreign)}
+
+
+def _flat(marks: Marks, prefix: str = "") -> Iterator[tuple[str, Mark]]:
+    for member, mark in marks.items():
+        path = f"{prefix}{snake(member)}"
+        if isinstance(mark, Mapping):
+            yield from _flat(mark, f"{path}.")
+        else:
+            yield path, mark

@@ -84,6 +84,10 @@ class Kind:
     answers: ClassVar[tuple[Answer, ...]] = ()
     # Values with which a test fills fields of the answers that have a form of their own, by path: {"GetPolicy.Policy": "{}"}.
     samples: ClassVar[Mapping[str, Any]] = {}
+    # Who decides which there are, where no variable names them: no drift report asks who wanted them.
+    members: ClassVar[str] = ""
+    # Whether `make destroy` takes it along; what lets workflows into the account goes with `make unbootstrap`.
+    torn_down: ClassVar[bool] = True
     # Fields of the state that hold ids of what an apply makes, so that a plan made before can only say what they are of.
     made_by_apply: ClassVar[tuple[str, ...]] = ()
     # For looking, for making and changing, and for removing.
