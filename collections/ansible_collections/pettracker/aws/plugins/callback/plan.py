@@ -8,14 +8,16 @@ from typing import Any
 from ansible import constants as C
 from ansible.executor.task_result import CallbackTaskResult
 from ansible.plugins.callback import CallbackBase
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Owned
+from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import unmanaged
 from ansible_collections.pettracker.aws.plugins.module_utils.plan import (
     Change,
     Plan,
     Resource,
+    Stray,
     changes_of,
-    claims_of,
+    named_in,
     resources_of,
-    unmanaged,
 )
 from ansible_collections.pettracker.aws.plugins.module_utils.plan_text import reports, terminal
 
@@ -65,7 +67,8 @@ class CallbackModule(CallbackBase):
         self._resources: dict[tuple[str, str], Resource] = {}
         self._problems: list[str] = []
         self._claimed: dict[str, set[str]] = {}
-        self._owned: dict[str, list[str]] = {}
+        self._nobodys: dict[str, set[str]] = {}
+        self._found: dict[str, list[Owned]] | None = None
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         self._display.display(f"… {play.get_name()}", color=C.COLOR_VERBOSE, stderr=True)
@@ -75,10 +78,24 @@ class CallbackModule(CallbackBase):
         module = result.task.resolved_action or result.task.action
         self._changes += changes_of(result.result, result.task.get_name())
         self._resources |= {(found.kind, found.name): found for found in resources_of(result.result)}
-        for kind, identities in claims_of(result.result, module).items():
+        for kind, identities in named_in(result.result, "managed").items():
             self._claimed.setdefault(kind, set()).update(identities)
+        for kind, parts in named_in(result.result, "nobodys").items():
+            self._nobodys.setdefault(kind, set()).update(parts)
         if module == "pettracker.aws.owned_resources":
-            self._owned = result.result.get("resources", {})
+            self._found = {
+                kind: [Owned(**one) for one in found] for kind, found in result.result.get("found", {}).items()
+            }
+
+    def _strays(self) -> dict[str, tuple[Stray, ...]]:
+        """Returns what nothing manages, which a plan, that does not look for it, has none of."""
+        if self._found is None:
+            return {}
+        strays = {
+            kind: tuple(Stray(one.identity, one.name, one.since) for one in found)
+            for kind, found in unmanaged(self._found, self._claimed).items()
+        }
+        return strays | {kind: tuple(Stray(name) for name in sorted(names)) for kind, names in self._nobodys.items()}
 
     def v2_runner_on_failed(self, result: CallbackTaskResult, ignore_errors: bool = False) -> None:
         if ignore_errors:
@@ -96,7 +113,7 @@ class CallbackModule(CallbackBase):
             changes=tuple(self._changes),
             resources=tuple(self._resources.values()),
             problems=tuple(self._problems),
-            unmanaged=unmanaged(self._owned, self._claimed) if self._owned else {},
+            unmanaged=self._strays(),
         )
         directory, name = Path(self.get_option("directory")), self.get_option("name")
         directory.mkdir(parents=True, exist_ok=True)

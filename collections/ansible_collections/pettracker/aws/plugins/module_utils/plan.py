@@ -8,16 +8,22 @@ and a task that would change something without saying what is part of the plan a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.ownership import CLAIMS, FOREIGN_FIELDS, FOREIGN_KINDS
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import foreign
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.registry import KINDS
 from ansible_collections.pettracker.aws.plugins.module_utils.state import is_unknown
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # `unknown`: a task would change something, and its module does not say what.
 ACTIONS = ("create", "update", "replace", "delete", "unknown")
+# What tasks announce that is no resource of AWS's, and its fields whose values are made by an apply.
+ANNOUNCED: Mapping[str, tuple[str, ...]] = {"model": (), "wheelhouse": ("sha256",)}
+# Fields, by kind, that hold ids of what an apply makes. What was reviewed with an unknown value in any other field is not what
+# a merge applies.
+MADE_BY_APPLY = {**{kind.name: kind.made_by_apply for kind in KINDS if kind.made_by_apply}, **ANNOUNCED}
 # Keys by which the entries of a list are told apart, so that a changed one is named instead of the whole list.
 LIST_KEYS = ("Sid", "name", "Name", "Key")
 
@@ -66,6 +72,23 @@ class Resource:
 
 
 @dataclass(frozen=True)
+class Stray:
+    """Something of the environment that no task manages.
+
+    Attributes:
+        identity: by which AWS knows it; of a part of a resource, that resource's name, a slash and its own.
+        name: by which people know it, "" where that is no other.
+        since: when it was made, "" where AWS does not say.
+        monthly_usd: what it costs a month, "" where that is not known or nothing.
+    """
+
+    identity: str
+    name: str = ""
+    since: str = ""
+    monthly_usd: str = ""
+
+
+@dataclass(frozen=True)
 class Plan:
     """All changes of one run, what kept it from being complete, every resource seen, and, for drift, what nobody manages."""
 
@@ -73,7 +96,7 @@ class Plan:
     changes: tuple[Change, ...] = ()
     resources: tuple[Resource, ...] = ()
     problems: tuple[str, ...] = ()
-    unmanaged: Mapping[str, list[str]] = field(default_factory=dict)
+    unmanaged: Mapping[str, tuple[Stray, ...]] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
@@ -180,37 +203,15 @@ def _label(task: str, item: Mapping[str, Any]) -> str:
     return f"{task} ({label})" if isinstance(label, str | int) and label != "" else task
 
 
-def claims_of(result: Mapping[str, Any], module: str) -> dict[str, set[str]]:
-    """Returns the ids, by kind, of resources that a task manages: `managed` of the project's own modules, or by CLAIMS."""
-    claimed: dict[str, set[str]] = {}
+def named_in(result: Mapping[str, Any], key: str) -> dict[str, set[str]]:
+    """Returns what a task's result names by kind under `key`: the ids that it manages, or the parts that are `nobodys`."""
+    named: dict[str, set[str]] = {}
     rounds = result["results"] if isinstance(result.get("results"), list) else [result]
     for item in rounds:
-        if not isinstance(item, Mapping):
-            continue
-        for kind, identities in (item.get("managed") or {}).items():
-            claimed.setdefault(kind, set()).update(identities)
-        for name, kind, path in CLAIMS:
-            if module == name:
-                claimed.setdefault(kind, set()).update(_at(item, path.split(".")))
-    return claimed
-
-
-def _at(value: Any, path: list[str]) -> Iterable[str]:
-    if isinstance(value, list):
-        return [found for item in value for found in _at(item, path)]
-    if not path:
-        return [value] if isinstance(value, str) and value else []
-    return _at(value.get(path[0]), path[1:]) if isinstance(value, Mapping) else []
-
-
-def unmanaged(owned: Mapping[str, Iterable[str]], claimed: Mapping[str, set[str]]) -> dict[str, list[str]]:
-    """Returns what carries the project's tags and no task manages, by kind, without what ownership.py gives to others."""
-    left = {
-        kind: sorted(set(identities) - claimed.get(kind, set()))
-        for kind, identities in owned.items()
-        if kind not in FOREIGN_KINDS
-    }
-    return {kind: identities for kind, identities in sorted(left.items()) if identities}
+        if isinstance(item, Mapping):
+            for kind, identities in (item.get(key) or {}).items():
+                named.setdefault(kind, set()).update(identities)
+    return named
 
 
 def joined(parts: Sequence[Plan]) -> Plan:
@@ -236,7 +237,7 @@ def from_json(document: Mapping[str, Any]) -> Plan:
         changes=tuple(changes),
         resources=tuple(Resource(**resource) for resource in document["resources"]),
         problems=tuple(document["problems"]),
-        unmanaged=document["unmanaged"],
+        unmanaged={kind: tuple(Stray(**one) for one in found) for kind, found in document["unmanaged"].items()},
     )
 
 
@@ -269,6 +270,6 @@ def as_json(plan: Plan) -> dict[str, Any]:
             for change in plan.changes
         ],
         "resources": [asdict(resource) for resource in plan.resources],
-        "unmanaged": {kind: list(identities) for kind, identities in plan.unmanaged.items()},
-        "not_compared": FOREIGN_FIELDS,
+        "unmanaged": {kind: [asdict(one) for one in found] for kind, found in plan.unmanaged.items()},
+        "not_compared": {kind.name: fields for kind in KINDS if (fields := foreign(kind.answers))},
     }

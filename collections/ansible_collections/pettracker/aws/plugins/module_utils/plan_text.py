@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.pettracker.aws.plugins.module_utils.markdown import cell, code, html, shown, visible
-from ansible_collections.pettracker.aws.plugins.module_utils.plan import Change, Field, Plan, as_json
+from ansible_collections.pettracker.aws.plugins.module_utils.plan import Change, Field, Plan, Stray, as_json
 
 SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-", "unknown": "?"}
 COLOURS = {"create": "green", "update": "yellow", "replace": "purple", "delete": "red", "unknown": "cyan"}
@@ -58,6 +58,14 @@ def field_text(item: Field) -> str:
     return f"{value_text(item.before)} → {after}"
 
 
+def stray_text(stray: Stray) -> str:
+    """Returns what is known of something that nothing manages: `i-0abc (notebook), since 2026-11-02, 383.98 USD a month`."""
+    name = f" ({stray.name})" if stray.name else ""
+    since = f", since {stray.since[:10]}" if stray.since else ""
+    cost = f", {stray.monthly_usd} USD a month" if stray.monthly_usd else ""
+    return f"{stray.identity}{name}{since}{cost}"
+
+
 def summary(plan: Plan) -> str:
     """Returns how much changes, as one sentence."""
     if not plan.changes:
@@ -65,8 +73,8 @@ def summary(plan: Plan) -> str:
     else:
         parts = [f"{count} {TO_DO[action]}" for action, count in plan.counts().items() if count]
         sentence = ", ".join(parts) + "."
-    left = sum(len(identities) for identities in plan.unmanaged.values())
-    return sentence + (f" {left} with the project's tags that nothing manages." if left else "")
+    left = sum(len(found) for found in plan.unmanaged.values())
+    return sentence + (f" {left} that nothing manages." if left else "")
 
 
 def terminal(plan: Plan) -> Iterator[tuple[str, str | None]]:
@@ -78,9 +86,9 @@ def terminal(plan: Plan) -> Iterator[tuple[str, str | None]]:
                 yield f"      {visible(item.path)}: {field_text(item)}", None
         for sentence in change.interrupts:
             yield f"      ! {visible(sentence)}", "bright red"
-    for kind, identities in plan.unmanaged.items():
-        for identity in identities:
-            yield f"  * {kind} {identity} carries the project's tags, and nothing manages it", "cyan"
+    for kind, found in plan.unmanaged.items():
+        for one in found:
+            yield f"  * {kind} {visible(stray_text(one))}: nothing manages it", "cyan"
     for problem in plan.problems:
         yield f"  ✗ {problem}", "red"
     yield f"{plan.environment}: {summary(plan)}" + (" The plan is incomplete." if plan.problems else ""), "bold"
@@ -131,8 +139,11 @@ def _sections(plan: Plan) -> Iterator[tuple[str, list[_Block]]]:
         if chosen := [_block(change) for change in plan.changes if change.action == action]:
             yield f"### {SIGNS[action]} {HEADINGS[action]}\n", chosen
     if plan.unmanaged:
-        lines = [f"- {code(f'{kind} {one}')}" for kind, found in plan.unmanaged.items() for one in found]
-        heading = "### * Not managed\n\nThese carry the project's tags, and no role mentions them.\n"
+        lines = [f"- {code(f'{kind} {stray_text(one)}')}" for kind, found in plan.unmanaged.items() for one in found]
+        heading = (
+            "### * Not managed\n\nThese carry the project's tags, live in its network or belong to its resources, and no role "
+            "mentions them.\n"
+        )
         yield heading, [_Block(line, line) for line in lines]
 
 

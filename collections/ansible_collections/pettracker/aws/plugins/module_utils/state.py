@@ -9,10 +9,11 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.ownership import FOREIGN_TAG_PREFIXES
-
 State = dict[str, Any]
 
+# Tags that begin so are AWS's own: CloudFormation, Auto Scaling and Backup write them.
+# https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html ("aws: prefix is reserved")
+FOREIGN_TAG_PREFIXES = ("aws:",)
 # What stands, in check mode, for the id of something that does not exist yet contains this.
 UNKNOWN = "to-be-made"
 

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Scope
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.registry import BY_NAME
 from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import listed, remove
+from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import cached, identities, listed, remove
+from ansible_collections.pettracker.aws.plugins.module_utils.state import is_unknown
 
 DOCUMENTATION = r"""
 module: owned_resources
@@ -26,39 +30,16 @@ options:
     type: str
     choices: [listed, absent]
     default: listed
+  vpc_id:
+    description:
+      - The environment's VPC, to list what lives in it without the tags, too. Nothing is removed for that reason.
+    type: str
+    default: ""
   keep:
-    description: Kinds that are neither listed nor removed, such as C(bucket).
+    description: Kinds that are neither listed nor removed, such as C(bucket), as C(python -m delivery kinds) names them.
     type: list
     elements: str
     default: []
-    choices:
-      - Auto Scaling group
-      - instance
-      - launch template
-      - load balancer
-      - target group
-      - certificate
-      - alarm
-      - image
-      - snapshot
-      - volume
-      - VPC endpoint
-      - flow log
-      - NAT gateway
-      - address
-      - rules of a security group
-      - security group
-      - route table
-      - subnet
-      - network ACL
-      - internet gateway
-      - VPC
-      - instance profile
-      - role
-      - log group
-      - parameter
-      - bucket
-      - budget
   wait_timeout:
     description: Seconds after which the removal is given up; a NAT gateway takes minutes.
     type: int
@@ -78,28 +59,32 @@ resources:
   description: Ids of the resources by kind, as they were before the task.
   returned: always
   type: dict
+found:
+  description: The same with what people know of them, C(identity), C(name), C(since), C(belongs_to) and C(fields).
+  returned: always
+  type: dict
 """
 
 
 def run(module: AnsibleAWSModule) -> dict[str, Any]:
     """Lists, and removes unless in check mode."""
-    clients: dict[str, Any] = {}
-
-    def client(service: str) -> Any:
-        if service not in clients:
-            clients[service] = module.client(service)
-        return clients[service]
-
+    clients = cached(module.client)
     tags, kept = module.params["tags"], frozenset(module.params["keep"])
-    found = listed(client, tags, kept)
-    result: dict[str, Any] = {"changed": False, "resources": found}
+    if unknown := sorted(kept - set(BY_NAME)):
+        module.fail_json(
+            msg=f"There is no kind {unknown[0]!r} to be kept; the kinds are: {', '.join(sorted(BY_NAME))}."
+        )
+    found = listed(clients, Scope(tags, "" if is_unknown(module.params["vpc_id"]) else module.params["vpc_id"]), kept)
+    ids = identities(found)
+    described = {kind: [asdict(one) for one in resources] for kind, resources in found.items()}
+    result: dict[str, Any] = {"changed": False, "resources": ids, "found": described}
     if module.params["state"] == "listed" or not found:
         return result
     if not module.check_mode:
-        left = remove(client, tags, kept, module.params["wait_timeout"])
+        left = remove(clients, Scope(tags), kept, module.params["wait_timeout"])
         if left:
             module.fail_json(msg=f"These could not be removed in time; run the same again: {left}", resources=left)
-    return result | {"changed": True, "diff": {"before": found, "after": {}}}
+    return result | {"changed": True, "diff": {"before": ids, "after": {}}}
 
 
 def main() -> None:

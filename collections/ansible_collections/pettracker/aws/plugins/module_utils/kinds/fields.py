@@ -1,0 +1,173 @@
+"""What the project makes of each field that AWS describes a resource with. Pure functions only.
+
+Every member of the structures that an `Answer` names has a mark, as botocore's service models describe them: `Compared` where
+the kind reads it into its state, `Default` where the project sets nothing and AWS's own value is expected, `Foreign` where
+somebody else decides it, `Ignored` where it decides nothing, `Nobodys` where each entry is one that nothing declares. A mark
+for a structure goes for all that is in it; a dictionary in its place marks the members one by one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# What AWS says of a field that nobody has set: nothing, or one of these.
+EMPTY: tuple[Any, ...] = (None, "", [], {}, False, 0)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The kind's `state` reads the field."""
+
+    field: str
+
+
+@dataclass(frozen=True)
+class Default:
+    """The project sets nothing, and any other value is put back.
+
+    Attributes:
+        value: AWS's own; None stands for everything that is empty.
+        by: the call that puts it back, whose parameter for it is called as the field; "" where the kind itself does.
+        parameter: what the parameter is called, where it is not called as the field.
+    """
+
+    value: Any
+    by: str = ""
+    parameter: str = ""
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """Who decides the field. Neither compared nor put back."""
+
+    owner: str
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """Why nobody has to look at the field: it follows from others, names the resource, or can never be changed."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Nobodys:
+    """Entries that nothing declares: shown by `make drift`, and left alone.
+
+    Attributes:
+        kind: what one is called.
+        key: its member that names it.
+    """
+
+    kind: str
+    key: str
+
+
+Mark = Compared | Default | Foreign | Ignored | Nobodys
+Marks = Mapping[str, "Mark | Marks"]
+
+IDENTITY = Ignored("names the resource")
+TIME = Ignored("when it was made or changed")
+FIXED = Ignored("AWS lets nobody change it; another value would be another resource")
+FIGURE = Ignored("a figure or a state, which changes by itself")
+EMPTY_ANSWER = Ignored("about the answer itself")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that describes a resource, or a part of it.
+
+    Attributes:
+        operation: as botocore calls it: `DescribeLogGroups`.
+        path: of the described structures in the answer, `logGroups` or `Reservations.Instances`; "" for the whole answer.
+        marks: of their members.
+        service: whose operation it is, where it is not the kind's.
+        many: whether it is a list of parts, such as a group's policies, and not the resource.
+        key: of a list, the member that names an entry.
+    """
+
+    operation: str
+    path: str
+    marks: Marks
+    service: str = ""
+    many: bool = False
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """A field that is not as it is when nobody sets it.
+
+    Attributes:
+        path: of the field in a plan: `health_check_type`, `metadata_options.http_endpoint`.
+        value: what it is.
+        mark: what it should be, and how it gets there.
+        member: its name in AWS's answer.
+    """
+
+    path: str
+    value: Any
+    mark: Default
+    member: str
+
+
+def snake(name: str) -> str:
+    """Returns a name of AWS's API as variables are written: `VPCZoneIdentifier` is `vpc_zone_identifier`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def deviations(answer: Answer, described: Any, prefix: str = "") -> Iterator[Deviation]:
+    """Yields the fields of an answer that AWS would give another value to; of a list, those of each entry under its name."""
+    if answer.many:
+        for entry in described or []:
+            yield from _deviations(answer.marks, entry, f"{prefix}{entry.get(answer.key, '')}.")
+    else:
+        yield from _deviations(answer.marks, described or {}, prefix)
+
+
+def _deviations(marks: Marks, described: Mapping[str, Any], prefix: str) -> Iterator[Deviation]:
+    for member, mark in marks.items():
+        value = described.get(member)
+        path = f"{prefix}{snake(member)}"
+        if isinstance(mark, Default):
+            expected = value in EMPTY if mark.value is None else value == mark.value or value is None
+            if not expected:
+                yield Deviation(path, value, mark, member)
+        elif isinstance(mark, Mapping) and value:
+            for entry in value if isinstance(value, list) else [value]:
+                yield from _deviations(mark, entry, f"{path}.")
+
+
+def nobodys(answer: Answer, described: Any, declared: frozenset[str] = frozenset()) -> Iterator[tuple[str, str]]:
+    """Yields kind and name of each entry that nothing declares."""
+    yield from _nobodys(answer.marks, [described] if not answer.many else described or [], declared)
+
+
+def _nobodys(marks: Marks, entries: list[Any], declared: frozenset[str]) -> Iterator[tuple[str, str]]:
+    for entry in entries:
+        for member, mark in marks.items():
+            value = (entry or {}).get(member)
+            if isinstance(mark, Nobodys):
+                for one in value if isinstance(value, list) else [value] if value else []:
+                    name = str(one.get(mark.key) if isinstance(one, Mapping) else one)
+                    if name not in declared:
+                        yield mark.kind, name
+            elif isinstance(mark, Mapping) and value:
+                yield from _nobodys(mark, value if isinstance(value, list) else [value], declared)
+
+
+def foreign(answers: tuple[Answer, ...]) -> dict[str, str]:
+    """Returns who decides the fields that somebody else decides, by their paths."""
+    return {path: mark.owner for answer in answers for path, mark in _flat(answer.marks) if isinstance(mark, Foreign)}
+
+
+def _flat(marks: Marks, prefix: str = "") -> Iterator[tuple[str, Mark]]:
+    for member, mark in marks.items():
+        path = f"{prefix}{snake(member)}"
+        if isinstance(mark, Mapping):
+            yield from _flat(mark, f"{path}.")
+        else:
+            yield path, mark

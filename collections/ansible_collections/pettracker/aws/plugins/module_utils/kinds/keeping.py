@@ -1,0 +1,49 @@
+"""How resources of a kind are kept as variables describe them: read, compared, and corrected unless in check mode."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Kind, as_set
+from ansible_collections.pettracker.aws.plugins.module_utils.state import State, any_differ, as_diff, differences
+
+
+class Kept(Kind):
+    """A kind whose resources are known by names, and described by one entry of a module's options each."""
+
+    @abstractmethod
+    def read(self, clients: Clients, name: str) -> Answers:
+        """Returns AWS's answers about one, by operation; nothing where there is none."""
+
+    @abstractmethod
+    def wanted(self, entry: Mapping[str, Any], found: State | None) -> State:
+        """Returns an entry of the options in the fields of `state`. Pure."""
+
+    @abstractmethod
+    def apply(self, clients: Clients, name: str, wanted: State, answers: Answers) -> None:
+        """Makes the calls that make one where there are no answers, and correct it where there are."""
+
+    def identity(self, name: str, answers: Answers) -> str:
+        """Returns by what `owned` knows one."""
+        return name
+
+
+def keep(module: Any, kind: Kept, entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Returns the result of a module that keeps one resource of `kind` for each of `entries`, by its name."""
+    diffs, managed = [], []
+    left: dict[str, list[str]] = {}
+    for name, entry in entries.items():
+        answers = kind.read(module.client, name)
+        found = kind.state(answers) if answers else None
+        wanted, found = as_set(kind.wanted(entry, found), found, kind.deviations(answers) if answers else [])
+        diffs.append(as_diff(f"{kind.name} {name}", wanted, found))
+        if differences(wanted, found) and not module.check_mode:
+            kind.apply(module.client, name, wanted, answers)
+            answers = answers or kind.read(module.client, name)
+        if answers:
+            managed.append(kind.identity(name, answers))
+            for part, ones in kind.nobodys(answers).items():
+                left.setdefault(part, []).extend(f"{name}/{one}" for one in ones)
+    return {"changed": any_differ(diffs), "diff": diffs, "managed": {kind.name: managed}, "nobodys": left}

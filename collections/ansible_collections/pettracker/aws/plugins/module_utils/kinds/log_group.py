@@ -1,0 +1,158 @@
+"""CloudWatch log groups. https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_LogGroup.html"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
+    EMPTY_ANSWER,
+    FIGURE,
+    FIXED,
+    IDENTITY,
+    TIME,
+    Answer,
+    Compared,
+    Default,
+    Ignored,
+    Nobodys,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages, tagged
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.keeping import Kept
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Grant, Owned, Scope
+from ansible_collections.pettracker.aws.plugins.module_utils.state import State, differences, tag_changes
+
+
+class LogGroup(Kept):
+    """Keeps no logs itself: what writes into one, and how long its lines stay, is in its state."""
+
+    name = "log group"
+    service = "logs"
+    answers = (
+        Answer(
+            "DescribeLogGroups",
+            "logGroups",
+            {
+                "logGroupName": IDENTITY,
+                "arn": IDENTITY,
+                "logGroupArn": IDENTITY,
+                "creationTime": TIME,
+                "storedBytes": FIGURE,
+                "metricFilterCount": Ignored("the filters themselves are looked at"),
+                "retentionInDays": Compared("retention_days"),
+                "retentionPolicyName": Ignored("an organization's; the days that come of it are compared"),
+                "kmsKeyId": Compared("kms_key_id"),
+                "logGroupClass": FIXED,
+                "dataProtectionStatus": Default(None),
+                "inheritedProperties": Ignored("the account's own policies, which are nobody's in an environment"),
+                "deletionProtectionEnabled": Default(None),
+                "bearerTokenAuthenticationEnabled": Default(None),
+            },
+        ),
+        Answer("ListTagsForResource", "", {"tags": Compared("tags")}),
+        Answer(
+            "DescribeMetricFilters",
+            "",
+            {"metricFilters": Nobodys("metric filter", "filterName"), "nextToken": EMPTY_ANSWER},
+        ),
+        Answer(
+            "DescribeSubscriptionFilters",
+            "",
+            {"subscriptionFilters": Nobodys("subscription filter", "filterName"), "nextToken": EMPTY_ANSWER},
+        ),
+    )
+    look = (
+        Grant(("logs:DescribeLogGroups",)),
+        Grant(("logs:ListTagsForResource",), ("arn:{partition}:logs:{region}:{account}:log-group:*",)),
+        Grant(("logs:DescribeMetricFilters", "logs:DescribeSubscriptionFilters"), ("log_groups",)),
+    )
+    change = (
+        Grant(
+            (
+                "logs:AssociateKmsKey",
+                "logs:CreateLogGroup",
+                "logs:DeleteDataProtectionPolicy",
+                "logs:DisassociateKmsKey",
+                "logs:PutBearerTokenAuthentication",
+                "logs:PutLogGroupDeletionProtection",
+                "logs:PutRetentionPolicy",
+            ),
+            ("log_groups",),
+        ),
+        Grant(("logs:TagResource", "logs:UntagResource"), ("log_group_tags",)),
+    )
+    removal = (Grant(("logs:DeleteLogGroup",), ("log_groups",)),)
+
+    def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
+        for arn in tagged(clients, scope, "logs:log-group"):
+            name = arn.removesuffix(":*").split(":log-group:")[1]
+            for group in _described(clients, name):
+                since = datetime.fromtimestamp(group["creationTime"] / 1000, UTC).isoformat(timespec="seconds")
+                yield Owned(name, since=since, fields={"retention_days": group.get("retentionInDays")})
+
+    def remove(self, clients: Clients, identity: str) -> None:
+        clients("logs").delete_log_group(logGroupName=identity)
+
+    def read(self, clients: Clients, name: str) -> Answers:
+        client = clients("logs")
+        group = next(_described(clients, name), None)
+        if group is None:
+            return {}
+        return {
+            "DescribeLogGroups": group,
+            "ListTagsForResource": client.list_tags_for_resource(resourceArn=_tagged_arn(group)),
+            "DescribeMetricFilters": client.describe_metric_filters(logGroupName=name),
+            "DescribeSubscriptionFilters": client.describe_subscription_filters(logGroupName=name),
+        }
+
+    def state(self, answers: Answers) -> State:
+        group = answers["DescribeLogGroups"]
+        return {
+            "retention_days": group.get("retentionInDays"),
+            "kms_key_id": group.get("kmsKeyId"),
+            "tags": answers["ListTagsForResource"]["tags"],
+        }
+
+    def wanted(self, entry: Mapping[str, Any], found: State | None) -> State:
+        return {
+            "retention_days": entry["retention_days"],
+            "kms_key_id": entry.get("kms_key_id"),
+            "tags": dict(entry["tags"]),
+        }
+
+    def apply(self, clients: Clients, name: str, wanted: State, answers: Answers) -> None:
+        client, key = clients("logs"), wanted["kms_key_id"]
+        found = self.state(answers) if answers else wanted | {"retention_days": None}
+        if not answers:
+            client.create_log_group(logGroupName=name, tags=wanted["tags"], **({"kmsKeyId": key} if key else {}))
+        fields = differences(wanted, found)
+        if "retention_days" in fields:
+            client.put_retention_policy(logGroupName=name, retentionInDays=wanted["retention_days"])
+        if "kms_key_id" in fields and key:
+            client.associate_kms_key(logGroupName=name, kmsKeyId=key)
+        elif "kms_key_id" in fields:
+            client.disassociate_kms_key(logGroupName=name)
+        if "tags" in fields:
+            arn = _tagged_arn(answers["DescribeLogGroups"])
+            added, gone = tag_changes(wanted["tags"], found["tags"])
+            if added:
+                client.tag_resource(resourceArn=arn, tags=added)
+            if gone:
+                client.untag_resource(resourceArn=arn, tagKeys=gone)
+        if "data_protection_status" in fields:
+            client.delete_data_protection_policy(logGroupIdentifier=name)
+        if "deletion_protection_enabled" in fields:
+            client.put_log_group_deletion_protection(logGroupIdentifier=name, deletionProtectionEnabled=False)
+        if "bearer_token_authentication_enabled" in fields:
+            client.put_bearer_token_authentication(logGroupIdentifier=name, bearerTokenAuthenticationEnabled=False)
+
+
+def _described(clients: Clients, name: str) -> Iterator[dict[str, Any]]:
+    groups = pages(clients("logs"), "describe_log_groups", "logGroups", logGroupNamePrefix=name)
+    return (group for group in groups if group["logGroupName"] == name)
+
+
+def _tagged_arn(group: Mapping[str, Any]) -> str:
+    """Returns the ARN that calls about tags take: without the star that stands for the streams."""
+    return str(group["arn"]).removesuffix(":*")

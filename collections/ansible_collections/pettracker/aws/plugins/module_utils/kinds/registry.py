@@ -1,0 +1,9 @@
+"""Every kind, in the order of removal: what uses something goes before what is used."""
+
+from __future__ import annotations
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Kind
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.log_group import LogGroup
+
+KINDS: tuple[Kind, ...] = (LogGroup(),)
+BY_NAME = {kind.name: kind for kind in KINDS}
