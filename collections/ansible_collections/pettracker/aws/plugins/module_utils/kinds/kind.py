@@ -82,7 +82,8 @@ class Kind:
     service: ClassVar[str]
     # Everything that AWS describes of one.
     answers: ClassVar[tuple[Answer, ...]] = ()
-    # Values with which a test fills fields of the answers that have a form of their own, by path: {"GetPolicy.Policy": "{}"}.
+    # Values with which a test fills fields of the answers that have a form of their own, by path: {"GetPolicy.Policy": "{}"}; a
+    # pair where the changed one needs that form, too.
     samples: ClassVar[Mapping[str, Any]] = {}
     # Fields of the state that hold ids of what an apply makes, so that a plan made before can only say what they are of.
     made_by_apply: ClassVar[tuple[str, ...]] = ()
