@@ -24,15 +24,16 @@ OWN_ID = "dopt-0a1b2c3d4e5f60718"
 def apply(_account: Account) -> None:
     """Let each VPC begin with AWS's own set, and take it back."""
 
-    @addition(VPC, "dhcp_options_id", OWN_SET)
-    @property
     def dhcp_options_id(self: Any) -> str:
         return str(self.dhcp_options.id if self.dhcp_options else getattr(self, "own_dhcp_options_id", OWN_ID))
+
+    addition(VPC, "dhcp_options_id", OWN_SET)(property(dhcp_options_id))
 
     @correction(DHCPOptionsSetBackend, "describe_dhcp_options", OWN_SET)
     def describe_dhcp_options(original: Any, self: Any, dhcp_options_ids: Any = None, filters: Any = None) -> Any:
         domain = "ec2.internal" if self.region_name == "us-east-1" else f"{self.region_name}.compute.internal"
-        own = DHCPOptionsSet(self, ["AmazonProvidedDNS"], [domain])
+        options: dict[str, Any] = {"domain_name_servers": ["AmazonProvidedDNS"], "domain_name": [domain]}
+        own = DHCPOptionsSet(self, **options)
         own.id = OWN_ID
         asked = dhcp_options_ids or []
         others = [] if asked == [OWN_ID] else original(self, [one for one in asked if one != OWN_ID], filters)

@@ -63,6 +63,8 @@ class Network:
                 if name == "VPC endpoint":
                     inside.append(("service-name", [s3(self._region)]))
                 listed[name] = kind.listed(self._ec2, *inside)
+        # One that is being removed serves nobody any more.
+        listed["NAT gateway"] = [one for one in listed["NAT gateway"] if one["State"] != "deleting"]
         # One that somebody has detached is attached again.
         if not listed["internet gateway"]:
             by_name = ("tag:Name", [self._parameters["name"]])
