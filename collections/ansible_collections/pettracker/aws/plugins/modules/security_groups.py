@@ -102,6 +102,10 @@ managed:
   description: Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift` asks about those that no task names.
   returned: always
   type: dict
+nobodys:
+  description: Always empty; rules that are not listed are removed.
+  returned: always
+  type: dict
 """
 
 CUT_OFF = "Connections that a removed rule let through are cut off."
