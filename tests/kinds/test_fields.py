@@ -94,7 +94,7 @@ class Sample:
         self.kind = kind
         self.answers = {answer.operation: self._answer(answer) for answer in kind.answers}
         for path, value in kind.samples.items():
-            self._set(self.answers, path.split("."), value)
+            self._set(self.answers, path.split("."), value[0] if isinstance(value, tuple) else value)
 
     def _answer(self, answer: Answer) -> Any:
         value = self._value(described(self.kind, answer), answer.operation, 1)
@@ -124,7 +124,9 @@ class Sample:
     def changed(self, answer: Answer, path: Path, shape: Shape) -> dict[str, Any]:
         """Return the answers with another value at a path."""
         answers = copy.deepcopy(self.answers)
-        self._set(answers, [answer.operation, *path], self._value(shape, path[-1], 2))
+        place = [answer.operation, *path]
+        sample = self.kind.samples.get(".".join(place))
+        self._set(answers, place, sample[1] if isinstance(sample, tuple) else self._value(shape, path[-1], 2))
         return answers
 
 

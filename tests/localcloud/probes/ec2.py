@@ -6,12 +6,16 @@ from typing import Any
 
 from localcloud.corrections import (
     ec2_consistency,
+    ec2_dhcp_options,
     ec2_flow_logs,
     ec2_images,
     ec2_instances,
     ec2_launch_templates,
+    ec2_nat_gateways,
     ec2_security_groups,
+    ec2_subnets,
     ec2_tags,
+    ec2_vpc_endpoints,
     quotas,
     texts,
 )
@@ -186,11 +190,41 @@ def what_the_default_group_lets_in(api: Api) -> Any:
     return [one["IpProtocol"] for one in group["IpPermissions"] if one["UserIdGroupPairs"] == own]
 
 
+@probe(ec2_dhcp_options.OWN_SET, moto=[], aws=["domain-name", "domain-name-servers"])
+def the_options_of_a_new_vpc(api: Api) -> Any:
+    vpc = api("ec2").create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]
+    sets = api("ec2").describe_dhcp_options()["DhcpOptions"]
+    own = [one for one in sets if one["DhcpOptionsId"] == vpc["DhcpOptionsId"]]
+    return sorted(option["Key"] for one in own for option in one["DhcpConfigurations"])
+
+
+@probe(ec2_subnets.DNS_ON_LAUNCH, moto="ip-name", aws="resource-name")
+def how_hosts_of_a_subnet_are_called(api: Api) -> Any:
+    subnet = api("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
+    api("ec2").modify_subnet_attribute(SubnetId=subnet, PrivateDnsHostnameTypeOnLaunch="resource-name")
+    (described,) = api("ec2").describe_subnets(SubnetIds=[subnet])["Subnets"]
+    return described["PrivateDnsNameOptionsOnLaunch"]["HostnameType"]
+
+
+@probe(ec2_vpc_endpoints.PRIVATE_DNS, moto=True, aws=False)
+def the_private_names_of_a_gateway_endpoint(api: Api) -> Any:
+    vpc = api("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
+    s3 = {"ServiceName": "com.amazonaws.us-east-1.s3", "VpcEndpointType": "Gateway"}
+    return api("ec2").create_vpc_endpoint(VpcId=vpc, **s3)["VpcEndpoint"]["PrivateDnsEnabled"]
+
+
 def gateway(api: Api) -> tuple[str, str]:
     subnet = api("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
     address = api("ec2").allocate_address(Domain="vpc")["AllocationId"]
     made = api("ec2").create_nat_gateway(SubnetId=subnet, AllocationId=address)["NatGateway"]
     return made["NatGatewayId"], address
+
+
+@probe(ec2_nat_gateways.INTERFACE, moto="interface", aws="nat_gateway")
+def the_interface_of_a_nat_gateway(api: Api) -> Any:
+    gateway(api)
+    (interface,) = api("ec2").describe_network_interfaces()["NetworkInterfaces"]
+    return interface["InterfaceType"]
 
 
 @probe(ec2_tags.NAMES, moto=[], aws=["elastic-ip", "natgateway"])

@@ -7,25 +7,16 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.propagation import SOON
-from ansible_collections.pettracker.aws.plugins.module_utils.security_groups import (
+from ansible_collections.pettracker.aws.plugins.module_utils.propagation import SOONfrom ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import as_setfrom ansible_collections.pettracker.aws.plugins.module_utils.kinds.security_group import (
     NEW_DEFAULT_GROUP,
-    NEW_RULES,
-    found_state,
-    permission,
-    rule_changes,
-    single_rules,
+    SecurityGroup,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.security_group_rules import (
     unusable_texts,
     wanted_state,
 )
-from ansible_collections.pettracker.aws.plugins.module_utils.state import (
-    any_differ,
-    as_diff,
-    differences,
-    is_unknown,
-    tag_changes,
-    tags_to_list,
-)
+from ansible_collections.pettracker.aws.plugins.module_utils.propagation import SOON
+from ansible_collections.pettracker.aws.plugins.module_utils.state import any_differ, as_diff, differences, is_unknown
 
 DOCUMENTATION = r"""
 module: security_groups
@@ -108,72 +99,34 @@ managed:
   description: Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift` asks about those that no task names.
   returned: always
   type: dict
+nobodys:
+  description: Always empty; rules that are not listed are removed.
+  returned: always
+  type: dict
 """
 
 CUT_OFF = "Connections that a removed rule let through are cut off."
 
 
-def describe(ec2: Any, vpc_id: str) -> dict[str, dict[str, Any]]:
-    """Returns the groups of a VPC as EC2 describes them, by name."""
-    inside = [{"Name": "vpc-id", "Values": [vpc_id]}]
-    pages = ec2.get_paginator("describe_security_groups").paginate(Filters=inside)
-    return {group["GroupName"]: group for page in pages for group in page["SecurityGroups"]}
-
-
-def create(ec2: Any, vpc_id: str, name: str, wanted: dict[str, Any]) -> dict[str, Any]:
-    """Makes a group with its tags, and returns it as EC2 will describe it when it knows all of it.
-
-    EC2 gives it a rule that lets everything out, which `correct` then removes.
-    """
-    tags = [{"ResourceType": "security-group", "Tags": tags_to_list(wanted["tags"])}] if wanted["tags"] else []
-    answer = ec2.create_security_group(
-        GroupName=name, Description=wanted["description"], VpcId=vpc_id, TagSpecifications=tags
-    )
-    made = {"GroupId": answer["GroupId"], "GroupName": name, "Description": wanted["description"]}
-    return made | NEW_RULES | {"Tags": tags_to_list(wanted["tags"])}
-
-
-def correct(ec2: Any, group: dict[str, Any], wanted: dict[str, Any], ids: dict[str, str]) -> None:
-    """Makes the calls that correct the rules and tags of an existing group: what is missing first, then what is too much."""
-    identity = group["GroupId"]
-    names = {group_id: name for name, group_id in ids.items()}
-    found = found_state(group, names)
-    for direction, key in (("ingress", "IpPermissions"), ("egress", "IpPermissionsEgress")):
-        present = {rule: alone for rule, _, alone in single_rules(group[key], direction, names)}
-        added, removed, described = rule_changes(wanted[direction], found[direction])
-        as_wanted = {rule: permission(rule, wanted[direction][rule], ids) for rule in added + described}
-        if added:
-            allow = getattr(ec2, f"authorize_security_group_{direction}")
-            allow(GroupId=identity, IpPermissions=[as_wanted[rule] for rule in added])
-        if described:
-            describe_rules = getattr(ec2, f"update_security_group_rule_descriptions_{direction}")
-            describe_rules(GroupId=identity, IpPermissions=[as_wanted[rule] for rule in described])
-        if removed:
-            refuse = getattr(ec2, f"revoke_security_group_{direction}")
-            refuse(GroupId=identity, IpPermissions=[present[rule] for rule in removed])
-    tags, gone = tag_changes(wanted["tags"], found["tags"])
-    if tags:
-        ec2.create_tags(Resources=[identity], Tags=tags_to_list(tags))
-    if gone:
-        ec2.delete_tags(Resources=[identity], Tags=[{"Key": key} for key in gone])
-
-
 def run(module: AnsibleAWSModule) -> dict[str, Any]:
     """Compares each group, and corrects those that differ unless in check mode."""
-    ec2 = module.client("ec2")
+    ec2, kind = module.client("ec2"), SecurityGroup()
     vpc_id = module.params["vpc_id"]
     unusable = [text for group in module.params["groups"] for text in unusable_texts(group)]
     if unusable:
         module.fail_json(msg=" ".join(unusable))
-    described = {} if is_unknown(vpc_id) else describe(ec2, vpc_id)
-    names = {group["GroupId"]: name for name, group in described.items()}
+    described = {} if is_unknown(vpc_id) else kind.read(ec2, vpc_id)
+    ids = {name: answers["DescribeSecurityGroups"]["GroupId"] for name, answers in described.items()}
+    names = {group_id: name for name, group_id in ids.items()}
     wanted = {group["name"]: wanted_state(group) for group in module.params["groups"]}
     diffs, differing = [], []
     for name, state in wanted.items():
-        found = found_state(described[name], names) if name in described else None
+        answers = described.get(name, {})
+        found = kind.named(answers, names) if answers else None
         if name == "default" and found is None:
             found = NEW_DEFAULT_GROUP  # it comes with the VPC
-        fields = differences(state, found)
+        as_wanted, found = as_set(state, found, kind.deviations(answers))
+        fields = differences(as_wanted, found)
         if found and "description" in fields:
             module.fail_json(
                 msg=f"The security group {name} is described as '{found['description']}', and EC2 cannot change that to "
@@ -182,20 +135,19 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
         label = state["tags"].get("Name", name)
         closes = name in described and found and _closes(state, found)
         interrupts = {"ingress": CUT_OFF, "egress": CUT_OFF} if closes else {}
-        diffs.append(as_diff(f"security group {label}", state, found, interrupts=interrupts))
+        diffs.append(as_diff(f"security group {label}", as_wanted, found, interrupts=interrupts))
         if fields:
             differing.append(name)
     if not module.check_mode and differing:
-        made = {name: create(ec2, vpc_id, name, wanted[name]) for name in differing if name not in described}
+        made = {name: kind.make(ec2, vpc_id, name, wanted[name]) for name in differing if name not in described}
         if made:
-            new = [group["GroupId"] for group in made.values()]
+            ids |= {name: answers["DescribeSecurityGroups"]["GroupId"] for name, answers in made.items()}
+            new = [ids[name] for name in made]
             ec2.get_waiter("security_group_exists").wait(GroupIds=new, WaiterConfig=SOON)
-        described |= made
-        ids = {name: group["GroupId"] for name, group in described.items()}
         for name in differing:
-            correct(ec2, described[name], wanted[name], ids)
-    managed = [described[name]["GroupId"] for name in wanted if name in described]
-    return {"changed": any_differ(diffs), "diff": diffs, "managed": {"security group": managed}}
+            kind.correct(ec2, (described | made)[name], wanted[name], ids)
+    managed = [ids[name] for name in wanted if name in ids]
+    return {"changed": any_differ(diffs), "diff": diffs, "managed": {"security group": managed}, "nobodys": {}}
 
 
 def _closes(wanted: dict[str, Any], found: dict[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.network import FIXED, INTERRUPTS, label
+from ansible_collections.pettracker.aws.plugins.module_utils.network import KINDS, label
 from ansible_collections.pettracker.aws.plugins.module_utils.network_client import Network
 from ansible_collections.pettracker.aws.plugins.module_utils.state import any_differ, as_diff, differences
 
@@ -81,6 +81,10 @@ managed:
   description: Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift` asks about those that no task names.
   returned: always
   type: dict
+nobodys:
+  description: What parts of the network have and no task names, such as a second address range, by what it is called.
+  returned: always
+  type: dict
 """
 
 
@@ -94,19 +98,25 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     for part, state in network.wanted.items():
         present = network.found.get(part)
         fields = differences(state, present)
-        for field in FIXED.get(part[0], ()):
+        kind = KINDS[part[0]]
+        for field in kind.fixed:
             if present and field in fields:
                 module.fail_json(
                     msg=f"The {label(part)} has the {field} {present[field]} and should have {state[field]}, which AWS cannot "
                     "change: give the new one another name or range, or take the environment down with playbooks/destroy.yml."
                 )
-        diffs.append(as_diff(label(part), state, present, interrupts=INTERRUPTS.get(part[0])))
+        diffs.append(as_diff(label(part), state, present, interrupts=kind.interrupts))
     if any_differ(diffs) and not module.check_mode:
         network.apply()
     managed: dict[str, list[str]] = {}
-    for (kind, _), identity in network.ids.items():
-        managed.setdefault(kind, []).append(identity)
-    result: dict[str, Any] = {"changed": any_differ(diffs), "diff": diffs, "managed": managed}
+    for (name, _), identity in network.ids.items():
+        managed.setdefault(name, []).append(identity)
+    result: dict[str, Any] = {
+        "changed": any_differ(diffs),
+        "diff": diffs,
+        "managed": managed,
+        "nobodys": network.nobodys(),
+    }
     return result | ({"vpc_id": network.vpc_id} if network.ids else {})
 
 

@@ -82,7 +82,8 @@ class Kind:
     service: ClassVar[str]
     # Everything that AWS describes of one.
     answers: ClassVar[tuple[Answer, ...]] = ()
-    # Values with which a test fills fields of the answers that have a form of their own, by path: {"GetPolicy.Policy": "{}"}.
+    # Values with which a test fills fields of the answers that have a form of their own, by path: {"GetPolicy.Policy": "{}"}; a
+    # pair where the changed one needs that form, too.
     samples: ClassVar[Mapping[str, Any]] = {}
     # Who decides which there are, where no variable names them: no drift report asks who wanted them.
     members: ClassVar[str] = ""

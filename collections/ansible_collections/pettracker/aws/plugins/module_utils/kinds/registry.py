@@ -2,8 +2,37 @@
 
 from __future__ import annotations
 
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.address import Address
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.flow_log import FlowLog
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.internet_gateway import InternetGateway
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Kind
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.log_group import LogGroup
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.nat_gateway import NatGateway
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.network_acl import NetworkAcl
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.network_interface import NetworkInterface
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.route_table import RouteTable
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.security_group import (
+    SecurityGroup,
+    SecurityGroupRules,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.subnet import Subnet
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.vpc import Vpc
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.vpc_endpoint import VpcEndpoint
 
-KINDS: tuple[Kind, ...] = (LogGroup(),)
+KINDS: tuple[Kind, ...] = (
+    VpcEndpoint(),
+    FlowLog(),
+    NatGateway(),
+    Address(),
+    NetworkInterface(),
+    # The balancer's group and the hosts' refer to each other: no group can go before the rules of all have gone.
+    SecurityGroupRules(),
+    SecurityGroup(),
+    RouteTable(),
+    Subnet(),
+    NetworkAcl(),
+    InternetGateway(),
+    Vpc(),
+    LogGroup(),
+)
 BY_NAME = {kind.name: kind for kind in KINDS}

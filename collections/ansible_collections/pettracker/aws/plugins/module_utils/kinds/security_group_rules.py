@@ -11,24 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.state import tags_to_dict
-
 Rules = dict[str, str]
 DIRECTIONS = {"ingress": "from", "egress": "to"}
-# What EC2 puts into the default group of a new VPC.
-# https://docs.aws.amazon.com/vpc/latest/userguide/default-security-group.html
-NEW_DEFAULT_GROUP: dict[str, Any] = {
-    "description": "default VPC security group",
-    "ingress": {"all from default": ""},
-    "egress": {"all to 0.0.0.0/0": ""},
-    "tags": {},
-}
-# What EC2 puts into every other new group, as it describes it.
-# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
-NEW_RULES: dict[str, Any] = {
-    "IpPermissions": [],
-    "IpPermissionsEgress": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}],
-}
 
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html, and API_IpRange.html, Description.
 _LETTERS = "a-z, A-Z, 0-9, spaces and ._-:/()#,@[]+=&;{}!$*"
@@ -59,22 +43,12 @@ def wanted_rules(rules: list[Mapping[str, Any]], direction: str) -> Rules:
 
 
 def wanted_state(group: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns one entry of the module's `groups` in the fields of `found_state`."""
+    """Returns one entry of the module's `groups` in the fields of the kind's state."""
     return {
         "description": group["description"],
         "ingress": wanted_rules(group["ingress"], "ingress"),
         "egress": wanted_rules(group["egress"], "egress"),
         "tags": dict(group["tags"]),
-    }
-
-
-def found_state(group: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """Returns a group as EC2 describes it; `names` are those of the VPC's groups by their ids."""
-    return {
-        "description": group["Description"],
-        "ingress": {rule: text for rule, text, _ in single_rules(group["IpPermissions"], "ingress", names)},
-        "egress": {rule: text for rule, text, _ in single_rules(group["IpPermissionsEgress"], "egress", names)},
-        "tags": tags_to_dict(group.get("Tags", [])),
     }
 
 

@@ -1,0 +1,97 @@
+"""Elastic IP addresses. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Address.html"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import Resource, Site, VpcPart, arns, tagging
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
+    FIGURE,
+    FIXED,
+    IDENTITY,
+    Answer,
+    Compared,
+    Default,
+    Deviation,
+    Ignored,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Client, Clients, Grant
+from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tags_to_dict
+
+USER = Ignored("what has the address; a NAT gateway compares its addresses, and lets nobody take them away")
+# The end of the name that AWS gives an address for which nobody has asked for another.
+OWN_NAMES = ".amazonaws.com."
+
+
+class Address(VpcPart):
+    """That of a NAT gateway, or one that such a gateway has left behind."""
+
+    name = "address"
+    tagged_as = "elastic-ip"
+    describe, listing, key = "describe_addresses", "Addresses", "AllocationId"
+    place = ""
+    answers = (
+        Answer(
+            "DescribeAddresses",
+            "Addresses",
+            {
+                "AllocationId": IDENTITY,
+                "PublicIp": IDENTITY,
+                "Tags": Compared("tags"),
+                "AssociationId": USER,
+                "InstanceId": USER,
+                "NetworkInterfaceId": USER,
+                "NetworkInterfaceOwnerId": USER,
+                "PrivateIpAddress": USER,
+                "SubnetId": USER,
+                "ServiceManaged": FIXED,
+                "Domain": FIXED,
+                "PublicIpv4Pool": FIXED,
+                "NetworkBorderGroup": FIXED,
+                "CarrierIp": FIXED,
+                "CustomerOwnedIp": FIXED,
+                "CustomerOwnedIpv4Pool": FIXED,
+            },
+        ),
+        Answer(
+            "DescribeAddressesAttribute",
+            "Addresses",
+            {
+                "AllocationId": IDENTITY,
+                "PublicIp": IDENTITY,
+                "PtrRecord": Default(None),
+                "PtrRecordUpdate": FIGURE,
+            },
+        ),
+    )
+    look = (Grant(("ec2:DescribeAddresses", "ec2:DescribeAddressesAttribute")),)
+    change = (
+        Grant(("ec2:AllocateAddress",), arns("elastic-ip"), "making"),
+        Grant(("ec2:ResetAddressAttribute",), arns("elastic-ip"), "own"),
+        tagging("elastic-ip"),
+    )
+    removal = (Grant(("ec2:DisassociateAddress", "ec2:ReleaseAddress"), arns("elastic-ip"), "own"),)
+
+    def remove(self, clients: Clients, identity: str) -> None:
+        clients("ec2").release_address(AllocationId=identity)
+
+    def read(self, client: Client, resource: Resource) -> Answers:
+        attributes = client.describe_addresses_attribute(
+            AllocationIds=[resource["AllocationId"]], Attribute="domain-name"
+        )["Addresses"]
+        return {"DescribeAddresses": resource, "DescribeAddressesAttribute": attributes[0] if attributes else {}}
+
+    def state(self, answers: Answers) -> State:
+        return {"tags": tags_to_dict(answers["DescribeAddresses"].get("Tags", []))}
+
+    def deviations(self, answers: Answers) -> list[Deviation]:
+        return [found for found in super().deviations(answers) if not str(found.value).endswith(OWN_NAMES)]
+
+    def make(self, site: Site, name: str, wanted: State) -> str:
+        answer = site.ec2.allocate_address(Domain="vpc", TagSpecifications=self.tags(wanted))
+        made: str = answer["AllocationId"]
+        return made
+
+    def correct(self, site: Site, identity: str, wanted: State, fields: Collection[str], answers: Answers) -> None:
+        if "ptr_record" in fields:
+            site.call("reset_address_attribute", AllocationId=identity, Attribute="domain-name")

@@ -1,0 +1,190 @@
+"""What kinds of EC2's have in common: how they are found, and the parts of a VPC, which refer to each other.
+
+A part is known by its kind and name, and parts refer to each other by name, never by id, so that a network that does not exist
+yet compares like any other.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import IDENTITY, Compared, Ignored, Marks
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
+    Answers,
+    Client,
+    Clients,
+    Grant,
+    Kind,
+    Owned,
+    Scope,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.propagation import NEW_ID, SOON, once_known
+from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tag_changes, tags_to_dict, tags_to_list
+
+Part = tuple[str, str]  # kind and name
+Names = Mapping[str, Part]  # of parts, by their ids
+Resource = Mapping[str, Any]
+Filter = tuple[str, Sequence[str]]
+
+# Of every resource: whose it is, where it is, and its tags.
+PLACE: Marks = {"OwnerId": IDENTITY, "VpcId": Ignored("the VPC in which it was looked for"), "Tags": Compared("tags")}
+
+
+def arns(*types: str) -> tuple[str, ...]:
+    """Returns the ARNs of all resources of EC2's of these types."""
+    return tuple(f"arn:{{partition}}:ec2:{{region}}:{{account}}:{kind}/*" for kind in types)
+
+
+def tagging(kind: str) -> Grant:
+    """Returns what it takes to correct the tags of a type of EC2's."""
+    return Grant(("ec2:CreateTags", "ec2:DeleteTags"), arns(kind), "own")
+
+
+def name_of(resource: Resource) -> str | None:
+    """Returns what people call it: a name is only a tag, which anybody can take away."""
+    return tags_to_dict(resource.get("Tags", [])).get("Name")
+
+
+def by_name(names: Names, identity: str) -> str:
+    """Returns the name of a part; what is none is called by its id."""
+    return names[identity][1] if identity in names else identity
+
+
+def tag_specifications(kind: str, tags: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Returns the tags of what is to be made; EC2 refuses an empty list of them."""
+    return [{"ResourceType": kind, "Tags": tags_to_list(tags)}] if tags else []
+
+
+def correct_tags(client: Client, identity: str, tags: Mapping[str, str], present: Mapping[str, str]) -> None:
+    """Sets the tags that differ, and removes those that are too much."""
+    added, gone = tag_changes(tags, present)
+    if added:
+        once_known(partial(client.create_tags, Resources=[identity], Tags=tags_to_list(added)), NEW_ID)
+    if gone:
+        client.delete_tags(Resources=[identity], Tags=[{"Key": key} for key in gone])
+
+
+class Ec2Kind(Kind):
+    """A kind whose describe call filters by tags, and by the VPC.
+
+    Attributes:
+        describe: the call of boto3.
+        listing: the member of its answer that lists them.
+        key: the member that names one.
+        place: the filter by the VPC in which one lives; "" for a kind that lives in none.
+        alive: the filters that leave out what has gone.
+        filters: what the call names its filters.
+        made_at: the member that says when one was made.
+    """
+
+    service = "ec2"
+    describe: ClassVar[str]
+    listing: ClassVar[str]
+    key: ClassVar[str]
+    place: ClassVar[str] = "vpc-id"
+    alive: ClassVar[tuple[Filter, ...]] = ()
+    filters: ClassVar[str] = "Filters"
+    made_at: ClassVar[str] = ""
+
+    def listed(self, client: Client, *filters: Filter) -> list[Resource]:
+        """Returns those that there are, as EC2 describes them."""
+        given = [{"Name": name, "Values": list(values)} for name, values in (*filters, *self.alive)]
+        return list(pages(client, self.describe, self.listing, **{self.filters: given}))
+
+    def comes_with_another(self, resource: Resource) -> bool:
+        """Tells whether it comes and goes with something that is owned itself."""
+        return bool(resource.get("IsDefault"))
+
+    def found(self, clients: Clients, scope: Scope) -> Iterator[Resource]:
+        """Yields what carries the tags, and then what else is in the VPC, each once."""
+        searches: list[list[Filter]] = [[(f"tag:{name}", [value]) for name, value in scope.tags.items()]]
+        if scope.vpc_id and self.place:
+            searches.append([(self.place, [scope.vpc_id])])
+        seen: set[str] = set()
+        for filters in searches:
+            for resource in self.listed(clients("ec2"), *filters):
+                if resource[self.key] not in seen and not self.comes_with_another(resource):
+                    seen.add(resource[self.key])
+                    yield resource
+
+    def belongs_to(self, resource: Resource) -> str:
+        """Returns what it comes and goes with."""
+        return ""
+
+    def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
+        for resource in self.found(clients, scope):
+            made = resource.get(self.made_at)
+            yield Owned(
+                resource[self.key],
+                name=name_of(resource) or "",
+                since=made.isoformat(timespec="seconds") if made else "",
+                belongs_to=self.belongs_to(resource),
+            )
+
+
+@dataclass(frozen=True)
+class Site:
+    """A VPC that is made or corrected.
+
+    Attributes:
+        ec2: the client.
+        region: where.
+        ids: of its parts, as far as they are made.
+        listed: what there was in the VPC before, by kind.
+    """
+
+    ec2: Client
+    region: str
+    ids: dict[Part, str]
+    listed: Mapping[str, list[Resource]]
+
+    @property
+    def vpc_id(self) -> str:
+        return next(identity for (kind, _), identity in self.ids.items() if kind == "VPC")
+
+    def call(self, operation: str, **request: Any) -> dict[str, Any]:
+        """Makes one call, again while EC2 does not know an id in it, and none of those that have been answered."""
+        answer: dict[str, Any] = once_known(partial(getattr(self.ec2, operation), **request), NEW_ID)
+        return answer
+
+    def wait(self, waiter: str, patience: Mapping[str, int] = SOON, **ids: list[str]) -> None:
+        """Waits for what has just been made; most waiters of botocore fail where EC2 does not know an id yet."""
+        once_known(partial(self.ec2.get_waiter(waiter).wait, WaiterConfig=patience, **ids), NEW_ID)
+
+
+class VpcPart(Ec2Kind):
+    """A kind that `network` makes one or several of in a VPC.
+
+    Attributes:
+        tagged_as: EC2's name of the kind, for the tags of what is made.
+        interrupts: who notices that a field is changed.
+        fixed: the fields that AWS cannot change.
+    """
+
+    tagged_as: ClassVar[str]
+    interrupts: ClassVar[Mapping[str, str]] = {}
+    fixed: ClassVar[tuple[str, ...]] = ()
+
+    def read(self, client: Client, resource: Resource) -> Answers:
+        """Returns AWS's answers about one that has been listed."""
+        return {self.answers[0].operation: resource}
+
+    def named(self, state: State, names: Names) -> State:
+        """Returns a state in which parts are called by their names. Pure."""
+        return state
+
+    @abstractmethod
+    def make(self, site: Site, name: str, wanted: State) -> str:
+        """Makes one, and returns its id; what its call does not take is corrected then."""
+
+    def correct(self, site: Site, identity: str, wanted: State, fields: Collection[str], answers: Answers) -> None:
+        """Corrects the fields of one that differ, all of one without `answers`, which has just been made."""
+
+    def tags(self, wanted: State) -> list[dict[str, Any]]:
+        """Returns the tags of one that is made."""
+        return tag_specifications(self.tagged_as, wanted["tags"])

@@ -1,0 +1,132 @@
+"""VPC flow logs. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_FlowLog.html"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
+    Ec2Kind,
+    Resource,
+    arns,
+    tag_specifications,
+    tagging,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
+    FIGURE,
+    FIXED,
+    IDENTITY,
+    TIME,
+    Answer,
+    Compared,
+    Default,
+    Ignored,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Client, Clients, Grant
+from ansible_collections.pettracker.aws.plugins.module_utils.propagation import NEW_ID, NEW_ROLE, once_known
+from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tags_to_dict
+
+CLOUDWATCH = "cloud-watch-logs"
+# https://docs.aws.amazon.com/vpc/latest/userguide/flow-log-records.html#flow-logs-default
+DEFAULT_FORMAT = (
+    "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${packets} ${bytes} "
+    "${start} ${end} ${action} ${log-status}"
+)
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateFlowLogs.html, MaxAggregationInterval
+DEFAULT_SECONDS = 600
+
+
+class FlowLog(Ec2Kind):
+    """One of a VPC to CloudWatch Logs. It cannot be changed, apart from its tags; a different one replaces it."""
+
+    name = "flow log"
+    describe, listing, key, made_at = "describe_flow_logs", "FlowLogs", "FlowLogId", "CreationTime"
+    filters = "Filter"
+    place = "resource-id"
+    answers = (
+        Answer(
+            "DescribeFlowLogs",
+            "FlowLogs",
+            {
+                "FlowLogId": IDENTITY,
+                "ResourceId": FIXED,
+                "CreationTime": TIME,
+                "FlowLogStatus": FIGURE,
+                "DeliverLogsStatus": FIGURE,
+                "DeliverLogsErrorMessage": FIGURE,
+                "LogGroupName": Compared("log_group"),
+                "DeliverLogsPermissionArn": Compared("role_arn"),
+                "TrafficType": Compared("traffic_type"),
+                "MaxAggregationInterval": Compared("aggregation_seconds"),
+                "Tags": Compared("tags"),
+                "LogFormat": Default(DEFAULT_FORMAT),
+                "DeliverCrossAccountRole": Default(None),
+                "TagFieldSpecifications": {"ResourceType": Default(None), "TagKeys": Default(None)},
+                "LogDestinationType": Ignored("another destination is another flow log, which nothing declares"),
+                "LogDestination": Ignored("the log group under its other name"),
+                "DestinationOptions": Ignored("of flow logs to S3, which nothing declares"),
+            },
+        ),
+    )
+    look = (Grant(("ec2:DescribeFlowLogs",)),)
+    change = (
+        Grant(("ec2:CreateFlowLogs",), arns("vpc-flow-log"), "making"),
+        Grant(("ec2:CreateFlowLogs",), arns("vpc"), "own"),
+        Grant(("ec2:DeleteFlowLogs",), arns("vpc-flow-log"), "own"),
+        tagging("vpc-flow-log"),
+    )
+    removal = (Grant(("ec2:DeleteFlowLogs",), arns("vpc-flow-log"), "own"),)
+
+    def remove(self, clients: Clients, identity: str) -> None:
+        clients("ec2").delete_flow_logs(FlowLogIds=[identity])
+
+    def of_vpc(self, client: Client, vpc_id: str) -> tuple[Answers, list[str]]:
+        """Returns AWS's answers about the flow log of a VPC, without one nothing, and the ids of others that it has."""
+        logs = self.listed(client, ("resource-id", [vpc_id]))
+        ours = [log for log in logs if log.get("LogDestinationType", CLOUDWATCH) == CLOUDWATCH][:1]
+        others = [str(log["FlowLogId"]) for log in logs if log not in ours]
+        return ({"DescribeFlowLogs": ours[0]} if ours else {}), others
+
+    def state(self, answers: Answers) -> State:
+        log = answers["DescribeFlowLogs"]
+        return {
+            "log_group": log.get("LogGroupName"),
+            "role_arn": log.get("DeliverLogsPermissionArn"),
+            "traffic_type": log.get("TrafficType"),
+            "aggregation_seconds": log.get("MaxAggregationInterval", DEFAULT_SECONDS),
+            "tags": tags_to_dict(log.get("Tags", [])),
+        }
+
+    def wanted(self, parameters: Mapping[str, Any]) -> State:
+        """Returns the module's parameters in the fields of `state`."""
+        return {
+            field: parameters[field]
+            for field in ("log_group", "role_arn", "traffic_type", "aggregation_seconds", "tags")
+        }
+
+    def make(self, client: Client, vpc_id: str, wanted: State) -> str:
+        """Makes the flow log of a VPC, as soon as EC2 knows the VPC and the role, and returns its id."""
+        create = partial(
+            client.create_flow_logs,
+            ResourceIds=[vpc_id],
+            ResourceType="VPC",
+            TrafficType=wanted["traffic_type"],
+            LogDestinationType=CLOUDWATCH,
+            LogGroupName=wanted["log_group"],
+            DeliverLogsPermissionArn=wanted["role_arn"],
+            MaxAggregationInterval=wanted["aggregation_seconds"],
+            TagSpecifications=tag_specifications("vpc-flow-log", wanted["tags"]),
+        )
+        return once_known(lambda: _made_by(create()), NEW_ROLE, NEW_ID)
+
+
+def _made_by(answer: Resource) -> str:
+    """Returns the id of the flow log that was made; what EC2 says of the VPC stands in the answer, and is no error of the call.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateFlowLogs.html
+    """
+    for refused in answer.get("Unsuccessful", []):
+        error = refused["Error"]
+        raise RuntimeError(f"EC2 refused {refused.get('ResourceId')}: {error['Code']}: {error['Message']}")
+    return str(answer["FlowLogIds"][0])

@@ -1,0 +1,79 @@
+"""Internet gateways. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InternetGateway.html"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import ClassVar
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
+    Names,
+    Site,
+    VpcPart,
+    arns,
+    by_name,
+    tagging,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import FIGURE, IDENTITY, Answer, Compared
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Grant
+from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tags_to_dict
+
+
+class InternetGateway(VpcPart):
+    """Attached to the VPC, and made for nothing else."""
+
+    name = "internet gateway"
+    tagged_as = "internet-gateway"
+    describe, listing, key = "describe_internet_gateways", "InternetGateways", "InternetGatewayId"
+    place = "attachment.vpc-id"
+    interrupts: ClassVar[Mapping[str, str]] = {"vpc": "Nothing reaches the balancer until it is done."}
+    answers = (
+        Answer(
+            "DescribeInternetGateways",
+            "InternetGateways",
+            {
+                "InternetGatewayId": IDENTITY,
+                "OwnerId": IDENTITY,
+                "Tags": Compared("tags"),
+                "Attachments": {"State": FIGURE, "VpcId": Compared("vpc")},
+            },
+        ),
+    )
+    look = (Grant(("ec2:DescribeInternetGateways",)),)
+    change = (
+        Grant(("ec2:CreateInternetGateway",), arns("internet-gateway"), "making"),
+        Grant(("ec2:AttachInternetGateway", "ec2:DetachInternetGateway"), arns("internet-gateway", "vpc"), "own"),
+        tagging("internet-gateway"),
+    )
+    removal = (
+        Grant(("ec2:DeleteInternetGateway",), arns("internet-gateway"), "own"),
+        Grant(("ec2:DetachInternetGateway",), arns("internet-gateway", "vpc"), "own"),
+    )
+
+    def remove(self, clients: Clients, identity: str) -> None:
+        client = clients("ec2")
+        gateway = client.describe_internet_gateways(InternetGatewayIds=[identity])["InternetGateways"][0]
+        for attachment in gateway["Attachments"]:
+            client.detach_internet_gateway(InternetGatewayId=identity, VpcId=attachment["VpcId"])
+        client.delete_internet_gateway(InternetGatewayId=identity)
+
+    def state(self, answers: Answers) -> State:
+        gateway = answers["DescribeInternetGateways"]
+        attached = [attachment["VpcId"] for attachment in gateway.get("Attachments", [])]
+        return {"vpc": attached[0] if attached else None, "tags": tags_to_dict(gateway.get("Tags", []))}
+
+    def named(self, state: State, names: Names) -> State:
+        return state | {"vpc": state["vpc"] and by_name(names, state["vpc"])}
+
+    def make(self, site: Site, name: str, wanted: State) -> str:
+        answer = site.ec2.create_internet_gateway(TagSpecifications=self.tags(wanted))
+        made: str = answer["InternetGateway"]["InternetGatewayId"]
+        site.wait("internet_gateway_exists", InternetGatewayIds=[made])
+        return made
+
+    def correct(self, site: Site, identity: str, wanted: State, fields: Collection[str], answers: Answers) -> None:
+        if "vpc" in fields:
+            elsewhere = self.state(answers)["vpc"] if answers else None
+            # One of only the same name is somebody else's.
+            if elsewhere and "tags" not in fields:
+                site.call("detach_internet_gateway", InternetGatewayId=identity, VpcId=elsewhere)
+            site.call("attach_internet_gateway", InternetGatewayId=identity, VpcId=site.vpc_id)

@@ -1,0 +1,130 @@
+"""NAT gateways. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NatGateway.html"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
+    PLACE,
+    Names,
+    Resource,
+    Site,
+    VpcPart,
+    arns,
+    by_name,
+    tagging,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
+    FIGURE,
+    FIXED,
+    IDENTITY,
+    TIME,
+    Answer,
+    Compared,
+    Ignored,
+    Nobodys,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Grant
+from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tags_to_dict
+
+REGIONAL = Ignored("of a regional gateway; AWS makes no zonal one of it, or the other way round")
+DERIVED = Ignored("follows from the address and the subnet")
+# An address that has been taken away stays for a while, until what goes through it has come to an end.
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NatGatewayAddress.html
+GONE = ("disassociating", "failed")
+
+
+def addresses(gateway: Resource) -> list[Resource]:
+    """Returns the public addresses that a gateway has, its first one before those that somebody has added."""
+    present = [
+        address
+        for address in gateway.get("NatGatewayAddresses", [])
+        if address.get("AllocationId") and address.get("Status") not in GONE
+    ]
+    return sorted(present, key=lambda address: not address.get("IsPrimary", True))
+
+
+class NatGateway(VpcPart):
+    """Known by its subnet, and has one address."""
+
+    name = "NAT gateway"
+    tagged_as = "natgateway"
+    describe, listing, key, made_at = "describe_nat_gateways", "NatGateways", "NatGatewayId", "CreateTime"
+    filters = "Filter"
+    alive = (("state", ("pending", "available", "deleting")),)
+    answers = (
+        Answer(
+            "DescribeNatGateways",
+            "NatGateways",
+            {
+                "NatGatewayId": IDENTITY,
+                "VpcId": PLACE["VpcId"],
+                "Tags": Compared("tags"),
+                "SubnetId": Compared("subnet"),
+                "NatGatewayAddresses": {
+                    "AllocationId": Compared("addresses"),
+                    "AssociationId": IDENTITY,
+                    "NetworkInterfaceId": DERIVED,
+                    "PrivateIp": DERIVED,
+                    "PublicIp": DERIVED,
+                    "AvailabilityZone": DERIVED,
+                    "AvailabilityZoneId": DERIVED,
+                    "IsPrimary": FIXED,
+                    "Status": FIGURE,
+                    "FailureMessage": FIGURE,
+                },
+                "AttachedAppliances": Nobodys("appliance", "ApplianceArn"),
+                "State": FIGURE,
+                "CreateTime": TIME,
+                "DeleteTime": TIME,
+                "FailureCode": FIGURE,
+                "FailureMessage": FIGURE,
+                "ProvisionedBandwidth": Ignored("is AWS's to provision, after a request to its support"),
+                "ConnectivityType": FIXED,
+                "AvailabilityMode": FIXED,
+                "AutoScalingIps": REGIONAL,
+                "AutoProvisionZones": REGIONAL,
+                "RouteTableId": REGIONAL,
+            },
+        ),
+    )
+    look = (Grant(("ec2:DescribeNatGateways",)),)
+    change = (
+        Grant(("ec2:CreateNatGateway",), arns("natgateway"), "making"),
+        Grant(("ec2:CreateNatGateway",), arns("elastic-ip", "subnet"), "own"),
+        Grant(("ec2:DisassociateNatGatewayAddress",), arns("natgateway"), "own"),
+        tagging("natgateway"),
+    )
+    removal = (Grant(("ec2:DeleteNatGateway",), arns("natgateway"), "own"),)
+
+    def remove(self, clients: Clients, identity: str) -> None:
+        clients("ec2").delete_nat_gateway(NatGatewayId=identity)
+
+    def state(self, answers: Answers) -> State:
+        gateway = answers["DescribeNatGateways"]
+        return {
+            "subnet": gateway["SubnetId"],
+            "addresses": [address["AllocationId"] for address in addresses(gateway)],
+            "tags": tags_to_dict(gateway.get("Tags", [])),
+        }
+
+    def named(self, state: State, names: Names) -> State:
+        given = [by_name(names, address) for address in state["addresses"]]
+        return state | {"subnet": by_name(names, state["subnet"]), "addresses": given}
+
+    def make(self, site: Site, name: str, wanted: State) -> str:
+        answer = site.call(
+            "create_nat_gateway",
+            SubnetId=site.ids["subnet", wanted["subnet"]],
+            AllocationId=site.ids["address", name],
+            TagSpecifications=self.tags(wanted),
+        )
+        made: str = answer["NatGateway"]["NatGatewayId"]
+        return made
+
+    def correct(self, site: Site, identity: str, wanted: State, fields: Collection[str], answers: Answers) -> None:
+        if answers and "addresses" in fields:
+            ours = {site.ids["address", name] for name in wanted["addresses"]}
+            present = addresses(answers["DescribeNatGateways"])
+            added = [address["AssociationId"] for address in present if address["AllocationId"] not in ours]
+            site.call("disassociate_nat_gateway_address", NatGatewayId=identity, AssociationIds=added)

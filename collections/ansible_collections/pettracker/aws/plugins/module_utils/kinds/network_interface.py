@@ -1,0 +1,26 @@
+"""Network interfaces. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NetworkInterface.html"""
+
+from __future__ import annotations
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import Ec2Kind, Resource, arns
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Clients, Grant
+
+
+class NetworkInterface(Ec2Kind):
+    """The project makes none: they come with hosts, balancers and gateways, or somebody has put one into the VPC."""
+
+    name = "network interface"
+    describe, listing, key = "describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId"
+    look = (Grant(("ec2:DescribeNetworkInterfaces",)),)
+    removal = (Grant(("ec2:DeleteNetworkInterface",), arns("network-interface"), "own"),)
+
+    def comes_with_another(self, resource: Resource) -> bool:
+        # A service's own, such as a balancer's, which nobody else can remove.
+        return bool(resource.get("RequesterManaged")) or resource.get("InterfaceType") == "nat_gateway"
+
+    def belongs_to(self, resource: Resource) -> str:
+        instance = resource.get("Attachment", {}).get("InstanceId")
+        return f"instance {instance}" if instance else ""
+
+    def remove(self, clients: Clients, identity: str) -> None:
+        clients("ec2").delete_network_interface(NetworkInterfaceId=identity)

@@ -1,0 +1,124 @@
+"""Subnets. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Subnet.html"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import PLACE, Site, VpcPart, arns, tagging
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
+    FIGURE,
+    FIXED,
+    IDENTITY,
+    Answer,
+    Compared,
+    Default,
+    Ignored,
+    Nobodys,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Grant
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.vpc import BLOCKED, ended_blocks
+from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tags_to_dict
+
+# What puts a field back, of which EC2 takes one in a call, and which it names otherwise than it describes them.
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifySubnetAttribute.html
+_OFF = {"Value": False}
+PUT_BACK = {
+    "assign_ipv6_address_on_creation": ("AssignIpv6AddressOnCreation", _OFF),
+    "enable_dns64": ("EnableDns64", _OFF),
+    "enable_lni_at_device_index": ("DisableLniAtDeviceIndex", {"Value": True}),
+    "map_customer_owned_ip_on_launch": ("MapCustomerOwnedIpOnLaunch", _OFF),
+    "private_dns_name_options_on_launch.hostname_type": ("PrivateDnsHostnameTypeOnLaunch", "ip-name"),
+    "private_dns_name_options_on_launch.enable_resource_name_dns_a_record": (
+        "EnableResourceNameDnsARecordOnLaunch",
+        _OFF,
+    ),
+    "private_dns_name_options_on_launch.enable_resource_name_dns_aaaa_record": (
+        "EnableResourceNameDnsAAAARecordOnLaunch",
+        _OFF,
+    ),
+}
+
+
+class Subnet(VpcPart):
+    """Known by its address range."""
+
+    name = "subnet"
+    tagged_as = "subnet"
+    describe, listing, key = "describe_subnets", "Subnets", "SubnetId"
+    fixed = ("zone",)
+    answers = (
+        Answer(
+            "DescribeSubnets",
+            "Subnets",
+            {
+                **PLACE,
+                "SubnetId": IDENTITY,
+                "SubnetArn": IDENTITY,
+                "State": FIGURE,
+                "AvailableIpAddressCount": FIGURE,
+                "CidrBlock": Compared("cidr"),
+                "AvailabilityZone": Compared("zone"),
+                "AvailabilityZoneId": Ignored("the same zone under its other name"),
+                "MapPublicIpOnLaunch": Compared("public_addresses"),
+                "AssignIpv6AddressOnCreation": Default(None),
+                "Ipv6CidrBlockAssociationSet": Nobodys("address range", "Ipv6CidrBlock"),
+                "EnableDns64": Default(None),
+                "PrivateDnsNameOptionsOnLaunch": {
+                    "HostnameType": Default("ip-name"),
+                    "EnableResourceNameDnsARecord": Default(None),
+                    "EnableResourceNameDnsAAAARecord": Default(None),
+                },
+                "EnableLniAtDeviceIndex": Default(None),
+                "MapCustomerOwnedIpOnLaunch": Default(None),
+                "CustomerOwnedIpv4Pool": Ignored("where the addresses of MapCustomerOwnedIpOnLaunch come from"),
+                "BlockPublicAccessStates": BLOCKED,
+                "DefaultForAz": FIXED,
+                "Ipv6Native": FIXED,
+                "OutpostArn": FIXED,
+                "Type": FIXED,
+            },
+        ),
+    )
+    look = (Grant(("ec2:DescribeSubnets",)),)
+    change = (
+        Grant(("ec2:CreateSubnet",), arns("subnet"), "making"),
+        Grant(("ec2:CreateSubnet",), arns("vpc"), "own"),
+        Grant(("ec2:ModifySubnetAttribute",), arns("subnet"), "own"),
+        tagging("subnet"),
+    )
+    removal = (Grant(("ec2:DeleteSubnet",), arns("subnet"), "own"),)
+
+    def remove(self, clients: Clients, identity: str) -> None:
+        clients("ec2").delete_subnet(SubnetId=identity)
+
+    def state(self, answers: Answers) -> State:
+        subnet = answers["DescribeSubnets"]
+        return {
+            "cidr": subnet.get("CidrBlock"),
+            "zone": subnet["AvailabilityZone"],
+            "public_addresses": subnet.get("MapPublicIpOnLaunch", False),
+            "tags": tags_to_dict(subnet.get("Tags", [])),
+        }
+
+    def nobodys(self, answers: Answers, declared: frozenset[str] = frozenset()) -> dict[str, list[str]]:
+        return super().nobodys(answers, declared | ended_blocks(answers["DescribeSubnets"]))
+
+    def make(self, site: Site, name: str, wanted: State) -> str:
+        answer = site.call(
+            "create_subnet",
+            VpcId=site.vpc_id,
+            CidrBlock=wanted["cidr"],
+            AvailabilityZone=wanted["zone"],
+            TagSpecifications=self.tags(wanted),
+        )
+        made: str = answer["Subnet"]["SubnetId"]
+        site.wait("subnet_available", SubnetIds=[made])
+        return made
+
+    def correct(self, site: Site, identity: str, wanted: State, fields: Collection[str], answers: Answers) -> None:
+        if "public_addresses" in fields:
+            public = {"Value": wanted["public_addresses"]}
+            site.call("modify_subnet_attribute", SubnetId=identity, MapPublicIpOnLaunch=public)
+        for field, (parameter, value) in PUT_BACK.items():
+            if field in fields:
+                site.call("modify_subnet_attribute", SubnetId=identity, **{parameter: value})

@@ -1,0 +1,216 @@
+"""VPCs. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Vpc.html"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
+    PLACE,
+    Resource,
+    Site,
+    VpcPart,
+    arns,
+    tagging,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
+    FIGURE,
+    FIXED,
+    IDENTITY,
+    Answer,
+    Compared,
+    Default,
+    Deviation,
+    Foreign,
+    Ignored,
+    Nobodys,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Client, Clients, Grant
+from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tags_to_dict
+
+# The attributes that EC2 describes one at a time, as their calls name them, by the fields of the state.
+ATTRIBUTES = {"dns_support": "EnableDnsSupport", "dns_hostnames": "EnableDnsHostnames"}
+METRICS = "EnableNetworkAddressUsageMetrics"
+# An association or a control that is there no more is described for a while.
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_VpcCidrBlockState.html
+GONE = ("disassociating", "disassociated", "failing", "failed")
+CONTROL_GONE = ("deleting", "deleted")
+BLOCKED = Foreign("who owns the account, of which Block Public Access is a setting in each Region")
+
+
+def aws_dhcp_options(region: str) -> dict[str, list[str]]:
+    """Returns the options of a VPC that nobody gave others.
+
+    https://docs.aws.amazon.com/vpc/latest/userguide/DHCPOptionSet.html and
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateDhcpOptions.html
+    """
+    domain = "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
+    return {"domain-name": [domain], "domain-name-servers": ["AmazonProvidedDNS"]}
+
+
+def dhcp_options(described: Resource) -> dict[str, list[str]]:
+    """Returns a set of options as EC2 describes it, each with its values in their order."""
+    return {
+        option["Key"]: [value["Value"] for value in option.get("Values", [])]
+        for option in described.get("DhcpConfigurations", [])
+    }
+
+
+def ended_blocks(resource: Resource) -> frozenset[str]:
+    """Returns the address ranges that a VPC or a subnet has given up."""
+    return frozenset(
+        str(block[member])
+        for associations, member, state in (
+            ("CidrBlockAssociationSet", "CidrBlock", "CidrBlockState"),
+            ("Ipv6CidrBlockAssociationSet", "Ipv6CidrBlock", "Ipv6CidrBlockState"),
+        )
+        for block in resource.get(associations, [])
+        if block.get(state, {}).get("State") in GONE
+    )
+
+
+class Vpc(VpcPart):
+    """What its options and attributes decide is in its state; what is in it are kinds of their own."""
+
+    name = "VPC"
+    tagged_as = "vpc"
+    describe, listing, key = "describe_vpcs", "Vpcs", "VpcId"
+    fixed = ("cidr",)
+    answers = (
+        Answer(
+            "DescribeVpcs",
+            "Vpcs",
+            {
+                **PLACE,
+                "VpcId": IDENTITY,
+                "State": FIGURE,
+                "IsDefault": FIXED,
+                "CidrBlock": Compared("cidr"),
+                "CidrBlockAssociationSet": Nobodys("address range", "CidrBlock"),
+                "Ipv6CidrBlockAssociationSet": Nobodys("address range", "Ipv6CidrBlock"),
+                # AWS changes it to this, and to nothing else.
+                "InstanceTenancy": Default("default", by="modify_vpc_tenancy"),
+                "DhcpOptionsId": Ignored("names the options, which are compared themselves"),
+                "BlockPublicAccessStates": BLOCKED,
+                "EncryptionControl": {
+                    "VpcId": IDENTITY,
+                    "VpcEncryptionControlId": IDENTITY,
+                    "Mode": Default(None),
+                    "State": FIGURE,
+                    "StateMessage": FIGURE,
+                    "ResourceExclusions": Ignored("goes with the control, which is put back to none"),
+                    "Tags": Ignored("goes with the control, which is put back to none"),
+                },
+            },
+        ),
+        Answer(
+            "DescribeVpcAttribute",
+            "",
+            {
+                "VpcId": IDENTITY,
+                "EnableDnsSupport": Compared("dns_support"),
+                "EnableDnsHostnames": Compared("dns_hostnames"),
+                METRICS: {"Value": Default(None)},
+            },
+        ),
+        Answer(
+            "DescribeDhcpOptions",
+            "DhcpOptions",
+            {
+                "DhcpOptionsId": IDENTITY,
+                "OwnerId": IDENTITY,
+                "Tags": Ignored("of the set, which is the account's"),
+                "DhcpConfigurations": Compared("dhcp_options"),
+            },
+        ),
+    )
+    look = (Grant(("ec2:DescribeDhcpOptions", "ec2:DescribeVpcAttribute", "ec2:DescribeVpcs")),)
+    change = (
+        Grant(("ec2:CreateVpc",), arns("vpc"), "making"),
+        Grant(
+            (
+                "ec2:AssociateDhcpOptions",
+                "ec2:DeleteVpcEncryptionControl",
+                "ec2:ModifyVpcAttribute",
+                "ec2:ModifyVpcTenancy",
+            ),
+            arns("vpc"),
+            "own",
+        ),
+        # AWS's own set carries nobody's tags, and neither does the one that takes its place.
+        Grant(("ec2:AssociateDhcpOptions", "ec2:CreateDhcpOptions"), arns("dhcp-options")),
+        # Which control is a VPC's is known by its id, and it carries the tags of who made it.
+        Grant(("ec2:DeleteVpcEncryptionControl",), arns("vpc-encryption-control")),
+        tagging("vpc"),
+    )
+    removal = (Grant(("ec2:DeleteVpc",), arns("vpc"), "own"),)
+
+    def remove(self, clients: Clients, identity: str) -> None:
+        clients("ec2").delete_vpc(VpcId=identity)
+
+    def read(self, client: Client, resource: Resource) -> Answers:
+        attributes: dict[str, Any] = {}
+        for attribute in (*ATTRIBUTES.values(), METRICS):
+            name = attribute[0].lower() + attribute[1:]
+            attributes |= client.describe_vpc_attribute(VpcId=resource["VpcId"], Attribute=name)
+        chosen = resource.get("DhcpOptionsId", "default")
+        # `default` is what AWS calls none at all.
+        options = [] if chosen == "default" else client.describe_dhcp_options(DhcpOptionsIds=[chosen])["DhcpOptions"]
+        return {
+            "DescribeVpcs": resource,
+            "DescribeVpcAttribute": attributes,
+            "DescribeDhcpOptions": options[0] if options else {},
+        }
+
+    def state(self, answers: Answers) -> State:
+        vpc, attributes = answers["DescribeVpcs"], answers["DescribeVpcAttribute"]
+        values: dict[str, Any] = {field: attributes[member]["Value"] for field, member in ATTRIBUTES.items()}
+        return {
+            "cidr": vpc["CidrBlock"],
+            **values,
+            "dhcp_options": dhcp_options(answers["DescribeDhcpOptions"]),
+            "tags": tags_to_dict(vpc.get("Tags", [])),
+        }
+
+    def deviations(self, answers: Answers) -> list[Deviation]:
+        control = answers["DescribeVpcs"].get("EncryptionControl", {})
+        return [
+            found
+            for found in super().deviations(answers)
+            if found.path != "encryption_control.mode" or control.get("State") not in CONTROL_GONE
+        ]
+
+    def nobodys(self, answers: Answers, declared: frozenset[str] = frozenset()) -> dict[str, list[str]]:
+        vpc: Mapping[str, Any] = answers["DescribeVpcs"]
+        return super().nobodys(answers, declared | {vpc["CidrBlock"]} | ended_blocks(vpc))
+
+    def make(self, site: Site, name: str, wanted: State) -> str:
+        answer = site.ec2.create_vpc(CidrBlock=wanted["cidr"], TagSpecifications=self.tags(wanted))
+        made: str = answer["Vpc"]["VpcId"]
+        site.wait("vpc_available", VpcIds=[made])
+        return made
+
+    def correct(self, site: Site, identity: str, wanted: State, fields: Collection[str], answers: Answers) -> None:
+        for field, attribute in ATTRIBUTES.items():
+            if field in fields:
+                site.call("modify_vpc_attribute", VpcId=identity, **{attribute: {"Value": wanted[field]}})
+        if not answers:
+            return
+        if "dhcp_options" in fields:
+            site.call("associate_dhcp_options", VpcId=identity, DhcpOptionsId=_options_id(site, wanted["dhcp_options"]))
+        if "enable_network_address_usage_metrics.value" in fields:
+            site.call("modify_vpc_attribute", VpcId=identity, **{METRICS: {"Value": False}})
+        if "encryption_control.mode" in fields:
+            control = answers["DescribeVpcs"]["EncryptionControl"]["VpcEncryptionControlId"]
+            site.call("delete_vpc_encryption_control", VpcEncryptionControlId=control)
+
+
+def _options_id(site: Site, options: Mapping[str, list[str]]) -> str:
+    """Returns the id of a set with these options: AWS's, or one in its place where somebody has removed that."""
+    filters = [{"Name": "value", "Values": [value]} for values in options.values() for value in values]
+    for described in site.ec2.describe_dhcp_options(Filters=filters)["DhcpOptions"]:
+        if dhcp_options(described) == options:
+            return str(described["DhcpOptionsId"])
+    configurations = [{"Key": key, "Values": list(values)} for key, values in options.items()]
+    answer = site.ec2.create_dhcp_options(DhcpConfigurations=configurations)
+    return str(answer["DhcpOptions"]["DhcpOptionsId"])

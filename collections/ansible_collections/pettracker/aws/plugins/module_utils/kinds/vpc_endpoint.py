@@ -1,0 +1,152 @@
+"""VPC endpoints: a gateway endpoint. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_VpcEndpoint.html"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
+    PLACE,
+    Names,
+    Site,
+    VpcPart,
+    arns,
+    by_name,
+    tagging,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
+    FIGURE,
+    FIXED,
+    IDENTITY,
+    TIME,
+    Answer,
+    Compared,
+    Default,
+    Foreign,
+    Ignored,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Grant
+from ansible_collections.pettracker.aws.plugins.module_utils.state import State, canonical_policy, tags_to_dict
+
+# What an endpoint has for which nobody wrote a policy.
+# https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html
+OPEN_POLICY = {
+    "Version": "2008-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}],
+}
+# https://docs.aws.amazon.com/vpc/latest/privatelink/gateway-endpoints.html
+INTERFACE = Ignored("of an interface endpoint; AWS changes no gateway endpoint into one")
+DNS = {
+    "dns_options.dns_record_ip_type": ("DnsRecordIpType", "service-defined"),
+    "dns_options.private_dns_only_for_inbound_resolver_endpoint": ("PrivateDnsOnlyForInboundResolverEndpoint", False),
+}
+
+
+class VpcEndpoint(VpcPart):
+    """The way to S3 that costs nothing."""
+
+    name = "VPC endpoint"
+    tagged_as = "vpc-endpoint"
+    describe, listing, key, made_at = "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId", "CreationTimestamp"
+    alive = (("vpc-endpoint-state", ("pending", "available")),)
+    samples: ClassVar[Mapping[str, Any]] = {
+        "DescribeVpcEndpoints.PolicyDocument": (
+            json.dumps(OPEN_POLICY),
+            json.dumps(OPEN_POLICY | {"Statement": []}),
+        )
+    }
+    answers = (
+        Answer(
+            "DescribeVpcEndpoints",
+            "VpcEndpoints",
+            {
+                **PLACE,
+                "VpcEndpointId": IDENTITY,
+                "VpcEndpointType": FIXED,
+                "ServiceName": FIXED,
+                "ServiceRegion": FIXED,
+                "ServiceNetworkArn": FIXED,
+                "ResourceConfigurationArn": FIXED,
+                "RequesterManaged": FIXED,
+                "CreationTimestamp": TIME,
+                "State": FIGURE,
+                "LastError": FIGURE,
+                "FailureReason": FIGURE,
+                "PolicyDocument": Compared("policy"),
+                "RouteTableIds": Compared("route_tables"),
+                "IpAddressType": Default("ipv4", by="modify_vpc_endpoint"),
+                "DnsOptions": {
+                    "DnsRecordIpType": Default("service-defined"),
+                    "PrivateDnsOnlyForInboundResolverEndpoint": Default(None),
+                    "PrivateDnsPreference": INTERFACE,
+                    "PrivateDnsSpecifiedDomains": INTERFACE,
+                },
+                "PrivateDnsEnabled": Default(False, by="modify_vpc_endpoint"),
+                "SubnetIds": INTERFACE,
+                "Groups": INTERFACE,
+                "NetworkInterfaceIds": INTERFACE,
+                "DnsEntries": INTERFACE,
+                "Ipv4Prefixes": INTERFACE,
+                "Ipv6Prefixes": INTERFACE,
+                "PayerResponsibilities": Foreign("who owns the service; a gateway endpoint costs nothing"),
+            },
+        ),
+    )
+    look = (Grant(("ec2:DescribeVpcEndpoints",)),)
+    change = (
+        Grant(("ec2:CreateVpcEndpoint",), arns("vpc-endpoint"), "making"),
+        Grant(("ec2:CreateVpcEndpoint",), arns("route-table", "vpc"), "own"),
+        Grant(("ec2:ModifyVpcEndpoint",), arns("route-table", "vpc-endpoint"), "own"),
+        tagging("vpc-endpoint"),
+    )
+    removal = (Grant(("ec2:DeleteVpcEndpoints",), arns("vpc-endpoint"), "own"),)
+
+    def remove(self, clients: Clients, identity: str) -> None:
+        clients("ec2").delete_vpc_endpoints(VpcEndpointIds=[identity])
+
+    def state(self, answers: Answers) -> State:
+        endpoint = answers["DescribeVpcEndpoints"]
+        return {
+            "route_tables": sorted(endpoint.get("RouteTableIds", [])),
+            "policy": canonical_policy(endpoint.get("PolicyDocument") or OPEN_POLICY),
+            "tags": tags_to_dict(endpoint.get("Tags", [])),
+        }
+
+    def named(self, state: State, names: Names) -> State:
+        return state | {"route_tables": sorted(by_name(names, table) for table in state["route_tables"])}
+
+    def make(self, site: Site, name: str, wanted: State) -> str:
+        answer = site.call(
+            "create_vpc_endpoint",
+            VpcId=site.vpc_id,
+            ServiceName=s3(site.region),
+            VpcEndpointType="Gateway",
+            RouteTableIds=[site.ids["route table", table] for table in wanted["route_tables"]],
+            TagSpecifications=self.tags(wanted),
+        )
+        made: str = answer["VpcEndpoint"]["VpcEndpointId"]
+        return made
+
+    def correct(self, site: Site, identity: str, wanted: State, fields: Collection[str], answers: Answers) -> None:
+        if not answers:
+            return  # it has just been made so
+        served = {site.ids["route table", name] for name in wanted["route_tables"]}
+        present = set(self.state(answers)["route_tables"])
+        request: dict[str, Any] = {}
+        if served - present:
+            request["AddRouteTableIds"] = sorted(served - present)
+        if present - served:
+            request["RemoveRouteTableIds"] = sorted(present - served)
+        if "policy" in fields:
+            request["PolicyDocument"] = json.dumps(OPEN_POLICY)
+        options = {parameter: value for field, (parameter, value) in DNS.items() if field in fields}
+        if options:
+            request["DnsOptions"] = options
+        if request:
+            site.call("modify_vpc_endpoint", VpcEndpointId=identity, **request)
+
+
+def s3(region: str) -> str:
+    """Returns what S3 is called as an endpoint's service."""
+    return f"com.amazonaws.{region}.s3"
