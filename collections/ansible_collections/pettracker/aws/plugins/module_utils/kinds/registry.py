@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.alarm import Alarm
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Kind
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.launch_template import LaunchTemplate
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.log_group import LogGroup
 
-KINDS: tuple[Kind, ...] = (LogGroup(),)
+KINDS: tuple[Kind, ...] = (LaunchTemplate(), Alarm(), LogGroup())
 BY_NAME = {kind.name: kind for kind in KINDS}
