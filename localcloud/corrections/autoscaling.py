@@ -13,6 +13,7 @@ from moto.ec2.exceptions import EC2ClientError
 
 from localcloud import backends
 from localcloud.corrections.autoscaling_request import named_group
+from localcloud.corrections.autoscaling_settings import keep_settings
 from localcloud.corrections.ec2_instances import refuse_new_profile
 from localcloud.corrections.lifecycle_hooks import drop_hooks, put_hook
 from localcloud.corrections.patching import NOT_REPORTED, Difference, Seam, addition, correction
@@ -41,7 +42,7 @@ KEPT_POLICY = Difference(
     upstream=NOT_REPORTED,
 )
 UPDATED = Difference(
-    "leaves the warm-up and capacity rebalancing as they were made",
+    "leaves most settings as they were made, such as the warm-up and capacity rebalancing",
     aws=API + "API_UpdateAutoScalingGroup.html",
     upstream=NOT_REPORTED,
 )
@@ -137,7 +138,7 @@ def _correct_capacity(fleet: Fleet, consistency: Consistency) -> None:
             self.mixed_instances_policy = policy
 
     @correction(AutoScalingResponse, "update_auto_scaling_group", UPDATED)
-    def update_warmup_and_rebalancing(original: Any, self: Any) -> Any:
+    def update_settings(original: Any, self: Any) -> Any:
         result = original(self)
         group = self.autoscaling_backend.autoscaling_groups[self._get_param("AutoScalingGroupName")]
         group.capacity_rebalance = self._get_bool_param("CapacityRebalance", group.capacity_rebalance)
@@ -145,6 +146,7 @@ def _correct_capacity(fleet: Fleet, consistency: Consistency) -> None:
         if warmup is not None:
             # -1 takes the setting away: DefaultInstanceWarmup on the same page.
             group.default_instance_warmup = None if warmup == -1 else warmup
+        keep_settings(group, self._get_params())
         return result
 
     @correction(AutoScalingResponse, "create_auto_scaling_group", CREATED, TRIED_OUT)

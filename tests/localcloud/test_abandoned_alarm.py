@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.alarm import Alarm
 from moto.core.utils import utcnow
 
 from localcloud import backends
 from tests.localcloud.conftest import Cloud
-from tests.plugins.loading import load
 from tests.roles.inventory_values import ENVIRONMENTS, Values, arguments
 
 # Points beyond its evaluation periods that people have seen an alarm of a minute look at.
@@ -24,12 +24,9 @@ def test_it_rings_before_a_refresh_goes_on(
     values, minute = Values(environment), 10 if environment == "local" else 60
     monkeypatch.setattr(cloud.account.alarms, "_interval", minute)
     monkeypatch.setattr(cloud.account.alarms, "_extra_periods", extra)
-    module, told = (
-        load("modules", "metric_alarms"),
-        values.value(arguments("rollout", "preflight", "pettracker.aws.metric_alarms")),
-    )
-    alarm = {"expression": ""} | told["alarms"][0]
-    cloud.client("cloudwatch").put_metric_alarm(**module.request(alarm["name"], module.wanted_state(alarm, [], {})))
+    told = values.value(arguments("rollout", "preflight", "pettracker.aws.metric_alarms"))
+    alarm = {"expression": "", "topic_arns": [], "tags": {}} | told["alarms"][0]
+    Alarm().apply(cloud.client, alarm["name"], Alarm().wanted(alarm, None), {})
 
     begin = utcnow().replace(second=0, microsecond=0)
     beat, last = int(values["rollout_heartbeat_seconds"]), 20 * minute + 1

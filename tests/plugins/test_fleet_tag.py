@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.scaling_group import ScalingGroup
 
 from tests.plugins.loading import FakeModule, ModuleFailed, load
 from tests.plugins.test_modules import run, settles
@@ -83,10 +84,8 @@ def test_the_tag_is_no_concern_of_who_keeps_the_group(account: Account, hosts: l
     group = account("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=["service"])["AutoScalingGroups"][
         0
     ]
-    load("modules", "scaling_group")
-    from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group import found_state  # noqa: PLC0415 - importable once loading.py has been
-
-    assert found_state(group, {"policies": [], "hooks": [], "schedules": []}, [])["tags"] == {"Name": "service"}
+    parts: dict[str, Any] = {"DescribePolicies": [], "DescribeLifecycleHooks": [], "DescribeScheduledActions": []}
+    assert ScalingGroup().state(parts | {"DescribeAutoScalingGroups": group})["tags"] == {"Name": "service"}
 
 
 def test_without_a_group_there_is_nothing_to_tag_and_nothing_to_take_off(account: Account) -> None:

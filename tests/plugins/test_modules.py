@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.alarm import Alarm, found_metric
 from botocore.exceptions import ClientError
 
 from tests.plugins.loading import FakeModule, ModuleFailed, load
@@ -299,17 +300,14 @@ class TestAlarms:
         named = {"Namespace": "AWS/EC2", "MetricName": "CPUUtilization"}
         dimensions = [{"Name": "AutoScalingGroupName", "Value": "service"}]
         stat = {"Metric": named | {"Dimensions": dimensions}, "Period": 300, "Stat": "Average"}
-        module = load("modules", "metric_alarms")
-        wanted = module.wanted_state(ALARM | {"expression": "FILL(m1, 0)"}, [], {})
-        found = module.found_metric({"Metrics": queries(stat)})
+        entry = ALARM | {"expression": "FILL(m1, 0)", "topic_arns": [], "tags": {}}
+        wanted, found = Alarm().wanted(entry, None), found_metric({"Metrics": queries(stat)})
         assert found == {field: wanted[field] for field in found}
 
     def test_metric_math_over_more_than_one_metric_is_no_alarm_of_ours(self) -> None:
         stat = {"Metric": {"Namespace": "a", "MetricName": "b"}, "Period": 60, "Stat": "Sum"}
         queries = [{"Id": f"m{number}", "MetricStat": stat, "ReturnData": False} for number in (1, 2)]
-        found = load("modules", "metric_alarms").found_metric(
-            {"Metrics": [*queries, {"Id": "e1", "Expression": "m1 + m2"}]}
-        )
+        found = found_metric({"Metrics": [*queries, {"Id": "e1", "Expression": "m1 + m2"}]})
         assert "m1 + m2" in found["expression"]
         assert found["metric"] is None
 

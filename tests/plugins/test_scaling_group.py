@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group import GROUP_TAG, missing
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.scaling_group_calls import GROUP_METRICS, GROUP_TAG
+from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_client import missing
 
 from tests.plugins.loading import ModuleFailed, load
 
@@ -54,6 +55,15 @@ class FakeAutoScaling:
     def describe_scheduled_actions(self, **_: Any) -> dict[str, Any]:
         return {"ScheduledUpdateGroupActions": []}
 
+    def describe_notification_configurations(self, **_: Any) -> dict[str, Any]:
+        return {"NotificationConfigurations": []}
+
+    def describe_warm_pool(self, **_: Any) -> dict[str, Any]:
+        return {"Instances": []}
+
+    def can_paginate(self, _: str) -> bool:
+        return False
+
     def describe_scaling_activities(self, **_: Any) -> dict[str, Any]:
         return {"Activities": [{"StatusCode": "Failed", "Description": "Launching.", "StatusMessage": "No capacity."}]}
 
@@ -67,7 +77,7 @@ class FakeAutoScaling:
 
     def enable_metrics_collection(self, **_: Any) -> None:
         assert self.group
-        self.group["EnabledMetrics"] = [{"Metric": "GroupMinSize", "Granularity": "1Minute"}]
+        self.group["EnabledMetrics"] = [{"Metric": metric, "Granularity": "1Minute"} for metric in GROUP_METRICS]
 
     def put_scaling_policy(self, **request: Any) -> None:
         self.policies = [request]

@@ -8,6 +8,7 @@ from typing import Any
 from localcloud.corrections import (
     autoscaling,
     autoscaling_members,
+    autoscaling_settings,
     instance_refresh,
     lifecycle_hooks,
     mixed_instances,
@@ -80,6 +81,15 @@ def a_new_warm_up_and_rebalancing(api: Api) -> Any:
     group(api)
     api("autoscaling").update_auto_scaling_group(**OWN, DefaultInstanceWarmup=60, CapacityRebalance=True)
     return described(api).get("DefaultInstanceWarmup"), described(api).get("CapacityRebalance")
+
+
+@probe(autoscaling_settings.NOTIFICATIONS, moto=LACKING, aws=["autoscaling:TEST_NOTIFICATION"])
+def who_is_notified(api: Api) -> Any:
+    group(api)
+    topic = {"TopicARN": "arn:aws:sns:us-east-1:123456789012:t", "NotificationTypes": ["autoscaling:TEST_NOTIFICATION"]}
+    api("autoscaling").put_notification_configuration(**OWN, **topic)
+    found = api("autoscaling").describe_notification_configurations(AutoScalingGroupNames=["g"])
+    return [one["NotificationType"] for one in found["NotificationConfigurations"]]
 
 
 @probe(autoscaling.CREATED, moto=(None, []), aws=(60, ["h"]))

@@ -18,7 +18,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.instance_refreshes 
     serves,
 )
 from ansible_collections.pettracker.aws.plugins.module_utils.mixed_instances import template_of
-from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group import missing
+from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_client import missing
 from ansible_collections.pettracker.aws.plugins.module_utils.state import tags_to_dict
 
 # Tag of the group that a rollout brings, and its values: on its way in, or taken back and to be removed.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 # Seconds between two looks at a group.
@@ -74,3 +74,33 @@ def wait_until(
                 "look at the unit pettracker-inference.service and at cloud-init's output."
             )
         time.sleep(PAUSE)
+
+
+def missing(group: Mapping[str, Any], targets: Mapping[str, list[dict[str, Any]]]) -> list[str]:
+    """Returns what keeps the group from being in service, one sentence each; nothing when it is.
+
+    `targets` holds ELB's TargetHealthDescriptions for each target group. In service means that as many instances as
+    desired are InService, and as many targets as that are healthy in each target group.
+    """
+    desired = group["DesiredCapacity"]
+    instances = group.get("Instances", [])
+    in_service = {item["InstanceId"] for item in instances if item["LifecycleState"] == "InService"}
+    sentences = []
+    if len(in_service) < desired:
+        sentences.append(f"{len(in_service)} of {desired} instances are in service.")
+        sentences += [
+            f"{item['InstanceId']} is {item['LifecycleState']} and {item['HealthStatus']}."
+            for item in instances
+            if item["InstanceId"] not in in_service
+        ]
+    for descriptions in targets.values():
+        health = {item["Target"]["Id"]: item["TargetHealth"] for item in descriptions}
+        healthy = [target for target, state in health.items() if state["State"] == "healthy" and target in in_service]
+        if len(healthy) < desired:
+            sentences.append(f"{len(healthy)} of {desired} targets are healthy.")
+            sentences += [
+                f"{target} is {state['State']}: {state.get('Description') or state.get('Reason', 'no reason given')}."
+                for target, state in sorted(health.items())
+                if state["State"] != "healthy"
+            ]
+    return sentences

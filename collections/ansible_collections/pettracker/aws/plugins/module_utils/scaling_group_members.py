@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group import missing
+from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_client import missing
 
 Group = Mapping[str, Any]
 # ELB's TargetHealthDescriptions by the ARN of the target group.

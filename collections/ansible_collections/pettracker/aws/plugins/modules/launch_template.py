@@ -6,9 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.launch_template import (
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import as_set
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.launch_template import (
+    OF_THE_TEMPLATE,
+    LaunchTemplate,
     data_request,
-    found_state,
     text_of,
     wanted_state,
 )
@@ -169,16 +171,7 @@ managed:
   type: dict
 """
 
-# Fields that are of the template and not of its latest version.
-OF_THE_TEMPLATE = {"tags", "default_version"}
 REPLACED = "Hosts are replaced one after the other by the rollout that follows."
-
-
-def describe(ec2: Any, name: str) -> dict[str, Any] | None:
-    """Returns the template of that name as EC2 describes it, None if there is none."""
-    by_name = [{"Name": "launch-template-name", "Values": [name]}]
-    templates: list[dict[str, Any]] = ec2.describe_launch_templates(Filters=by_name)["LaunchTemplates"]
-    return templates[0] if templates else None
 
 
 def create(ec2: Any, name: str, parameters: dict[str, Any], tags: dict[str, str]) -> dict[str, Any]:
@@ -213,16 +206,13 @@ def correct(
 
 def run(module: AnsibleAWSModule) -> dict[str, Any]:
     """Compares with the latest version, and acts on a difference unless in check mode."""
-    ec2 = module.client("ec2")
+    kind, ec2 = LaunchTemplate(), module.client("ec2")
     name = module.params["name"]
     wanted = wanted_state(module.params)
-    template = describe(ec2, name)
-    found = None
-    if template:
-        versions = ec2.describe_launch_template_versions(
-            LaunchTemplateId=template["LaunchTemplateId"], Versions=[str(template["LatestVersionNumber"])]
-        )["LaunchTemplateVersions"]
-        found = found_state(template, versions[0]["LaunchTemplateData"])
+    answers = kind.read(module.client, name)
+    template = answers.get("DescribeLaunchTemplates")
+    found = kind.state(answers) if answers else None
+    wanted, found = as_set(wanted, found, kind.deviations(answers) if answers else [])
     fields = differences(wanted, found)
     interrupts = dict.fromkeys(set(wanted) - OF_THE_TEMPLATE, REPLACED)
     diff = as_diff(f"launch template {name}", wanted, found, interrupts=interrupts)
@@ -236,7 +226,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     elif fields:
         template = create(ec2, name, module.params, wanted["tags"])
         latest = template["LatestVersionNumber"]
-    result: dict[str, Any] = {"changed": bool(fields), "diff": diff, "latest_version": latest}
+    result: dict[str, Any] = {"changed": bool(fields), "diff": diff, "latest_version": latest, "nobodys": {}}
     if template:
         identity = template["LaunchTemplateId"]
         result |= {"template": {"launch_template_id": identity}, "managed": {"launch template": [identity]}}

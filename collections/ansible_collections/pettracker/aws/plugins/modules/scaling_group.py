@@ -8,15 +8,12 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import as_set
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.scaling_group import ScalingGroup, of_others, own
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.scaling_group_calls import calls, wanted_state
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.scaling_rules import resource_label, wanted_hooks
 from ansible_collections.pettracker.aws.plugins.module_utils.propagation import NEW_PROFILE, NEW_TEMPLATE, once_known
-from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group import (
-    calls,
-    found_state,
-    missing,
-    wanted_state,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_client import describe, wait_until
-from ansible_collections.pettracker.aws.plugins.module_utils.scaling_rules import resource_label, wanted_hooks
+from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_client import describe, missing, wait_until
 from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff, differences
 
 DOCUMENTATION = r"""
@@ -205,19 +202,6 @@ waited:
   type: float
 """
 
-# More scheduled actions than a group has by default: API reference, DescribeScheduledActions.
-MOST_ACTIONS = 100
-
-
-def describe_rules(client: Any, name: str) -> dict[str, Any]:
-    """Returns what hangs on the group by a name."""
-    return {
-        "policies": client.describe_policies(AutoScalingGroupName=name)["ScalingPolicies"],
-        "hooks": client.describe_lifecycle_hooks(AutoScalingGroupName=name)["LifecycleHooks"],
-        "schedules": client.describe_scheduled_actions(AutoScalingGroupName=name, MaxRecords=MOST_ACTIONS)[
-            "ScheduledUpdateGroupActions"
-        ],
-    }
 
 
 def label_of(module: AnsibleAWSModule) -> str:
@@ -237,19 +221,27 @@ def label_of(module: AnsibleAWSModule) -> str:
 
 def run(module: AnsibleAWSModule) -> dict[str, Any]:
     """Compares, acts on a difference unless in check mode, and waits."""
-    client = module.client("autoscaling")
+    client, kind = module.client("autoscaling"), ScalingGroup()
     name = module.params["name"]
     group = describe(client, name)
-    hook_names = wanted_hooks(module.params["lifecycle_hooks"])
-    found = found_state(group, describe_rules(client, name), hook_names) if group else None
-    wanted = wanted_state(module.params, found, label_of(module))
+    answers = kind.read(module.client, group) if group else {}
+    hooks = wanted_hooks(module.params["lifecycle_hooks"])
+    mine = own(answers, hooks) if answers else {}
+    found = kind.state(mine) if mine else None
+    if found:
+        found["lifecycle_hooks"] = {hook: found["lifecycle_hooks"].get(hook) for hook in hooks}
+    others = kind.deviations(mine) if mine else []
+    wanted, found = as_set(wanted_state(module.params, found, label_of(module)), found, others)
+    left = kind.nobodys(of_others(answers, hooks)) if answers else {}
     result = {
         "changed": bool(differences(wanted, found)),
         "diff": as_diff(f"Auto Scaling group {name}", wanted, found),
+        "managed": {kind.name: [name]},
+        "nobodys": {part: [f"{name}/{one}" for one in ones] for part, ones in left.items()},
     }
     if module.check_mode:
         return result
-    for method, arguments in calls(name, wanted, found):
+    for method, arguments in calls(name, wanted, found, answers, others):
         once_known(partial(getattr(client, method), **arguments), NEW_PROFILE, NEW_TEMPLATE)
     group, waited = wait_until(module, name, missing, f"The group {name} is not in service")
     instances = [instance["InstanceId"] for instance in group.get("Instances", [])]

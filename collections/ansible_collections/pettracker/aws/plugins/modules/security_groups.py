@@ -7,7 +7,9 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.propagation import SOONfrom ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import as_setfrom ansible_collections.pettracker.aws.plugins.module_utils.kinds.security_group import (
+from ansible_collections.pettracker.aws.plugins.module_utils.propagation import SOON
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import as_set
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.security_group import (
     NEW_DEFAULT_GROUP,
     SecurityGroup,
 )

@@ -87,6 +87,7 @@ class Answer:
         service: whose operation it is, where it is not the kind's.
         many: whether it is a list of parts, such as a group's policies, and not the resource.
         key: of a list, the member that names an entry.
+        either: members of which AWS gives one group only: ((("LaunchTemplate",), ("MixedInstancesPolicy",)),). A path has dots.
     """
 
     operation: str
@@ -95,6 +96,7 @@ class Answer:
     service: str = ""
     many: bool = False
     key: str = ""
+    either: tuple[tuple[tuple[str, ...], ...], ...] = ()
 
 
 @dataclass(frozen=True)

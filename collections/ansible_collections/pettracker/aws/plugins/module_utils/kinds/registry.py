@@ -5,7 +5,9 @@ from __future__ import annotations
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.address import Address
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.flow_log import FlowLog
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.internet_gateway import InternetGateway
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.alarm import Alarm
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Kind
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.launch_template import LaunchTemplate
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.log_group import LogGroup
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.nat_gateway import NatGateway
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.network_acl import NetworkAcl
@@ -35,4 +37,7 @@ KINDS: tuple[Kind, ...] = (
     Vpc(),
     LogGroup(),
 )
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.scaling_group import ScalingGroup
+
+KINDS: tuple[Kind, ...] = (ScalingGroup(), LaunchTemplate(), Alarm(), LogGroup())
 BY_NAME = {kind.name: kind for kind in KINDS}

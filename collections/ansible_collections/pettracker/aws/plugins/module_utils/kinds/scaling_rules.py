@@ -1,6 +1,6 @@
 """What hangs on an Auto Scaling group by a name: life-cycle hooks, scaling policies, scheduled actions. Pure functions only.
 
-Of each kind this project owns some names, and neither sees nor touches what others have added. The documents:
+Of each kind this project owns some names, and touches nothing that others have added. The documents:
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html,
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-scaling-target-tracking.html and
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-scheduled-scaling.html.
@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-scheduled
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 # A client's method and its arguments.
@@ -21,6 +21,9 @@ TRANSITIONS = {
 # Names of the two target tracking policies.
 CPU_POLICY = "cpu"
 REQUEST_POLICY = "requests"
+CPU_METRIC = "ASGAverageCPUUtilization"
+REQUEST_METRIC = "ALBRequestCountPerTarget"
+TRACKING = "TargetTrackingScaling"
 # Scheduled actions whose names begin so are this project's.
 SCHEDULE_PREFIX = "managed-"
 SIZES = {"min_size": "MinSize", "max_size": "MaxSize", "desired_capacity": "DesiredCapacity"}
@@ -40,9 +43,9 @@ def wanted_hooks(hooks: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]
     }
 
 
-def found_hooks(described: Iterable[Mapping[str, Any]], names: Iterable[str]) -> dict[str, dict[str, Any] | None]:
-    """Returns the hooks with these names, None for one that is not there."""
-    found = {
+def found_hooks(described: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Returns the hooks by name."""
+    return {
         hook["LifecycleHookName"]: {
             "transition": hook["LifecycleTransition"],
             "heartbeat_timeout": hook.get("HeartbeatTimeout"),
@@ -50,7 +53,6 @@ def found_hooks(described: Iterable[Mapping[str, Any]], names: Iterable[str]) ->
         }
         for hook in described
     }
-    return {name: found.get(name) for name in names}
 
 
 def hook_specifications(hooks: Mapping[str, Mapping[str, Any] | None]) -> list[dict[str, Any]]:
@@ -67,13 +69,18 @@ def hook_specifications(hooks: Mapping[str, Mapping[str, Any] | None]) -> list[d
     ]
 
 
-def hook_calls(group: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[Call]:
-    """Returns the calls that make the hooks what they should be. Deleting one ends what waits for it."""
+def hook_calls(
+    group: str, wanted: Mapping[str, Any], found: Mapping[str, Any], odd: Collection[str] = ()
+) -> list[Call]:
+    """Returns the calls that make the hooks what they should be. Deleting one ends what waits for it.
+
+    One of `odd` notifies somebody, which only a new one does not.
+    """
     target = {"AutoScalingGroupName": group}
-    changed = {name: hook for name, hook in wanted.items() if hook != found.get(name)}
-    gone = [name for name, hook in sorted(changed.items()) if hook is None]
-    return [("put_lifecycle_hook", target | specification) for specification in hook_specifications(changed)] + [
-        ("delete_lifecycle_hook", target | {"LifecycleHookName": name}) for name in gone
+    changed = {name: hook for name, hook in wanted.items() if hook != found.get(name) or name in odd}
+    gone = [name for name, hook in sorted(changed.items()) if found.get(name) and (hook is None or name in odd)]
+    return [("delete_lifecycle_hook", target | {"LifecycleHookName": name}) for name in gone] + [
+        ("put_lifecycle_hook", target | specification) for specification in hook_specifications(changed)
     ]
 
 
@@ -86,29 +93,57 @@ def resource_label(balancer_arn: str, target_group_arn: str) -> str:
 
 
 def found_targets(policies: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Returns the targets of the two policies, None for one that is not there."""
-    tracked = {policy["PolicyName"]: policy.get("TargetTrackingConfiguration") or {} for policy in policies}
-    requests = tracked.get(REQUEST_POLICY)
-    label = (requests or {}).get("PredefinedMetricSpecification", {}).get("ResourceLabel")
-    return {
-        "cpu_target": tracked.get(CPU_POLICY, {}).get("TargetValue"),
-        "request_target": {"requests": requests.get("TargetValue"), "of": label} if requests is not None else None,
+    """Returns the targets of the two policies, None for one that is not there; of one that tracks anything else, a text."""
+    named = {policy["PolicyName"]: policy for policy in policies}
+    cpu, requests = named.get(CPU_POLICY), named.get(REQUEST_POLICY)
+    found: dict[str, Any] = {"cpu_target": None, "request_target": None}
+    if cpu is not None:
+        metric, label, value = _tracked(cpu)
+        found["cpu_target"] = value if (metric, label) == (CPU_METRIC, "") else " ".join((str(value), metric, label))
+    if requests is not None:
+        metric, label, value = _tracked(requests)
+        found["request_target"] = {"requests": value, "of": label if metric == REQUEST_METRIC else f"{metric} {label}"}
+    return found
+
+
+def _tracked(policy: Mapping[str, Any]) -> tuple[str, str, float | None]:
+    """Returns the metric that a policy tracks, its label, and the target."""
+    tracking = policy.get("TargetTrackingConfiguration") or {}
+    metric = tracking.get("PredefinedMetricSpecification") or {}
+    kind = policy.get("PolicyType")
+    name = metric.get("PredefinedMetricType") or ""
+    return (
+        name if kind == TRACKING else f"{kind} {name}",
+        metric.get("ResourceLabel") or "",
+        tracking.get("TargetValue"),
+    )
+
+
+def policy_calls(
+    group: str, wanted: Mapping[str, Any], found: Mapping[str, Any], fields: Iterable[str], odd: Collection[str] = ()
+) -> list[Call]:
+    """Returns the calls that make the policies of these fields, and those of `odd`, what they should be.
+
+    PutScalingPolicy keeps what it is not given, so that one with more than a target is made anew.
+    """
+    target = wanted["request_target"]
+    metrics = {
+        CPU_POLICY: ("cpu_target", {"PredefinedMetricType": CPU_METRIC}, wanted["cpu_target"]),
+        REQUEST_POLICY: (
+            "request_target",
+            {"PredefinedMetricType": REQUEST_METRIC, "ResourceLabel": target and target["of"]},
+            target and target["requests"],
+        ),
     }
-
-
-def policy_calls(group: str, wanted: Mapping[str, Any], fields: Iterable[str]) -> list[Call]:
-    """Returns the calls that make the policies of these fields what they should be."""
     calls: list[Call] = []
-    if "cpu_target" in fields:
-        metric = {"PredefinedMetricType": "ASGAverageCPUUtilization"}
-        calls.append(("put_scaling_policy", _tracking(group, CPU_POLICY, metric, wanted["cpu_target"])))
-    if "request_target" in fields:
-        target = wanted["request_target"]
-        if target:
-            metric = {"PredefinedMetricType": "ALBRequestCountPerTarget", "ResourceLabel": target["of"]}
-            calls.append(("put_scaling_policy", _tracking(group, REQUEST_POLICY, metric, target["requests"])))
-        else:
-            calls.append(("delete_policy", {"AutoScalingGroupName": group, "PolicyName": REQUEST_POLICY}))
+    for name, (field, metric, value) in metrics.items():
+        if field not in fields and name not in odd:
+            continue
+        irregular = name in odd or isinstance(found.get(field), str)
+        if found.get(field) is not None and (irregular or value is None):
+            calls.append(("delete_policy", {"AutoScalingGroupName": group, "PolicyName": name}))
+        if value is not None:
+            calls.append(("put_scaling_policy", _tracking(group, name, metric, value)))
     return calls
 
 
@@ -116,7 +151,7 @@ def _tracking(group: str, name: str, metric: dict[str, str], value: float) -> di
     return {
         "AutoScalingGroupName": group,
         "PolicyName": name,
-        "PolicyType": "TargetTrackingScaling",
+        "PolicyType": TRACKING,
         "TargetTrackingConfiguration": {"PredefinedMetricSpecification": metric, "TargetValue": value},
     }
 
@@ -131,29 +166,30 @@ def wanted_schedules(schedules: Iterable[Mapping[str, Any]]) -> dict[str, dict[s
 
 
 def found_schedules(described: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Returns this project's scheduled actions. When one runs next is Auto Scaling's affair."""
+    """Returns the scheduled actions by name. When one runs next is Auto Scaling's affair."""
     return {
         action["ScheduledActionName"]: {"recurrence": action.get("Recurrence"), "time_zone": action.get("TimeZone")}
         | {size: action[name] for size, name in SIZES.items() if action.get(name) is not None}
         for action in described
-        if action["ScheduledActionName"].startswith(SCHEDULE_PREFIX)
     }
 
 
-def schedule_calls(group: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[Call]:
+def schedule_calls(
+    group: str, wanted: Mapping[str, Any], found: Mapping[str, Any], odd: Collection[str] = ()
+) -> list[Call]:
     """Returns the calls that make the scheduled actions what they should be.
 
-    One that differs is made anew, because what an update leaves out stays as it is.
+    One that differs, or is `odd` because it ends, is made anew, because what an update leaves out stays as it is.
     https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutScheduledUpdateGroupAction.html
     """
     target = {"AutoScalingGroupName": group}
     calls: list[Call] = [
         ("delete_scheduled_action", target | {"ScheduledActionName": name})
         for name in sorted(found)
-        if found[name] != wanted.get(name)
+        if found[name] != wanted.get(name) or name in odd
     ]
     for name, action in sorted(wanted.items()):
-        if action != found.get(name):
+        if action != found.get(name) or name in odd:
             sizes = {SIZES[size]: action[size] for size in SIZES if size in action}
             when = {"Recurrence": action["recurrence"], "TimeZone": action["time_zone"]}
             calls.append(("put_scheduled_update_group_action", target | {"ScheduledActionName": name} | when | sizes))

@@ -1,0 +1,294 @@
+"""CloudWatch alarms. https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricAlarm.html"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
+    IDENTITY,
+    TIME,
+    Answer,
+    Compared,
+    Default,
+    Foreign,
+    Ignored,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import tagged
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.keeping import Kept
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Grant, Owned, Scope
+from ansible_collections.pettracker.aws.plugins.module_utils.state import (
+    State,
+    differences,
+    tag_changes,
+    tags_to_dict,
+    tags_to_list,
+)
+
+# The fields of DescribeAlarms and PutMetricAlarm that are called otherwise here, apart from the metric, actions and tags.
+FIELDS = {
+    "description": "AlarmDescription",
+    "comparison": "ComparisonOperator",
+    "threshold": "Threshold",
+    "evaluation_periods": "EvaluationPeriods",
+    "missing_data": "TreatMissingData",
+}
+METRIC_FIELDS = ("namespace", "metric", "statistic", "period", "expression")
+# How the metric and what is made of it are called in metric math.
+METRIC_ID, EXPRESSION_ID = "m1", "e1"
+# A composite alarm with the environment's tags is found, so that it is seen: no variable describes one.
+TYPES = {"MetricAlarm": "MetricAlarms", "CompositeAlarm": "CompositeAlarms", "LogAlarm": "LogAlarms"}
+# DescribeAlarms takes no more names at once.
+MOST_NAMES = 100
+WINDOW = "sliding"
+STATE = Foreign("CloudWatch, which evaluates the alarm")
+QUERY = Compared("expression")
+
+
+class Alarm(Kept):
+    """An alarm on one metric, or on one expression of metric math over a metric.
+
+    PutMetricAlarm writes all of an alarm but its tags, so that whatever it does not name is AWS's own again.
+    """
+
+    name = "alarm"
+    service = "cloudwatch"
+    answers = (
+        Answer(
+            "DescribeAlarms",
+            "MetricAlarms",
+            {
+                "AlarmName": IDENTITY,
+                "AlarmArn": IDENTITY,
+                "AlarmDescription": Compared("description"),
+                "AlarmConfigurationUpdatedTimestamp": TIME,
+                "ActionsEnabled": Compared("actions_enabled"),
+                "OKActions": Compared("ok_actions"),
+                "AlarmActions": Compared("alarm_actions"),
+                "InsufficientDataActions": Compared("insufficient_data_actions"),
+                "StateValue": STATE,
+                "StateReason": STATE,
+                "StateReasonData": STATE,
+                "StateUpdatedTimestamp": TIME,
+                "StateTransitionedTimestamp": TIME,
+                "EvaluationState": STATE,
+                "MetricName": Compared("metric"),
+                "Namespace": Compared("namespace"),
+                "Statistic": Compared("statistic"),
+                "ExtendedStatistic": Default(None),
+                "Dimensions": Compared("dimensions"),
+                "Period": Compared("period"),
+                "Unit": Default(None),
+                "EvaluationPeriods": Compared("evaluation_periods"),
+                "DatapointsToAlarm": Compared("datapoints"),
+                "Threshold": Compared("threshold"),
+                "ComparisonOperator": Compared("comparison"),
+                "TreatMissingData": Compared("missing_data"),
+                "EvaluateLowSampleCountPercentile": Default("evaluate"),
+                "Metrics": {
+                    "Id": QUERY,
+                    "MetricStat": {
+                        "Metric": {
+                            "Namespace": Compared("namespace"),
+                            "MetricName": Compared("metric"),
+                            "Dimensions": Compared("dimensions"),
+                        },
+                        "Period": Compared("period"),
+                        "Stat": Compared("statistic"),
+                        "Unit": QUERY,
+                    },
+                    "Expression": QUERY,
+                    "Label": Ignored("a text for the legend of a graph"),
+                    "ReturnData": QUERY,
+                    "Period": QUERY,
+                    "AccountId": QUERY,
+                },
+                "ThresholdMetricId": Default(None),
+                "EvaluationWindow": Compared("evaluation_window"),
+                "WarmUpConfiguration": {
+                    "WarmUpPeriodDurationInMinutes": Default(None),
+                    "OnlyStartEvaluatingAfterWarmUpPeriodEnds": Default(False),
+                },
+                "EvaluationCriteria": Default(None),
+                "EvaluationInterval": Default(None),
+                "ActionConfiguration": {
+                    "AlarmTagsPropagation": {
+                        "Enabled": Default(False),
+                        "IncludedTagKeys": Default(None),
+                        "ExcludedTagKeys": Default(None),
+                    }
+                },
+            },
+            either=((("Metrics",), ("MetricName", "Namespace", "Statistic", "Dimensions", "Period")),),
+        ),
+        Answer("ListTagsForResource", "", {"Tags": Compared("tags")}),
+    )
+    look = (
+        Grant(("cloudwatch:DescribeAlarms", "tag:GetResources")),
+        Grant(("cloudwatch:ListTagsForResource",), ("arn:{partition}:cloudwatch:{region}:{account}:alarm:*",)),
+    )
+    change = (
+        Grant(
+            ("cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:UntagResource"),
+            ("arn:{partition}:cloudwatch:{region}:{account}:alarm:{prefix}-*",),
+        ),
+    )
+    removal = (
+        Grant(("cloudwatch:DeleteAlarms",), ("arn:{partition}:cloudwatch:{region}:{account}:alarm:{prefix}-*",)),
+    )
+
+    def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
+        names = [arn.split(":alarm:", 1)[1] for arn in tagged(clients, scope, "cloudwatch:alarm")]
+        for begin in range(0, len(names), MOST_NAMES):
+            for alarm in _described(clients, names[begin : begin + MOST_NAMES], *TYPES):
+                yield Owned(alarm["AlarmName"], fields=found_metric(alarm))
+
+    def remove(self, clients: Clients, identity: str) -> None:
+        clients("cloudwatch").delete_alarms(AlarmNames=[identity])
+
+    def read(self, clients: Clients, name: str) -> Answers:
+        alarm = next(_described(clients, [name], "MetricAlarm"), None)
+        if alarm is None:
+            return {}
+        tags = clients("cloudwatch").list_tags_for_resource(ResourceARN=alarm["AlarmArn"])
+        return {"DescribeAlarms": alarm, "ListTagsForResource": tags}
+
+    def state(self, answers: Answers) -> State:
+        alarm = answers["DescribeAlarms"]
+        # DescribeAlarms leaves out TreatMissingData where it is the default.
+        return (
+            {field: alarm.get(key) for field, key in FIELDS.items()}
+            | found_metric(alarm)
+            | {
+                "missing_data": alarm.get("TreatMissingData") or "missing",
+                "alarm_actions": sorted(alarm.get("AlarmActions") or []),
+                "ok_actions": sorted(alarm.get("OKActions") or []),
+                "insufficient_data_actions": sorted(alarm.get("InsufficientDataActions") or []),
+                "actions_enabled": alarm.get("ActionsEnabled", True),
+                # Without a number of its own, every period has to be bad.
+                "datapoints": alarm.get("DatapointsToAlarm") or alarm.get("EvaluationPeriods"),
+                "evaluation_window": _window(alarm.get("EvaluationWindow") or {}),
+                "tags": tags_to_dict(answers["ListTagsForResource"]["Tags"]),
+            }
+        )
+
+    def wanted(self, entry: Mapping[str, Any], found: State | None) -> State:
+        topics = sorted(entry["topic_arns"])
+        return {field: entry[field] for field in (*FIELDS, *METRIC_FIELDS)} | {
+            "dimensions": {name: str(value) for name, value in entry["dimensions"].items()},
+            "alarm_actions": topics,
+            "ok_actions": topics,
+            "insufficient_data_actions": [],
+            # Somebody who is tired of an alarm switches its actions off, or asks for fewer bad periods.
+            "actions_enabled": True,
+            "datapoints": entry["evaluation_periods"],
+            "evaluation_window": WINDOW,
+            "tags": entry["tags"] | {"Name": entry["name"]},
+        }
+
+    def apply(self, clients: Clients, name: str, wanted: State, answers: Answers) -> None:
+        client = clients("cloudwatch")
+        if not answers:
+            # PutMetricAlarm takes tags for a new alarm and ignores them for an existing one.
+            client.put_metric_alarm(**request(name, wanted), Tags=tags_to_list(wanted["tags"]))
+            return
+        arn, found = answers["DescribeAlarms"]["AlarmArn"], self.state(answers)
+        if self.deviations(answers) or differences(wanted, found) != ["tags"]:
+            client.put_metric_alarm(**request(name, wanted))
+        added, gone = tag_changes(wanted["tags"], found["tags"])
+        if added:
+            client.tag_resource(ResourceARN=arn, Tags=tags_to_list(added))
+        if gone:
+            client.untag_resource(ResourceARN=arn, TagKeys=gone)
+
+
+def _described(clients: Clients, names: list[str], *types: str) -> Iterator[dict[str, Any]]:
+    pages = clients("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNames=names, AlarmTypes=list(types))
+    for page in pages:
+        for kind in types:
+            yield from page.get(TYPES[kind]) or []
+
+
+def _window(window: Mapping[str, Any]) -> str:
+    """Returns which data an alarm looks at: the latest, or those since the clock struck, in a time zone."""
+    if "WallClockWindow" not in window:
+        return WINDOW
+    return f"wall clock {window['WallClockWindow'].get('Timezone') or 'UTC'}"
+
+
+def found_metric(alarm: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what an entry of DescribeAlarms watches. With an expression all of it is in `Metrics`, in any order.
+
+    Metric math over anything but one metric is no variable's: it is returned as a text, which differs from all that is wanted.
+    """
+    queries = [
+        {key: value for key, value in query.items() if key != "Label" and value is not None}
+        for query in alarm.get("Metrics") or []
+    ]
+    if not queries:
+        return _metric(alarm, alarm.get("Statistic"), alarm.get("Period"), "")
+    measured = [query for query in queries if "MetricStat" in query]
+    made = [query for query in queries if "Expression" in query]
+    if len(queries) != 2 or not _is_measured(measured) or not _is_made(made):
+        return _metric({}, None, None, json.dumps(queries, sort_keys=True))
+    stat = measured[0]["MetricStat"]
+    return _metric(stat["Metric"], stat["Stat"], stat["Period"], made[0]["Expression"])
+
+
+def _is_measured(queries: list[dict[str, Any]]) -> bool:
+    """Tells whether this is the one metric, which only the expression looks at."""
+    return [query | {"MetricStat": set(_given(query["MetricStat"]))} for query in queries] == [
+        {"Id": METRIC_ID, "MetricStat": {"Metric", "Period", "Stat"}, "ReturnData": False}
+    ]
+
+
+def _is_made(queries: list[dict[str, Any]]) -> bool:
+    """Tells whether this is the one expression, which the alarm watches; what it is called decides nothing."""
+    return [set(query) - {"ReturnData"} for query in queries] == [{"Id", "Expression"}] and queries[0].get(
+        "ReturnData", True
+    )
+
+
+def _given(answer: Mapping[str, Any]) -> Iterator[str]:
+    return (key for key, value in answer.items() if value is not None)
+
+
+def _metric(named: Mapping[str, Any], statistic: str | None, period: int | None, expression: str) -> dict[str, Any]:
+    return {
+        "namespace": named.get("Namespace"),
+        "metric": named.get("MetricName"),
+        "dimensions": {dimension["Name"]: dimension["Value"] for dimension in named.get("Dimensions") or []},
+        "statistic": statistic,
+        "period": period,
+        "expression": expression,
+    }
+
+
+def metric_request(wanted: State) -> dict[str, Any]:
+    """Returns what PutMetricAlarm is to watch: with an expression all of it is in `Metrics`, without the single fields."""
+    metric = {
+        "Namespace": wanted["namespace"],
+        "MetricName": wanted["metric"],
+        "Dimensions": [{"Name": key, "Value": value} for key, value in sorted(wanted["dimensions"].items())],
+    }
+    if not wanted["expression"]:
+        return metric | {"Statistic": wanted["statistic"], "Period": wanted["period"]}
+    stat = {"Metric": metric, "Period": wanted["period"], "Stat": wanted["statistic"]}
+    made = {"Id": EXPRESSION_ID, "Expression": wanted["expression"], "ReturnData": True}
+    return {"Metrics": [{"Id": METRIC_ID, "MetricStat": stat, "ReturnData": False}, made]}
+
+
+def request(name: str, wanted: State) -> dict[str, Any]:
+    """Returns the parameters of PutMetricAlarm that make an alarm what is wanted, apart from its tags."""
+    return (
+        {key: wanted[field] for field, key in FIELDS.items()}
+        | metric_request(wanted)
+        | {
+            "AlarmName": name,
+            "AlarmActions": wanted["alarm_actions"],
+            "OKActions": wanted["ok_actions"],
+            "InsufficientDataActions": wanted["insufficient_data_actions"],
+            "ActionsEnabled": wanted["actions_enabled"],
+        }
+    )

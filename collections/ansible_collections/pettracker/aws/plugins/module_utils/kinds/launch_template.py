@@ -1,0 +1,262 @@
+"""EC2 launch templates, and what their latest version holds.
+
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ResponseLaunchTemplateData.html
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
+    FIXED,
+    IDENTITY,
+    TIME,
+    Answer,
+    Compared,
+    Default,
+    Ignored,
+    snake,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
+    Answers,
+    Clients,
+    Grant,
+    Kind,
+    Owned,
+    Scope,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tags_to_dict, tags_to_list
+
+# Fields that are of the template and not of its latest version.
+OF_THE_TEMPLATE = {"tags", "default_version"}
+OTHER = Compared("other")
+VOLUME = Compared("volumes")
+METADATA = Compared("metadata_options")
+DATA: dict[str, Any] = {
+    "ImageId": Compared("image"),
+    "InstanceType": Compared("instance_type"),
+    "IamInstanceProfile": Compared("instance_profile"),
+    "SecurityGroupIds": Compared("security_groups"),
+    "BlockDeviceMappings": VOLUME,
+    "MetadataOptions": {
+        "State": Ignored("of an instance, whether its options have been applied"),
+        "HttpTokens": METADATA,
+        "HttpPutResponseHopLimit": METADATA,
+        "HttpEndpoint": METADATA,
+        "HttpProtocolIpv6": Default("disabled"),
+        "InstanceMetadataTags": METADATA,
+    },
+    "Monitoring": {"Enabled": Compared("detailed_monitoring"), "MetricCategoryIds": Default(None)},
+    "UserData": Compared("user_data_sha256"),
+    "TagSpecifications": Compared("tags_of"),
+    "Operator": FIXED,
+}
+# Whatever else a version may hold: no variable sets it, so that `other` is empty.
+OTHERS = (
+    *("KernelId", "EbsOptimized", "NetworkInterfaces", "KeyName", "Placement", "RamDiskId", "DisableApiTermination"),
+    *(
+        "InstanceInitiatedShutdownBehavior",
+        "ElasticGpuSpecifications",
+        "ElasticInferenceAccelerators",
+        "SecurityGroups",
+    ),
+    *("InstanceMarketOptions", "CreditSpecification", "CpuOptions", "CapacityReservationSpecification"),
+    *("LicenseSpecifications", "HibernationOptions", "EnclaveOptions", "InstanceRequirements", "PrivateDnsNameOptions"),
+    *("MaintenanceOptions", "DisableApiStop", "NetworkPerformanceOptions"),
+)
+SECONDARY = {
+    "InterfaceType": Ignored("AWS knows one type only"),
+    **dict.fromkeys(("DeleteOnTermination", "DeviceIndex", "PrivateIpAddresses"), OTHER),
+    **dict.fromkeys(("PrivateIpAddressCount", "SecondarySubnetId", "NetworkCardIndex"), OTHER),
+}
+ARN = "arn:{partition}:ec2:{region}:{account}:launch-template/*"
+
+
+class LaunchTemplate(Kind):
+    """A template, of which a new version is made whenever the latest one differs."""
+
+    name = "launch template"
+    service = "ec2"
+    answers = (
+        Answer(
+            "DescribeLaunchTemplates",
+            "LaunchTemplates",
+            {
+                "LaunchTemplateId": IDENTITY,
+                "LaunchTemplateName": IDENTITY,
+                "CreateTime": TIME,
+                "CreatedBy": Ignored("who made it"),
+                "DefaultVersionNumber": Compared("default_version"),
+                "LatestVersionNumber": Compared("default_version"),
+                "Tags": Compared("tags"),
+                "Operator": FIXED,
+            },
+        ),
+        # Of the latest version: any other is neither a default nor what a rollout brings to the group.
+        Answer(
+            "DescribeLaunchTemplateVersions",
+            "LaunchTemplateVersions",
+            {
+                "LaunchTemplateId": IDENTITY,
+                "LaunchTemplateName": IDENTITY,
+                "VersionNumber": IDENTITY,
+                "VersionDescription": Ignored("a text for people"),
+                "CreateTime": TIME,
+                "CreatedBy": Ignored("who made it; what is in it is compared"),
+                "DefaultVersion": Ignored("the template itself says which is the default"),
+                "LaunchTemplateData": DATA | dict.fromkeys(OTHERS, OTHER) | {"SecondaryInterfaces": SECONDARY},
+                "Operator": FIXED,
+            },
+            either=((("LaunchTemplateData.IamInstanceProfile.Arn",), ("LaunchTemplateData.IamInstanceProfile.Name",)),),
+        ),
+    )
+    made_by_apply = ("image", "security_groups")
+    look = (Grant(("ec2:DescribeLaunchTemplateVersions", "ec2:DescribeLaunchTemplates")),)
+    change = (
+        Grant(("ec2:CreateLaunchTemplate",), (ARN,), "making"),
+        Grant(
+            (
+                "ec2:CreateLaunchTemplateVersion",
+                "ec2:CreateTags",
+                "ec2:DeleteLaunchTemplateVersions",
+                "ec2:DeleteTags",
+                "ec2:ModifyLaunchTemplate",
+            ),
+            (ARN,),
+            "own",
+        ),
+    )
+    removal = (Grant(("ec2:DeleteLaunchTemplate",), (ARN,), "own"),)
+
+    def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
+        by_tag = [{"Name": f"tag:{key}", "Values": [value]} for key, value in scope.tags.items()]
+        for template in pages(clients("ec2"), "describe_launch_templates", "LaunchTemplates", Filters=by_tag):
+            since = template["CreateTime"].isoformat(timespec="seconds")
+            yield Owned(template["LaunchTemplateId"], template["LaunchTemplateName"], since)
+
+    def remove(self, clients: Clients, identity: str) -> None:
+        clients("ec2").delete_launch_template(LaunchTemplateId=identity)
+
+    def read(self, clients: Clients, name: str) -> Answers:
+        """Returns AWS's answers about the template of that name; nothing where there is none."""
+        ec2 = clients("ec2")
+        by_name = [{"Name": "launch-template-name", "Values": [name]}]
+        templates = ec2.describe_launch_templates(Filters=by_name)["LaunchTemplates"]
+        if not templates:
+            return {}
+        (latest,) = ec2.describe_launch_template_versions(
+            LaunchTemplateId=templates[0]["LaunchTemplateId"], Versions=[str(templates[0]["LatestVersionNumber"])]
+        )["LaunchTemplateVersions"]
+        return {"DescribeLaunchTemplates": templates[0], "DescribeLaunchTemplateVersions": latest}
+
+    def state(self, answers: Answers) -> State:
+        template, data = (
+            answers["DescribeLaunchTemplates"],
+            answers["DescribeLaunchTemplateVersions"]["LaunchTemplateData"],
+        )
+        profile = data.get("IamInstanceProfile") or {}
+        latest = template["DefaultVersionNumber"] == template["LatestVersionNumber"]
+        return {
+            "image": data.get("ImageId"),
+            "instance_type": data.get("InstanceType"),
+            "instance_profile": profile.get("Arn") or profile.get("Name"),
+            "security_groups": sorted(data.get("SecurityGroupIds") or []),
+            "volumes": {item["DeviceName"]: _volume(item) for item in data.get("BlockDeviceMappings") or []},
+            "metadata_options": _compared(DATA["MetadataOptions"], data.get("MetadataOptions") or {}),
+            "detailed_monitoring": (data.get("Monitoring") or {}).get("Enabled", False),
+            "user_data_sha256": _digest(data.get("UserData")),
+            "tags_of": {
+                item["ResourceType"]: tags_to_dict(item.get("Tags") or [])
+                for item in data.get("TagSpecifications") or []
+            },
+            "other": _others(data),
+            "default_version": "latest" if latest else str(template["DefaultVersionNumber"]),
+            "tags": tags_to_dict(template.get("Tags") or []),
+        }
+
+
+def wanted_state(parameters: Mapping[str, Any]) -> State:
+    """Returns the module's parameters in the fields of `state`."""
+    return {
+        "image": parameters["image_id"],
+        "instance_type": parameters["instance_type"],
+        "instance_profile": parameters["iam_instance_profile"],
+        "security_groups": sorted(parameters["security_group_ids"]),
+        "volumes": {item["device_name"]: _given(item["ebs"]) for item in parameters["block_device_mappings"]},
+        "metadata_options": _given(parameters["metadata_options"]),
+        "detailed_monitoring": parameters["monitoring"]["enabled"],
+        "user_data_sha256": _digest(parameters["user_data"]),
+        "tags_of": {item["resource_type"]: dict(item["tags"]) for item in parameters["tag_specifications"]},
+        "other": {},
+        "default_version": "latest",
+        "tags": dict(parameters["tags"]),
+    }
+
+
+def data_request(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the module's parameters as EC2's LaunchTemplateData."""
+    profile = parameters["iam_instance_profile"]
+    return {
+        "ImageId": parameters["image_id"],
+        "InstanceType": parameters["instance_type"],
+        "IamInstanceProfile": {"Arn" if profile.startswith("arn:") else "Name": profile},
+        "SecurityGroupIds": parameters["security_group_ids"],
+        "BlockDeviceMappings": [
+            {"DeviceName": item["device_name"], "Ebs": _request(item["ebs"])}
+            for item in parameters["block_device_mappings"]
+        ],
+        "MetadataOptions": _request(parameters["metadata_options"]),
+        "Monitoring": {"Enabled": parameters["monitoring"]["enabled"]},
+        "UserData": parameters["user_data"],
+        "TagSpecifications": [
+            {"ResourceType": item["resource_type"], "Tags": tags_to_list(item["tags"])}
+            for item in parameters["tag_specifications"]
+        ],
+    }
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _request(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns options as AWS calls them: `volume_size` is VolumeSize."""
+    return {name.title().replace("_", ""): value for name, value in _given(options).items()}
+
+
+def _volume(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what is set of a volume, and of its mapping beside the name of the device."""
+    beside = {key: value for key, value in mapping.items() if key not in ("DeviceName", "Ebs")}
+    return {snake(key): value for key, value in _given(beside | (mapping.get("Ebs") or {})).items()}
+
+
+def _compared(marks: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    return {snake(key): value for key, value in _given(options).items() if isinstance(marks.get(key), Compared)}
+
+
+def _others(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a version holds beside the fields of their own, with times as texts."""
+    found = {key: value for key, value in data.items() if key not in DATA and value not in (None, [], {})}
+    others: dict[str, Any] = json.loads(json.dumps(found, default=str))
+    return others
+
+
+def text_of(user_data: str) -> str:
+    """Returns user data as a text."""
+    return base64.b64decode(user_data or "").decode(errors="replace")
+
+
+def _digest(user_data: str | None) -> str:
+    """Returns a digest of user data: enough to see that it is another, and no secret where there is one in it."""
+    text = user_data or ""
+    try:
+        data = base64.b64decode(text)
+    except binascii.Error:
+        data = text.encode()
+    return hashlib.sha256(data).hexdigest()

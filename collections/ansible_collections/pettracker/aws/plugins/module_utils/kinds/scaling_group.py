@@ -1,0 +1,189 @@
+"""EC2 Auto Scaling groups, and what hangs on one by a name.
+
+https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_AutoScalingGroup.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, ClassVar
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import Answer, Deviation, deviations
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
+    Answers,
+    Clients,
+    Grant,
+    Kind,
+    Owned,
+    Scope,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.scaling_group_calls import (
+    GROUP_TAG,
+    found_state,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.scaling_group_fields import (
+    GROUP,
+    HOOK,
+    NOTIFICATION,
+    POLICY,
+    SCHEDULE,
+    SOURCE,
+    WARM_POOL,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.scaling_rules import (
+    CPU_POLICY,
+    REQUEST_POLICY,
+    SCHEDULE_PREFIX,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.state import State
+
+# What the fields of a part begin with in a plan, and the member that names one.
+PARTS = {
+    "DescribePolicies": ("policies.", "PolicyName"),
+    "DescribeLifecycleHooks": ("lifecycle_hooks.", "LifecycleHookName"),
+    "DescribeScheduledActions": ("schedules.", "ScheduledActionName"),
+}
+ARN = "arn:{partition}:autoscaling:{region}:{account}:autoScalingGroup:*:autoScalingGroupName/{prefix}-*"
+ROLE = "arn:{partition}:iam::{account}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+
+
+class ScalingGroup(Kind):
+    """A group; desired capacity and instances are Auto Scaling's."""
+
+    name = "Auto Scaling group"
+    service = "autoscaling"
+    answers = (
+        Answer(
+            "DescribeAutoScalingGroups",
+            "AutoScalingGroups",
+            GROUP,
+            either=((("LaunchTemplate",), ("MixedInstancesPolicy",)),),
+        ),
+        Answer("DescribePolicies", "ScalingPolicies", POLICY, many=True, key="PolicyName"),
+        Answer("DescribeLifecycleHooks", "LifecycleHooks", HOOK, many=True, key="LifecycleHookName"),
+        Answer(
+            "DescribeScheduledActions",
+            "ScheduledUpdateGroupActions",
+            SCHEDULE,
+            many=True,
+            key="ScheduledActionName",
+        ),
+        Answer(
+            "DescribeNotificationConfigurations",
+            "NotificationConfigurations",
+            NOTIFICATION,
+            many=True,
+            key="TopicARN",
+        ),
+        Answer("DescribeWarmPool", "", WARM_POOL),
+        Answer("DescribeTrafficSources", "TrafficSources", SOURCE, many=True, key="Identifier"),
+    )
+    samples: ClassVar[Mapping[str, Any]] = {
+        "DescribePolicies.PolicyName": CPU_POLICY,
+        "DescribeAutoScalingGroups.Tags.Key": GROUP_TAG,
+    }
+    made_by_apply = ("launch_template.id", "subnet_ids", "target_group_arns")
+    look = (Grant(("autoscaling:Describe*", "ec2:DescribeSubnets")),)
+    change = (
+        Grant(
+            tuple(
+                f"autoscaling:{action}"
+                for action in (
+                    *("AttachLoadBalancerTargetGroups", "CreateAutoScalingGroup", "CreateOrUpdateTags"),
+                    *("DeleteLifecycleHook", "DeletePolicy", "DeleteScheduledAction", "DeleteTags", "DeleteWarmPool"),
+                    *("DetachLoadBalancerTargetGroups", "DetachLoadBalancers", "DetachTrafficSources"),
+                    *("EnableMetricsCollection", "PutLifecycleHook", "PutScalingPolicy"),
+                    *("PutScheduledUpdateGroupAction", "UpdateAutoScalingGroup"),
+                )
+            ),
+            (ARN,),
+        ),
+        Grant(("iam:CreateServiceLinkedRole", "iam:PassRole"), (ROLE,)),
+    )
+    removal = (Grant(("autoscaling:DeleteAutoScalingGroup",), (ARN,)),)
+
+    def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
+        client = clients("autoscaling")
+        by_tag = [{"Name": f"tag:{key}", "Values": [value]} for key, value in scope.tags.items()]
+        in_vpc = [{"Name": "vpc-id", "Values": [scope.vpc_id]}]
+        subnets = (
+            {one["SubnetId"] for one in pages(clients("ec2"), "describe_subnets", "Subnets", Filters=in_vpc)}
+            if scope.vpc_id
+            else set()
+        )
+        # No filter knows subnets, so that for a VPC all groups are listed.
+        filters = [] if scope.vpc_id else by_tag
+        for group in pages(client, "describe_auto_scaling_groups", "AutoScalingGroups", Filters=filters):
+            inside = subnets & set((group.get("VPCZoneIdentifier") or "").split(","))
+            if inside or scope.carried_by(group.get("Tags") or []):
+                since = group["CreatedTime"].isoformat(timespec="seconds")
+                yield Owned(group["AutoScalingGroupName"], since=since, fields={"min_size": group["MinSize"]})
+
+    def remove(self, clients: Clients, identity: str) -> None:
+        clients("autoscaling").delete_auto_scaling_group(AutoScalingGroupName=identity, ForceDelete=True)
+
+    def read(self, clients: Clients, group: dict[str, Any]) -> Answers:
+        """Returns AWS's answers about a group that has been described."""
+        client, name = clients("autoscaling"), group["AutoScalingGroupName"]
+        by_name = {"AutoScalingGroupName": name}
+        pool = client.describe_warm_pool(**by_name)
+        gone = (pool.get("WarmPoolConfiguration") or {}).get("Status") == "PendingDelete"
+        return {
+            "DescribeAutoScalingGroups": group,
+            "DescribePolicies": list(pages(client, "describe_policies", "ScalingPolicies", **by_name)),
+            "DescribeLifecycleHooks": client.describe_lifecycle_hooks(**by_name)["LifecycleHooks"],
+            "DescribeScheduledActions": list(
+                pages(client, "describe_scheduled_actions", "ScheduledUpdateGroupActions", **by_name)
+            ),
+            "DescribeNotificationConfigurations": list(
+                pages(
+                    client,
+                    "describe_notification_configurations",
+                    "NotificationConfigurations",
+                    AutoScalingGroupNames=[name],
+                )
+            ),
+            "DescribeWarmPool": {} if gone else pool,
+        }
+
+    def state(self, answers: Answers) -> State:
+        """Returns the fields that are compared, of the group and of all parts in the answers."""
+        return found_state(answers)
+
+    def deviations(self, answers: Answers) -> list[Deviation]:
+        return [
+            found
+            for answer in self.answers
+            for found in deviations(answer, answers.get(answer.operation), PARTS.get(answer.operation, ("", ""))[0])
+        ]
+
+    def nobodys(self, answers: Answers, declared: frozenset[str] = frozenset()) -> dict[str, list[str]]:
+        """Returns the names of the parts that nothing declares, and of the tags that the group hands on to its hosts."""
+        parts = super().nobodys(answers, declared)
+        tags = answers["DescribeAutoScalingGroups"].get("Tags") or []
+        handed_on = [tag["Key"] for tag in tags if tag.get("PropagateAtLaunch") and tag["Key"] != GROUP_TAG]
+        parts |= {"tag of its hosts": handed_on} if handed_on else {}
+        return {part: sorted(set(names)) for part, names in parts.items()}
+
+
+def own(answers: Answers, hooks: Collection[str]) -> Answers:
+    """Returns the answers with no parts but those that variables declare; the hooks are declared by name."""
+    return _parts(answers, hooks, True)
+
+
+def of_others(answers: Answers, hooks: Collection[str]) -> Answers:
+    """Returns the answers without the parts that `own` has."""
+    return _parts(answers, hooks, False)
+
+
+def _parts(answers: Answers, hooks: Collection[str], declared: bool) -> Answers:
+    def is_own(operation: str, name: str) -> bool:
+        if operation == "DescribePolicies":
+            return name in (CPU_POLICY, REQUEST_POLICY)
+        return name in hooks if operation == "DescribeLifecycleHooks" else name.startswith(SCHEDULE_PREFIX)
+
+    return {**answers} | {
+        operation: [part for part in answers[operation] if is_own(operation, part[key]) is declared]
+        for operation, (_, key) in PARTS.items()
+    }
