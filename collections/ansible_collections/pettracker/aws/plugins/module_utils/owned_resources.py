@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.certificates import own_certificates
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.certificate import own_certificates
 from ansible_collections.pettracker.aws.plugins.module_utils.refusals import BUSY, gone, unless_gone
 from ansible_collections.pettracker.aws.plugins.module_utils.state import error_code, tags_to_dict
 
