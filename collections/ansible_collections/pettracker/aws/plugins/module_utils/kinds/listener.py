@@ -181,7 +181,8 @@ class Listener(Kind):
         rules = {rule["RuleArn"]: rule["Priority"] for rule in answers["DescribeRules"]["Rules"]}
         tags = {tagged["ResourceArn"]: tags_to_dict(tagged["Tags"]) for tagged in tags_of(clients("elbv2"), rules)}
         known = {priority for arn, priority in rules.items() if tags.get(arn, {}).keys() & set(RULES_TAGS)}
-        own = {one["CertificateArn"] for one in answers["DescribeListeners"].get("Certificates") or []}
+        certificates = answers["DescribeListenerCertificates"]["Certificates"]
+        own = {one["CertificateArn"] for one in certificates if one.get("IsDefault")}
         return frozenset(known | own | {"default"})
 
     def state(self, answers: Answers) -> State:
