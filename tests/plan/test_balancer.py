@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import trustme
-from ansible_collections.pettracker.aws.plugins.module_utils.balancer import action_state
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.listener import action_state
 from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import listed, remove
 from ansible_collections.pettracker.aws.plugins.module_utils.plan import changes_of
 

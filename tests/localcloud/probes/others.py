@@ -16,6 +16,7 @@ from localcloud.corrections import (
     cloudwatch,
     constraints,
     elbv2,
+    elbv2_settings,
     iam,
     metric_alarms,
     s3,
@@ -207,6 +208,65 @@ def the_balancers_of_a_group_whose_listener_is_gone(api: Api) -> Any:
     made = api("elbv2").create_listener(**own, Protocol="HTTP", Port=80, DefaultActions=forward)
     api("elbv2").delete_listener(ListenerArn=made["Listeners"][0]["ListenerArn"])
     return len(api("elbv2").describe_target_groups()["TargetGroups"][0]["LoadBalancerArns"])
+
+
+@probe(elbv2_settings.HEALTH_LOGS, moto="InvalidConfigurationRequest", aws=True)
+def where_the_logs_of_health_checks_go(api: Api) -> Any:
+    prefix = {"Key": "health_check_logs.s3.prefix", "Value": "checks"}
+    return taken(lambda: api("elbv2").modify_load_balancer_attributes(**balancer(api), Attributes=[prefix]))
+
+
+def group(api: Api) -> str:
+    vpc = api("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
+    (made,) = api("elbv2").create_target_group(Name="g", Protocol="HTTP", Port=80, VpcId=vpc)["TargetGroups"]
+    return str(made["TargetGroupArn"])
+
+
+@probe(elbv2_settings.GROUP_ATTRIBUTES, moto=None, aws="86400")
+def an_attribute_of_a_group_that_nobody_has_set(api: Api) -> Any:
+    attributes = api("elbv2").describe_target_group_attributes(TargetGroupArn=group(api))["Attributes"]
+    return {one["Key"]: one["Value"] for one in attributes}.get("stickiness.lb_cookie.duration_seconds")
+
+
+def listener(api: Api, *certificates: str) -> dict[str, str]:
+    secure = {"Protocol": "HTTPS", "Certificates": [{"CertificateArn": arn} for arn in certificates]}
+    made = api("elbv2").create_listener(
+        **balancer(api),
+        **(secure if certificates else {"Protocol": "HTTP"}),
+        Port=443,
+        DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
+    )
+    return {"ListenerArn": made["Listeners"][0]["ListenerArn"]}
+
+
+@probe(elbv2_settings.LISTENER_ATTRIBUTES, moto=None, aws="true")
+def an_attribute_of_a_listener_that_nobody_has_set(api: Api) -> Any:
+    attributes = api("elbv2").describe_listener_attributes(**listener(api))["Attributes"]
+    return {one["Key"]: one["Value"] for one in attributes}.get("routing.http.response.server.enabled")
+
+
+@probe(elbv2_settings.CAPACITY, moto=LACKING, aws=100)
+def the_capacity_that_is_reserved(api: Api) -> Any:
+    own = balancer(api)
+    api("elbv2").modify_capacity_reservation(**own, MinimumLoadBalancerCapacity={"CapacityUnits": 100})
+    return api("elbv2").describe_capacity_reservation(**own)["MinimumLoadBalancerCapacity"]["CapacityUnits"]
+
+
+@probe(elbv2_settings.MUTUAL, moto=None, aws="passthrough")
+def how_a_listener_authenticates_clients(api: Api) -> Any:
+    own = listener(api, api("acm").import_certificate(**certificate())["CertificateArn"])
+    api("elbv2").modify_listener(**own, MutualAuthentication={"Mode": "passthrough"})
+    (found,) = api("elbv2").describe_listeners(ListenerArns=[own["ListenerArn"]])["Listeners"]
+    return found.get("MutualAuthentication", {}).get("Mode")
+
+
+@probe(elbv2_settings.DEFAULT_CERTIFICATE, moto=1, aws=2)
+def the_certificates_of_a_listener_with_another_default(api: Api) -> Any:
+    first, other = (api("acm").import_certificate(**certificate())["CertificateArn"] for _ in range(2))
+    own = listener(api, first)
+    api("elbv2").add_listener_certificates(**own, Certificates=[{"CertificateArn": other}])
+    api("elbv2").modify_listener(**own, Certificates=[{"CertificateArn": first}])
+    return len(api("elbv2").describe_listener_certificates(**own)["Certificates"])
 
 
 def policy(api: Api) -> dict[str, str]:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import ssl
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -16,6 +14,9 @@ from ansible_collections.pettracker.aws.plugins.module_utils.state import (
     tag_changes,
     tags_to_list,
 )
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.certificate import Certificate
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import as_set
+from ansible_collections.pettracker.aws.plugins.module_utils.state import State, as_diff, differences
 
 DOCUMENTATION = r"""
 module: imported_certificate
@@ -69,66 +70,25 @@ managed:
   type: dict
 """
 
-BEGIN, END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
-
-
-def fingerprints(pem: str | None) -> list[str]:
-    """Returns the SHA-256 digests of the certificates in a PEM text, whatever its line breaks."""
-    blocks = [block.split(END)[0] for block in (pem or "").split(BEGIN)[1:]]
-    return [
-        hashlib.sha256(ssl.PEM_cert_to_DER_cert(f"{BEGIN}\n{block.strip()}\n{END}\n")).hexdigest() for block in blocks
-    ]
-
-
-def wanted_state(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Returns the module's parameters in the fields of `found_state`."""
-    return {
-        "sha256": next(iter(fingerprints(parameters["certificate"])), None),
-        "chain_sha256": fingerprints(parameters["chain"]),
-        "tags": parameters["tags"] | {"Name": parameters["name"]} | OWN,
-    }
-
-
-def find(client: Any, name: str) -> tuple[str, dict[str, str]] | None:
-    """Returns the ARN and the tags of the certificate that has the name, None if there is none."""
-    return next(((arn, tags) for arn, tags in own_certificates(client) if tags.get("Name") == name), None)
-
 
 def run(module: AnsibleAWSModule) -> dict[str, Any]:
     """Compares, and acts on a difference unless in check mode."""
-    client = module.client("acm")
-    name, wanted = module.params["name"], wanted_state(module.params)
+    kind, client, name = Certificate(), module.client("acm"), module.params["name"]
+    wanted: State = kind.wanted(module.params)
     if wanted["sha256"] is None:
         module.fail_json(msg=f"What is to be the certificate {name} holds no certificate in PEM.")
-    present = find(client, name)
-    arn, tags = present or ("", {})
-    found: dict[str, Any] | None = None
-    if present:
-        held = client.get_certificate(CertificateArn=arn)
-        found = {
-            "sha256": next(iter(fingerprints(held["Certificate"])), None),
-            "chain_sha256": fingerprints(held.get("CertificateChain")),
-            "tags": tags,
-        }
+    answers = kind.read(module.client, name)
+    found = kind.state(answers) if answers else None
+    wanted, found = as_set(wanted, found, kind.deviations(answers) if answers else [])
+    arn = answers["DescribeCertificate"]["CertificateArn"] if answers else ""
     fields = differences(wanted, found)
-    result: dict[str, Any] = {"changed": bool(fields), "diff": as_diff(f"certificate {name}", wanted, found)}
+    result: dict[str, Any] = {"changed": bool(fields), "diff": as_diff(f"{kind.name} {name}", wanted, found)}
     if fields and not module.check_mode:
         if found is None or set(fields) - {"tags"}:
-            # Tags are taken with a new certificate only.
-            target = {"CertificateArn": arn} if arn else {"Tags": tags_to_list(wanted["tags"])}
-            arn = client.import_certificate(
-                Certificate=module.params["certificate"].encode(),
-                PrivateKey=module.params["private_key"].encode(),
-                CertificateChain=module.params["chain"].encode(),
-                **target,
-            )["CertificateArn"]
+            arn = kind.import_(client, module.params, wanted, arn)
         if found and "tags" in fields:
-            added, gone = tag_changes(wanted["tags"], tags)
-            if added:
-                client.add_tags_to_certificate(CertificateArn=arn, Tags=tags_to_list(added))
-            if gone:
-                client.remove_tags_from_certificate(CertificateArn=arn, Tags=[{"Key": key} for key in gone])
-    return result | ({"certificate_arn": arn, "managed": {"certificate": [arn]}} if arn else {})
+            kind.put_tags(client, arn, wanted, found)
+    return result | ({"certificate_arn": arn, "managed": {kind.name: [arn]}} if arn else {})
 
 
 def main() -> None:

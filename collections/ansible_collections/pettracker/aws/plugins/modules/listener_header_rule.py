@@ -7,6 +7,8 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
+from ansible_collections.pettracker.aws.plugins.module_utils.blue_green import INCOMING, TAG
+from ansible_collections.pettracker.aws.plugins.module_utils.state import tags_to_list
 
 DOCUMENTATION = r"""
 module: listener_header_rule
@@ -56,6 +58,9 @@ priority:
   type: int
 """
 
+# By which drift knows the rule from one that somebody has made by hand.
+MARK = {TAG: INCOMING}
+
 
 def condition(header: str, value: str) -> dict[str, Any]:
     """Returns the condition that one header has one value."""
@@ -99,7 +104,11 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
         if missing:
             priority = first_free([rule for rule in rules if rule not in stale])
             client.create_rule(
-                ListenerArn=parameters["listener_arn"], Priority=priority, Conditions=conditions, Actions=actions
+                ListenerArn=parameters["listener_arn"],
+                Priority=priority,
+                Conditions=conditions,
+                Actions=actions,
+                Tags=tags_to_list(MARK),
             )
     return {"changed": bool(stale) or missing, "priority": priority}
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -12,14 +14,15 @@ from ansible_collections.pettracker.aws.plugins.module_utils.balancer import (
     wanted_balancer,
 )
 from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, as_set
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.listener import Listener
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.load_balancer import LoadBalancer
 from ansible_collections.pettracker.aws.plugins.module_utils.state import (
+    State,
     any_differ,
     as_diff,
     differences,
-    error_code,
     removal,
-    tag_changes,
-    tags_to_list,
 )
 
 DOCUMENTATION = r"""
@@ -48,7 +51,7 @@ options:
   listeners:
     description:
       - All listeners, in the form of ELB's CreateListener, with a port each.
-      - An existing listener keeps its default action where C(DefaultActions) is empty.
+      - An existing listener that forwards keeps its target groups and their weights where C(DefaultActions) is empty.
     type: list
     elements: dict
     required: true
@@ -89,127 +92,107 @@ managed:
   description: Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift` asks about those that no task names.
   returned: when it exists
   type: dict
+nobodys:
+  description: Parts of listeners that nothing declares, by what they are called; they are left alone.
+  returned: when it exists
+  type: dict
 """
 
+BALANCER, LISTENER = LoadBalancer(), Listener()
 LISTENS = "Clients notice it: new connections meet the changed listener at once."
 INTERRUPTS = {
     "security_groups": "Clients that the new groups do not let in are cut off.",
     "subnets": "Connections through a zone that is taken away are cut off.",
 }
-# A new balancer takes minutes.
-PATIENCE = {"Delay": 5, "MaxAttempts": 120}
 
 
-def find(client: Any, name: str) -> dict[str, Any] | None:
-    """Returns the balancer of that name as ELB describes it, None if there is none."""
-    try:
-        balancers: list[dict[str, Any]] = client.describe_load_balancers(Names=[name])["LoadBalancers"]
-    except Exception as error:
-        if error_code(error) in ("LoadBalancerNotFound", "LoadBalancerNotFoundException"):
-            return None
-        raise
-    return balancers[0] if balancers else None
+@dataclass(frozen=True)
+class Port:
+    """A listener as it is and as it should be.
+
+    Attributes:
+        entry: of the options; None where none is wanted.
+        answers: AWS's; empty where there is no listener.
+        wanted, found: in the fields that are compared; None where it is not wanted, or not there.
+    """
+
+    entry: Mapping[str, Any] | None
+    answers: Answers
+    wanted: State | None
+    found: State | None
+
+    def diff(self, name: str) -> dict[str, Any]:
+        """Returns the difference."""
+        if self.wanted is None:
+            return removal(name, self.found or {}, "Clients of that port are refused.")
+        return as_diff(name, self.wanted, self.found, interrupts=dict.fromkeys(self.wanted, LISTENS))
+
+    def apply(self, client: Any, balancer: str) -> None:
+        """Makes the calls that make, correct or remove the listener."""
+        if self.entry is None or self.wanted is None:
+            client.delete_listener(ListenerArn=self.answers["DescribeListeners"]["ListenerArn"])
+        elif self.found is None:
+            LISTENER.create(client, balancer, self.entry)
+        elif differences(self.wanted, self.found):
+            LISTENER.correct(client, self.entry, self.wanted, self.found, self.answers)
 
 
-def read(client: Any, arn: str, balancer: dict[str, Any], owned: set[str]) -> dict[str, Any]:
-    """Returns the fields of an existing balancer."""
-    attributes = client.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"]
-    tags = client.describe_tags(ResourceArns=[arn])["TagDescriptions"][0]["Tags"]
-    return found_balancer(balancer, attributes, tags, owned)
+def ports(entries: list[dict[str, Any]], listeners: Mapping[int, Answers]) -> dict[int, Port]:
+    """Returns all listeners, wanted or there, those to be removed last."""
+    by_port = {int(entry["Port"]): dict(entry) | {"Port": int(entry["Port"])} for entry in entries}
+    found: dict[int, Port] = {}
+    for number in [*by_port, *sorted(set(listeners) - set(by_port))]:
+        entry, answers = by_port.get(number), listeners.get(number, {})
+        state = LISTENER.state(answers) if answers else None
+        wanted = None
+        if entry is not None:
+            wanted, state = as_set(
+                LISTENER.wanted(entry, answers), state, LISTENER.deviations(answers) if answers else []
+            )
+        found[number] = Port(entry, answers, wanted, state)
+    return found
 
 
-def read_listeners(client: Any, arn: str) -> dict[int, dict[str, Any]]:
-    """Returns the listeners of a balancer as ELB describes them, by their ports."""
-    pages = client.get_paginator("describe_listeners").paginate(LoadBalancerArn=arn)
-    return {listener["Port"]: listener for page in pages for listener in page["Listeners"]}
-
-
-def create(client: Any, name: str, wanted: dict[str, Any]) -> dict[str, Any]:
-    """Makes the balancer, and waits until it is there."""
-    answer = client.create_load_balancer(
-        Name=name,
-        Subnets=wanted["subnets"],
-        SecurityGroups=wanted["security_groups"],
-        Scheme=wanted["scheme"],
-        Type="application",
-        Tags=tags_to_list(wanted["tags"]),
-    )
-    made: dict[str, Any] = answer["LoadBalancers"][0]
-    client.get_waiter("load_balancer_available").wait(LoadBalancerArns=[made["LoadBalancerArn"]], WaiterConfig=PATIENCE)
-    return made
-
-
-def correct(client: Any, arn: str, wanted: dict[str, Any], found: dict[str, Any]) -> None:
-    """Makes the calls that correct an existing balancer."""
-    fields = differences(wanted, found)
-    if "subnets" in fields:
-        client.set_subnets(LoadBalancerArn=arn, Subnets=wanted["subnets"])
-    if "security_groups" in fields:
-        client.set_security_groups(LoadBalancerArn=arn, SecurityGroups=wanted["security_groups"])
-    if "attributes" in fields:
-        client.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=tags_to_list(wanted["attributes"]))
-    if "tags" in fields:
-        added, gone = tag_changes(wanted["tags"], found["tags"])
-        if added:
-            client.add_tags(ResourceArns=[arn], Tags=tags_to_list(added))
-        if gone:
-            client.remove_tags(ResourceArns=[arn], TagKeys=gone)
-
-
-def listener_diffs(
-    name: str, wanted: dict[int, dict[str, Any]], found: dict[int, dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """Returns the differences of all listeners."""
-    diffs = []
-    for port in sorted({*wanted, *found}):
-        present = listener_state(found[port]) if port in found else None
-        if port not in wanted:
-            diffs.append(removal(f"listener {name}:{port}", present or {}, "Clients of that port are refused."))
-            continue
-        state = listener_state(wanted[port])
-        diffs.append(as_diff(f"listener {name}:{port}", state, present, interrupts=dict.fromkeys(state, LISTENS)))
-    return diffs
-
-
-def apply_listeners(client: Any, arn: str, wanted: dict[int, dict[str, Any]], found: dict[int, dict[str, Any]]) -> None:
-    """Makes the calls that make, correct and remove listeners."""
-    for port, listener in wanted.items():
-        request = {key: value for key, value in listener.items() if value}
-        if port not in found:
-            client.create_listener(LoadBalancerArn=arn, **request)
-        elif differences(listener_state(listener), listener_state(found[port])):
-            client.modify_listener(ListenerArn=found[port]["ListenerArn"], **request)
-    for port in sorted(set(found) - set(wanted)):
-        client.delete_listener(ListenerArn=found[port]["ListenerArn"])
+def nobodys(clients: Clients, name: str, listeners: Mapping[int, Answers]) -> dict[str, list[str]]:
+    """Returns the parts of listeners that nothing declares, by what they are called."""
+    left: dict[str, list[str]] = {}
+    for port, answers in listeners.items():
+        for part, ones in LISTENER.nobodys(answers, LISTENER.declared(clients, answers)).items():
+            left.setdefault(part, []).extend(f"{name}:{port}/{one}" for one in ones)
+    return left
 
 
 def run(module: AnsibleAWSModule) -> dict[str, Any]:
     """Compares, and acts on differences unless in check mode."""
-    client = module.client("elbv2")
-    name = module.params["name"]
-    wanted = wanted_balancer(module.params)
-    listeners = {int(item["Port"]): dict(item) | {"Port": int(item["Port"])} for item in module.params["listeners"]}
-    balancer = find(client, name)
-    arn = balancer["LoadBalancerArn"] if balancer else ""
-    found = read(client, arn, balancer, set(wanted["attributes"])) if balancer else None
-    present = read_listeners(client, arn) if balancer else {}
+    client, name = module.client("elbv2"), module.params["name"]
+    answers = BALANCER.read(module.client, name)
+    found = BALANCER.state(answers) if answers else None
+    others = BALANCER.deviations(answers) if answers else []
+    wanted, found = as_set(BALANCER.wanted(module.params, found), found, others)
     if found and found["scheme"] != wanted["scheme"]:
         module.fail_json(
             msg=f"The balancer {name} is {found['scheme']} and should be {wanted['scheme']}, which AWS cannot change: give the "
             "new one another name, or remove this one."
         )
-    diffs = [as_diff(f"load balancer {name}", wanted, found, interrupts=INTERRUPTS)]
-    diffs += listener_diffs(name, listeners, present)
+    arn = answers["DescribeLoadBalancers"]["LoadBalancerArn"] if answers else ""
+    listeners = LISTENER.read(module.client, arn) if arn else {}
+    compared = ports(module.params["listeners"], listeners)
+    diffs = [as_diff(f"{BALANCER.name} {name}", wanted, found, interrupts=INTERRUPTS)]
+    diffs += [compared[port].diff(f"{LISTENER.name} {name}:{port}") for port in sorted(compared)]
     if any_differ(diffs) and not module.check_mode:
-        if balancer is None:
-            balancer = create(client, name, wanted)
-            arn = balancer["LoadBalancerArn"]
-            found = wanted | {"attributes": {}}
-        correct(client, arn, wanted, found or wanted)
-        apply_listeners(client, arn, listeners, present)
+        if found is None:
+            BALANCER.create(client, name, wanted)
+            answers = BALANCER.read(module.client, name)
+            arn = answers["DescribeLoadBalancers"]["LoadBalancerArn"]
+        else:
+            BALANCER.correct(client, arn, wanted, found, others)
+        for port in compared.values():
+            port.apply(client, arn)
     result: dict[str, Any] = {"changed": any_differ(diffs), "diff": diffs}
-    if balancer:
-        result |= {"load_balancer_arn": arn, "dns_name": balancer["DNSName"], "managed": {"load balancer": [arn]}}
+    if answers:
+        dns_name = answers["DescribeLoadBalancers"]["DNSName"]
+        result |= {"load_balancer_arn": arn, "dns_name": dns_name, "managed": {BALANCER.name: [arn]}}
+        result["nobodys"] = nobodys(module.client, name, listeners)
     return result
 
 

@@ -14,6 +14,9 @@ from ansible_collections.pettracker.aws.plugins.module_utils.state import (
     tags_to_dict,
     tags_to_list,
 )
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import as_set
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.target_group import TargetGroup
+from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff, differences
 
 DOCUMENTATION = r"""
 module: target_group
@@ -90,113 +93,36 @@ managed:
   description: Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift` asks about those that no task names.
   returned: when it exists
   type: dict
+nobodys:
+  description: Parts that nothing declares, by what they are called; they are left alone.
+  returned: when it exists
+  type: dict
 """
-
-# Fields that AWS lets nobody change, so that a difference in them is an error.
-FIXED = ("vpc_id", "port")
-
-
-def wanted_state(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Returns the module's parameters in the fields of `found_state`."""
-    return {
-        "vpc_id": parameters["vpc_id"],
-        "port": parameters["port"],
-        "health_check": parameters["health_check"] | {"protocol": "HTTP", "port": "traffic-port", "codes": "200"},
-        "attributes": {name: str(value) for name, value in parameters["attributes"].items()},
-        "tags": dict(parameters["tags"]),
-    }
-
-
-def found_state(
-    group: dict[str, Any], attributes: list[dict[str, str]], tags: list[dict[str, str]], owned: set[str]
-) -> dict[str, Any]:
-    """Returns a target group as ELB describes it, with those attributes that are `owned`."""
-    return {
-        "vpc_id": group["VpcId"],
-        "port": group["Port"],
-        "health_check": {
-            "path": group.get("HealthCheckPath"),
-            "interval": group.get("HealthCheckIntervalSeconds"),
-            "timeout": group.get("HealthCheckTimeoutSeconds"),
-            "healthy_threshold": group.get("HealthyThresholdCount"),
-            "unhealthy_threshold": group.get("UnhealthyThresholdCount"),
-            "protocol": group.get("HealthCheckProtocol"),
-            "port": group.get("HealthCheckPort"),
-            "codes": group.get("Matcher", {}).get("HttpCode"),
-        },
-        "attributes": {item["Key"]: item["Value"] for item in attributes if item["Key"] in owned},
-        "tags": tags_to_dict(tags),
-    }
-
-
-def health_check_request(health_check: dict[str, Any]) -> dict[str, Any]:
-    """Returns the parameters of CreateTargetGroup and ModifyTargetGroup for a health check over HTTP."""
-    return {
-        "HealthCheckProtocol": health_check["protocol"],
-        "HealthCheckPort": health_check["port"],
-        "HealthCheckPath": health_check["path"],
-        "HealthCheckIntervalSeconds": health_check["interval"],
-        "HealthCheckTimeoutSeconds": health_check["timeout"],
-        "HealthyThresholdCount": health_check["healthy_threshold"],
-        "UnhealthyThresholdCount": health_check["unhealthy_threshold"],
-        "Matcher": {"HttpCode": health_check["codes"]},
-    }
-
-
-def find(client: Any, name: str) -> dict[str, Any] | None:
-    """Returns the target group of that name as ELB describes it, None if there is none."""
-    try:
-        groups: list[dict[str, Any]] = client.describe_target_groups(Names=[name])["TargetGroups"]
-    except Exception as error:
-        if error_code(error) in ("TargetGroupNotFound", "TargetGroupNotFoundException"):
-            return None
-        raise
-    return groups[0] if groups else None
 
 
 def run(module: AnsibleAWSModule) -> dict[str, Any]:
     """Compares, and acts on a difference unless in check mode."""
-    client = module.client("elbv2")
-    name = module.params["name"]
-    wanted = wanted_state(module.params)
-    group = find(client, name)
-    found, arn = None, None
-    if group:
-        arn = group["TargetGroupArn"]
-        attributes = client.describe_target_group_attributes(TargetGroupArn=arn)["Attributes"]
-        tags = client.describe_tags(ResourceArns=[arn])["TagDescriptions"][0]["Tags"]
-        found = found_state(group, attributes, tags, set(wanted["attributes"]))
+    kind, name = TargetGroup(), module.params["name"]
+    answers = kind.read(module.client, name)
+    found = kind.state(answers) if answers else None
+    wanted, found = as_set(kind.wanted(module.params, found), found, kind.deviations(answers) if answers else [])
     fields = differences(wanted, found)
-    result = {"changed": bool(fields), "diff": as_diff(f"target group {name}", wanted, found)}
-    fixed = [field for field in fields if field in FIXED] if found else []
+    fixed = [field for field in fields if field in kind.fixed] if found else []
     if found and fixed:
         module.fail_json(
             msg=f"The target group {name} has {fixed[0]} {found[fixed[0]]} and should have {wanted[fixed[0]]}, which AWS "
             "cannot change: give the new one another name, or remove this one with playbooks/destroy.yml."
         )
-    if not module.check_mode:
-        if arn is None:
-            answer = client.create_target_group(
-                Name=name,
-                Protocol="HTTP",
-                Port=wanted["port"],
-                VpcId=wanted["vpc_id"],
-                TargetType="instance",
-                Tags=tags_to_list(wanted["tags"]),
-                **health_check_request(wanted["health_check"]),
-            )
-            arn = answer["TargetGroups"][0]["TargetGroupArn"]
-        elif "health_check" in fields:
-            client.modify_target_group(TargetGroupArn=arn, **health_check_request(wanted["health_check"]))
-        if "attributes" in fields and wanted["attributes"]:
-            pairs = tags_to_list(wanted["attributes"])
-            client.modify_target_group_attributes(TargetGroupArn=arn, Attributes=pairs)
-        if found and "tags" in fields:
-            client.add_tags(ResourceArns=[arn], Tags=tags_to_list(wanted["tags"]))
-            gone = sorted(set(found["tags"]) - set(wanted["tags"]))
-            if gone:
-                client.remove_tags(ResourceArns=[arn], TagKeys=gone)
-    return result | ({"target_group_arn": arn, "managed": {"target group": [arn]}} if arn else {})
+    result: dict[str, Any] = {"changed": bool(fields), "diff": as_diff(f"{kind.name} {name}", wanted, found)}
+    if fields and not module.check_mode:
+        kind.apply(module.client, name, wanted, answers)
+        answers = answers or kind.read(module.client, name)
+    if answers:
+        arn = answers["DescribeTargetGroups"]["TargetGroupArn"]
+        parts = kind.nobodys(answers, kind.declared(module.client, answers))
+        left = {part: [f"{name}/{one}" for one in ones] for part, ones in parts.items()}
+        result |= {"target_group_arn": arn, "managed": {kind.name: [arn]}, "nobodys": left}
+    return result
 
 
 def main() -> None:

@@ -1,0 +1,226 @@
+"""Application load balancers. https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancer.html"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.elb import (
+    TAGS,
+    as_expected,
+    attribute_changes,
+    put_tags,
+    tags_of,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
+    FIGURE,
+    FIXED,
+    IDENTITY,
+    TIME,
+    Answer,
+    Compared,
+    Default,
+    Deviation,
+    Ignored,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages, tagged
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
+    Answers,
+    Client,
+    Clients,
+    Grant,
+    Kind,
+    Owned,
+    Scope,
+    put_back,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.refusals import unless_gone
+from ansible_collections.pettracker.aws.plugins.module_utils.state import State, differences, tags_to_dict, tags_to_list
+
+ARNS = ("arn:{partition}:elasticloadbalancing:{region}:{account}:loadbalancer/app/{prefix}-*",)
+NETWORK = Ignored("of network balancers only")
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html; where logs that are off
+# would go decides nothing, and a balancer of this type always serves across zones.
+DEFAULTS = {
+    "access_logs.s3.enabled": "false",
+    "access_logs.s3.prefix": "",
+    "client_keep_alive.seconds": "3600",
+    "connection_logs.s3.enabled": "false",
+    "deletion_protection.enabled": "false",
+    "health_check_logs.s3.enabled": "false",
+    "idle_timeout.timeout_seconds": "60",
+    "ipv6.deny_all_igw_traffic": "false",
+    "routing.http.desync_mitigation_mode": "defensive",
+    "routing.http.drop_invalid_header_fields.enabled": "false",
+    "routing.http.preserve_host_header.enabled": "false",
+    "routing.http.x_amzn_tls_version_and_cipher_suite.enabled": "false",
+    "routing.http.xff_client_port.enabled": "false",
+    "routing.http.xff_header_processing.mode": "append",
+    "routing.http2.enabled": "true",
+    "waf.fail_open.enabled": "false",
+    "zonal_shift.config.enabled": "false",
+}
+# A new balancer takes minutes.
+PATIENCE = {"Delay": 5, "MaxAttempts": 120}
+
+
+class LoadBalancer(Kind):
+    """A balancer of the type `application` that faces the internet; its listeners are a kind of their own."""
+
+    name = "load balancer"
+    service = "elbv2"
+    answers = (
+        Answer(
+            "DescribeLoadBalancers",
+            "LoadBalancers",
+            {
+                "LoadBalancerArn": IDENTITY,
+                "DNSName": IDENTITY,
+                "CanonicalHostedZoneId": IDENTITY,
+                "CreatedTime": TIME,
+                "LoadBalancerName": IDENTITY,
+                "Scheme": Compared("scheme"),
+                "VpcId": FIXED,
+                "State": FIGURE,
+                "Type": FIXED,
+                "AvailabilityZones": {
+                    "ZoneName": Ignored("follows from the subnet"),
+                    "SubnetId": Compared("subnets"),
+                    "OutpostId": Ignored("follows from the subnet"),
+                    "LoadBalancerAddresses": NETWORK,
+                    "SourceNatIpv6Prefixes": NETWORK,
+                },
+                "SecurityGroups": Compared("security_groups"),
+                "IpAddressType": Default("ipv4", "set_ip_address_type"),
+                "CustomerOwnedIpv4Pool": FIXED,
+                "EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic": NETWORK,
+                "EnablePrefixForIpv6SourceNat": NETWORK,
+                "IpamPools": {"Ipv4IpamPoolId": Default(None)},
+            },
+        ),
+        Answer("DescribeLoadBalancerAttributes", "", {"Attributes": Compared("attributes")}),
+        TAGS,
+        Answer(
+            "DescribeCapacityReservation",
+            "",
+            {
+                "LastModifiedTime": TIME,
+                "DecreaseRequestsRemaining": FIGURE,
+                "MinimumLoadBalancerCapacity": {"CapacityUnits": Default(None)},
+                "CapacityReservationState": FIGURE,
+            },
+        ),
+    )
+    made_by_apply = ("security_groups", "subnets")
+    look = (
+        Grant(
+            (
+                "elasticloadbalancing:DescribeCapacityReservation",
+                "elasticloadbalancing:DescribeLoadBalancerAttributes",
+                "elasticloadbalancing:DescribeLoadBalancers",
+                "elasticloadbalancing:DescribeTags",
+                "tag:GetResources",
+            )
+        ),
+    )
+    change = (
+        Grant(
+            (
+                "elasticloadbalancing:AddTags",
+                "elasticloadbalancing:CreateLoadBalancer",
+                "elasticloadbalancing:ModifyCapacityReservation",
+                "elasticloadbalancing:ModifyIpPools",
+                "elasticloadbalancing:ModifyLoadBalancerAttributes",
+                "elasticloadbalancing:RemoveTags",
+                "elasticloadbalancing:SetIpAddressType",
+                "elasticloadbalancing:SetSecurityGroups",
+                "elasticloadbalancing:SetSubnets",
+            ),
+            ARNS,
+        ),
+    )
+    removal = (
+        Grant(("elasticloadbalancing:DeleteLoadBalancer", "elasticloadbalancing:ModifyLoadBalancerAttributes"), ARNS),
+    )
+
+    def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
+        arns = set(tagged(clients, scope, "elasticloadbalancing:loadbalancer"))
+        for balancer in pages(clients("elbv2"), "describe_load_balancers", "LoadBalancers"):
+            if balancer["LoadBalancerArn"] in arns or (scope.vpc_id and balancer.get("VpcId") == scope.vpc_id):
+                since = balancer["CreatedTime"].isoformat(timespec="seconds")
+                yield Owned(balancer["LoadBalancerArn"], balancer["LoadBalancerName"], since)
+
+    def remove(self, clients: Clients, identity: str) -> None:
+        client = clients("elbv2")
+        unprotected = [{"Key": "deletion_protection.enabled", "Value": "false"}]
+        client.modify_load_balancer_attributes(LoadBalancerArn=identity, Attributes=unprotected)
+        client.delete_load_balancer(LoadBalancerArn=identity)
+
+    def read(self, clients: Clients, name: str) -> Answers:
+        """Returns AWS's answers about the balancer of that name; nothing where there is none."""
+        client = clients("elbv2")
+        balancers = unless_gone(lambda: client.describe_load_balancers(Names=[name])["LoadBalancers"], [])
+        if not balancers:
+            return {}
+        by_arn = {"LoadBalancerArn": balancers[0]["LoadBalancerArn"]}
+        return {
+            "DescribeLoadBalancers": balancers[0],
+            "DescribeLoadBalancerAttributes": client.describe_load_balancer_attributes(**by_arn),
+            "DescribeTags": next(tags_of(client, by_arn.values())),
+            "DescribeCapacityReservation": client.describe_capacity_reservation(**by_arn),
+        }
+
+    def state(self, answers: Answers) -> State:
+        balancer = answers["DescribeLoadBalancers"]
+        return {
+            "scheme": balancer["Scheme"],
+            "subnets": sorted(zone["SubnetId"] for zone in balancer["AvailabilityZones"]),
+            "security_groups": sorted(balancer.get("SecurityGroups") or []),
+            "attributes": tags_to_dict(answers["DescribeLoadBalancerAttributes"]["Attributes"]),
+            "tags": tags_to_dict(answers["DescribeTags"]["Tags"]),
+        }
+
+    def wanted(self, entry: Mapping[str, Any], found: State | None) -> State:
+        """Returns the options of the module in the fields of `state`. Pure."""
+        given = {name: str(value) for name, value in entry["attributes"].items()}
+        return {
+            "scheme": "internet-facing",
+            "subnets": sorted(entry["subnets"]),
+            "security_groups": sorted(entry["security_groups"]),
+            "attributes": as_expected(found["attributes"] if found else {}, given, DEFAULTS),
+            "tags": dict(entry["tags"]),
+        }
+
+    def create(self, client: Client, name: str, wanted: State) -> None:
+        """Makes a balancer, and waits until it is there."""
+        made = client.create_load_balancer(
+            Name=name,
+            Subnets=wanted["subnets"],
+            SecurityGroups=wanted["security_groups"],
+            Scheme=wanted["scheme"],
+            Type="application",
+            Tags=tags_to_list(wanted["tags"]),
+        )
+        arn = made["LoadBalancers"][0]["LoadBalancerArn"]
+        client.get_waiter("load_balancer_available").wait(LoadBalancerArns=[arn], WaiterConfig=PATIENCE)
+        attributes = tags_to_list(wanted["attributes"])
+        if attributes:
+            client.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=attributes)
+
+    def correct(self, client: Client, arn: str, wanted: State, found: State, others: list[Deviation]) -> None:
+        """Makes the calls that correct a balancer."""
+        by_arn = {"LoadBalancerArn": arn}
+        fields = differences(wanted, found)
+        put_back(client, others, **by_arn)
+        if "ipam_pools.ipv4_ipam_pool_id" in fields:
+            client.modify_ip_pools(**by_arn, RemoveIpamPools=["ipv4"])
+        if "minimum_load_balancer_capacity.capacity_units" in fields:
+            client.modify_capacity_reservation(**by_arn, ResetCapacityReservation=True)
+        if "subnets" in fields:
+            client.set_subnets(**by_arn, Subnets=wanted["subnets"])
+        if "security_groups" in fields:
+            client.set_security_groups(**by_arn, SecurityGroups=wanted["security_groups"])
+        if "attributes" in fields:
+            changed = attribute_changes(wanted["attributes"], found["attributes"])
+            client.modify_load_balancer_attributes(**by_arn, Attributes=changed)
+        put_tags(client, arn, wanted, found)

@@ -1,0 +1,253 @@
+"""Target groups of an application load balancer.
+
+https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroup.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.elb import (
+    TAGS,
+    as_expected,
+    attribute_changes,
+    put_tags,
+    tags_of,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
+    FIGURE,
+    FIXED,
+    IDENTITY,
+    Answer,
+    Compared,
+    Foreign,
+    Ignored,
+    Nobodys,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages, tagged
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
+    Answers,
+    Clients,
+    Grant,
+    Kind,
+    Owned,
+    Scope,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.refusals import unless_gone
+from ansible_collections.pettracker.aws.plugins.module_utils.state import State, differences, tags_to_dict, tags_to_list
+
+ARNS = ("arn:{partition}:elasticloadbalancing:{region}:{account}:targetgroup/{prefix}-*",)
+CHECK = Compared("health_check")
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupAttribute.html; what is of application
+# cookies and of anomalies decides nothing, and AWS takes it only, with another type of stickiness or algorithm.
+DEFAULTS = {
+    "deregistration_delay.timeout_seconds": "300",
+    "load_balancing.algorithm.type": "round_robin",
+    "load_balancing.cross_zone.enabled": "use_load_balancer_configuration",
+    "slow_start.duration_seconds": "0",
+    "stickiness.enabled": "false",
+    "stickiness.lb_cookie.duration_seconds": "86400",
+    "stickiness.type": "lb_cookie",
+    "target_group_health.dns_failover.minimum_healthy_targets.count": "1",
+    "target_group_health.dns_failover.minimum_healthy_targets.percentage": "off",
+    "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count": "1",
+    "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage": "off",
+}
+# DescribeAutoScalingInstances takes at most fifty ids.
+AT_ONCE = 50
+
+
+class TargetGroup(Kind):
+    """Hosts of one Auto Scaling group, which registers them, and how a balancer asks whether they are ready."""
+
+    name = "target group"
+    service = "elbv2"
+    answers = (
+        Answer(
+            "DescribeTargetGroups",
+            "TargetGroups",
+            {
+                "TargetGroupArn": IDENTITY,
+                "TargetGroupName": IDENTITY,
+                "Protocol": FIXED,
+                "Port": Compared("port"),
+                "VpcId": Compared("vpc_id"),
+                "HealthCheckProtocol": CHECK,
+                "HealthCheckPort": CHECK,
+                "HealthCheckEnabled": Ignored("always on where targets are instances"),
+                "HealthCheckIntervalSeconds": CHECK,
+                "HealthCheckTimeoutSeconds": CHECK,
+                "HealthyThresholdCount": CHECK,
+                "UnhealthyThresholdCount": CHECK,
+                "HealthCheckPath": CHECK,
+                "Matcher": {
+                    "HttpCode": CHECK,
+                    "GrpcCode": Ignored("of gRPC only, which a group has from its beginning"),
+                },
+                "LoadBalancerArns": Ignored("follows from listeners and rules, which are looked at"),
+                "TargetType": FIXED,
+                "ProtocolVersion": FIXED,
+                "IpAddressType": FIXED,
+                "TargetControlPort": FIXED,
+            },
+        ),
+        Answer("DescribeTargetGroupAttributes", "", {"Attributes": Compared("attributes")}),
+        TAGS,
+        Answer(
+            "DescribeTargetHealth",
+            "",
+            {
+                "TargetHealthDescriptions": {
+                    "Target": Nobodys("target", "Id"),
+                    "HealthCheckPort": Ignored("follows from the health check"),
+                    "TargetHealth": FIGURE,
+                    "AnomalyDetection": FIGURE,
+                    "AdministrativeOverride": Foreign("who shifts away from a zone that is impaired"),
+                }
+            },
+        ),
+    )
+    made_by_apply = ("vpc_id",)
+    # Fields that AWS lets nobody change, so that a difference in them is an error.
+    fixed = ("vpc_id", "port")
+    look = (
+        Grant(
+            (
+                "autoscaling:DescribeAutoScalingGroups",
+                "autoscaling:DescribeAutoScalingInstances",
+                "elasticloadbalancing:DescribeTags",
+                "elasticloadbalancing:DescribeTargetGroupAttributes",
+                "elasticloadbalancing:DescribeTargetGroups",
+                "elasticloadbalancing:DescribeTargetHealth",
+                "tag:GetResources",
+            )
+        ),
+    )
+    change = (
+        Grant(
+            (
+                "elasticloadbalancing:AddTags",
+                "elasticloadbalancing:CreateTargetGroup",
+                "elasticloadbalancing:DeleteTargetGroup",
+                "elasticloadbalancing:ModifyTargetGroup",
+                "elasticloadbalancing:ModifyTargetGroupAttributes",
+                "elasticloadbalancing:RemoveTags",
+            ),
+            ARNS,
+        ),
+    )
+    removal = (Grant(("elasticloadbalancing:DeleteTargetGroup",), ARNS),)
+
+    def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
+        arns = set(tagged(clients, scope, "elasticloadbalancing:targetgroup"))
+        for group in pages(clients("elbv2"), "describe_target_groups", "TargetGroups"):
+            if group["TargetGroupArn"] in arns or (scope.vpc_id and group.get("VpcId") == scope.vpc_id):
+                yield Owned(group["TargetGroupArn"], group["TargetGroupName"])
+
+    def remove(self, clients: Clients, identity: str) -> None:
+        clients("elbv2").delete_target_group(TargetGroupArn=identity)
+
+    def read(self, clients: Clients, name: str) -> Answers:
+        """Returns AWS's answers about the target group of that name; nothing where there is none."""
+        client = clients("elbv2")
+        groups = unless_gone(lambda: client.describe_target_groups(Names=[name])["TargetGroups"], [])
+        if not groups:
+            return {}
+        by_arn = {"TargetGroupArn": groups[0]["TargetGroupArn"]}
+        return {
+            "DescribeTargetGroups": groups[0],
+            "DescribeTargetGroupAttributes": client.describe_target_group_attributes(**by_arn),
+            "DescribeTags": next(tags_of(client, by_arn.values())),
+            "DescribeTargetHealth": client.describe_target_health(**by_arn),
+        }
+
+    def declared(self, clients: Clients, answers: Answers) -> frozenset[str]:
+        """Returns the ids of targets that Auto Scaling has registered, and of those that get no requests any more."""
+        arn, client = answers["DescribeTargetGroups"]["TargetGroupArn"], clients("autoscaling")
+        targets = answers["DescribeTargetHealth"]["TargetHealthDescriptions"]
+        known = {target["Target"]["Id"] for target in targets if _gets_nothing(target.get("TargetHealth") or {})}
+        ids = sorted({target["Target"]["Id"] for target in targets} - known)
+        groups: dict[str, set[str]] = {}
+        for begin in range(0, len(ids), AT_ONCE):
+            some = ids[begin : begin + AT_ONCE]
+            for one in client.describe_auto_scaling_instances(InstanceIds=some)["AutoScalingInstances"]:
+                groups.setdefault(one["AutoScalingGroupName"], set()).add(one["InstanceId"])
+        if groups:
+            by_name = {"AutoScalingGroupNames": sorted(groups)}
+            for group in pages(client, "describe_auto_scaling_groups", "AutoScalingGroups", **by_name):
+                if arn in (group.get("TargetGroupARNs") or []):
+                    known |= groups[group["AutoScalingGroupName"]]
+        return frozenset(known)
+
+    def state(self, answers: Answers) -> State:
+        group = answers["DescribeTargetGroups"]
+        return {
+            "vpc_id": group.get("VpcId"),
+            "port": group.get("Port"),
+            "health_check": {
+                "path": group.get("HealthCheckPath"),
+                "interval": group.get("HealthCheckIntervalSeconds"),
+                "timeout": group.get("HealthCheckTimeoutSeconds"),
+                "healthy_threshold": group.get("HealthyThresholdCount"),
+                "unhealthy_threshold": group.get("UnhealthyThresholdCount"),
+                "protocol": group.get("HealthCheckProtocol"),
+                "port": group.get("HealthCheckPort"),
+                "codes": (group.get("Matcher") or {}).get("HttpCode"),
+            },
+            "attributes": tags_to_dict(answers["DescribeTargetGroupAttributes"]["Attributes"]),
+            "tags": tags_to_dict(answers["DescribeTags"]["Tags"]),
+        }
+
+    def wanted(self, entry: Mapping[str, Any], found: State | None) -> State:
+        """Returns the options of the module in the fields of `state`. Pure."""
+        given = {name: str(value) for name, value in entry["attributes"].items()}
+        return {
+            "vpc_id": entry["vpc_id"],
+            "port": entry["port"],
+            "health_check": dict(entry["health_check"]) | {"protocol": "HTTP", "port": "traffic-port", "codes": "200"},
+            "attributes": as_expected(found["attributes"] if found else {}, given, DEFAULTS),
+            "tags": dict(entry["tags"]),
+        }
+
+    def apply(self, clients: Clients, name: str, wanted: State, answers: Answers) -> None:
+        """Makes the calls that make one where there are no answers, and correct it where there are."""
+        client, check = clients("elbv2"), health_check_request(wanted["health_check"])
+        if answers:
+            arn, found = answers["DescribeTargetGroups"]["TargetGroupArn"], self.state(answers)
+            put_tags(client, arn, wanted, found)
+            if "health_check" in differences(wanted, found):
+                client.modify_target_group(TargetGroupArn=arn, **check)
+        else:
+            made = client.create_target_group(
+                Name=name,
+                Protocol="HTTP",
+                Port=wanted["port"],
+                VpcId=wanted["vpc_id"],
+                TargetType="instance",
+                Tags=tags_to_list(wanted["tags"]),
+                **check,
+            )
+            arn, found = made["TargetGroups"][0]["TargetGroupArn"], {"attributes": {}}
+        changed = attribute_changes(wanted["attributes"], found["attributes"])
+        if changed:
+            client.modify_target_group_attributes(TargetGroupArn=arn, Attributes=changed)
+
+
+def health_check_request(health_check: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the parameters of CreateTargetGroup and ModifyTargetGroup for a health check over HTTP."""
+    return {
+        "HealthCheckProtocol": health_check["protocol"],
+        "HealthCheckPort": health_check["port"],
+        "HealthCheckPath": health_check["path"],
+        "HealthCheckIntervalSeconds": health_check["interval"],
+        "HealthCheckTimeoutSeconds": health_check["timeout"],
+        "HealthyThresholdCount": health_check["healthy_threshold"],
+        "UnhealthyThresholdCount": health_check["unhealthy_threshold"],
+        "Matcher": {"HttpCode": health_check["codes"]},
+    }
+
+
+def _gets_nothing(health: Mapping[str, Any]) -> bool:
+    """Tells whether a target is on its way out, or does not run."""
+    return health.get("State") == "draining" or health.get("Reason") == "Target.InvalidState"
