@@ -109,6 +109,22 @@ def the_tags_of_a_budget(api: Api) -> Any:
     return api("budgets").list_tags_for_resource(ResourceARN=arn)["ResourceTags"]
 
 
+@probe(budgets.ACTIONS, moto=LACKING, aws=["STANDBY"])
+def what_a_budget_does_when_it_is_used_up(api: Api) -> Any:
+    create_budget(api, {})
+    applied = {"IamActionDefinition": {"PolicyArn": "arn:aws:iam::aws:policy/AWSDenyAll", "Roles": ["service"]}}
+    api("budgets").create_budget_action(
+        **OWN_BUDGET,
+        **{"NotificationType": "ACTUAL", "ActionType": "APPLY_IAM_POLICY", "Definition": applied},
+        ActionThreshold={"ActionThresholdValue": 100.0, "ActionThresholdType": "PERCENTAGE"},
+        ExecutionRoleArn=f"arn:aws:iam::{constants.ACCOUNT_ID}:role/budgets",
+        ApprovalModel="AUTOMATIC",
+        Subscribers=[SUBSCRIBER],
+    )
+    actions = api("budgets").describe_budget_actions_for_budget(**OWN_BUDGET)["Actions"]
+    return [action["Status"] for action in actions]
+
+
 def times() -> dict[str, datetime]:
     now = datetime.now(UTC)
     return {"StartTime": now - timedelta(minutes=5), "EndTime": now + timedelta(minutes=5)}

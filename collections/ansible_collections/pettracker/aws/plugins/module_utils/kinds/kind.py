@@ -65,7 +65,8 @@ class Grant:
         actions: as IAM writes them.
         resources: ARNs with {partition}, {region}, {account} and {prefix}, with which the environment's own names begin; or the
             name of a list of ARNs of `roles/identity`, such as `buckets`.
-        condition: `own` for what carries the environment's tags, `making` for what is made with them, "" for neither.
+        condition: `own` for what carries the environment's tags, `making` for what is made with them, `bound` for roles inside
+            the environment's permissions boundary, `handed` for roles that are passed to hosts and flow logs; "" for none.
     """
 
     actions: tuple[str, ...]
@@ -82,10 +83,12 @@ class Kind:
     service: ClassVar[str]
     # Everything that AWS describes of one.
     answers: ClassVar[tuple[Answer, ...]] = ()
-    # Values with which a test fills fields of the answers that have a form of their own, by path: {"GetPolicy.Policy": "{}"}.
-    samples: ClassVar[Mapping[str, Any]] = {}
+    # Two values each, with which a test fills and changes fields of the answers that have a form of their own, by path.
+    samples: ClassVar[Mapping[str, tuple[Any, Any]]] = {}
     # Fields of the state that hold ids of what an apply makes, so that a plan made before can only say what they are of.
     made_by_apply: ClassVar[tuple[str, ...]] = ()
+    # Whether an environment's end is the end of each; what `make bootstrap` makes goes with `make unbootstrap`.
+    torn_down: ClassVar[bool] = True
     # For looking, for making and changing, and for removing.
     look: ClassVar[tuple[Grant, ...]] = ()
     change: ClassVar[tuple[Grant, ...]] = ()
