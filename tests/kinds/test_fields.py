@@ -120,7 +120,7 @@ class Sample:
         if isinstance(shape, MapShape):
             return {f"key-{number}": self._value(shape.value, name, number, within)}
         if shape.type_name == "string":
-            return shape.enum[min(number, len(shape.enum)) - 1] if shape.enum else f"{name}-{number}"
+            return shape.enum[number - 1] if number <= len(shape.enum) else f"{name}-{number}"
         if shape.type_name in ("timestamp",):
             return datetime.datetime(2026, 1, number, tzinfo=datetime.UTC)
         return {"boolean": number == 1, "blob": str(number).encode()}.get(shape.type_name, number)

@@ -19,6 +19,7 @@ from localcloud.corrections import (
     iam,
     metric_alarms,
     s3,
+    s3_configurations,
     s3_lifecycle,
     service_linked_roles,
     session_manager,
@@ -123,6 +124,17 @@ def what_a_budget_does_when_it_is_used_up(api: Api) -> Any:
     )
     actions = api("budgets").describe_budget_actions_for_budget(**OWN_BUDGET)["Actions"]
     return [action["Status"] for action in actions]
+
+
+@probe(s3_configurations.CONFIGURATIONS, moto=["BucketOwner", "NoSuchBucket"], aws=["Requester", True])
+def what_else_a_bucket_is_configured_with(api: Api) -> Any:
+    client = api("s3")
+    client.create_bucket(Bucket="models")
+    client.put_bucket_request_payment(Bucket="models", RequestPaymentConfiguration={"Payer": "Requester"})
+    client.put_bucket_metrics_configuration(Bucket="models", Id="all", MetricsConfiguration={"Id": "all"})
+    payer = client.get_bucket_request_payment(Bucket="models").get("Payer", "BucketOwner")
+    client.delete_bucket_metrics_configuration(Bucket="models", Id="all")
+    return [payer, taken(lambda: client.get_bucket_versioning(Bucket="models"))]
 
 
 def times() -> dict[str, datetime]:

@@ -7,6 +7,7 @@ API_budgets_Notification.html. A notification is known by when it is sent: `ACTU
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.budget_requests import (
@@ -144,7 +145,7 @@ class Budget(Kind):
         for page in client.get_paginator("describe_budgets").paginate(AccountId=account):
             for budget in page.get("Budgets") or []:
                 name = budget["BudgetName"]
-                answer: Any = unless_gone(lambda name=name: _tags(client, account, name), {})
+                answer: Any = unless_gone(partial(_tags, client, account, name), {})
                 if scope.carried_by(answer.get("ResourceTags") or []):
                     yield Owned(name)
 

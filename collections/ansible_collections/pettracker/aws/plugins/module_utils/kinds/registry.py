@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.bucket import Bucket
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.budget import Budget
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.identity_provider import IdentityProvider
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.instance_profile import InstanceProfile
@@ -18,6 +19,7 @@ KINDS: tuple[Kind, ...] = (
     IdentityProvider(),
     LogGroup(),
     Parameter(),
+    Bucket(),
     # Last: it tells costs as long as there is something that costs.
     Budget(),
 )
