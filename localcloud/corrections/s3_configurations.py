@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from localcloud.account import Account
 
 CONFIGURATIONS = Difference(
-    "forgets metrics, analytics, tiering, ABAC and payer of a bucket, and takes DELETE of one, or of an inventory, for the bucket",
+    "forgets metrics, analytics, tiering, ABAC and payer of a bucket, and takes DELETE of one or an inventory for the bucket",
     aws="https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketMetricsConfiguration.html",
     upstream=NOT_REPORTED,
 )
