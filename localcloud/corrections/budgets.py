@@ -1,8 +1,9 @@
-"""AWS Budgets: changing a budget, its filter, its tags, and who is notified, none of which moto knows."""
+"""AWS Budgets: changing a budget, its filter, its tags, its actions, and who is notified, none of which moto knows."""
 
 from __future__ import annotations
 
 import json
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from moto.budgets.exceptions import NotFoundException
@@ -33,6 +34,11 @@ TAGS = Difference(
     aws=API + "API_budgets_TagResource.html",
     upstream=NOT_REPORTED,
 )
+ACTIONS = Difference(
+    "lacks the actions of budgets",
+    aws=API + "API_budgets_DescribeBudgetActionsForBudget.html",
+    upstream=NOT_REPORTED,
+)
 # AWS takes such a budget, and never counts anything for it: Cost Explorer says that "Selected metrics cannot be null"
 # (hashicorp/terraform-provider-aws#46866).
 NEVER_COUNTED = Seam(
@@ -41,8 +47,9 @@ NEVER_COUNTED = Seam(
 
 
 def apply(_account: Account) -> None:
-    """Add UpdateBudget, DescribeSubscribersForNotification and the calls about tags; show a filter to who asks for it."""
+    """Add UpdateBudget, DescribeSubscribersForNotification and the calls about actions and tags; show a filter to who asks."""
     _add_updates()
+    _add_actions()
     _add_tags()
 
     @correction(BudgetsResponse, "describe_budget", FILTER)
@@ -77,6 +84,24 @@ def _add_updates() -> None:
             if notification.details == asked:
                 return json.dumps({"Subscribers": notification.subscribers})
         raise NotFoundException("Unable to get subscribers - the notification doesn't exist.")
+
+
+def _add_actions() -> None:
+    @addition(BudgetsResponse, "create_budget_action", ACTIONS)
+    def create_action(self: Any) -> str:
+        budget = _named(self, self._get_param("AccountId"), self._get_param("BudgetName"))
+        action = {
+            key: value for key, value in json.loads(self.body).items() if key not in ("AccountId", "ResourceTags")
+        }
+        action |= {"ActionId": str(uuid.uuid4()), "Status": "STANDBY"}
+        _actions(budget).append(action)
+        named = {key: self._get_param(key) for key in ("AccountId", "BudgetName")}
+        return json.dumps(named | {"ActionId": action["ActionId"]})
+
+    @addition(BudgetsResponse, "describe_budget_actions_for_budget", ACTIONS)
+    def describe_actions(self: Any) -> str:
+        budget = _named(self, self._get_param("AccountId"), self._get_param("BudgetName"))
+        return json.dumps({"Actions": _actions(budget)})
 
 
 def _add_tags() -> None:
@@ -123,6 +148,13 @@ def _tags(budget: Any) -> dict[str, str]:
         budget.resource_tags = {}
     tags: dict[str, str] = budget.resource_tags
     return tags
+
+
+def _actions(budget: Any) -> list[dict[str, Any]]:
+    if not hasattr(budget, "actions"):
+        budget.actions = []
+    actions: list[dict[str, Any]] = budget.actions
+    return actions
 
 
 def _as_dict(tags: list[dict[str, str]]) -> dict[str, str]:

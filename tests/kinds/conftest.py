@@ -1,7 +1,5 @@
-"""The corrected API without hosts, for tests that change things by hand."""
+"""The account of the plans' tests, and the environment that they make of it."""
 
-from __future__ import annotations
+from tests.plan.conftest import account, client, served, world
 
-from tests.plan.conftest import account, client, served
-
-__all__ = ["account", "client", "served"]
+__all__ = ["account", "client", "served", "world"]

@@ -47,6 +47,15 @@ def structure(shape: Shape) -> StructureShape | None:
     return shape if isinstance(shape, StructureShape) else None
 
 
+def members(shape: StructureShape, within: Path) -> Mapping[str, Shape]:
+    """Return the members of a structure, without those that hold a structure that they are in: it has no end."""
+    return {
+        member: inner
+        for member, inner in shape.members.items()
+        if (below := structure(inner)) is None or below.name not in (*within, shape.name)
+    }
+
+
 def unplaced(marks: Marks, shape: StructureShape, path: Path = ()) -> Iterator[str]:
     """Yield members without a mark, and marks without a member."""
     for member in sorted({*shape.members, *marks}):
@@ -100,15 +109,18 @@ class Sample:
         value = self._value(described(self.kind, answer), answer.operation, 1)
         return [value] if answer.many else value
 
-    def _value(self, shape: Shape, name: str, number: int) -> Any:
+    def _value(self, shape: Shape, name: str, number: int, within: Path = ()) -> Any:
         if isinstance(shape, StructureShape):
-            return {member: self._value(inner, member, number) for member, inner in shape.members.items()}
+            return {
+                member: self._value(inner, member, number, (*within, shape.name))
+                for member, inner in members(shape, within).items()
+            }
         if isinstance(shape, ListShape):
-            return [self._value(shape.member, name, number)]
+            return [self._value(shape.member, name, number, within)]
         if isinstance(shape, MapShape):
-            return {f"key-{number}": self._value(shape.value, name, number)}
+            return {f"key-{number}": self._value(shape.value, name, number, within)}
         if shape.type_name == "string":
-            return shape.enum[min(number, len(shape.enum)) - 1] if shape.enum else f"{name}-{number}"
+            return shape.enum[number - 1] if number <= len(shape.enum) else f"{name}-{number}"
         if shape.type_name in ("timestamp",):
             return datetime.datetime(2026, 1, number, tzinfo=datetime.UTC)
         return {"boolean": number == 1, "blob": str(number).encode()}.get(shape.type_name, number)
@@ -139,15 +151,16 @@ def parts_of(member: str) -> Path:
     return tuple(member.split("."))
 
 
-def leaves(marks: Marks | Mark, shape: Shape, path: Path = ()) -> Iterator[tuple[Path, Mark, Shape]]:
+def leaves(marks: Marks | Mark, shape: Shape, path: Path = (), within: Path = ()) -> Iterator[tuple[Path, Mark, Shape]]:
     """Yield the fields that no structure is below, with the mark that goes for them."""
     inner = structure(shape)
     if inner is None or isinstance(marks, Nobodys):
         assert not isinstance(marks, Mapping)
         yield path, marks, shape
         return
-    for member, below in inner.members.items():
-        yield from leaves(marks[member] if isinstance(marks, Mapping) else marks, below, (*path, member))
+    for member, below in members(inner, within).items():
+        mark = marks[member] if isinstance(marks, Mapping) else marks
+        yield from leaves(mark, below, (*path, member), (*within, inner.name))
 
 
 @pytest.mark.parametrize(("kind", "answer"), ANSWERS)

@@ -122,7 +122,7 @@ class TestBuckets:
         changed = BUCKET | {"policy": {"Version": "2012-10-17", "Statement": [statement]}}
         assert run("s3_buckets", {"buckets": [changed]})["changed"]
         stored = json.loads(account("s3").get_bucket_policy(Bucket="models")["Policy"])
-        assert stored["Statement"][0]["Action"] == ["s3:GetObject"]
+        assert stored["Statement"][0]["Action"] == "s3:GetObject"
 
 
 class TestSecurityGroups:

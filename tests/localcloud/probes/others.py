@@ -20,6 +20,7 @@ from localcloud.corrections import (
     iam,
     metric_alarms,
     s3,
+    s3_configurations,
     s3_lifecycle,
     service_linked_roles,
     session_manager,
@@ -108,6 +109,33 @@ def the_tags_of_a_budget(api: Api) -> Any:
     create_budget(api, {}, ResourceTags=[{"Key": "a", "Value": "b"}])
     arn = f"arn:aws:budgets::{constants.ACCOUNT_ID}:budget/monthly"
     return api("budgets").list_tags_for_resource(ResourceARN=arn)["ResourceTags"]
+
+
+@probe(budgets.ACTIONS, moto=LACKING, aws=["STANDBY"])
+def what_a_budget_does_when_it_is_used_up(api: Api) -> Any:
+    create_budget(api, {})
+    applied = {"IamActionDefinition": {"PolicyArn": "arn:aws:iam::aws:policy/AWSDenyAll", "Roles": ["service"]}}
+    api("budgets").create_budget_action(
+        **OWN_BUDGET,
+        **{"NotificationType": "ACTUAL", "ActionType": "APPLY_IAM_POLICY", "Definition": applied},
+        ActionThreshold={"ActionThresholdValue": 100.0, "ActionThresholdType": "PERCENTAGE"},
+        ExecutionRoleArn=f"arn:aws:iam::{constants.ACCOUNT_ID}:role/budgets",
+        ApprovalModel="AUTOMATIC",
+        Subscribers=[SUBSCRIBER],
+    )
+    actions = api("budgets").describe_budget_actions_for_budget(**OWN_BUDGET)["Actions"]
+    return [action["Status"] for action in actions]
+
+
+@probe(s3_configurations.CONFIGURATIONS, moto=["BucketOwner", "NoSuchBucket"], aws=["Requester", True])
+def what_else_a_bucket_is_configured_with(api: Api) -> Any:
+    client = api("s3")
+    client.create_bucket(Bucket="models")
+    client.put_bucket_request_payment(Bucket="models", RequestPaymentConfiguration={"Payer": "Requester"})
+    client.put_bucket_metrics_configuration(Bucket="models", Id="all", MetricsConfiguration={"Id": "all"})
+    payer = client.get_bucket_request_payment(Bucket="models").get("Payer", "BucketOwner")
+    client.delete_bucket_metrics_configuration(Bucket="models", Id="all")
+    return [payer, taken(lambda: client.get_bucket_versioning(Bucket="models"))]
 
 
 def times() -> dict[str, datetime]:

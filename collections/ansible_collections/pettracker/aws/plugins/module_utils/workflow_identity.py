@@ -1,12 +1,9 @@
-"""What `make bootstrap` made in IAM: who else depends on it, and how it goes."""
+"""Who else depends on what `make bootstrap` made in IAM."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
-
-from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import remove_role
-from ansible_collections.pettracker.aws.plugins.module_utils.refusals import unless_gone
 
 
 def users_of_policy(client: Any, arn: str, own_roles: Collection[str]) -> list[str]:
@@ -35,8 +32,3 @@ def _federated(document: Mapping[str, Any]) -> set[str]:
 
 def _listed(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list) else [value]
-
-
-def forget_role(client: Any, name: str) -> None:
-    """Removes a role with its policies."""
-    unless_gone(lambda: remove_role(client, name), None)

@@ -6,21 +6,12 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.cost_budget import (
-    budget_request,
-    found_state,
-    identity,
-    notification_request,
-    subscribers_request,
-    wanted_state,
-)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.budget import Budget
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import as_set
 from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.state import (
     as_diff,
     differences,
-    error_code,
-    tag_changes,
-    tags_to_list,
 )
 
 DOCUMENTATION = r"""
@@ -96,74 +87,25 @@ managed:
 """
 
 
-def arn_of(client: Any, of_budget: dict[str, str]) -> str:
-    """Returns the ARN, by which calls that are about tags know a budget."""
-    return f"arn:{client.meta.partition}:budgets::{of_budget['AccountId']}:budget/{of_budget['BudgetName']}"
-
-
-def describe(client: Any, of_budget: dict[str, str]) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
-    """Reads a budget, its tags within, and its notifications with their subscribers; None if there is none."""
-    try:
-        # Without this word AWS answers with everything but the filter.
-        budget = client.describe_budget(**of_budget, ShowFilterExpression=True)["Budget"]
-    except Exception as error:
-        if error_code(error) == "NotFoundException":
-            return None
-        raise
-    pages = client.get_paginator("describe_notifications_for_budget").paginate(**of_budget)
-    notifications = [item for page in pages for item in page.get("Notifications", [])]
-    for item in notifications:
-        asked = of_budget | {"Notification": identity(item)}
-        pages = client.get_paginator("describe_subscribers_for_notification").paginate(**asked)
-        item["Subscribers"] = [one["Address"] for page in pages for one in page.get("Subscribers", [])]
-    tags = client.list_tags_for_resource(ResourceARN=arn_of(client, of_budget)).get("ResourceTags", [])
-    return budget | {"Tags": tags}, notifications
-
-
-def apply(
-    client: Any, of_budget: dict[str, str], wanted: dict[str, Any], found: dict[str, Any] | None, period: Any
-) -> None:
-    """Makes the calls that make or correct a budget."""
-    account = {"AccountId": of_budget["AccountId"]}
-    budget = budget_request(of_budget["BudgetName"], wanted)
-    if found is None:
-        client.create_budget(**account, Budget=budget, ResourceTags=tags_to_list(wanted["tags"]))
-        found = wanted | {"notifications": {}}
-    fields = differences(wanted, found)
-    if set(fields) - {"notifications", "tags"}:
-        client.update_budget(**account, NewBudget=budget | ({"TimePeriod": period} if period else {}))
-    if "notifications" in fields:
-        before, after = found["notifications"], wanted["notifications"]
-        for key in sorted(before):
-            if before[key] != after.get(key):
-                client.delete_notification(**of_budget, Notification=notification_request(key))
-        for key in sorted(after):
-            if after[key] != before.get(key):
-                client.create_notification(
-                    **of_budget, Notification=notification_request(key), Subscribers=subscribers_request(after[key])
-                )
-    if "tags" in fields:
-        arn = arn_of(client, of_budget)
-        added, gone = tag_changes(wanted["tags"], found["tags"])
-        if added:
-            client.tag_resource(ResourceARN=arn, ResourceTags=tags_to_list(added))
-        if gone:
-            client.untag_resource(ResourceARN=arn, ResourceTagKeys=gone)
-
-
 def run(module: AnsibleAWSModule) -> dict[str, Any]:
     """Compares, and acts on a difference unless in check mode."""
-    client = module.client("budgets")
-    name = module.params["name"]
-    of_budget = {"AccountId": module.params["account_id"], "BudgetName": name}
-    wanted = wanted_state(module.params)
-    described = describe(client, of_budget)
-    found = found_state(*described) if described else None
+    kind, account, name = Budget(), module.params["account_id"], module.params["name"]
+    answers = kind.read(module.client, account, name)
+    wanted, found = as_set(
+        kind.wanted(module.params),
+        kind.state(answers) if answers else None,
+        kind.deviations(answers) if answers else [],
+    )
     if differences(wanted, found) and not module.check_mode:
-        period = described[0].get("TimePeriod") if described else None
-        apply(client, of_budget, wanted, found, period)
+        kind.apply(module.client, account, name, wanted, found=found, answers=answers)
     diff = as_diff(f"budget {name}", wanted, found)
-    return {"changed": diff["action"] != "none", "diff": diff, "managed": {"budget": [name]}}
+    left = kind.nobodys(answers) if answers else {}
+    return {
+        "changed": diff["action"] != "none",
+        "diff": diff,
+        "managed": {"budget": [name]},
+        "nobodys": {part: [f"{name}/{one}" for one in ones] for part, ones in left.items()},
+    }
 
 
 def main() -> None:

@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.identity_provider import IdentityProvider
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.keeping import keep
 from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff
 
 DOCUMENTATION = r"""
 module: iam_oidc_provider
@@ -46,32 +47,11 @@ arn:
 """
 
 
-def arn_of(client: Any, url: str) -> str:
-    """Finds the provider of an issuer with a client of IAM; "" if there is none."""
-    found = client.list_open_id_connect_providers()["OpenIDConnectProviderList"]
-    ending = ":oidc-provider/" + url.removeprefix("https://")
-    return next((provider["Arn"] for provider in found if provider["Arn"].endswith(ending)), "")
-
-
 def run(module: AnsibleAWSModule) -> dict[str, Any]:
     """Makes the provider, or adds the audiences that it lacks, unless in check mode."""
-    client = module.client("iam")
-    url, audiences = module.params["url"], sorted(module.params["audiences"])
-    arn = arn_of(client, url)
-    found = None
-    if arn:
-        found = sorted(client.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)["ClientIDList"])
-    wanted = sorted({*audiences, *(found or [])})
-    if found == wanted:
-        return {"changed": False, "arn": arn, "diff": []}
-    before = None if found is None else {"audiences": found}
-    diff = as_diff(f"identity provider {url}", {"audiences": wanted}, before)
-    if not module.check_mode and found is None:
-        arn = client.create_open_id_connect_provider(Url=url, ClientIDList=audiences)["OpenIDConnectProviderArn"]
-    elif not module.check_mode:
-        for audience in sorted(set(wanted) - set(found or [])):
-            client.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=arn, ClientID=audience)
-    return {"changed": True, "arn": arn, "diff": [diff]}
+    kind = IdentityProvider()
+    result = keep(module, kind, {module.params["url"]: module.params})
+    return result | {"arn": next(iter(result["managed"][kind.name]), "")}
 
 
 def main() -> None:

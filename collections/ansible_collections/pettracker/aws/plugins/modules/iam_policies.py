@@ -6,13 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.iam_policies import (
-    apply_policy,
-    found_policy,
-    wanted_policy,
-)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.keeping import keep
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.policy import Policy
 from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.state import any_differ, as_diff, differences
 
 DOCUMENTATION = r"""
 module: iam_policies
@@ -66,19 +62,10 @@ diff:
   type: list
 """
 
-INTERRUPTS = {"document": "Roles that have the policy, or are bounded by it, lose or gain permissions at once."}
-
 
 def run(module: AnsibleAWSModule) -> dict[str, Any]:
     """Compares each policy, and corrects those that differ unless in check mode."""
-    client = module.client("iam")
-    diffs = []
-    for policy in module.params["policies"]:
-        wanted, found = wanted_policy(policy), found_policy(client, policy["arn"])
-        diffs.append(as_diff(f"policy {policy['arn'].rpartition('/')[2]}", wanted, found, interrupts=INTERRUPTS))
-        if differences(wanted, found) and not module.check_mode:
-            apply_policy(client, policy, wanted, found)
-    return {"changed": any_differ(diffs), "diff": diffs}
+    return keep(module, Policy(), {policy["arn"]: policy for policy in module.params["policies"]})
 
 
 def main() -> None:

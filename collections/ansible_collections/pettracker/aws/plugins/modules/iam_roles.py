@@ -6,16 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.iam_roles import (
-    apply_profile,
-    apply_role,
-    found_profile,
-    found_role,
-    wanted_profile,
-    wanted_role,
-)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.instance_profile import InstanceProfile
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.keeping import keep
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.role import Role
 from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.state import any_differ, as_diff, differences
 
 DOCUMENTATION = r"""
 module: iam_roles
@@ -93,31 +87,20 @@ managed:
   type: dict
 """
 
-LOSES = "Hosts that have the role lose or gain permissions at once."
-INTERRUPTS = {"trust": LOSES, "inline_policies": LOSES, "managed_policies": LOSES, "permissions_boundary": LOSES}
-
 
 def run(module: AnsibleAWSModule) -> dict[str, Any]:
     """Compares each role and profile, and corrects those that differ unless in check mode."""
-    client = module.client("iam")
-    diffs = []
-    for role in module.params["roles"]:
-        name = role["name"]
-        wanted, found = wanted_role(role), found_role(client, name)
-        diffs.append(as_diff(f"role {name}", wanted, found, interrupts=INTERRUPTS))
-        if differences(wanted, found) and not module.check_mode:
-            apply_role(client, role, wanted, found)
-        if not role["instance_profile"]:
-            continue
-        wanted, found = wanted_profile(role), found_profile(client, name)
-        diffs.append(as_diff(f"instance profile {name}", wanted, found, interrupts={"role": LOSES}))
-        if differences(wanted, found) and not module.check_mode:
-            apply_profile(client, name, wanted, found)
-    managed = {
-        "role": [role["name"] for role in module.params["roles"]],
-        "instance profile": [role["name"] for role in module.params["roles"] if role["instance_profile"]],
+    entries = {role["name"]: role for role in module.params["roles"]}
+    roles = keep(module, Role(), entries)
+    profiles = keep(
+        module, InstanceProfile(), {name: role for name, role in entries.items() if role["instance_profile"]}
+    )
+    return {
+        "changed": roles["changed"] or profiles["changed"],
+        "diff": roles["diff"] + profiles["diff"],
+        "managed": roles["managed"] | profiles["managed"],
+        "nobodys": roles["nobodys"] | profiles["nobodys"],
     }
-    return {"changed": any_differ(diffs), "diff": diffs, "managed": managed}
 
 
 def main() -> None:

@@ -6,17 +6,14 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.certificates import OWN, own_certificates
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.state import (
-    as_diff,
-    differences,
-    tag_changes,
-    tags_to_list,
-)
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.certificate import Certificate
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import as_set
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, as_diff, differences
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
+from ansible_collections.pettracker.aws.plugins.module_utils.state import (
+    State,
+    as_diff,
+    differences,
+)
 
 DOCUMENTATION = r"""
 module: imported_certificate

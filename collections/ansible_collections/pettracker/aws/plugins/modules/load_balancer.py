@@ -8,15 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.balancer import (
-    found_balancer,
-    listener_state,
-    wanted_balancer,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, as_set
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.listener import Listener
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.load_balancer import LoadBalancer
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.state import (
     State,
     any_differ,

@@ -6,16 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.state import (
-    any_differ,
-    as_diff,
-    differences,
-    tags_to_dict,
-    tags_to_list,
-)
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.alarm import Alarm
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.keeping import keep
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 
 DOCUMENTATION = r"""
 module: metric_alarms

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.buckets import apply, found_state, wanted_state
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.bucket import Bucket
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.keeping import keep
 from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.state import any_differ, as_diff, differences
 
 DOCUMENTATION = r"""
 module: s3_buckets
@@ -108,30 +107,11 @@ managed:
   type: dict
 """
 
-# The one region for which CreateBucket takes no location.
-DEFAULT_LOCATION = "us-east-1"
-
 
 def run(module: AnsibleAWSModule) -> dict[str, Any]:
     """Compares each bucket, and corrects those that differ unless in check mode."""
-    client = module.client("s3")
-    diffs = []
-    for bucket in module.params["buckets"]:
-        name = bucket["name"]
-        wanted = wanted_state(bucket)
-        found = found_state(client, name)
-        diffs.append(as_diff(f"bucket {name}", wanted, found))
-        if not differences(wanted, found) or module.check_mode:
-            continue
-        if found is None:
-            location = {} if module.region in (None, DEFAULT_LOCATION) else {"LocationConstraint": module.region}
-            configuration = {"CreateBucketConfiguration": location} if location else {}
-            client.create_bucket(Bucket=name, ObjectOwnership="BucketOwnerEnforced", **configuration)
-            client.get_waiter("bucket_exists").wait(Bucket=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
-            found = found_state(client, name)
-        apply(client, bucket, differences(wanted, found), json.dumps(bucket["policy"]))
-    names = [bucket["name"] for bucket in module.params["buckets"]]
-    return {"changed": any_differ(diffs), "diff": diffs, "buckets": names, "managed": {"bucket": names}}
+    entries = {bucket["name"]: bucket for bucket in module.params["buckets"]}
+    return keep(module, Bucket(), entries) | {"buckets": list(entries)}
 
 
 def main() -> None:

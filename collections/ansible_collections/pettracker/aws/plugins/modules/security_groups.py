@@ -6,8 +6,6 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.propagation import SOON
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import as_set
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.security_group import (
     NEW_DEFAULT_GROUP,
@@ -17,6 +15,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.kinds.security_grou
     unusable_texts,
     wanted_state,
 )
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.propagation import SOON
 from ansible_collections.pettracker.aws.plugins.module_utils.state import any_differ, as_diff, differences, is_unknown
 

@@ -8,8 +8,8 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pettracker.aws.plugins.module_utils.blue_green import Plan, plan, roles, tied, weights_of
 from ansible_collections.pettracker.aws.plugins.module_utils.fleets import Fleets
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.certificate import certificate_name
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 
 DOCUMENTATION = r"""
 module: service_fleets

@@ -6,17 +6,13 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import as_set
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.target_group import TargetGroup
 from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from ansible_collections.pettracker.aws.plugins.module_utils.state import (
     as_diff,
     differences,
-    error_code,
-    tags_to_dict,
-    tags_to_list,
 )
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import as_set
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.target_group import TargetGroup
-from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff, differences
 
 DOCUMENTATION = r"""
 module: target_group

@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.iam_policies import forget_policy, found_policy
-from ansible_collections.pettracker.aws.plugins.module_utils.iam_roles import found_role
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.identity_provider import IdentityProvider
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.policy import Policy
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.role import Role
 from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
+from ansible_collections.pettracker.aws.plugins.module_utils.refusals import unless_gone
 from ansible_collections.pettracker.aws.plugins.module_utils.state import removal
 from ansible_collections.pettracker.aws.plugins.module_utils.workflow_identity import (
-    forget_role,
     roles_that_trust,
     users_of_policy,
 )
@@ -86,9 +88,10 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     """Looks at everything first, and then removes it unless in check mode."""
     client, given = module.client("iam"), module.params
     arn = given["provider_arn"]
-    looked_at = [(("role", name), found_role(client, name)) for name in given["roles"]]
-    looked_at += [(("policy", name), found_policy(client, name)) for name in given["policies"]]
-    states = {key: state for key, state in looked_at if state is not None}
+    # Roles come first: no policy goes that one has.
+    looked_at = [(Role(), name) for name in given["roles"]] + [(Policy(), name) for name in given["policies"]]
+    there_is = [(kind, name, kind.read(module.client, name)) for kind, name in looked_at]
+    states = {(kind.name, name): kind.state(answers) for kind, name, answers in there_is if answers}
     if told := obstacles(client, given, states):
         module.fail_json(msg=" ".join(told))
     providers = client.list_open_id_connect_providers()["OpenIDConnectProviderList"]
@@ -99,10 +102,11 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
         audiences = client.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)["ClientIDList"]
         diffs.append(removal(f"identity provider {arn.rpartition('/')[2]}", {"audiences": audiences}))
     if not module.check_mode:
-        for kind, name in states:  # roles come first: no policy goes that one has
-            (forget_role if kind == "role" else forget_policy)(client, name)
+        for kind, name, answers in there_is:
+            if answers:
+                unless_gone(partial(kind.remove, module.client, name), None)
         if there and not trusted_by:
-            client.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+            IdentityProvider().remove(module.client, arn)
     removed = [diff["before_header"] for diff in diffs]
     return {"changed": bool(diffs), "diff": diffs, "removed": removed, "trusted_by": trusted_by}
 

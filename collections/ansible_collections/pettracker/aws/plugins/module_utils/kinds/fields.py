@@ -88,6 +88,7 @@ class Answer:
         many: whether it is a list of parts, such as a group's policies, and not the resource.
         key: of a list, the member that names an entry.
         either: members of which AWS gives one group only: ((("LaunchTemplate",), ("MixedInstancesPolicy",)),). A path has dots.
+        under: what its fields are part of in a plan, where their names alone do not say it.
     """
 
     operation: str
@@ -97,6 +98,7 @@ class Answer:
     many: bool = False
     key: str = ""
     either: tuple[tuple[tuple[str, ...], ...], ...] = ()
+    under: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ def snake(name: str) -> str:
 
 def deviations(answer: Answer, described: Any, prefix: str = "") -> Iterator[Deviation]:
     """Yields the fields of an answer that AWS would give another value to; of a list, those of each entry under its name."""
+    prefix = f"{answer.under}." if answer.under else prefix
     if answer.many:
         for entry in described or []:
             yield from _deviations(answer.marks, entry, f"{prefix}{entry.get(answer.key, '')}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Kind, as_set
 from ansible_collections.pettracker.aws.plugins.module_utils.state import State, any_differ, as_diff, differences
@@ -12,6 +12,9 @@ from ansible_collections.pettracker.aws.plugins.module_utils.state import State,
 
 class Kept(Kind):
     """A kind whose resources are known by names, and described by one entry of a module's options each."""
+
+    # Of fields, who notices that they change, as a sentence.
+    interrupts: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def read(self, clients: Clients, name: str) -> Answers:
@@ -24,6 +27,14 @@ class Kept(Kind):
     @abstractmethod
     def apply(self, clients: Clients, name: str, wanted: State, answers: Answers) -> None:
         """Makes the calls that make one where there are no answers, and correct it where there are."""
+
+    def called(self, name: str) -> str:
+        """Returns what a plan calls one."""
+        return name
+
+    def declared(self, entry: Mapping[str, Any]) -> frozenset[str]:
+        """Returns the names of the parts that an entry of the options declares."""
+        return frozenset()
 
     def identity(self, name: str, answers: Answers) -> str:
         """Returns by what `owned` knows one."""
@@ -38,12 +49,12 @@ def keep(module: Any, kind: Kept, entries: Mapping[str, Mapping[str, Any]]) -> d
         answers = kind.read(module.client, name)
         found = kind.state(answers) if answers else None
         wanted, found = as_set(kind.wanted(entry, found), found, kind.deviations(answers) if answers else [])
-        diffs.append(as_diff(f"{kind.name} {name}", wanted, found))
+        diffs.append(as_diff(f"{kind.name} {kind.called(name)}", wanted, found, interrupts=kind.interrupts))
         if differences(wanted, found) and not module.check_mode:
             kind.apply(module.client, name, wanted, answers)
             answers = answers or kind.read(module.client, name)
         if answers:
             managed.append(kind.identity(name, answers))
-            for part, ones in kind.nobodys(answers).items():
-                left.setdefault(part, []).extend(f"{name}/{one}" for one in ones)
+            for part, ones in kind.nobodys(answers, kind.declared(entry)).items():
+                left.setdefault(part, []).extend(f"{kind.called(name)}/{one}" for one in ones)
     return {"changed": any_differ(diffs), "diff": diffs, "managed": {kind.name: managed}, "nobodys": left}

@@ -65,7 +65,8 @@ class Grant:
         actions: as IAM writes them.
         resources: ARNs with {partition}, {region}, {account} and {prefix}, with which the environment's own names begin; or the
             name of a list of ARNs of `roles/identity`, such as `buckets`.
-        condition: `own` for what carries the environment's tags, `making` for what is made with them, "" for neither.
+        condition: `own` for what carries the environment's tags, `making` for what is made with them, `bound` for roles inside
+            the environment's permissions boundary, `handed` for roles that are passed to hosts and flow logs; "" for none.
     """
 
     actions: tuple[str, ...]
@@ -87,7 +88,7 @@ class Kind:
     samples: ClassVar[Mapping[str, Any]] = {}
     # Who decides which there are, where no variable names them: no drift report asks who wanted them.
     members: ClassVar[str] = ""
-    # Whether `make destroy` takes it along; what lets workflows into the account goes with `make unbootstrap`.
+    # Whether an environment's end is the end of each; what `make bootstrap` makes goes with `make unbootstrap`.
     torn_down: ClassVar[bool] = True
     # Fields of the state that hold ids of what an apply makes, so that a plan made before can only say what they are of.
     made_by_apply: ClassVar[tuple[str, ...]] = ()

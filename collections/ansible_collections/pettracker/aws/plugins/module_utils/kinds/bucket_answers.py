@@ -1,0 +1,159 @@
+"""What S3 describes a bucket with, configuration by configuration.
+
+The actions of the calls: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
+    EMPTY_ANSWER,
+    FIXED,
+    IDENTITY,
+    Answer,
+    Compared,
+    Default,
+    Ignored,
+)
+
+UNSET = Default(None)
+PAGES = dict.fromkeys(("ContinuationToken", "NextContinuationToken", "IsTruncated"), EMPTY_ANSWER)
+
+ANSWERS = (
+    Answer(
+        "GetBucketEncryption",
+        "ServerSideEncryptionConfiguration.Rules",
+        {
+            "ApplyServerSideEncryptionByDefault": {
+                "SSEAlgorithm": Compared("encryption"),
+                "KMSMasterKeyID": Compared("kms_key_id"),
+            },
+            "BucketKeyEnabled": Compared("bucket_key"),
+            # S3 refuses keys that a writer brings along, unless somebody lets them in; it says nothing of older buckets.
+            # https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-s3-c-encryption-setting-faq.html
+            "BlockedEncryptionTypes": {"EncryptionType": Default(["SSE-C"])},
+        },
+    ),
+    Answer(
+        "GetBucketVersioning",
+        "",
+        {"Status": Compared("versioning"), "MFADelete": Default("Disabled")},
+    ),
+    Answer(
+        "GetBucketLifecycleConfiguration",
+        "",
+        {
+            "Rules": Compared("lifecycle"),
+            # The default: API_PutBucketLifecycleConfiguration.html
+            "TransitionDefaultMinimumObjectSize": Default("all_storage_classes_128K"),
+        },
+    ),
+    Answer("GetPublicAccessBlock", "", {"PublicAccessBlockConfiguration": Compared("public_access_blocked")}),
+    Answer("GetBucketOwnershipControls", "OwnershipControls", {"Rules": Compared("ownership")}),
+    Answer("GetBucketPolicy", "", {"Policy": Compared("policy")}),
+    Answer(
+        "GetBucketAcl",
+        "",
+        {
+            "Owner": IDENTITY,
+            "Grants": {
+                "Grantee": {
+                    "DisplayName": IDENTITY,
+                    "EmailAddress": Ignored("a way to name an account that S3 never answers with"),
+                    "ID": Compared("grants"),
+                    "Type": Ignored("follows from which name there is"),
+                    "URI": Compared("grants"),
+                },
+                "Permission": Compared("grants"),
+            },
+        },
+    ),
+    Answer("GetBucketCors", "", {"CORSRules": UNSET}),
+    Answer("GetBucketLogging", "", {"LoggingEnabled": UNSET}),
+    Answer(
+        "GetBucketNotificationConfiguration",
+        "",
+        {
+            **dict.fromkeys(("TopicConfigurations", "QueueConfigurations", "LambdaFunctionConfigurations"), UNSET),
+            # An empty structure says that all events go to EventBridge.
+            "EventBridgeConfiguration": Compared("event_bridge"),
+        },
+        under="notifications",
+    ),
+    Answer("GetBucketReplication", "", {"ReplicationConfiguration": UNSET}),
+    Answer(
+        "GetBucketWebsite",
+        "",
+        dict.fromkeys(("RedirectAllRequestsTo", "IndexDocument", "ErrorDocument", "RoutingRules"), UNSET),
+        under="website",
+    ),
+    Answer("GetBucketRequestPayment", "", {"Payer": Default("BucketOwner")}, under="request_payment"),
+    Answer(
+        "GetBucketAccelerateConfiguration",
+        "",
+        {"Status": Compared("accelerated"), "RequestCharged": EMPTY_ANSWER},
+    ),
+    Answer(
+        "GetObjectLockConfiguration",
+        "ObjectLockConfiguration",
+        {
+            "ObjectLockEnabled": Ignored("nobody can take it away; what it does to objects is in the rule"),
+            "Rule": UNSET,
+        },
+        under="object_lock",
+    ),
+    Answer("GetBucketTagging", "", {"TagSet": Compared("tags")}),
+    Answer("ListBucketInventoryConfigurations", "", PAGES | {"InventoryConfigurationList": UNSET}),
+    Answer("ListBucketAnalyticsConfigurations", "", PAGES | {"AnalyticsConfigurationList": UNSET}),
+    Answer("ListBucketMetricsConfigurations", "", PAGES | {"MetricsConfigurationList": UNSET}),
+    Answer("ListBucketIntelligentTieringConfigurations", "", PAGES | {"IntelligentTieringConfigurationList": UNSET}),
+    # Knows the configurations of GetBucketMetadataTableConfiguration as well.
+    Answer(
+        "GetBucketMetadataConfiguration",
+        "GetBucketMetadataConfigurationResult",
+        {"MetadataConfigurationResult": UNSET},
+    ),
+    Answer("GetBucketAbac", "AbacStatus", {"Status": Default("Disabled")}, under="abac"),
+    Answer("GetBucketLocation", "", {"LocationConstraint": FIXED}),
+)
+
+# What S3 refuses an answer with where nobody has configured anything.
+NOTHING = {
+    "GetBucketEncryption": "ServerSideEncryptionConfigurationNotFoundError",
+    "GetBucketLifecycleConfiguration": "NoSuchLifecycleConfiguration",
+    "GetPublicAccessBlock": "NoSuchPublicAccessBlockConfiguration",
+    "GetBucketOwnershipControls": "OwnershipControlsNotFoundError",
+    "GetBucketPolicy": "NoSuchBucketPolicy",
+    "GetBucketCors": "NoSuchCORSConfiguration",
+    "GetBucketReplication": "ReplicationConfigurationNotFoundError",
+    "GetBucketWebsite": "NoSuchWebsiteConfiguration",
+    "GetObjectLockConfiguration": "ObjectLockConfigurationNotFoundError",
+    "GetBucketTagging": "NoSuchTagSet",
+    "GetBucketMetadataConfiguration": "MetadataConfigurationNotFound",
+}
+
+# What S3 answers where a region or a partition does not know a configuration yet.
+UNKNOWN = ("MethodNotAllowed", "NotImplemented", "UnsupportedOperation", "XNotImplemented")
+
+# The calls that put back what nobody sets, by the beginning of its path in a plan, in the order in which S3 takes them.
+PUT_BACK: dict[str, tuple[str, dict[str, Any]]] = {
+    "abac": ("put_bucket_abac", {"AbacStatus": {"Status": "Disabled"}}),
+    "cors_rules": ("delete_bucket_cors", {}),
+    "logging_enabled": ("put_bucket_logging", {"BucketLoggingStatus": {}}),
+    "notifications": ("put_bucket_notification_configuration", {"NotificationConfiguration": {}}),
+    "event_bridge": ("put_bucket_notification_configuration", {"NotificationConfiguration": {}}),
+    "replication_configuration": ("delete_bucket_replication", {}),
+    "website": ("delete_bucket_website", {}),
+    "request_payment": ("put_bucket_request_payment", {"RequestPaymentConfiguration": {"Payer": "BucketOwner"}}),
+    "accelerated": ("put_bucket_accelerate_configuration", {"AccelerateConfiguration": {"Status": "Suspended"}}),
+    "object_lock": ("put_object_lock_configuration", {"ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled"}}),
+    "metadata_configuration_result": ("delete_bucket_metadata_configuration", {}),
+}
+# The same for what there may be many of, each of which the call removes by its Id.
+LISTS = {
+    "inventory_configuration_list": "delete_bucket_inventory_configuration",
+    "analytics_configuration_list": "delete_bucket_analytics_configuration",
+    "metrics_configuration_list": "delete_bucket_metrics_configuration",
+    "intelligent_tiering_configuration_list": "delete_bucket_intelligent_tiering_configuration",
+}

@@ -1,0 +1,91 @@
+"""Identity providers of IAM, whose tokens roles trust.
+
+An account has one provider of an issuer, which everything in the account shares, so nothing of it is ever taken away.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
+    IDENTITY,
+    TIME,
+    Answer,
+    Compared,
+    Foreign,
+    Ignored,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.keeping import Kept
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Client, Clients, Owned, Scope
+from ansible_collections.pettracker.aws.plugins.module_utils.refusals import unless_gone
+from ansible_collections.pettracker.aws.plugins.module_utils.state import State
+
+
+class IdentityProvider(Kept):
+    """Known by the address of its issuer. An administrator makes it, and no role of the workflows may touch it."""
+
+    name = "identity provider"
+    service = "iam"
+    torn_down = False
+    answers = (
+        Answer(
+            "GetOpenIDConnectProvider",
+            "",
+            {
+                "Url": IDENTITY,
+                "ClientIDList": Compared("audiences"),
+                "ThumbprintList": Ignored("AWS checks well-known issuers by its own list of authorities"),
+                "CreateDate": TIME,
+                "Tags": Foreign("the account, which shares the provider"),
+            },
+        ),
+    )
+
+    def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
+        """Yields none: a provider is the account's."""
+        yield from ()
+
+    def remove(self, clients: Clients, identity: str) -> None:
+        clients("iam").delete_open_id_connect_provider(OpenIDConnectProviderArn=identity)
+
+    def read(self, clients: Clients, name: str) -> Answers:
+        client = clients("iam")
+        arn = _arn(client, name)
+        if not arn:
+            return {}
+        answer = unless_gone(lambda: client.get_open_id_connect_provider(OpenIDConnectProviderArn=arn), {})
+        return {"GetOpenIDConnectProvider": answer | {"Arn": arn}} if answer else {}
+
+    def identity(self, name: str, answers: Answers) -> str:
+        return str(answers["GetOpenIDConnectProvider"]["Arn"])
+
+    def declared(self, entry: Mapping[str, Any]) -> frozenset[str]:
+        return frozenset(entry["audiences"])
+
+    def nobodys(self, answers: Answers, declared: frozenset[str] = frozenset()) -> dict[str, list[str]]:
+        """Returns the audiences that others have let in."""
+        others = [audience for audience in self.state(answers)["audiences"] if audience not in declared]
+        return {"audience": others} if others else {}
+
+    def state(self, answers: Answers) -> State:
+        return {"audiences": sorted(answers["GetOpenIDConnectProvider"].get("ClientIDList") or [])}
+
+    def wanted(self, entry: Mapping[str, Any], found: State | None) -> State:
+        return {"audiences": sorted({*entry["audiences"], *(found["audiences"] if found else [])})}
+
+    def apply(self, clients: Clients, name: str, wanted: State, answers: Answers) -> None:
+        client = clients("iam")
+        if not answers:
+            client.create_open_id_connect_provider(Url=name, ClientIDList=wanted["audiences"])
+            return
+        arn = self.identity(name, answers)
+        for audience in sorted(set(wanted["audiences"]) - set(self.state(answers)["audiences"])):
+            client.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=arn, ClientID=audience)
+
+
+def _arn(client: Client, url: str) -> str:
+    found = client.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    ending = ":oidc-provider/" + url.removeprefix("https://")
+    return next((provider["Arn"] for provider in found if provider["Arn"].endswith(ending)), "")

@@ -1,0 +1,117 @@
+"""Instance profiles of IAM, through which a host has its role.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-ec2_instance-profiles.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
+    FIXED,
+    IDENTITY,
+    TIME,
+    Answer,
+    Compared,
+    Ignored,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.keeping import Kept
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Grant, Owned, Scope
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.role import LOSES
+from ansible_collections.pettracker.aws.plugins.module_utils.propagation import SOON
+from ansible_collections.pettracker.aws.plugins.module_utils.refusals import unless_gone
+from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tag_changes, tags_to_dict, tags_to_list
+
+OF_THE_ROLE = Ignored("the role is looked at itself")
+
+
+class InstanceProfile(Kept):
+    """Has the name of its role. Nothing but the role and the tags of one can be changed."""
+
+    name = "instance profile"
+    service = "iam"
+    interrupts: ClassVar = {"role": LOSES}
+    answers = (
+        Answer(
+            "GetInstanceProfile",
+            "InstanceProfile",
+            {
+                "Path": FIXED,
+                "InstanceProfileName": IDENTITY,
+                "InstanceProfileId": IDENTITY,
+                "Arn": IDENTITY,
+                "CreateDate": TIME,
+                "Roles": {
+                    "RoleName": Compared("role"),
+                    **dict.fromkeys(("Path", "RoleId", "Arn", "CreateDate", "AssumeRolePolicyDocument"), OF_THE_ROLE),
+                    **dict.fromkeys(("Description", "MaxSessionDuration", "PermissionsBoundary", "Tags"), OF_THE_ROLE),
+                    **dict.fromkeys(("RoleLastUsed", "SourceRoleTemplate"), OF_THE_ROLE),
+                },
+                "Tags": Compared("tags"),
+            },
+        ),
+    )
+    look = (
+        Grant(("iam:ListInstanceProfiles",)),
+        Grant(("iam:GetInstanceProfile",), ("arn:{partition}:iam::{account}:instance-profile/*",)),
+    )
+    change = (
+        Grant(
+            (
+                "iam:AddRoleToInstanceProfile",
+                "iam:CreateInstanceProfile",
+                "iam:RemoveRoleFromInstanceProfile",
+                "iam:TagInstanceProfile",
+                "iam:UntagInstanceProfile",
+            ),
+            ("profiles",),
+        ),
+    )
+    removal = (Grant(("iam:DeleteInstanceProfile", "iam:RemoveRoleFromInstanceProfile"), ("profiles",)),)
+
+    def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
+        # The list has no tags, and the Resource Groups Tagging API knows what is IAM's in us-east-1 only.
+        for listed in pages(clients("iam"), "list_instance_profiles", "InstanceProfiles"):
+            answers = self.read(clients, listed["InstanceProfileName"])
+            if answers and scope.carried_by(answers["GetInstanceProfile"].get("Tags") or []):
+                since = listed["CreateDate"].isoformat(timespec="seconds")
+                yield Owned(listed["InstanceProfileName"], since=since)
+
+    def remove(self, clients: Clients, identity: str) -> None:
+        client = clients("iam")
+        for role in client.get_instance_profile(InstanceProfileName=identity)["InstanceProfile"]["Roles"]:
+            client.remove_role_from_instance_profile(InstanceProfileName=identity, RoleName=role["RoleName"])
+        client.delete_instance_profile(InstanceProfileName=identity)
+
+    def read(self, clients: Clients, name: str) -> Answers:
+        client = clients("iam")
+        answer: Any = unless_gone(lambda: client.get_instance_profile(InstanceProfileName=name), {})
+        return {"GetInstanceProfile": answer["InstanceProfile"]} if answer else {}
+
+    def state(self, answers: Answers) -> State:
+        profile = answers["GetInstanceProfile"]
+        return {
+            "role": next((role["RoleName"] for role in profile.get("Roles") or []), None),  # AWS allows one at most
+            "tags": tags_to_dict(profile.get("Tags") or []),
+        }
+
+    def wanted(self, entry: Mapping[str, Any], found: State | None) -> State:
+        return {"role": entry["name"], "tags": dict(entry["tags"])}
+
+    def apply(self, clients: Clients, name: str, wanted: State, answers: Answers) -> None:
+        client = clients("iam")
+        if not answers:
+            client.create_instance_profile(InstanceProfileName=name, Tags=tags_to_list(wanted["tags"]))
+            client.get_waiter("instance_profile_exists").wait(InstanceProfileName=name, WaiterConfig=SOON)
+        found = self.state(answers) if answers else wanted | {"role": None}
+        if found["role"] != wanted["role"]:
+            if found["role"]:
+                client.remove_role_from_instance_profile(InstanceProfileName=name, RoleName=found["role"])
+            client.add_role_to_instance_profile(InstanceProfileName=name, RoleName=wanted["role"])
+        added, gone = tag_changes(wanted["tags"], found["tags"])
+        if added:
+            client.tag_instance_profile(InstanceProfileName=name, Tags=tags_to_list(added))
+        if gone:
+            client.untag_instance_profile(InstanceProfileName=name, TagKeys=gone)

@@ -1,0 +1,68 @@
+"""Parameters of Systems Manager, which say which release is current.
+
+https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_ParameterMetadata.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
+    IDENTITY,
+    TIME,
+    Answer,
+    Foreign,
+    Ignored,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
+    Answers,
+    Clients,
+    Grant,
+    Kind,
+    Owned,
+    Scope,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.state import State
+
+RELEASES = Foreign("releases and rollouts")
+
+
+class Parameter(Kind):
+    """No variable names one: it comes and changes with a release."""
+
+    name = "parameter"
+    service = "ssm"
+    answers = (
+        Answer(
+            "DescribeParameters",
+            "Parameters",
+            {
+                "Name": IDENTITY,
+                "ARN": IDENTITY,
+                "LastModifiedDate": TIME,
+                "LastModifiedUser": Ignored("who changed it last, which CloudTrail tells as well"),
+                **dict.fromkeys(("Type", "KeyId", "Description", "AllowedPattern", "Version", "Tier"), RELEASES),
+                **dict.fromkeys(("Policies", "DataType"), RELEASES),
+            },
+        ),
+        Answer("ListTagsForResource", "", {"TagList": RELEASES}),
+    )
+    look = (
+        Grant(("ssm:DescribeParameters",)),
+        Grant(("ssm:GetParameter", "ssm:GetParameters", "ssm:ListTagsForResource"), ("parameters",)),
+    )
+    change = (Grant(("ssm:AddTagsToResource", "ssm:PutParameter", "ssm:RemoveTagsFromResource"), ("parameters",)),)
+    removal = (Grant(("ssm:DeleteParameter",), ("parameters",)),)
+
+    def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
+        by_tag = [{"Key": f"tag:{name}", "Values": [value]} for name, value in scope.tags.items()]
+        for parameter in pages(clients("ssm"), "describe_parameters", "Parameters", ParameterFilters=by_tag):
+            yield Owned(parameter["Name"])
+
+    def remove(self, clients: Clients, identity: str) -> None:
+        clients("ssm").delete_parameter(Name=identity)
+
+    def state(self, answers: Answers) -> State:
+        """Returns nothing: all of a parameter is a release's to decide."""
+        return {}

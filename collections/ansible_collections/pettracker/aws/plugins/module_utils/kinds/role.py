@@ -1,0 +1,242 @@
+"""IAM roles, with their inline policies and the managed policies that they have.
+
+The whole role is owned, inline policies and attachments included: what somebody adds by hand is a difference.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, ClassVar
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
+    EMPTY_ANSWER,
+    FIGURE,
+    FIXED,
+    IDENTITY,
+    TIME,
+    Answer,
+    Compared,
+    Ignored,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.keeping import Kept
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
+    Answers,
+    Client,
+    Clients,
+    Grant,
+    Owned,
+    Scope,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.propagation import SOON, once_known
+from ansible_collections.pettracker.aws.plugins.module_utils.refusals import unless_gone
+from ansible_collections.pettracker.aws.plugins.module_utils.state import (
+    State,
+    canonical_policy,
+    differences,
+    tag_changes,
+    tags_to_dict,
+    tags_to_list,
+)
+
+# How long a session may last, in seconds, where IAM says nothing.
+SESSION_SECONDS = 3600
+# What IAM says of a policy that it has just made, where a role shall have it.
+NEW_POLICY = "NoSuchEntity"
+LOSES = "Hosts that have the role lose or gain permissions at once."
+DOCUMENTS = ('{"Statement": [{"Sid": "One"}]}', '{"Statement": [{"Sid": "Two"}]}')
+
+
+class Role(Kept):
+    """What a host may do, and who else may: its trust and its policies are compared whole."""
+
+    name = "role"
+    service = "iam"
+    interrupts = dict.fromkeys(("trust", "inline_policies", "managed_policies", "permissions_boundary"), LOSES)
+    answers = (
+        Answer(
+            "GetRole",
+            "Role",
+            {
+                "Path": FIXED,
+                "RoleName": IDENTITY,
+                "RoleId": IDENTITY,
+                "Arn": IDENTITY,
+                "CreateDate": TIME,
+                "AssumeRolePolicyDocument": Compared("trust"),
+                "Description": Compared("description"),
+                "MaxSessionDuration": Compared("session_seconds"),
+                "PermissionsBoundary": {
+                    "PermissionsBoundaryType": Ignored("there is but one type"),
+                    "PermissionsBoundaryArn": Compared("permissions_boundary"),
+                },
+                "Tags": Compared("tags"),
+                "RoleLastUsed": FIGURE,
+                "SourceRoleTemplate": FIXED,
+            },
+        ),
+        Answer(
+            "ListRolePolicies",
+            "",
+            {
+                "PolicyNames": Ignored("each policy is read, and says its name itself"),
+                "IsTruncated": EMPTY_ANSWER,
+                "Marker": EMPTY_ANSWER,
+            },
+        ),
+        Answer(
+            "GetRolePolicy",
+            "",
+            {
+                "RoleName": IDENTITY,
+                "PolicyName": Compared("inline_policies"),
+                "PolicyDocument": Compared("inline_policies"),
+            },
+            many=True,
+            key="PolicyName",
+        ),
+        Answer(
+            "ListAttachedRolePolicies",
+            "AttachedPolicies",
+            {"PolicyName": Ignored("the end of the ARN"), "PolicyArn": Compared("managed_policies")},
+            many=True,
+            key="PolicyArn",
+        ),
+    )
+    samples: ClassVar = {"GetRole.AssumeRolePolicyDocument": DOCUMENTS, "GetRolePolicy.PolicyDocument": DOCUMENTS}
+    look = (
+        Grant(("iam:GetAccountAuthorizationDetails",)),
+        Grant(("iam:GetRole",), ("arn:{partition}:iam::{account}:role/*",)),
+        Grant(("iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"), ("host_roles",)),
+    )
+    # UpdateAssumeRolePolicy and DeleteRolePermissionsBoundary may be bound by nothing: `make bootstrap` makes these calls.
+    change = (
+        Grant(
+            (
+                "iam:AttachRolePolicy",
+                "iam:CreateRole",
+                "iam:DeleteRolePolicy",
+                "iam:DetachRolePolicy",
+                "iam:PutRolePermissionsBoundary",
+                "iam:PutRolePolicy",
+            ),
+            ("host_roles",),
+            "bound",
+        ),
+        Grant(("iam:TagRole", "iam:UntagRole", "iam:UpdateRole"), ("host_roles",)),
+        Grant(("iam:PassRole",), ("host_roles",), "handed"),
+    )
+    removal = (Grant(("iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy"), ("host_roles",)),)
+
+    def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
+        found = pages(clients("iam"), "get_account_authorization_details", "RoleDetailList", Filter=["Role"])
+        for role in found:
+            if scope.carried_by(role.get("Tags", [])):
+                yield Owned(role["RoleName"], since=role["CreateDate"].isoformat(timespec="seconds"))
+
+    def remove(self, clients: Clients, identity: str) -> None:
+        client = clients("iam")
+        for policy in pages(client, "list_attached_role_policies", "AttachedPolicies", RoleName=identity):
+            client.detach_role_policy(RoleName=identity, PolicyArn=policy["PolicyArn"])
+        for policy in pages(client, "list_role_policies", "PolicyNames", RoleName=identity):
+            client.delete_role_policy(RoleName=identity, PolicyName=policy)
+        client.delete_role(RoleName=identity)
+
+    def read(self, clients: Clients, name: str) -> Answers:
+        client = clients("iam")
+        role: Any = unless_gone(lambda: client.get_role(RoleName=name)["Role"], {})
+        if not role:
+            return {}
+        names = list(pages(client, "list_role_policies", "PolicyNames", RoleName=name))
+        return {
+            "GetRole": role,
+            "ListRolePolicies": {"PolicyNames": names},
+            "GetRolePolicy": [client.get_role_policy(RoleName=name, PolicyName=policy) for policy in names],
+            "ListAttachedRolePolicies": list(
+                pages(client, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
+            ),
+        }
+
+    def state(self, answers: Answers) -> State:
+        role = answers["GetRole"]
+        return {
+            "description": role.get("Description") or "",
+            "trust": canonical_policy(role["AssumeRolePolicyDocument"]),
+            "managed_policies": sorted(policy["PolicyArn"] for policy in answers["ListAttachedRolePolicies"]),
+            "inline_policies": {
+                policy["PolicyName"]: canonical_policy(policy["PolicyDocument"]) for policy in answers["GetRolePolicy"]
+            },
+            "session_seconds": role.get("MaxSessionDuration") or SESSION_SECONDS,
+            "permissions_boundary": (role.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn"),
+            "tags": tags_to_dict(role.get("Tags") or []),
+        }
+
+    def wanted(self, entry: Mapping[str, Any], found: State | None) -> State:
+        return {
+            "description": entry["description"],
+            "trust": canonical_policy(entry["trust"]),
+            "managed_policies": sorted(entry["managed_policies"]),
+            "inline_policies": {
+                name: canonical_policy(document) for name, document in entry["inline_policies"].items()
+            },
+            "session_seconds": entry.get("session_seconds", SESSION_SECONDS),
+            "permissions_boundary": entry.get("permissions_boundary") or None,
+            "tags": dict(entry["tags"]),
+        }
+
+    def apply(self, clients: Clients, name: str, wanted: State, answers: Answers) -> None:
+        client = clients("iam")
+        if not answers:
+            _create(client, name, wanted)
+        found = self.state(answers) if answers else wanted | {"managed_policies": [], "inline_policies": {}}
+        fields = differences(wanted, found)
+        if {"description", "session_seconds"} & set(fields):
+            client.update_role(
+                RoleName=name, Description=wanted["description"], MaxSessionDuration=wanted["session_seconds"]
+            )
+        if "trust" in fields:
+            client.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(wanted["trust"]))
+        if "permissions_boundary" in fields:
+            if boundary := _boundary(wanted):
+                once_known(partial(client.put_role_permissions_boundary, RoleName=name, **boundary), NEW_POLICY)
+            else:
+                client.delete_role_permissions_boundary(RoleName=name)
+        _apply_policies(client, name, wanted, found)
+        added, gone = tag_changes(wanted["tags"], found["tags"])
+        if added:
+            client.tag_role(RoleName=name, Tags=tags_to_list(added))
+        if gone:
+            client.untag_role(RoleName=name, TagKeys=gone)
+
+
+def _boundary(wanted: State) -> dict[str, str]:
+    return {"PermissionsBoundary": wanted["permissions_boundary"]} if wanted["permissions_boundary"] else {}
+
+
+def _create(client: Client, name: str, wanted: State) -> None:
+    create = partial(
+        client.create_role,
+        RoleName=name,
+        Description=wanted["description"],
+        AssumeRolePolicyDocument=json.dumps(wanted["trust"]),
+        MaxSessionDuration=wanted["session_seconds"],
+        Tags=tags_to_list(wanted["tags"]),
+        **_boundary(wanted),
+    )
+    once_known(create, NEW_POLICY)
+    client.get_waiter("role_exists").wait(RoleName=name, WaiterConfig=SOON)
+
+
+def _apply_policies(client: Client, name: str, wanted: State, found: State) -> None:
+    for arn in sorted(set(wanted["managed_policies"]) - set(found["managed_policies"])):
+        once_known(partial(client.attach_role_policy, RoleName=name, PolicyArn=arn), NEW_POLICY)
+    for arn in sorted(set(found["managed_policies"]) - set(wanted["managed_policies"])):
+        client.detach_role_policy(RoleName=name, PolicyArn=arn)
+    for policy in differences(wanted["inline_policies"], found["inline_policies"]):
+        document = json.dumps(wanted["inline_policies"][policy])
+        client.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=document)
+    for policy in sorted(set(found["inline_policies"]) - set(wanted["inline_policies"])):
+        client.delete_role_policy(RoleName=name, PolicyName=policy)
