@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import trustme
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Scope
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.listener import action_state
-from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import listed, remove
+from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import identities, listed, remove
 from ansible_collections.pettracker.aws.plugins.module_utils.plan import changes_of
 
 from tests.plugins.loading import FakeModule, ModuleFailed, load
@@ -150,7 +151,7 @@ def test_a_certificate_is_found_whatever_its_key(client: Client) -> None:
     wanted = [certificate(kind) | {"name": kind.name} for kind in (trustme.KeyType.RSA, trustme.KeyType.ECDSA)]
     arns = [run(client, "imported_certificate", one)["certificate_arn"] for one in wanted]
     assert [one["CertificateArn"] for one in client("acm").list_certificates()["CertificateSummaryList"]] == arns[:1]
-    assert sorted(listed(client, {"Project": "pettracker"})["certificate"]) == sorted(arns)
+    assert sorted(identities(listed(client, Scope({"Project": "pettracker"})))["certificate"]) == sorted(arns)
 
 
 @pytest.mark.parametrize("issuer", ["Amazon", "somebody"])
@@ -171,8 +172,8 @@ def test_a_certificate_of_somebody_else_is_left_alone(client: Client, issuer: st
             Tags=[item for item in all_tags if item["Key"] != "ImportedBy"],
         )["CertificateArn"]
     assert run(client, "imported_certificate", certificate())["certificate_arn"] == own
-    assert listed(client, tags)["certificate"] == [own]
-    assert remove(client, tags) == {}
+    assert identities(listed(client, Scope(tags)))["certificate"] == [own]
+    assert remove(client, Scope(tags)) == {}
     assert acm.describe_certificate(CertificateArn=theirs)["Certificate"]["CertificateArn"] == theirs
 
 

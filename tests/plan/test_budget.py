@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import listed, remove
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Scope
+from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import identities, listed, remove
 from ansible_collections.pettracker.aws.plugins.module_utils.plan import changes_of
 
 from tests.plan.world import ACCOUNT
@@ -99,8 +100,8 @@ def test_the_teardown_finds_and_removes_only_its_own(client: Client) -> None:
     other = FakeModule(WANTED | {"name": "production-monthly", "tags": TAGS | {"Environment": "production"}}, False)
     other.client = lambda service, _=None: client(service)  # type: ignore[method-assign]
     load("modules", "cost_budget").run(other)
-    assert listed(client, TAGS) == {"budget": ["dev-monthly"]}
-    assert remove(client, TAGS) == {}
+    assert identities(listed(client, Scope(TAGS))) == {"budget": ["dev-monthly"]}
+    assert remove(client, Scope(TAGS)) == {}
     assert [item["BudgetName"] for item in client("budgets").describe_budgets(AccountId=ACCOUNT)["Budgets"]] == [
         "production-monthly"
     ]

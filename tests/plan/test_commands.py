@@ -64,6 +64,7 @@ BUDGET = {
     **{"kind": "budget", "name": "monthly", "before": None},
     "after": {"limit": {"amount": 100}, "notifications": {"at 80 %": ["ann@example.com"]}},
 }
+STRAY = {"identity": "b", "name": "", "since": "", "monthly_usd": ""}
 EMPTY: dict[str, Any] = {
     **{"environment": "dev", "complete": True, "problems": []},
     **{"changes": [], "resources": [BUDGET], "unmanaged": {}},
@@ -88,7 +89,7 @@ VIOLATION = EMPTY | {"resources": [OPEN, BUDGET]}
     [
         pytest.param("drift", EMPTY, 0, 0, id="no drift"),
         pytest.param("drift", CHANGE, 0, 2, id="drift"),
-        pytest.param("drift", EMPTY | {"unmanaged": {"bucket": ["b"]}}, 0, 2, id="unmanaged"),
+        pytest.param("drift", EMPTY | {"unmanaged": {"bucket": [STRAY]}}, 0, 2, id="unmanaged"),
         pytest.param("drift", CHANGE, 2, 1, id="it could not look everywhere"),
         pytest.param("plan", CHANGE, 0, 0, id="a plan"),
         pytest.param("plan DETAILED", CHANGE, 0, 2, id="a plan, and its exit status is asked for"),

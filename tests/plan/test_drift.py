@@ -7,8 +7,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import listed
-from ansible_collections.pettracker.aws.plugins.module_utils.plan import Change, unmanaged
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Scope
+from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import identities, listed, unmanaged
+from ansible_collections.pettracker.aws.plugins.module_utils.plan import Change
 
 from tests.plan.world import NAME, TAGS, World, tagged
 
@@ -358,11 +359,14 @@ def test_what_carries_the_tags_and_nothing_wants_is_listed(world: World, client:
     world.apply()
     world.plan()
     tags = {"Project": "pettracker", "Environment": "dev"}
-    assert unmanaged(listed(client, tags), world.claimed) == {}
+    scope = Scope(tags, world.results["vpc_network"]["vpc_id"])
+    assert unmanaged(listed(client, scope), world.claimed) == {}
     client("s3").create_bucket(Bucket="forgotten")
     client("s3").put_bucket_tagging(
         Bucket="forgotten", Tagging={"TagSet": [{"Key": key, "Value": value} for key, value in tags.items()]}
     )
     world.parameters["metric_alarms"]["alarms"].pop()
     world.plan()
-    assert unmanaged(listed(client, tags), world.claimed) == {"bucket": ["forgotten"], "alarm": ["memory"]}
+    left = unmanaged(listed(client, scope), world.claimed)
+    assert identities(left) == {"bucket": ["forgotten"], "alarm": ["memory"]}
+    assert all(one.since for one in left["bucket"])

@@ -19,6 +19,7 @@ from botocore.retries.standard import ExponentialBackoff
 from tests.plan.world import NAME, TAGS, World, make, policy  # isort: skip - makes the project's module_utils importable
 
 from ansible_collections.pettracker.aws.plugins.module_utils import network_client, owned_resources, propagation
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Scope
 
 from localcloud import settings as constants
 from localcloud.account import Account
@@ -156,4 +157,4 @@ def test_throttling_stops_neither_modules_nor_who_polls_nor_the_teardown(throttl
     )
     watch = load("action", "refresh_progress").Watch(NAME, constants.REGION, None, None, "me")
     assert [watch.hosts(template, "1") for _ in range(6)] == [([], [])] * 6
-    assert owned_resources.remove(throttled, TAGS) == {}
+    assert owned_resources.remove(throttled, Scope(TAGS)) == {}

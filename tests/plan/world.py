@@ -14,7 +14,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.plan import (
     Plan,
     as_json,
     changes_of,
-    claims_of,
+    named_in,
     resources_of,
 )
 
@@ -96,7 +96,7 @@ class World:
             vpc_id = result.get("vpc_id", vpc_id)
             changes += changes_of(result, name)
             resources += resources_of(result)
-            for kind, ids in claims_of(result, module).items():
+            for kind, ids in named_in(result, "managed").items():
                 self.claimed.setdefault(kind, set()).update(ids)
         self.report = as_json(Plan("dev", tuple(changes), tuple(resources)))
         return changes

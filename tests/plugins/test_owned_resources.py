@@ -9,14 +9,16 @@ from typing import Any
 
 import botocore.session
 import pytest
-from ansible_collections.pettracker.aws.plugins.module_utils import owned_resources
-from ansible_collections.pettracker.aws.plugins.module_utils.argument_spec import argument_spec
-from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import KINDS, listed, remove
+from ansible_collections.pettracker.aws.plugins.module_utils import kinds, owned_resources
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Scope
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.registry import KINDS
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.vpc import Vpc
+from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import identities, listed, remove
 from ansible_collections.pettracker.aws.plugins.module_utils.refusals import gone
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from tests.plugins.loading import load
+from tests.plugins.loading import FakeModule, ModuleFailed, load
 
 Account = Callable[[str], Any]
 DEV = {"Project": "pettracker", "Environment": "dev"}
@@ -65,7 +67,7 @@ def environments(account: Account) -> Account:
 
 
 def test_everything_of_one_environment_goes_and_the_other_stays(environments: Account) -> None:
-    before = listed(environments, PRODUCTION)
+    before = listed(environments, Scope(PRODUCTION))
     assert set(before) >= {
         "VPC",
         "subnet",
@@ -77,14 +79,14 @@ def test_everything_of_one_environment_goes_and_the_other_stays(environments: Ac
         "log group",
         "parameter",
     }
-    assert remove(environments, DEV) == {}
-    assert listed(environments, DEV) == {}
-    assert listed(environments, PRODUCTION) == before
+    assert remove(environments, Scope(DEV)) == {}
+    assert listed(environments, Scope(DEV)) == {}
+    assert listed(environments, Scope(PRODUCTION)) == before
 
 
 def test_a_kept_kind_stays(environments: Account) -> None:
-    remove(environments, DEV, kept=frozenset({"bucket"}))
-    assert listed(environments, DEV) == {"bucket": ["dev-models"]}
+    remove(environments, Scope(DEV), kept=frozenset({"bucket"}))
+    assert identities(listed(environments, Scope(DEV))) == {"bucket": ["dev-models"]}
 
 
 def test_a_bucket_with_more_versions_than_one_listing_has_is_emptied(environments: Account) -> None:
@@ -105,21 +107,18 @@ def test_a_bucket_with_more_versions_than_one_listing_has_is_emptied(environment
 
     for epoch in range(25):
         environments("s3").put_object(Bucket="dev-models", Key="history", Body=str(epoch).encode())
-    remove(account, DEV)
-    assert listed(environments, DEV) == {}
+    remove(account, Scope(DEV))
+    assert listed(environments, Scope(DEV)) == {}
 
 
 def test_what_cannot_be_removed_in_time_is_named(environments: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stuck(*_: Any, **__: Any) -> None:
-        raise ClientError({"Error": {"Code": "DependencyViolation"}}, "DeleteVpc")
+    class Stuck(Vpc):
+        def remove(self, *_: Any) -> None:
+            raise ClientError({"Error": {"Code": "DependencyViolation"}}, "DeleteVpc")
 
-    monkeypatch.setattr("ansible_collections.pettracker.aws.plugins.module_utils.owned_resources.PAUSE", 0)
-    first = KINDS[0]
-    monkeypatch.setattr(
-        "ansible_collections.pettracker.aws.plugins.module_utils.owned_resources.KINDS",
-        (type(first)("VPC", "ec2", next(kind for kind in KINDS if kind.name == "VPC").found, stuck),),
-    )
-    assert list(remove(environments, DEV, patience=0)) == ["VPC"]
+    monkeypatch.setattr(owned_resources, "PAUSE", 0)
+    monkeypatch.setattr(owned_resources, "KINDS", (Stuck(),))
+    assert list(remove(environments, Scope(DEV), patience=0)) == ["VPC"]
 
 
 class Hasty:
@@ -174,13 +173,13 @@ def test_what_goes_away_meanwhile_stops_nothing(
 ) -> None:
     make(account(service))
     hasty = Hasty(account(service), vanish, call)
-    assert remove(lambda asked: hasty if asked == service else account(asked), DEV) == {}
+    assert remove(lambda asked: hasty if asked == service else account(asked), Scope(DEV)) == {}
     assert hasty._call == "", "it was not asked"
 
 
 def calls_of(service: str) -> set[str]:
     """The operations of a service that the module may call, by the names in its text."""
-    names = set(re.findall(r"\w+", Path(owned_resources.__file__).read_text()))
+    names = {word for file in Path(kinds.__path__[0]).glob("*.py") for word in re.findall(r"\w+", file.read_text())}
     model = botocore.session.get_session().get_service_model(service)
     return {operation for operation in model.operation_names if xform_name(operation) in names}
 
@@ -218,6 +217,7 @@ def test_codes_that_no_model_has(code: str, message: str, expected: bool) -> Non
     assert gone(ClientError({"Error": {"Code": code, "Message": message}}, "x")) == expected
 
 
-def test_each_kind_can_be_kept() -> None:
-    options = argument_spec(load("modules", "owned_resources").DOCUMENTATION)
-    assert set(options["keep"]["choices"]) == {kind.name for kind in KINDS}
+def test_what_is_no_kind_cannot_be_kept() -> None:
+    parameters = {"tags": DEV, "state": "absent", "keep": ["buckets"], "vpc_id": "", "wait_timeout": 0}
+    with pytest.raises(ModuleFailed, match=r"There is no kind 'buckets' to be kept; the kinds are: .*bucket"):
+        load("modules", "owned_resources").run(FakeModule(parameters))

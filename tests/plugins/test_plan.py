@@ -8,15 +8,17 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Owned
+from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import identities, unmanaged
 from ansible_collections.pettracker.aws.plugins.module_utils.plan import (
     Change,
     Field,
     Plan,
+    Stray,
     as_json,
     changed_fields,
     changes_of,
-    claims_of,
-    unmanaged,
+    named_in,
 )
 from ansible_collections.pettracker.aws.plugins.module_utils.plan_text import COMMENT_LIMIT, markdown, terminal
 from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff, removal
@@ -112,18 +114,22 @@ def test_no_difference_is_an_empty_plan() -> None:
 
 
 def test_what_no_task_names_is_unmanaged_unless_others_own_its_kind() -> None:
-    claimed = claims_of({"results": [{"managed": {"bucket": ["models"]}}]}, "s3_buckets")
-    claimed |= claims_of({"invocation": {"module_args": {"name": "service"}}}, "pettracker.aws.scaling_group")
-    owned = {
-        "bucket": ["models", "secrets"],
-        "Auto Scaling group": ["service", "old"],
-        "instance": ["i-1"],
-        "role": ["r"],
+    claimed = named_in({"results": [{"managed": {"bucket": ["models"]}}]}, "managed")
+    claimed |= named_in({"managed": {"Auto Scaling group": ["service"]}}, "managed")
+    found = {
+        "bucket": [Owned("models"), Owned("secrets", since="2026-11-02T08:00:00+00:00")],
+        "Auto Scaling group": [Owned("service"), Owned("old")],
+        "parameter": [Owned("/releases/live")],
+        "target group": [Owned("hosts", belongs_to="Auto Scaling group service")],
+        "role": [Owned("r")],
     }
-    left = unmanaged(owned, claimed)
-    assert left == {"Auto Scaling group": ["old"], "bucket": ["secrets"], "role": ["r"]}
-    assert "bucket secrets" in text_of(Plan("dev", unmanaged=left))
-    assert "`bucket secrets`" in markdown(Plan("dev", unmanaged=left), "Drift")
+    left = unmanaged(found, claimed)
+    assert identities(left) == {"Auto Scaling group": ["old"], "bucket": ["secrets"], "role": ["r"]}
+    strays = {"instance": (Stray("i-1", "notebook", "2026-11-02T08:00:00+00:00", "383.98"), Stray("i-2"))}
+    said = "instance i-1 (notebook), since 2026-11-02, 383.98 USD a month"
+    assert f"{said}: nothing manages it" in text_of(Plan("dev", unmanaged=strays))
+    assert "instance i-2: nothing manages it" in text_of(Plan("dev", unmanaged=strays))
+    assert f"`{said}`" in markdown(Plan("dev", unmanaged=strays), "Drift")
 
 
 def test_a_plan_that_could_not_look_everywhere_says_so_everywhere() -> None:
@@ -166,7 +172,7 @@ def test_nothing_that_others_have_written_is_markdown() -> None:
             Change(EVIL, EVIL, "unknown"),
         ),
         problems=(EVIL,),
-        unmanaged={EVIL: [EVIL]},
+        unmanaged={EVIL: (Stray(EVIL),)},
     )
     text = markdown(evil, "Plan")
     assert markdown_of_others(f"{EVIL}\n\n{EVIL}")
@@ -225,7 +231,7 @@ def test_a_long_comment_shows_what_cannot_be_undone_first_and_cuts_nothing_in_ha
     [
         Plan("dev"),
         plan_of(as_diff("security group balancer", GROUP, OPENED), as_diff("bucket b", {"x": None}, None)),
-        plan_of(unmanaged={"bucket": ["secrets"]}, problems=("no",)),
+        plan_of(unmanaged={"bucket": (Stray("secrets"),)}, problems=("no",)),
     ],
 )
 def test_the_json_is_what_its_schema_says(plan: Plan) -> None:
