@@ -1,7 +1,8 @@
 """What an experiment's figures say, and what they do not: figures in, sentences out. Pure functions only.
 
 As for the judge of a rollout, a difference has to be both significant and large enough to matter
-(`judge.py` of the collection, with which it shares its limits). Unlike there both directions count: nobody knows beforehand which variant is better.
+(`judge.py` of the collection, with which it shares its limits). Unlike there both directions count:
+nobody knows beforehand which variant is better.
 """
 
 import statistics
