@@ -150,7 +150,7 @@ def stand_in(clone, name, body):
     return {"PATH": f"{path.parent}:{os.environ['PATH']}"}
 
 
-@pytest.mark.parametrize(("failing", "status"), [("", 0), ("--ignore=tests/release", 1), ("tests/release", 1)])
+@pytest.mark.parametrize(("failing", "status"), [("", 0), ("--ignore=tests/delivery", 1), ("tests/delivery", 1)])
 def test_unit_tests_pass_when_both_lanes_do_and_the_closing_lines_name_what_failed(clone, failing, status):
     said = 'echo "FAILED tests/test_a.py::test_b"; echo "=== 1 failed in 1.00s ==="; exit 1'
     path = stand_in(clone, "pytest", f'case " $* " in *" $FAILING "*) {said} ;; esac; echo "=== 1 passed in 1.00s ==="')
@@ -185,7 +185,7 @@ def test_an_interruption_ends_both_of_two_commands_side_by_side(clone):
 
 @pytest.mark.parametrize(
     ("environment", "status", "looked"),
-    [("dev", 0, ""), ("dev", 4, "-m gitops running --env dev\n"), ("local", 4, "")],
+    [("dev", 0, ""), ("dev", 4, "-m delivery running --env dev\n"), ("local", 4, "")],
 )
 def test_only_a_run_that_failed_in_aws_ends_with_what_costs_money(clone, environment, status, looked):
     (clone / ".localcloud").mkdir()

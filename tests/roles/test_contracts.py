@@ -15,7 +15,7 @@ import pytest
 import yaml
 from ansible.plugins.filter.core import get_hash
 
-from release.record import release_id
+from delivery.release.record import release_id
 from tests.roles.inventory_values import ENVIRONMENTS, Values, variables_of
 
 ROOT = Path(__file__).parents[2]
