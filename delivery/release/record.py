@@ -6,7 +6,6 @@ canonical form: record and signature are one object, and so appear at once.
 
 import base64
 import binascii
-import hashlib
 import json
 from datetime import date
 from pathlib import Path
@@ -110,11 +109,6 @@ class Record(_Strict):
     verification: Verification
     approval: Approval
     previous: str | None
-
-
-def release_id(name: str, version: str, digest: str, image_id: str) -> str:
-    """Return the id of a release: readable, and the same whenever the same image of the same model is released."""
-    return f"{name}-{version}-{hashlib.sha256(f'{digest} {image_id}'.encode()).hexdigest()[:12]}"
 
 
 def read_private_key(pem: bytes, named: str, keys: TrustedKeys) -> EllipticCurvePrivateKey:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ansible_collections.pettracker.aws.plugins.module_utils.release_id import release_id
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from bundle.keys import fingerprint
@@ -26,7 +27,6 @@ from delivery.release.record import (
     Verification,
     private_key_of,
     read_private_key,
-    release_id,
     signed,
 )
 from delivery.release.releases import Releases

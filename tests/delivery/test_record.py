@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from ansible_collections.pettracker.aws.plugins.module_utils.release_id import release_id
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bundle.keys import TrustedKey, TrustedKeys, read_keys
@@ -17,7 +18,6 @@ from delivery.release.record import (
     Verification,
     private_key_of,
     read_private_key,
-    release_id,
     signed,
     verified,
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
+from ansible_collections.pettracker.aws.plugins.module_utils.release_id import release_id
 from click.testing import CliRunner
 
 from bundle.keys import TrustedKeys
@@ -25,7 +26,6 @@ from delivery.release.record import (
     ReleasedModel,
     Verification,
     read_private_key,
-    release_id,
     signed,
 )
 from delivery.release.releases import Releases
