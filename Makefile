@@ -140,7 +140,7 @@ release-show: setup ## Show and verify the current release of ENV
 
 .PHONY: play-merge
 play-merge: setup ## Play a merge on the running rehearsal: plan, review, deploy, smoke, drift, a new image, rollback
-	@scripts/play-merge
+	@scripts/with-environment local pytest -q -x -s --timeout=0 molecule/merge
 
 # What a person may say to an operation; only what is said on the command line is passed on, for HOST is a shell's own variable as well.
 OPERATION = HOST ON COMMAND LOG LINES DESIRED MIN MAX SERIAL SPARE TIMEOUT CONFIRM CHECK VERBOSE

@@ -23,7 +23,7 @@ def main() -> None:
 
 
 for command in (
-    *(plan.join, plan.comment, plan.decide, plan.drift, policy.policy, cost.cost, cost.running),
+    *(plan.join, plan.differs, plan.comment, plan.decide, plan.drift, policy.policy, cost.cost, cost.running),
     *(connection.subject, connection.connect, connection.disconnect),
     *(release.run, release.show, release.verify, release.list_releases, release.rollouts, release.smoke),
     *(release.show_rollback_target, release.show_images_in_use),

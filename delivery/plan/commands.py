@@ -46,6 +46,16 @@ def join(environment: str, names: tuple[str, ...]) -> None:
 
 @click.command()
 @environment_option
+@click.argument("name", type=click.Choice(["plan", "drift"]))
+def differs(environment: str, name: str) -> None:
+    """End with exit status 2 where the report of `make plan` or `make drift` names a difference."""
+    report = json.loads((reports(environment) / f"{name}.json").read_text())
+    if report["changes"] or report["unmanaged"]:
+        sys.exit(EXIT_DRIFT)
+
+
+@click.command()
+@environment_option
 @repository_option
 @click.option("--run", envvar="PLAN_RUN", type=int, help="Run of the workflow plan; without it, nothing is sent.")
 @click.option(
