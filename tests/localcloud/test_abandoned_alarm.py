@@ -24,7 +24,8 @@ def test_it_rings_before_a_refresh_goes_on(
     values, minute = Values(environment), 10 if environment == "local" else 60
     monkeypatch.setattr(cloud.account.alarms, "_interval", minute)
     monkeypatch.setattr(cloud.account.alarms, "_extra_periods", extra)
-    module, told = load("modules", "metric_alarms"), values.value(arguments("rollout", "preflight", "metric_alarms"))
+    module = load("modules", "metric_alarms")
+    told = values.value(arguments("rollout", "rolling/preflight", "pettracker.aws.metric_alarms"))
     alarm = {"expression": ""} | told["alarms"][0]
     cloud.client("cloudwatch").put_metric_alarm(**module.request(alarm["name"], module.wanted_state(alarm, [], {})))
 

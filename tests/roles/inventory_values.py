@@ -79,8 +79,9 @@ def arguments(role: str, tasks: str, module: str) -> dict[str, Any]:
 
 
 def assertions(role: str) -> list[tuple[str, str]]:
-    """Return the conditions of a role's preflight, each with the name of its task."""
-    tasks = yaml.safe_load((ROOT / f"roles/{role}/tasks/preflight.yml").read_text())
+    """Return the conditions of a role's preflights, each with the name of its task."""
+    files = sorted((ROOT / f"roles/{role}/tasks").glob("**/preflight.yml"))
+    tasks = [task for file in files for task in yaml.safe_load(file.read_text())]
     found = []
     for task in tasks:
         that = task.get("ansible.builtin.assert", {}).get("that", [])

@@ -271,12 +271,12 @@ def test_the_balancers_role_leaves_weights_alone(controller: Controller) -> None
     controller.elb.delete_load_balancer(LoadBalancerArn=balancer["LoadBalancerArn"])
     role = {"ansible.builtin.include_role": {"name": "load_balancer"}}
     shift = {
-        "listener_weights": {
+        "pettracker.aws.listener_weights": {
             "listener_arn": "{{ found.listener_arn }}",
             "weights": "{{ {load_balancer_result.target_group_arn: 90, other: 10} }}",
         }
     }
-    found = {"service_fleets": {"balancer": "service", "colours": COLOURS}, "register": "found"}
+    found = {"pettracker.aws.service_fleets": {"balancer": "service", "colours": COLOURS}, "register": "found"}
     kept = role | {"vars": {"load_balancer_keep_forward": "{{ found.forwards }}"}}
     controller.play("balancer.yml", [role, found, shift, found | {"name": "Look again"}, kept])
     run = controller.apply(

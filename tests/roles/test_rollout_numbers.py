@@ -164,7 +164,7 @@ def test_a_stopped_host_serves_until_the_balancer_sends_it_nothing(values: Value
 
 def test_the_balancer_is_told_these_numbers(values: Values) -> None:
     (task,) = yaml.safe_load((ROOT / "roles/load_balancer/tasks/target_group.yml").read_text())
-    check = task["target_group"]["health_check"]
+    check = task["pettracker.aws.target_group"]["health_check"]
     told = {name: values.text(text) for name, text in check.items() if name != "path"}
     assert told["interval"] * told["unhealthy_threshold"] + told["timeout"] < values.number("service_drain_seconds")
 
@@ -236,7 +236,7 @@ def workflows() -> dict[str, list[dict[str, Any]]]:
     found = {}
     for path in sorted((ROOT / ".github/workflows").glob("*.yml")):
         jobs = yaml.safe_load(path.read_text())["jobs"].values()
-        replacing = [job for job in jobs if any(replaces(step.get("run", "")) for step in job["steps"])]
+        replacing = [job for job in jobs if any(replaces(step.get("run", "")) for step in job.get("steps", []))]
         if replacing:
             found[path.name] = replacing
     assert found
