@@ -42,4 +42,4 @@ def test_it_rings_before_a_refresh_goes_on(
         cloud.account.alarms.evaluate(begin + timedelta(seconds=seconds))
         states[seconds] = backends.cloudwatch().alarms[alarm["name"]].state_value
     rang = min(seconds for seconds, state in states.items() if state == "ALARM")
-    assert last < rang <= last + values.number("__rollout_alarm_needs") - values.number("rollout_notice_seconds")
+    assert last < rang <= last + values.times.alarm_seconds - values.number("rollout_notice_seconds")
