@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from release.rollouts import Rollout
-
+from delivery.release.rollouts import Rollout
 from tests.localcloud.conftest import Cloud
 from tests.localcloud.refreshing import Refreshing
 from tests.roles.controllers import COUNTED, environment_of
