@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import Ec2Kind, Resource, arns, regional_arns
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
@@ -41,7 +41,7 @@ class Image(Ec2Kind):
     describe, listing, key = "describe_images", "Images", "ImageId"
     place = ""
     # One that somebody has disabled is left out unless it is asked for.
-    besides: Mapping[str, Any] = {"Owners": ["self"], "IncludeDisabled": True}
+    besides: ClassVar[Mapping[str, Any]] = {"Owners": ["self"], "IncludeDisabled": True}
     answers = (
         Answer(
             "DescribeImages",
@@ -111,7 +111,7 @@ class Image(Ec2Kind):
             },
         ),
     )
-    samples: Mapping[str, Any] = {"DescribeImages.State": ("available", "disabled")}
+    samples: ClassVar[Mapping[str, Any]] = {"DescribeImages.State": ("available", "disabled")}
     look = (Grant(("ec2:DescribeImageAttribute", "ec2:DescribeImages")),)
     change = (
         Grant(("ec2:CreateImage",), arns("*"), "own"),

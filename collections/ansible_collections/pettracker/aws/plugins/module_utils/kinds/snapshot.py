@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import Ec2Kind, Resource, regional_arns
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
@@ -34,7 +34,7 @@ class Snapshot(Ec2Kind):
     name = "snapshot"
     describe, listing, key = "describe_snapshots", "Snapshots", "SnapshotId"
     place = ""
-    besides: Mapping[str, Any] = {"OwnerIds": ["self"]}
+    besides: ClassVar[Mapping[str, Any]] = {"OwnerIds": ["self"]}
     made_at = "StartTime"
     answers = (
         Answer(
@@ -80,7 +80,9 @@ class Snapshot(Ec2Kind):
     )
     look = (Grant(("ec2:DescribeSnapshotAttribute", "ec2:DescribeSnapshots")),)
     change = (
-        Grant(("ec2:CreateTags", "ec2:DeleteSnapshot", "ec2:ModifySnapshotAttribute"), regional_arns("snapshot"), "own"),
+        Grant(
+            ("ec2:CreateTags", "ec2:DeleteSnapshot", "ec2:ModifySnapshotAttribute"), regional_arns("snapshot"), "own"
+        ),
     )
     removal = (Grant(("ec2:DeleteSnapshot",), regional_arns("snapshot"), "own"),)
 
