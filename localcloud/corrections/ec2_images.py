@@ -34,6 +34,11 @@ SNAPSHOT_TAGS = Difference(
     aws="https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html",
     upstream=NOT_REPORTED,
 )
+LISTED = Difference(
+    "lists a disabled image unasked",
+    aws="https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImages.html",
+    upstream=NOT_REPORTED,
+)
 FOREIGN = Seam("the base image is another account's, and lies among the images of this one")
 WITH_SNAPSHOTS = Difference(
     "leaves the snapshots of an image that is deregistered with DeleteAssociatedSnapshots",
@@ -81,11 +86,14 @@ def apply(account: Account) -> None:
 
     addition(Ami, "block_device_mappings", ROOT)(property(root_mapping))
 
-    @correction(AmisResponse, "describe_images", HOSTS)
+    @correction(AmisResponse, "describe_images", HOSTS, LISTED)
     def describe_settled(original: Any, self: Any) -> Any:
         # An answer may take a moment on AWS, too.
         reconciler.settle()
-        return original(self)
+        answer = original(self)
+        if not self._get_bool_param("IncludeDisabled", False):
+            answer.result["Images"] = [one for one in answer.result["Images"] if one.state != "disabled"]
+        return answer
 
     @addition(AmisResponse, "create_image", HOSTS, UNIQUE, SNAPSHOT_TAGS)
     def create_image(self: Any) -> Any:

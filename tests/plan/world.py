@@ -177,6 +177,7 @@ def make(client: Callable[[str], Any]) -> World:
                 "notifications": [{"type": "actual", "percent": 80.0}, {"type": "forecasted", "percent": 80.0}],
                 "subscribers": ["ann@example.com"],
             },
+            "machine_images": {"tags": {"Project": "pettracker", "Environment": "dev"}},
             "metric_alarms": {"alarms": [alarm("cpu"), alarm("memory")], "topic_arns": [], "tags": TAGS},
             "target_group": {
                 "name": "service",

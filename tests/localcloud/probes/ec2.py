@@ -8,6 +8,7 @@ from localcloud.corrections import (
     ec2_consistency,
     ec2_dhcp_options,
     ec2_flow_logs,
+    ec2_image_settings,
     ec2_images,
     ec2_instances,
     ec2_launch_templates,
@@ -93,6 +94,57 @@ def the_snapshot_of_an_image_that_is_gone_with_it(api: Api) -> Any:
     snapshot = made["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
     api("ec2").deregister_image(ImageId=image, DeleteAssociatedSnapshots=True)
     return taken(lambda: api("ec2").describe_snapshots(SnapshotIds=[snapshot]))
+
+
+def own_image(api: Api) -> str:
+    return str(api("ec2").register_image(Name="own", RootDeviceName="/dev/xvda", Architecture="x86_64")["ImageId"])
+
+
+def described_image(api: Api, image: str) -> dict[str, Any]:
+    found: dict[str, Any] = api("ec2").describe_images(ImageIds=[image])["Images"][0]
+    return found
+
+
+@probe(ec2_images.LISTED, moto=1, aws=0)
+def how_often_a_disabled_image_is_listed(api: Api) -> Any:
+    api("ec2").disable_image(ImageId=own_image(api))
+    return len(api("ec2").describe_images(Filters=[{"Name": "name", "Values": ["own"]}])["Images"])
+
+
+@probe(ec2_image_settings.SHARED, moto=[{"Group": "all"}], aws=[])
+def who_may_use_a_disabled_image_that_was_public(api: Api) -> Any:
+    ec2, image = api("ec2"), own_image(api)
+    ec2.modify_image_attribute(ImageId=image, LaunchPermission={"Add": [{"Group": "all"}]})
+    ec2.disable_image(ImageId=image)
+    return ec2.describe_image_attribute(ImageId=image, Attribute="launchPermission")["LaunchPermissions"]
+
+
+@probe(ec2_image_settings.PROTECTION, moto=LACKING, aws=["enabled-with-cooldown", "disabled"])
+def the_protection_of_an_image(api: Api) -> Any:
+    ec2, image = api("ec2"), own_image(api)
+    ec2.enable_image_deregistration_protection(ImageId=image, WithCooldown=True)
+    protected = described_image(api, image)["DeregistrationProtection"]
+    ec2.disable_image_deregistration_protection(ImageId=image)
+    return [protected, described_image(api, image)["DeregistrationProtection"]]
+
+
+@probe(ec2_image_settings.DEPRECATION, moto=LACKING, aws=["2031-05-01T00:00:00Z", None])
+def the_deprecation_of_an_image(api: Api) -> Any:
+    ec2, image = api("ec2"), own_image(api)
+    ec2.enable_image_deprecation(ImageId=image, DeprecateAt="2031-05-01T00:00:00Z")
+    deprecated = described_image(api, image)["DeprecationTime"]
+    ec2.disable_image_deprecation(ImageId=image)
+    return [deprecated, described_image(api, image).get("DeprecationTime")]
+
+
+@probe(ec2_image_settings.INSTANCE_TYPES, moto=LACKING, aws=[[{"InstanceType": "t3.*"}], None])
+def the_instance_types_of_an_image(api: Api) -> Any:
+    ec2, image = api("ec2"), own_image(api)
+    given = {"SupportedInstanceTypes": ["t3.*"]}
+    ec2.replace_image_instance_type_specification(ImageId=image, InstanceTypeSpecification=given)
+    specified = described_image(api, image)["InstanceTypeSpecification"]
+    ec2.replace_image_instance_type_specification(ImageId=image)
+    return [specified["SupportedInstanceTypes"], described_image(api, image).get("InstanceTypeSpecification")]
 
 
 @probe(ec2_instances.FROM_TEMPLATE, moto=("optional", "disabled"), aws=("required", "enabled"))

@@ -40,6 +40,11 @@ def arns(*types: str) -> tuple[str, ...]:
     return tuple(f"arn:{{partition}}:ec2:{{region}}:{{account}}:{kind}/*" for kind in types)
 
 
+def regional_arns(*types: str) -> tuple[str, ...]:
+    """Returns the ARNs of all resources of types whose ARNs name no account, such as images and their snapshots."""
+    return tuple(f"arn:{{partition}}:ec2:{{region}}::{kind}/*" for kind in types)
+
+
 def tagging(kind: str) -> Grant:
     """Returns what it takes to correct the tags of a type of EC2's."""
     return Grant(("ec2:CreateTags", "ec2:DeleteTags"), arns(kind), "own")
@@ -79,6 +84,7 @@ class Ec2Kind(Kind):
         place: the filter by the VPC in which one lives; "" for a kind that lives in none.
         alive: the filters that leave out what has gone.
         filters: what the call names its filters.
+        besides: what else the call is asked with.
         made_at: the member that says when one was made.
     """
 
@@ -89,12 +95,13 @@ class Ec2Kind(Kind):
     place: ClassVar[str] = "vpc-id"
     alive: ClassVar[tuple[Filter, ...]] = ()
     filters: ClassVar[str] = "Filters"
+    besides: ClassVar[Mapping[str, Any]] = {}
     made_at: ClassVar[str] = ""
 
     def listed(self, client: Client, *filters: Filter) -> list[Resource]:
         """Returns those that there are, as EC2 describes them."""
         given = [{"Name": name, "Values": list(values)} for name, values in (*filters, *self.alive)]
-        return list(pages(client, self.describe, self.listing, **{self.filters: given}))
+        return list(pages(client, self.describe, self.listing, **self.besides, **{self.filters: given}))
 
     def comes_with_another(self, resource: Resource) -> bool:
         """Tells whether it comes and goes with something that is owned itself."""
@@ -116,14 +123,23 @@ class Ec2Kind(Kind):
         """Returns what it comes and goes with."""
         return ""
 
+    def since(self, resource: Resource) -> str:
+        """Returns when it was made."""
+        made = resource.get(self.made_at)
+        return made.isoformat(timespec="seconds") if made else ""
+
+    def priced(self, resource: Resource) -> State:
+        """Returns what its price depends on."""
+        return {}
+
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         for resource in self.found(clients, scope):
-            made = resource.get(self.made_at)
             yield Owned(
                 resource[self.key],
                 name=name_of(resource) or "",
-                since=made.isoformat(timespec="seconds") if made else "",
+                since=self.since(resource),
                 belongs_to=self.belongs_to(resource),
+                fields=self.priced(resource),
             )
 
 

@@ -9,6 +9,8 @@ from ansible_collections.pettracker.aws.plugins.module_utils.kinds.budget import
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.certificate import Certificate
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.flow_log import FlowLog
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.identity_provider import IdentityProvider
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.image import Image
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.instance import Instance
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.instance_profile import InstanceProfile
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.internet_gateway import InternetGateway
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Kind
@@ -28,19 +30,26 @@ from ansible_collections.pettracker.aws.plugins.module_utils.kinds.security_grou
     SecurityGroup,
     SecurityGroupRules,
 )
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.snapshot import Snapshot
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.subnet import Subnet
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.target_group import TargetGroup
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.volume import Volume
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.vpc import Vpc
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.vpc_endpoint import VpcEndpoint
 
 KINDS: tuple[Kind, ...] = (
     ScalingGroup(),
+    Instance(),
     LaunchTemplate(),
     LoadBalancer(),
     Listener(),
     TargetGroup(),
     Certificate(),
     Alarm(),
+    # A snapshot stays as long as an image is made of it.
+    Image(),
+    Snapshot(),
+    Volume(),
     VpcEndpoint(),
     FlowLog(),
     NatGateway(),

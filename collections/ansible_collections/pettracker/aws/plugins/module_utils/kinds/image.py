@@ -1,0 +1,171 @@
+"""Machine images. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Image.html"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import Ec2Kind, Resource, arns, regional_arns
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
+    FIGURE,
+    FIXED,
+    IDENTITY,
+    TIME,
+    Answer,
+    Compared,
+    Default,
+    Foreign,
+    Ignored,
+    Nobodys,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Client, Clients, Grant
+from ansible_collections.pettracker.aws.plugins.module_utils.state import State
+
+DESCRIBED = Ignored("DescribeImages says it, too")
+# One that is being made, or was not made, cannot be changed.
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Image.html (imageState)
+MADE = ("available", "disabled")
+
+
+def snapshots_of(image: Resource) -> list[str]:
+    """Returns the ids of the snapshots that hold an image's disks."""
+    ebs = [mapping.get("Ebs", {}) for mapping in image.get("BlockDeviceMappings", [])]
+    return sorted(one["SnapshotId"] for one in ebs if "SnapshotId" in one)
+
+
+class Image(Ec2Kind):
+    """One of an environment's: hosts can be started from it, in its account alone."""
+
+    name = "image"
+    members = "releases; the newest stay, and those that something refers to"
+    describe, listing, key = "describe_images", "Images", "ImageId"
+    place = ""
+    # One that somebody has disabled is left out unless it is asked for.
+    besides: ClassVar[Mapping[str, Any]] = {"Owners": ["self"], "IncludeDisabled": True}
+    answers = (
+        Answer(
+            "DescribeImages",
+            "Images",
+            {
+                "ImageId": IDENTITY,
+                "Name": IDENTITY,
+                "OwnerId": IDENTITY,
+                "ImageOwnerAlias": IDENTITY,
+                "ImageLocation": IDENTITY,
+                "SourceInstanceId": IDENTITY,
+                "SourceImageId": IDENTITY,
+                "SourceImageRegion": IDENTITY,
+                "Description": Ignored("a text for people, which decides nothing"),
+                "State": Compared("enabled"),
+                "Public": Ignored("whether the launch permissions name everybody"),
+                "Tags": Foreign("the image build, which writes of what the image is made"),
+                "DeprecationTime": Default(None),
+                "DeregistrationProtection": Default("disabled"),
+                "InstanceTypeSpecification": Default(None),
+                "ImageWatermarks": Nobodys("watermark", "WatermarkKey"),
+                "ImdsSupport": Ignored("can be set once and never taken back; launch templates say what hosts have"),
+                "ImageAllowed": Foreign("who owns the account, of which Allowed AMIs is a setting in each Region"),
+                "BlockDeviceMappings": FIXED,
+                "BootMode": FIXED,
+                "TpmSupport": FIXED,
+                "Architecture": FIXED,
+                "EnaSupport": FIXED,
+                "SriovNetSupport": FIXED,
+                "Hypervisor": FIXED,
+                "VirtualizationType": FIXED,
+                "ImageType": FIXED,
+                "KernelId": FIXED,
+                "RamdiskId": FIXED,
+                "Platform": FIXED,
+                "PlatformDetails": FIXED,
+                "UsageOperation": FIXED,
+                "ProductCodes": FIXED,
+                "RootDeviceName": FIXED,
+                "RootDeviceType": FIXED,
+                "StateReason": FIGURE,
+                "FreeTierEligible": FIGURE,
+                "PublicSsmParameterName": FIGURE,
+                "ScanResults": FIGURE,
+                "CreationDate": TIME,
+                "LastLaunchedTime": TIME,
+            },
+        ),
+        Answer(
+            "DescribeImageAttribute",
+            "",
+            {
+                "ImageId": IDENTITY,
+                "LaunchPermissions": Compared("launch_permissions"),
+                "UefiData": FIXED,
+                "BlockDeviceMappings": DESCRIBED,
+                "BootMode": DESCRIBED,
+                "DeregistrationProtection": DESCRIBED,
+                "Description": DESCRIBED,
+                "ImdsSupport": DESCRIBED,
+                "KernelId": DESCRIBED,
+                "LastLaunchedTime": DESCRIBED,
+                "ProductCodes": DESCRIBED,
+                "RamdiskId": DESCRIBED,
+                "SriovNetSupport": DESCRIBED,
+                "TpmSupport": DESCRIBED,
+            },
+        ),
+    )
+    samples: ClassVar[Mapping[str, Any]] = {"DescribeImages.State": ("available", "disabled")}
+    look = (Grant(("ec2:DescribeImageAttribute", "ec2:DescribeImages")),)
+    change = (
+        Grant(("ec2:CreateImage",), arns("*"), "own"),
+        # The disks of a host, and the image that comes of them, carry nothing yet.
+        Grant(("ec2:CreateImage",), (*regional_arns("image", "snapshot"), *arns("volume"))),
+        Grant(
+            (
+                "ec2:CreateTags",
+                "ec2:DeregisterImage",
+                "ec2:DisableImageDeprecation",
+                "ec2:DisableImageDeregistrationProtection",
+                "ec2:EnableImage",
+                "ec2:ModifyImageAttribute",
+                "ec2:ReplaceImageInstanceTypeSpecification",
+            ),
+            regional_arns("image"),
+            "own",
+        ),
+    )
+    removal = (Grant(("ec2:DeregisterImage",), regional_arns("image"), "own"),)
+
+    def since(self, resource: Resource) -> str:
+        return str(resource["CreationDate"])
+
+    def read(self, client: Client, resource: Resource) -> Answers:
+        """Returns AWS's answers about one that has been listed."""
+        attributes = client.describe_image_attribute(ImageId=resource["ImageId"], Attribute="launchPermission")
+        return {"DescribeImages": resource, "DescribeImageAttribute": attributes}
+
+    def state(self, answers: Answers) -> State:
+        given = answers["DescribeImageAttribute"].get("LaunchPermissions") or []
+        return {
+            "enabled": answers["DescribeImages"]["State"] != "disabled",
+            "launch_permissions": sorted(str(who) for one in given for who in one.values()),
+        }
+
+    def wanted(self) -> State:
+        """Returns the state of one from which its account alone starts hosts."""
+        return {"enabled": True, "launch_permissions": []}
+
+    def correct(self, client: Client, answers: Answers, fields: Collection[str]) -> None:
+        """Makes the calls that correct these fields."""
+        image = {"ImageId": answers["DescribeImages"]["ImageId"]}
+        if "enabled" in fields:
+            client.enable_image(**image)
+        if "launch_permissions" in fields:
+            permissions = answers["DescribeImageAttribute"]["LaunchPermissions"]
+            client.modify_image_attribute(**image, LaunchPermission={"Remove": permissions})
+        if "deprecation_time" in fields:
+            client.disable_image_deprecation(**image)
+        if "deregistration_protection" in fields:
+            client.disable_image_deregistration_protection(**image)
+        if "instance_type_specification" in fields:
+            client.replace_image_instance_type_specification(**image)
+
+    def remove(self, clients: Clients, identity: str) -> None:
+        clients("ec2").deregister_image(ImageId=identity)

@@ -1,0 +1,124 @@
+"""Snapshots. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Snapshot.html"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, ClassVar
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import Ec2Kind, Resource, regional_arns
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
+    FIGURE,
+    FIXED,
+    IDENTITY,
+    TIME,
+    Answer,
+    Compared,
+    Foreign,
+    Ignored,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.image import Image, snapshots_of
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
+    Answers,
+    Client,
+    Clients,
+    Grant,
+    Owned,
+    Scope,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.state import State
+
+
+class Snapshot(Ec2Kind):
+    """That of an image, which is nobody else's, or one that an image has left behind."""
+
+    name = "snapshot"
+    describe, listing, key = "describe_snapshots", "Snapshots", "SnapshotId"
+    place = ""
+    besides: ClassVar[Mapping[str, Any]] = {"OwnerIds": ["self"]}
+    made_at = "StartTime"
+    answers = (
+        Answer(
+            "DescribeSnapshots",
+            "Snapshots",
+            {
+                "SnapshotId": IDENTITY,
+                "OwnerId": IDENTITY,
+                "OwnerAlias": IDENTITY,
+                "OutpostArn": IDENTITY,
+                "Description": FIXED,
+                "AvailabilityZone": FIXED,
+                "VolumeId": FIXED,
+                "VolumeSize": FIXED,
+                "FullSnapshotSizeInBytes": FIXED,
+                "Encrypted": FIXED,
+                "KmsKeyId": FIXED,
+                "AssociatedKmsKeys": FIXED,
+                "DataEncryptionKeyId": FIXED,
+                "SseType": FIXED,
+                "TransferType": FIXED,
+                "CompletionDurationMinutes": FIXED,
+                "State": FIGURE,
+                "StateMessage": FIGURE,
+                "Progress": FIGURE,
+                "StartTime": TIME,
+                "CompletionTime": TIME,
+                # https://docs.aws.amazon.com/ebs/latest/userguide/archive-snapshot.html
+                "StorageTier": Ignored("AWS archives none of an image that is enabled, as each is kept"),
+                "RestoreExpiryTime": Ignored("of one that is archived, and AWS archives none of an enabled image"),
+                "Tags": Foreign("the image build, which gives it those of the image"),
+            },
+        ),
+        Answer(
+            "DescribeSnapshotAttribute",
+            "",
+            {
+                "SnapshotId": IDENTITY,
+                "CreateVolumePermissions": Compared("create_volume_permissions"),
+                "ProductCodes": FIXED,
+            },
+        ),
+    )
+    look = (Grant(("ec2:DescribeSnapshotAttribute", "ec2:DescribeSnapshots")),)
+    change = (
+        Grant(
+            ("ec2:CreateTags", "ec2:DeleteSnapshot", "ec2:ModifySnapshotAttribute"), regional_arns("snapshot"), "own"
+        ),
+    )
+    removal = (Grant(("ec2:DeleteSnapshot",), regional_arns("snapshot"), "own"),)
+
+    def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
+        found = list(super().owned(clients, scope))
+        images = Image().listed(clients("ec2")) if found else []
+        users = {snapshot: image["ImageId"] for image in images for snapshot in snapshots_of(image)}
+        for one in found:
+            image = users.get(one.identity)
+            yield Owned(one.identity, one.name, one.since, f"image {image}" if image else "")
+
+    def read(self, client: Client, resource: Resource) -> Answers:
+        """Returns AWS's answers about one that has been listed."""
+        identity = resource["SnapshotId"]
+        attributes = client.describe_snapshot_attribute(SnapshotId=identity, Attribute="createVolumePermission")
+        return {"DescribeSnapshots": resource, "DescribeSnapshotAttribute": attributes}
+
+    def state(self, answers: Answers) -> State:
+        given = answers["DescribeSnapshotAttribute"].get("CreateVolumePermissions") or []
+        return {"create_volume_permissions": sorted(str(who) for one in given for who in one.values())}
+
+    def wanted(self) -> State:
+        """Returns the state of one that its account alone can use."""
+        return {"create_volume_permissions": []}
+
+    def correct(self, client: Client, answers: Answers, fields: Collection[str]) -> None:
+        """Makes the calls that correct these fields."""
+        if "create_volume_permissions" in fields:
+            permissions = answers["DescribeSnapshotAttribute"]["CreateVolumePermissions"]
+            client.modify_snapshot_attribute(
+                SnapshotId=answers["DescribeSnapshots"]["SnapshotId"],
+                Attribute="createVolumePermission",
+                OperationType="remove",
+                GroupNames=[one["Group"] for one in permissions if "Group" in one],
+                UserIds=[one["UserId"] for one in permissions if "UserId" in one],
+            )
+
+    def remove(self, clients: Clients, identity: str) -> None:
+        clients("ec2").delete_snapshot(SnapshotId=identity)

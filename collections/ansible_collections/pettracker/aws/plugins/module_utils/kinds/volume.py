@@ -1,0 +1,81 @@
+"""Volumes. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Volume.html"""
+
+from __future__ import annotations
+
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import Ec2Kind, Resource, arns
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
+    FIGURE,
+    FIXED,
+    IDENTITY,
+    TIME,
+    Answer,
+    Compared,
+    Foreign,
+    Ignored,
+)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Grant
+from ansible_collections.pettracker.aws.plugins.module_utils.state import State
+
+# A disk comes and goes with its host, and is replaced with it.
+MAKER = Foreign("who started the host that has it: its group by a launch template, an image build or a training job")
+
+
+class Volume(Ec2Kind):
+    """Each comes with a host: its state is what its price depends on, and one without a host has been left behind."""
+
+    name = "volume"
+    describe, listing, key = "describe_volumes", "Volumes", "VolumeId"
+    place = ""
+    made_at = "CreateTime"
+    answers = (
+        Answer(
+            "DescribeVolumes",
+            "Volumes",
+            {
+                "VolumeId": IDENTITY,
+                "VolumeArn": IDENTITY,
+                "OwnerId": IDENTITY,
+                "OutpostArn": IDENTITY,
+                "VolumeType": Compared("volume_type"),
+                "Size": Compared("volume_size"),
+                "Iops": Compared("iops"),
+                "Throughput": Compared("throughput"),
+                "AvailabilityZone": FIXED,
+                "AvailabilityZoneId": FIXED,
+                "SnapshotId": FIXED,
+                "SourceVolumeId": FIXED,
+                "FastRestored": FIXED,
+                "VolumeInitializationRate": FIXED,
+                "Encrypted": FIXED,
+                "KmsKeyId": FIXED,
+                "SseType": FIXED,
+                "Operator": FIXED,
+                "MultiAttachEnabled": MAKER,
+                "Attachments": Ignored("says to which host it belongs, whose disks nobody compares"),
+                "Tags": MAKER,
+                "State": FIGURE,
+                "CreateTime": TIME,
+            },
+        ),
+    )
+    look = (Grant(("ec2:DescribeVolumes",)),)
+    removal = (Grant(("ec2:DeleteVolume",), arns("volume"), "own"),)
+
+    def belongs_to(self, resource: Resource) -> str:
+        hosts = [one["InstanceId"] for one in resource.get("Attachments", []) if one.get("InstanceId")]
+        return f"instance {hosts[0]}" if hosts else ""
+
+    def priced(self, resource: Resource) -> State:
+        return self.state({"DescribeVolumes": resource})
+
+    def state(self, answers: Answers) -> State:
+        volume = answers["DescribeVolumes"]
+        return {
+            "volume_type": volume["VolumeType"],
+            "volume_size": volume["Size"],
+            "iops": volume.get("Iops"),
+            "throughput": volume.get("Throughput"),
+        }
+
+    def remove(self, clients: Clients, identity: str) -> None:
+        clients("ec2").delete_volume(VolumeId=identity)

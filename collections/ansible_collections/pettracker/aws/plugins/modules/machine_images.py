@@ -1,0 +1,83 @@
+#!/usr/bin/python
+"""Keeps the machine images of an environment, and their snapshots, as the image build leaves them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.image import MADE, Image, snapshots_of
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Scope, as_set
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.snapshot import Snapshot
+from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
+from ansible_collections.pettracker.aws.plugins.module_utils.state import any_differ, as_diff, differences
+
+DOCUMENTATION = r"""
+module: machine_images
+short_description: Keeps the machine images of an environment as the image build leaves them
+description:
+  - Of the account's images with O(tags), makes those private that somebody has shared or published, and their snapshots, and
+    enables those that somebody has disabled.
+  - Takes away a date of deprecation, a protection against deregistration and a list of instance types.
+  - Makes and removes none; M(pettracker.aws.image_retention) removes old ones. An image that is not complete is left alone.
+options:
+  tags:
+    description: Tags of the environment's images.
+    type: dict
+    required: true
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
+author: PetTracker ML
+"""
+
+EXAMPLES = r"""
+- name: Keep the images private
+  pettracker.aws.machine_images:
+    tags: {Project: pettracker, Environment: dev}
+"""
+
+RETURN = r"""
+managed:
+  description: Ids of the images and snapshots that were compared, by kind.
+  returned: always
+  type: dict
+nobodys:
+  description: What images carry besides, such as watermarks, by kind.
+  returned: always
+  type: dict
+"""
+
+
+def run(module: AnsibleAWSModule) -> dict[str, Any]:
+    """Compares each image and each of their snapshots, and corrects them unless in check mode."""
+    ec2 = module.client("ec2")
+    image, snapshot = Image(), Snapshot()
+    images = [one for one in image.found(module.client, Scope(module.params["tags"])) if one["State"] in MADE]
+    disks = sorted(disk for one in images for disk in snapshots_of(one))
+    snapshots = snapshot.listed(ec2, ("snapshot-id", disks)) if disks else []
+    kept: list[tuple[Image | Snapshot, Any, str]] = [
+        *((image, one, one["Name"]) for one in images),
+        *((snapshot, one, one["SnapshotId"]) for one in snapshots),
+    ]
+    diffs = []
+    managed: dict[str, list[str]] = {image.name: [], snapshot.name: []}
+    left: dict[str, list[str]] = {}
+    for kind, resource, name in kept:
+        answers = kind.read(ec2, resource)
+        wanted, found = as_set(kind.wanted(), kind.state(answers), kind.deviations(answers))
+        diffs.append(as_diff(f"{kind.name} {name}", wanted, found))
+        fields = differences(wanted, found)
+        if fields and not module.check_mode:
+            kind.correct(ec2, answers, fields)
+        managed[kind.name].append(resource[kind.key])
+        for part, ones in kind.nobodys(answers).items():
+            left.setdefault(part, []).extend(f"{name}/{one}" for one in ones)
+    return {"changed": any_differ(diffs), "diff": diffs, "managed": managed, "nobodys": left}
+
+
+def main() -> None:
+    """Runs the module."""
+    run_module(DOCUMENTATION, run, "Could not keep the machine images")
+
+
+if __name__ == "__main__":
+    main()
