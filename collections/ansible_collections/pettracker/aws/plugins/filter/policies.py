@@ -20,7 +20,9 @@ def with_kinds(
 ) -> dict[str, Any]:
     """Returns a policy with the statements that the kinds need and that it does not have."""
     written = document["Statement"]
-    added = statements(KINDS, purpose, values, written, services, besides, conditions)
+    added = statements(
+        KINDS, purpose, values, written=written, services=services, besides=besides, conditions=conditions
+    )
     return {**document, "Statement": [*written, *added]}
 
 

@@ -19,6 +19,7 @@ def statements(
     kinds: Iterable[Kind],
     purpose: str,
     values: Mapping[str, Any],
+    *,
     written: Sequence[Statement] = (),
     services: Collection[str] = (),
     besides: Collection[str] = (),
@@ -96,7 +97,7 @@ def _listed(value: str | list[str]) -> list[str]:
 
 
 def _merged(allowed: Iterable[Allowed]) -> dict[tuple[str, tuple[str, ...], str], list[str]]:
-    """Returns the actions by service, resources and condition: those of one service with the same resources are one statement."""
+    """Returns the actions by service, resources and condition: one statement each."""
     resources: dict[tuple[str, str], set[str]] = defaultdict(set)
     for action, arn, condition in allowed:
         resources[action, condition].add(arn)
