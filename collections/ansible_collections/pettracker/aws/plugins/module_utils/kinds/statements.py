@@ -71,6 +71,8 @@ def _condition(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     sides = {"own": "aws:ResourceTag", "making": "aws:RequestTag"}
     if name in sides:
         return {"StringEquals": {f"{sides[name]}/{tag}": value for tag, value in values["tags"].items()}}
+    if name == "unclaimed":
+        return {"Null": {f"aws:ResourceTag/{tag}": "true" for tag in values["tags"]}}
     return {"StringEquals": {"iam:PermissionsBoundary": values["boundary"]}} if name == "bound" else {}
 
 
