@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from delivery.inventories import variable_files
 from localcloud.settings import Settings
-from release.inventories import variable_files
 from tests.roles.inventory_values import Values
 
 ROOT = Path(__file__).parents[2]

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from gitops.cost import Estimate, estimate
-from gitops.prices import read_prices, read_usage
-from gitops.pricing import Range
+from delivery.cost.bill import Estimate, estimate
+from delivery.cost.prices import read_prices, read_usage
+from delivery.cost.pricing import Range
 from tests.plan.world import World, tagged
 from tests.plugins.test_scaling_group import PARAMETERS
 

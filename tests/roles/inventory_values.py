@@ -10,7 +10,7 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
-from release.inventories import environments, variable_files
+from delivery.inventories import environments, variable_files
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = environments(ROOT)

@@ -20,7 +20,7 @@ import yaml
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.server import ThreadedMotoServer
 
-from release.rollouts import Rollout
+from delivery.release.rollouts import Rollout
 from tests.roles.controllers import COUNTED, environment_of
 from tests.roles.fleets import Fleet, Services
 

@@ -41,7 +41,7 @@ options:
     default: plan
     env: [{name: PLAN_NAME}]
   part:
-    description: Whether this is a part of a plan, which C(python -m gitops join) shows when all are there.
+    description: Whether this is a part of a plan, which C(python -m delivery join) shows when all are there.
     type: bool
     default: false
     env: [{name: PLAN_PART}]

@@ -33,6 +33,7 @@ class Parameter(Kind):
 
     name = "parameter"
     service = "ssm"
+    members = "releases and rollouts"
     answers = (
         Answer(
             "DescribeParameters",

@@ -232,6 +232,7 @@ class SecurityGroupRules(Ec2Kind):
     """The rules of a group: two groups refer to each other, so that none can go before the rules of all have gone."""
 
     name = "rules of a security group"
+    members = "the security group that they belong to"
     describe, listing, key = "describe_security_groups", "SecurityGroups", "GroupId"
     removal = (
         Grant(("ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress"), arns("security-group"), "own"),
