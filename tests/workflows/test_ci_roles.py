@@ -11,6 +11,7 @@ from typing import Any
 import botocore.session
 import pytest
 from ansible.parsing.dataloader import DataLoader
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.registry import KINDS as RESOURCES
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
@@ -330,10 +331,20 @@ def calls(tree: ast.AST) -> set[str]:
     return names & known - REFUSED - IMPORTING
 
 
+@pytest.mark.parametrize(
+    ("role", "purposes"), [("plan", ["look"]), ("deploy", ["look", "change"]), ("destroy", ["look", "removal"])]
+)
+def test_a_role_may_do_what_the_kinds_need(made: Made, role: str, purposes: list[str]) -> None:
+    for kind in RESOURCES:
+        needed = {action for purpose in purposes for grant in getattr(kind, purpose) for action in grant.actions}
+        assert {action for action in needed if not made.allows(role, action)} == set(), kind.name
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_role_may_make_the_calls_of_the_modules_that_it_runs(made: Made, kind: str) -> None:
     modules = [path for path in sorted(PLUGINS.glob("module*/**/*.py")) if path.name not in BY_OTHERS]
     assert len(modules) > 60
+    assert {resource.service for resource in RESOURCES} <= SERVICES.keys()
     missing = set()
     for path in modules:
         for removing, code in enumerate(split(path)):

@@ -57,7 +57,7 @@ def _allowed(grant: Grant, values: Mapping[str, Any]) -> Iterator[Allowed]:
     names = {name: values[name] for name in ("partition", "region", "account", "prefix")}
     arns: list[str] = []
     for resource in grant.resources:
-        arns += values["arns"][resource] if resource in values["arns"] else [resource.format(**names)]
+        arns += values["arns"][resource] if resource.isidentifier() else [resource.format(**names)]
     condition = _condition(grant.condition, values)
     for action in grant.actions:
         for arn in arns:
@@ -68,12 +68,15 @@ def _allowed(grant: Grant, values: Mapping[str, Any]) -> Iterator[Allowed]:
 
 
 def _condition(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    sides = {"own": "aws:ResourceTag", "making": "aws:RequestTag"}
-    if name in sides:
-        return {"StringEquals": {f"{sides[name]}/{tag}": value for tag, value in values["tags"].items()}}
-    if name == "unclaimed":
-        return {"Null": {f"aws:ResourceTag/{tag}": "true" for tag in values["tags"]}}
-    return {"StringEquals": {"iam:PermissionsBoundary": values["boundary"]}} if name == "bound" else {}
+    tags = values["tags"]
+    written: dict[str, dict[str, Any]] = {
+        "": {},
+        "own": {"StringEquals": {f"aws:ResourceTag/{tag}": value for tag, value in tags.items()}},
+        "making": {"StringEquals": {f"aws:RequestTag/{tag}": value for tag, value in tags.items()}},
+        "bound": {"StringEquals": {"iam:PermissionsBoundary": values["boundary"]}},
+        "unclaimed": {"Null": {f"aws:ResourceTag/{tag}": "true" for tag in tags}},
+    }
+    return written[name]
 
 
 def _text(condition: Mapping[str, Any]) -> str:
