@@ -18,6 +18,7 @@ from localcloud.corrections import (
     elbv2,
     elbv2_settings,
     iam,
+    iam_identity_providers,
     logs,
     metric_alarms,
     s3,
@@ -379,3 +380,11 @@ def the_log_groups_with_a_tag(api: Api) -> Any:
         ResourceTypeFilters=["logs:log-group"], TagFilters=[{"Key": "Project", "Values": ["pettracker"]}]
     )
     return len(found["ResourceTagMappingList"])
+
+
+@probe(iam_identity_providers.AUDIENCES, moto=LACKING, aws=["a", "b"])
+def the_audiences_of_an_identity_provider(api: Api) -> Any:
+    arn = api("iam").create_open_id_connect_provider(Url="https://issuer.example.com", ClientIDList=["a"])
+    one = {"OpenIDConnectProviderArn": arn["OpenIDConnectProviderArn"]}
+    api("iam").add_client_id_to_open_id_connect_provider(**one, ClientID="b")
+    return sorted(api("iam").get_open_id_connect_provider(**one)["ClientIDList"])

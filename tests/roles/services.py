@@ -5,13 +5,14 @@ from __future__ import annotations
 import http.server
 import json
 import threading
-from collections import Counter
+import time
+from collections import Counter, defaultdict
 from typing import Any
 
-METRICS = """process_start_time_seconds 1.0
-pettracker_requests_total{{method="POST",path="/predict",status="200"}} {count}
-pettracker_request_seconds_bucket{{le="+Inf",path="/predict"}} {count}
-"""
+from inference.metrics import Metrics
+
+# That an answer takes.
+SECONDS = 0.004
 
 
 class Services:
@@ -25,23 +26,22 @@ class Services:
 
     def __init__(self, elb: Any, digest: str) -> None:
         self.digest, self.asked, self.proofs = digest, Counter[str](), 0
-        self._elb = elb
+        self._elb, self._metrics = elb, defaultdict[str, Metrics](Metrics)
         services = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 _, host, path = self.path.split("/", 2)
-                version = json.dumps({"model": {"digest": services.digest}})
-                metrics = METRICS.format(count=services.asked[host])
-                self._answer({"metrics": metrics, "version": version}.get(path, ""))
+                self._answer(services.metrics(host) if path == "metrics" else services.version())
 
             def do_POST(self) -> None:
                 host = self.path.split("/")[1]
                 self.rfile.read(int(self.headers["Content-Length"]))
                 if host == "balancer":
                     host = services.by_rule(self.headers.get("X-Rollout", ""))
-                services.asked[host] += 1
-                self._answer(json.dumps({"model": {"digest": services.digest}}))
+                time.sleep(SECONDS)
+                services.count(host)
+                self._answer(services.version())
 
             def _answer(self, text: str) -> None:
                 self.send_response(200)
@@ -53,6 +53,18 @@ class Services:
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def version(self) -> str:
+        return json.dumps({"model": {"digest": self.digest}})
+
+    def metrics(self, host: str) -> str:
+        return self._metrics[host].exposition().decode()
+
+    def count(self, host: str) -> None:
+        """Count a prediction of a host, as its service does."""
+        self.asked[host] += 1
+        self._metrics[host].counter("requests").labels("/predict", "POST", "200").inc()
+        self._metrics[host].histogram("request_seconds").labels("/predict").observe(SECONDS)
 
     def by_rule(self, secret: str) -> str:
         """Return the host to which the balancer sends a request with this header: the first healthy one of the rule."""
