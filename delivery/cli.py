@@ -22,7 +22,16 @@ def main() -> None:
     """Show plans to reviewers, and apply what they have seen; release models to environments, and look at releases."""
 
 
+@click.command()
+def kinds() -> None:
+    """Write docs/kinds.md: the kinds of AWS resources, and what is known of each."""
+    from delivery.kinds import page
+
+    click.echo(page(), nl=False)
+
+
 for command in (
+    kinds,
     *(plan.join, plan.differs, plan.comment, plan.decide, plan.drift, policy.policy, cost.cost, cost.running),
     *(connection.subject, connection.connect, connection.disconnect),
     *(release.run, release.show, release.verify, release.list_releases, release.rollouts, release.smoke),

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.ownership import MADE_BY_APPLY
+from ansible_collections.pettracker.aws.plugins.module_utils.plan import MADE_BY_APPLY
 from ansible_collections.pettracker.aws.plugins.module_utils.state import UNKNOWN, is_unknown
 
 Plan = Mapping[str, Any]
@@ -62,7 +62,7 @@ def decide(reviewed: Plan | None, fresh: Plan) -> Decision:
 
     It is applied when each change of now was reviewed, with the same values. A reviewed change that is no longer needed is none
     to stop for: an earlier merge has made it, or this one before it was interrupted. An id that was not there yet when it was
-    reviewed may be any now, in the fields that ownership.py declares (MADE_BY_APPLY), and nothing else may.
+    reviewed may be any now, in the fields that their kinds declare (MADE_BY_APPLY), and nothing else may.
     """
     if not fresh["complete"]:
         return Decision(False, ("the plan of now is incomplete: " + "; ".join(fresh["problems"]),))

@@ -58,6 +58,9 @@ NEVER = 3706473600
 # The view of all costs of the account, which is meant where none is named.
 PRIMARY_VIEW = ":billingview/primary"
 
+# The environment's own.
+OWN = "arn:{partition}:budgets::{account}:budget/{prefix}-*"
+
 
 class Budget(Kind):
     """Tells what an environment costs. Known by its name within its account, for which Budgets asks in each call."""
@@ -136,8 +139,8 @@ class Budget(Kind):
             ("arn:{partition}:budgets::{account}:budget/*",),
         ),
     )
-    change = (Grant(("budgets:ModifyBudget", "budgets:TagResource", "budgets:UntagResource"), ("budgets",)),)
-    removal = (Grant(("budgets:ModifyBudget",), ("budgets",)),)
+    change = (Grant(("budgets:ModifyBudget", "budgets:TagResource", "budgets:UntagResource"), (OWN,)),)
+    removal = (Grant(("budgets:ModifyBudget",), (OWN,)),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         # A list has no tags, and the Resource Groups Tagging API knows no budgets.

@@ -169,6 +169,17 @@ def foreign(answers: tuple[Answer, ...]) -> dict[str, str]:
     return {path: mark.owner for answer in answers for path, mark in _flat(answer.marks) if isinstance(mark, Foreign)}
 
 
+def defaults(answers: tuple[Answer, ...]) -> list[str]:
+    """Returns the paths of the fields that nobody sets, and that are put back."""
+    return [path for answer in answers for path, mark in _flat(answer.marks) if isinstance(mark, Default)]
+
+
+def undeclared(answers: tuple[Answer, ...]) -> list[str]:
+    """Returns what the parts are called that are shown where nothing declares them."""
+    marks = [mark for answer in answers for _, mark in _flat(answer.marks)]
+    return sorted({mark.kind for mark in marks if isinstance(mark, Nobodys)})
+
+
 def _flat(marks: Marks, prefix: str = "") -> Iterator[tuple[str, Mark]]:
     for member, mark in marks.items():
         path = f"{prefix}{snake(member)}"

@@ -66,7 +66,7 @@ class Grant:
         resources: ARNs with {partition}, {region}, {account} and {prefix}, with which the environment's own names begin; or the
             name of a list of ARNs of `roles/identity`, such as `buckets`.
         condition: `own` for what carries the environment's tags, `making` for what is made with them, `bound` for roles inside
-            the environment's permissions boundary, `handed` for roles that are passed to hosts and flow logs; "" for none.
+            the environment's permissions boundary, `unclaimed` for what carries no environment's tags; "" for none.
     """
 
     actions: tuple[str, ...]

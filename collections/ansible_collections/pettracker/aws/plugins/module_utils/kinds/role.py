@@ -108,8 +108,8 @@ class Role(Kept):
     )
     samples: ClassVar = {"GetRole.AssumeRolePolicyDocument": DOCUMENTS, "GetRolePolicy.PolicyDocument": DOCUMENTS}
     look = (
-        Grant(("iam:GetAccountAuthorizationDetails",)),
-        Grant(("iam:GetRole",), ("arn:{partition}:iam::{account}:role/*",)),
+        Grant(("iam:ListRoles",)),
+        Grant(("iam:GetRole", "iam:ListRoleTags"), ("arn:{partition}:iam::{account}:role/*",)),
         Grant(("iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"), ("host_roles",)),
     )
     # UpdateAssumeRolePolicy and DeleteRolePermissionsBoundary may be bound by nothing: `make bootstrap` makes these calls.
@@ -127,14 +127,15 @@ class Role(Kept):
             "bound",
         ),
         Grant(("iam:TagRole", "iam:UntagRole", "iam:UpdateRole"), ("host_roles",)),
-        Grant(("iam:PassRole",), ("host_roles",), "handed"),
     )
     removal = (Grant(("iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy"), ("host_roles",)),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
-        found = pages(clients("iam"), "get_account_authorization_details", "RoleDetailList", Filter=["Role"])
-        for role in found:
-            if scope.carried_by(role.get("Tags", [])):
+        client = clients("iam")
+        # GetAccountAuthorizationDetails would take one call, and show the policies of everybody's roles to any pull request.
+        for role in pages(client, "list_roles", "Roles"):
+            answer: Any = unless_gone(partial(client.list_role_tags, RoleName=role["RoleName"]), {"Tags": []})
+            if scope.carried_by(answer["Tags"]):
                 yield Owned(role["RoleName"], since=role["CreateDate"].isoformat(timespec="seconds"))
 
     def remove(self, clients: Clients, identity: str) -> None:

@@ -107,9 +107,9 @@ class RouteTable(VpcPart):
             "own",
         ),
         # The table that AWS makes with a VPC, and that is the main one again, carries no tags.
-        Grant(("ec2:ReplaceRouteTableAssociation",), arns("route-table")),
+        Grant(("ec2:ReplaceRouteTableAssociation",), arns("route-table"), "unclaimed"),
         # Whoever lets a VPN gateway write routes may have one of their own.
-        Grant(("ec2:DisableVgwRoutePropagation",), arns("vpn-gateway")),
+        Grant(("ec2:DisableVgwRoutePropagation",), arns("vpn-gateway"), "unclaimed"),
         tagging("route-table"),
     )
     removal = (

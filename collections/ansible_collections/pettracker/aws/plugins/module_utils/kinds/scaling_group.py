@@ -45,7 +45,6 @@ PARTS = {
     "DescribeScheduledActions": ("schedules.", "ScheduledActionName"),
 }
 ARN = "arn:{partition}:autoscaling:{region}:{account}:autoScalingGroup:*:autoScalingGroupName/{prefix}-*"
-ROLE = "arn:{partition}:iam::{account}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
 
 
 class ScalingGroup(Kind):
@@ -99,7 +98,6 @@ class ScalingGroup(Kind):
             ),
             (ARN,),
         ),
-        Grant(("iam:CreateServiceLinkedRole", "iam:PassRole"), (ROLE,)),
     )
     removal = (Grant(("autoscaling:DeleteAutoScalingGroup",), (ARN,)),)
 

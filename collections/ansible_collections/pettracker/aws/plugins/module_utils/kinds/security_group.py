@@ -135,7 +135,7 @@ class SecurityGroup(Ec2Kind):
             "own",
         ),
         # The project gives rules no tags, and takes away those that somebody else gave them.
-        Grant(("ec2:DeleteTags",), arns("security-group-rule")),
+        Grant(("ec2:DeleteTags",), arns("security-group-rule"), "unclaimed"),
         tagging("security-group"),
     )
     removal = (Grant(("ec2:DeleteSecurityGroup",), arns("security-group"), "own"),)

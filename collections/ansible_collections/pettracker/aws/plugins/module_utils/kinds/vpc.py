@@ -138,9 +138,9 @@ class Vpc(VpcPart):
             "own",
         ),
         # AWS's own set carries nobody's tags, and neither does the one that takes its place.
-        Grant(("ec2:AssociateDhcpOptions", "ec2:CreateDhcpOptions"), arns("dhcp-options")),
+        Grant(("ec2:AssociateDhcpOptions", "ec2:CreateDhcpOptions"), arns("dhcp-options"), "unclaimed"),
         # Which control is a VPC's is known by its id, and it carries the tags of who made it.
-        Grant(("ec2:DeleteVpcEncryptionControl",), arns("vpc-encryption-control")),
+        Grant(("ec2:DeleteVpcEncryptionControl",), arns("vpc-encryption-control"), "unclaimed"),
         tagging("vpc"),
     )
     removal = (Grant(("ec2:DeleteVpc",), arns("vpc"), "own"),)
