@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gitops.prices import Prices, Usage
-from gitops.pricing import Gap, Line, Place, Range, Resources, items
+from gitops.shared import Gap, Line, Place, Range, Resources, items, region_of
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,6 @@ def _side(plan: Mapping[str, Any], name: str) -> Resources:
     return {(item["kind"], item["name"]): item[name] for item in plan["resources"] if item[name] is not None}
 
 
-def region_of(resources: Resources) -> str:
-    """Return the region by the zones of the subnets; empty where there is no subnet."""
-    zones = sorted(fields["zone"] for (kind, _), fields in resources.items() if kind == "subnet")
-    return zones[0].rstrip("abcdefghijklmnopqrstuvwxyz") if zones else ""
-
-
 def bill(resources: Resources, region: str, prices: Prices, usage: Usage) -> Bill:
     """Return what resources cost in a region."""
     if not resources:
@@ -98,7 +92,7 @@ def bill(resources: Resources, region: str, prices: Prices, usage: Usage) -> Bil
         return Bill(gaps=(Gap("", "the region is not known, for the plan names no subnet"),))
     if region not in prices.regions:
         return Bill(gaps=(Gap("", f"no prices known for the region {region}, only for {', '.join(prices.regions)}"),))
-    place = Place(region, resources, prices.regions[region], usage)
+    place = Place(region, resources, prices.regions[region].model_dump(), usage.model_dump())
     found = [item for (kind, name), fields in resources.items() for item in items(kind, name, fields, place)]
     return Bill(
         tuple(item for item in found if isinstance(item, Line)), tuple(item for item in found if isinstance(item, Gap))

@@ -6,8 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from gitops.cost import Bill, Estimate
-from gitops.pricing import Gap, Range
-from gitops.shared import cell, code
+from gitops.shared import Gap, Range, cell, code
 
 SCHEMA_VERSION = 1
 # Rows of the comment's table; the whole is in the JSON. A comment has to have room for the plan.

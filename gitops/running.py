@@ -1,7 +1,6 @@
 """What an environment has that is paid for by the hour, whether anybody uses it or not."""
 
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import Any
 
 import boto3
@@ -9,10 +8,8 @@ import boto3
 from gitops.cost import bill
 from gitops.cost_text import dollars
 from gitops.prices import Prices, Usage
-from gitops.pricing import Fields, Resources
+from gitops.shared import UNUSED, Fields, Resources
 
-# What goes through them is paid for, too, and not before somebody uses them.
-UNUSED = dict.fromkeys(("data_in_gb", "data_out_gb", "nat_gb"), Decimal(0))
 Found = dict[tuple[str, str], Fields]
 
 

@@ -18,7 +18,7 @@ from gitops.comments import LIMIT, body
 from gitops.cost import Estimate, bill, estimate
 from gitops.errors import GitOpsError
 from gitops.prices import PRICES, read_prices, read_usage
-from gitops.pricing import Range
+from gitops.shared import Range
 from release.inventories import environments, variable_files
 from tests.gitops.test_plans import THRESHOLD
 from tests.gitops.test_plans import plan as plan_of

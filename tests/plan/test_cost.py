@@ -10,7 +10,7 @@ import pytest
 
 from gitops.cost import Estimate, estimate
 from gitops.prices import read_prices, read_usage
-from gitops.pricing import Range
+from gitops.shared import Range
 from tests.plan.world import World, tagged
 from tests.plugins.test_scaling_group import PARAMETERS
 

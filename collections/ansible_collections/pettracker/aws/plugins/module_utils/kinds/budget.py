@@ -64,6 +64,7 @@ class Budget(Kind):
 
     name = "budget"
     service = "budgets"
+    free = "it has no actions"
     answers = (
         Answer(
             "DescribeBudget",

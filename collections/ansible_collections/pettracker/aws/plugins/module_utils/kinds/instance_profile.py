@@ -32,6 +32,7 @@ class InstanceProfile(Kept):
 
     name = "instance profile"
     service = "iam"
+    free = "AWS charges for none"
     interrupts: ClassVar = {"role": LOSES}
     answers = (
         Answer(

@@ -83,6 +83,7 @@ class LaunchTemplate(Kind):
 
     name = "launch template"
     service = "ec2"
+    free = "its hosts are the Auto Scaling group's"
     answers = (
         Answer(
             "DescribeLaunchTemplates",

@@ -55,6 +55,7 @@ class Role(Kept):
 
     name = "role"
     service = "iam"
+    free = "AWS charges for none"
     interrupts = dict.fromkeys(("trust", "inline_policies", "managed_policies", "permissions_boundary"), LOSES)
     answers = (
         Answer(
