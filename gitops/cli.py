@@ -239,6 +239,16 @@ def cost(environment: str) -> None:
 
 @main.command()
 @_environment
+@_reports_errors
+def prices(environment: str) -> None:
+    """Write what a bill of the environment is made of: list prices, and what is assumed about use; JSON."""
+    from gitops.prices import as_json, read_prices, read_usage
+
+    click.echo(json.dumps(as_json(read_prices(), read_usage(environment))))
+
+
+@main.command()
+@_environment
 @_repository
 @click.option("--revision", envvar="GITHUB_SHA", help="Commit of the main branch that is deployed.")
 @click.option(

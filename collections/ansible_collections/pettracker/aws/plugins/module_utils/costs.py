@@ -56,7 +56,7 @@ class Assumptions:
     usage: Mapping[str, Decimal]
 
 
-def read(text: str) -> Assumptions:
+def assumptions(text: str) -> Assumptions:
     """Returns what `python -m gitops prices` has written."""
     document = _decimals(json.loads(text))
     return Assumptions(document["regions"], document["usage"])
@@ -73,7 +73,7 @@ def monthly_usd(
 ) -> dict[tuple[str, str], str]:
     """Returns what each resource that was found costs a month, by kind and identity; "" for nothing, or where it is not known.
 
-    Nobody is assumed to use it, so that it costs what it costs by being there.
+    No requests and no data are assumed to go through it: it costs what it costs by being there.
 
     Args:
         known: the resources of the plan, by which the region and the launch templates of groups are known.
