@@ -58,6 +58,9 @@ NEVER = 3706473600
 # The view of all costs of the account, which is meant where none is named.
 PRIMARY_VIEW = ":billingview/primary"
 
+# As many as DescribeBudgets gives in one page.
+AT_ONCE = {"PageSize": 1000}
+
 
 class Budget(Kind):
     """Tells what an environment costs. Known by its name within its account, for which Budgets asks in each call."""
@@ -141,14 +144,16 @@ class Budget(Kind):
     removal = (Grant(("budgets:ModifyBudget",), ("budgets",)),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
-        # A list has no tags, and the Resource Groups Tagging API knows no budgets.
+        # A list has no tags, and the Resource Groups Tagging API knows no budgets. So tags are read one by one, only of those
+        # that the workflows' roles may remove by their names: there may be thousands of other people's.
         client, account = clients("budgets"), _account(clients)
-        for page in client.get_paginator("describe_budgets").paginate(AccountId=account):
-            for budget in page.get("Budgets") or []:
-                name = budget["BudgetName"]
-                answer: Any = unless_gone(partial(_tags, client, account, name), {})
-                if scope.carried_by(answer.get("ResourceTags") or []):
-                    yield Owned(name)
+        for budget in _all(client, "describe_budgets", "Budgets", {"AccountId": account, "PaginationConfig": AT_ONCE}):
+            name = budget["BudgetName"]
+            if not name.startswith(scope.prefix):
+                continue
+            answer: Any = unless_gone(partial(_tags, client, account, name), {})
+            if scope.carried_by(answer.get("ResourceTags") or []):
+                yield Owned(name)
 
     def remove(self, clients: Clients, identity: str) -> None:
         clients("budgets").delete_budget(AccountId=_account(clients), BudgetName=identity)

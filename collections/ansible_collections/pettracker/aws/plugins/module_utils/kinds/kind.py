@@ -34,6 +34,11 @@ class Scope:
     tags: Tags
     vpc_id: str = ""
 
+    @property
+    def prefix(self) -> str:
+        """Returns with what names begin that tell whose a resource is, as `resource_prefix` of the inventories."""
+        return "".join(f"{self.tags[key]}-" for key in ("Project", "Environment") if key in self.tags)
+
     def carried_by(self, tags: list[dict[str, str]]) -> bool:
         """Tells whether a resource with these tags belongs to the environment."""
         return self.tags.items() <= tags_to_dict(tags).items()

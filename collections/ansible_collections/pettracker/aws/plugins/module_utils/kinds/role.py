@@ -49,6 +49,9 @@ NEW_POLICY = "NoSuchEntity"
 LOSES = "Hosts that have the role lose or gain permissions at once."
 DOCUMENTS = ('{"Statement": [{"Sid": "One"}]}', '{"Statement": [{"Sid": "Two"}]}')
 
+# As many as IAM gives in one page.
+AT_ONCE = {"PageSize": 1000}
+
 
 class Role(Kept):
     """What a host may do, and who else may: its trust and its policies are compared whole."""
@@ -133,7 +136,14 @@ class Role(Kept):
     removal = (Grant(("iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy"), ("host_roles",)),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
-        found = pages(clients("iam"), "get_account_authorization_details", "RoleDetailList", Filter=["Role"])
+        # IAM's one list that has tags.
+        found = pages(
+            clients("iam"),
+            "get_account_authorization_details",
+            "RoleDetailList",
+            Filter=["Role"],
+            PaginationConfig=AT_ONCE,
+        )
         for role in found:
             if scope.carried_by(role.get("Tags", [])):
                 yield Owned(role["RoleName"], since=role["CreateDate"].isoformat(timespec="seconds"))
