@@ -62,8 +62,8 @@ plan: setup ## Say what apply would change in ENV, field by field, and which gua
 	@scripts/plan "$$ENV" plan
 
 .PHONY: policy
-policy: setup ## Judge the last plan of ENV by the guard rails of gitops/rules.yml; make plan does it as well
-	@python -m gitops policy --env "$$ENV"
+policy: setup ## Judge the last plan of ENV by the guard rails of delivery/policy/rules.yml; make plan does it as well
+	@python -m delivery policy --env "$$ENV"
 
 .PHONY: drift
 drift: setup ## Find what was changed by hand in ENV, and what nothing manages; exit status 2 when there is something
@@ -71,11 +71,11 @@ drift: setup ## Find what was changed by hand in ENV, and what nothing manages; 
 
 .PHONY: plan-comment
 plan-comment: setup ## Write what reviewers of ENV are shown of what make plan found, and a review of it (with PLAN_RUN: on the pull request of that run)
-	@python -m gitops comment --env "$$ENV"
+	@python -m delivery comment --env "$$ENV"
 
 .PHONY: cost
 cost: setup ## Say what ENV costs a month before and after what make plan found, by resource, and what has no price
-	@python -m gitops cost --env "$$ENV"
+	@python -m delivery cost --env "$$ENV"
 
 .PHONY: deploy
 deploy: setup ## Apply what is merged to ENV, if it is what was reviewed (REVIEWED=review.json, or GITHUB_SHA's pull request)
@@ -83,7 +83,7 @@ deploy: setup ## Apply what is merged to ENV, if it is what was reviewed (REVIEW
 
 .PHONY: smoke
 smoke: setup ## Ask the balancer of ENV about a photo (FILE), and see that the model answers that was rolled out last
-	@scripts/with-environment "$$ENV" python -m gitops smoke --env "$$ENV" "$${FILE:-tests/data/cat.jpg}"
+	@scripts/with-environment "$$ENV" python -m delivery smoke --env "$$ENV" "$${FILE:-tests/data/cat.jpg}"
 
 .PHONY: drift-issue
 drift-issue: setup ## Look for drift in ENV, and open, update or close the issue that names it
@@ -140,7 +140,7 @@ release-show: setup ## Show and verify the current release of ENV
 
 .PHONY: play-merge
 play-merge: setup ## Play a merge on the running rehearsal: plan, review, deploy, smoke, drift, a new image, rollback
-	@scripts/play-merge
+	@scripts/with-environment local pytest -q -x -s --timeout=0 molecule/merge
 
 # What a person may say to an operation; only what is said on the command line is passed on, for HOST is a shell's own variable as well.
 OPERATION = HOST ON COMMAND LOG LINES DESIRED MIN MAX SERIAL SPARE TIMEOUT CONFIRM CHECK VERBOSE

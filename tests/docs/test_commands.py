@@ -17,10 +17,9 @@ import yaml
 from botocore import xform_name
 
 from bundle.cli import main as bundle_cli
-from gitops.cli import main as gitops_cli
+from delivery.cli import main as delivery_cli
 from inference.cli import main as inference_cli
 from localcloud.cli import main as localcloud_cli
-from release.cli import main as release_cli
 from tests.docs.pages import (
     PAGES,
     ROOT,
@@ -37,8 +36,8 @@ from training.cli import main as training_cli
 
 BLOCKS = shell_blocks()
 CLIS = {
-    **{"bundle": bundle_cli, "gitops": gitops_cli, "inference": inference_cli, "localcloud": localcloud_cli},
-    **{"release": release_cli, "training": training_cli},
+    **{"bundle": bundle_cli, "delivery": delivery_cli, "inference": inference_cli, "localcloud": localcloud_cli},
+    "training": training_cli,
 }
 MAKEFILE = (ROOT / "Makefile").read_text()
 # Programs of ours and of others: a line of a block that is no command of a person's does not begin with one.

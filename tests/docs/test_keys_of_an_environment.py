@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from bundle.keys import TrustedKey
-from release.keys import keys_file, read, today
+from delivery.release.keys import keys_file, read, today
 from tests.bundle.small import write_keys
 from tests.docs.pages import ROOT, blocks, script
 

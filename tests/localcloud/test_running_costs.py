@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from gitops.cli import main
-from gitops.prices import read_prices, read_usage
-from gitops.running import found, text
-from release.errors import ReleaseError
+from delivery.cli import main
+from delivery.cost.prices import read_prices, read_usage
+from delivery.cost.running import found, text
+from delivery.errors import DeliveryError
 from tests.localcloud.conftest import Cloud, eventually
 
 REGION = "us-east-1"
@@ -76,7 +76,8 @@ def test_what_is_paid_for_by_the_hour_is_named_with_its_price_and_the_way_to_rem
     assert said() == []
     make(account, OWN)
     first, *lines, _, last = said()
-    # An hour's price of gitops/prices.yml times 730: 0.045, 0.005, 0.0225 with two addresses, 0.085; 16 GB of gp3 at 0.08.
+    # The price of an hour (delivery/cost/prices.yml) times 730: 0.045, 0.005, 0.0225 with two addresses,
+    # 0.085; 16 GB of gp3 at 0.08.
     costs = sorted(line.split()[0] for line in lines if "not counted" not in line)
     assert costs == sorted(["$32.85", "$3.65", "$23.73", "$62.05", "$1.28", "$1.28"])
     assert "about $124.84 a month" in first
@@ -98,8 +99,8 @@ def test_without_prices_of_a_region_the_things_are_named_all_the_same(account: C
 @pytest.mark.parametrize("told", ["there are no AWS credentials", "these credentials belong to account 1"])
 def test_whose_credentials_failed_hears_nothing_of_costs(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
     def refuse(_environment: str) -> Any:
-        raise ReleaseError(told)
+        raise DeliveryError(told)
 
-    monkeypatch.setattr("release.environment.ask_inventory", refuse)
+    monkeypatch.setattr("delivery.environment.ask_inventory", refuse)
     done = CliRunner().invoke(main, ["running", "--env", "staging"])
     assert (done.exit_code, done.output) == (0, "")

@@ -15,8 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
-from gitops.drift import body
-from gitops.prices import as_json, read_prices, read_usage
+from delivery.cost.prices import as_json, read_prices, read_usage
+from delivery.plan.drift import body
 from localcloud.account import Account
 
 Client = Callable[[str], Any]

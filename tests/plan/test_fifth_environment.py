@@ -15,12 +15,12 @@ import pytest
 from moto.ec2.models import ec2_backends
 
 from bundle import load
-from gitops.connect import Roles, connect
+from delivery.connection.connect import Roles, connect
+from delivery.release.keys import keys_file, new_key, write
 from localcloud.account import Account
 from localcloud.settings import ACCOUNT_ID, REGION
-from release.keys import keys_file, new_key, write
 from tests.bundle.small import signed_bundle
-from tests.gitops.fake_github import FakeGitHub
+from tests.delivery.fake_github import FakeGitHub
 
 ROOT = Path(__file__).parents[2]
 NAME = "fifth"

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from gitops.policy import judge
-from gitops.policy_files import read_rules
-from gitops.secret_scan import secrets_of
+from delivery.policy.files import read_rules
+from delivery.policy.judgement import judge
+from delivery.policy.secret_scan import secrets_of
 from tests.plan.world import World, policy, rule, tagged
 
-RULES = read_rules(Path(__file__).parents[2] / "gitops/rules.yml")
+RULES = read_rules(Path(__file__).parents[2] / "delivery/policy/rules.yml")
 WORLD = ["0.0.0.0/0"]
 TODAY = date(2026, 11, 26)
 ENVIRONMENT = {"kind": "environment", "name": "dev", "before": {}, "after": {}}

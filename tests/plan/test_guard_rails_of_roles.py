@@ -14,18 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.pettracker.aws.plugins.module_utils.plan import MADE_BY_APPLY
 
-from gitops.policy import Judgement, judge
-from gitops.policy_files import described, read_rules, read_waivers, waivers_file
-from gitops.secret_scan import secrets_of
-from gitops.shared import MADE_BY_APPLY
+from delivery.inventories import environments, sources
+from delivery.policy.files import described, read_rules, read_waivers, waivers_file
+from delivery.policy.judgement import Judgement, judge
+from delivery.policy.secret_scan import secrets_of
 from localcloud import settings as constants
 from localcloud.account import Account
-from release.inventories import environments, sources
 from tests.plan.world import TAGS, alarm
 
 ROOT = Path(__file__).parents[2]
-RULES = read_rules(ROOT / "gitops/rules.yml")
+RULES = read_rules(ROOT / "delivery/policy/rules.yml")
 ENVIRONMENTS = environments(ROOT)
 TODAY = date(2026, 11, 26)
 # What a plan needs to be complete, and no environment has before its certificate and its first release.

@@ -10,7 +10,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.costs import assump
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Kind, Owned
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.registry import KINDS
 
-from gitops.prices import as_json, read_prices, read_usage
+from delivery.cost.prices import as_json, read_prices, read_usage
 
 ZONE = {("subnet", "a"): {"zone": "us-east-1a"}}
 TEMPLATE = {
@@ -38,7 +38,7 @@ def costs(kind: str, *fields: dict[str, Any], known: Any = ZONE) -> list[str]:
 @pytest.mark.parametrize(
     ("kind", "fields", "dollars"),
     [
-        # Prices of an hour of gitops/prices.yml, 730 times; 0.526 is that of g4dn.xlarge.
+        # Prices of an hour of delivery/cost/prices.yml, 730 times; 0.526 is that of g4dn.xlarge.
         ("instance", {"instance_type": "g4dn.xlarge", "spot": False}, "383.98"),
         ("instance", {"instance_type": "g4dn.xlarge", "spot": True}, "134.39"),
         ("instance", {"instance_type": "g4dn.xlarge", "spot": False, "state": "stopped"}, ""),

@@ -9,8 +9,9 @@ from typing import Any
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.times import Times
 
-from release.inventories import environments, variable_files
+from delivery.inventories import environments, variable_files
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = environments(ROOT)
@@ -45,10 +46,17 @@ def variables_of(environment: str) -> dict[str, Any]:
 
 
 class Values:
-    """The variables of one environment, and some that a run would have set."""
+    """The variables of one environment, and some that a run would have set.
+
+    Attributes:
+        times: of its rollouts.
+    """
 
     def __init__(self, environment: str, **more: Any) -> None:
-        self._templar = Templar(loader=DataLoader(), variables=variables_of(environment) | FOUND | more)
+        variables = variables_of(environment) | FOUND | more
+        self._templar = Templar(loader=DataLoader(), variables=variables)
+        self.times = Times(**self["__rollout_paces"])
+        self._templar = Templar(loader=DataLoader(), variables=variables | {"__rollout_times": self.times.derived()})
 
     def __getitem__(self, name: str) -> Any:
         """Return the value of a variable."""
@@ -79,8 +87,9 @@ def arguments(role: str, tasks: str, module: str) -> dict[str, Any]:
 
 
 def assertions(role: str) -> list[tuple[str, str]]:
-    """Return the conditions of a role's preflight, each with the name of its task."""
-    tasks = yaml.safe_load((ROOT / f"roles/{role}/tasks/preflight.yml").read_text())
+    """Return the conditions of a role's preflights, each with the name of its task."""
+    files = sorted((ROOT / f"roles/{role}/tasks").glob("**/preflight.yml"))
+    tasks = [task for file in files for task in yaml.safe_load(file.read_text())]
     found = []
     for task in tasks:
         that = task.get("ansible.builtin.assert", {}).get("that", [])

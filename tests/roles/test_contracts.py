@@ -13,9 +13,9 @@ import botocore.session
 import jinja2
 import pytest
 import yaml
-from ansible.plugins.filter.core import get_hash
+from ansible_collections.pettracker.aws.plugins.filter.release_id import FilterModule
+from ansible_collections.pettracker.aws.plugins.module_utils.release_id import release_id
 
-from release.record import release_id
 from tests.roles.inventory_values import ENVIRONMENTS, Values, variables_of
 
 ROOT = Path(__file__).parents[2]
@@ -128,16 +128,15 @@ def test_no_policy_template_allows_every_action_or_more_than_it_must() -> None:
 
 
 def test_a_rollout_names_a_release_as_its_record_does() -> None:
-    known = variables_of("production")
     environment = jinja2.Environment(autoescape=False)  # noqa: S701 - no markup
-    environment.filters["hash"] = get_hash
+    environment.filters |= {f"pettracker.aws.{name}": made for name, made in FilterModule().filters().items()}
     variables = {
         "model_name": "pets",
         "model_version": "1.2.0",
         "model_digest": "sha256:0f",
         "autoscaling_group_image_id": "ami-1",
     }
-    named = environment.from_string(known["rollout_release"]["id"]).render(variables)
+    named = environment.from_string(variables_of("production")["rollout_release"]["id"]).render(variables)
     assert named == release_id("pets", "1.2.0", "sha256:0f", "ami-1")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
-from release.experiments import Experiment
+from delivery.experiments.report import Experiment
 from tests.localcloud.conftest import Cloud, cloud, served_cloud
 from tests.roles.controllers import environment_of
 

@@ -15,7 +15,7 @@ import yaml
 from moto.ec2.models import ec2_backends
 from moto.server import ThreadedMotoServer
 
-from release.inventories import sources, variable_files
+from delivery.inventories import sources, variable_files
 from tests.roles.controllers import environment_of
 from tests.roles.inventory_values import ENVIRONMENTS
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-import time
 from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.next_step import next_step
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.rolling import Rolling
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.steps import State
 
 from tests.roles.inventory_values import ENVIRONMENTS, ROOT, Values, assertions, variables_of
 
@@ -78,21 +81,21 @@ def test_an_environment_passes_the_checks_of_the_roles(environment: str, role: s
 
 
 def test_aws_can_go_back_whenever_the_controller_dies(values: Values, environment: str) -> None:
-    waits = values.number("__rollout_checkpoint_delay")
+    waits = values.number("__rollout_times.stop_seconds")
     last = looks(values, int(values.number("rollout_looks"))) + 2 * values.number("rollout_heartbeat_seconds")
     assert last + dead_mans_alarm(values, environment) < waits
     # Nor may somebody who is late vouch for longer than that.
-    assert values.number("__rollout_verdict_within") + dead_mans_alarm(values, environment) <= waits
-    assert last <= values.number("__rollout_verdict_within")
+    assert values.number("__rollout_times.verdict_seconds") + dead_mans_alarm(values, environment) <= waits
+    assert last <= values.number("__rollout_times.verdict_seconds")
 
 
 def test_a_delay_that_is_too_short_is_refused_and_a_longer_one_is_kept(environment: str) -> None:
-    (condition,) = [one for _, one in assertions("rollout") if "__rollout_checkpoint_needs" in one]
-    needed = int(Values(environment)["__rollout_checkpoint_needs"])
+    (condition,) = [one for _, one in assertions("rollout") if "needed_stop_seconds" in one]
+    needed = int(Values(environment)["__rollout_times.needed_stop_seconds"])
     for delay, expected in ((0, True), (needed - 1, False), (needed, True), (needed + 900, True), (172801, False)):
         values = Values(environment, rollout_checkpoint_delay=delay)
         assert values.holds(condition) is expected, delay
-        assert values.number("__rollout_checkpoint_delay") == (delay or needed)
+        assert values.number("__rollout_times.stop_seconds") == (delay or needed)
 
 
 @pytest.mark.parametrize(
@@ -110,16 +113,17 @@ def test_a_delay_that_is_too_short_is_refused_and_a_longer_one_is_kept(environme
 def test_what_takes_longer_makes_the_stops_longer(environment: str, more: dict[str, Any]) -> None:
     values = Values(environment, **more)
     last = looks(values, int(values.number("rollout_looks")))
-    assert last + dead_mans_alarm(values, environment) < values.number("__rollout_checkpoint_delay")
+    assert last + dead_mans_alarm(values, environment) < values.number("__rollout_times.stop_seconds")
 
 
 def test_there_is_time_for_the_second_look(values: Values, environment: str) -> None:
+    strategy = Rolling(values.times)
     elapsed = looks(values, 1) + 2 * values.number("rollout_heartbeat_seconds")
-    again = Values(environment, __rollout_arrival=time.time() - elapsed, rollout_strategy="rolling")
-    assert again["__rollout_time_for_another_look"] is True
+    held = State(begun=True, percentage=100, verdict="hold", looks=1, elapsed_seconds=elapsed)
+    assert next_step(held, strategy).do == "look"
     # Not for a look that would leave the alarm no time.
-    late = Values(environment, __rollout_arrival=time.time() - looks(values, 2), rollout_strategy="rolling")
-    assert late["__rollout_time_for_another_look"] is False
+    late = dataclasses.replace(held, elapsed_seconds=looks(values, 2))
+    assert next_step(late, strategy).do == "refuse"
 
 
 @pytest.mark.parametrize("environment", ON_AWS)
@@ -181,7 +185,7 @@ def guards() -> list[dict[str, Any]]:
 @pytest.mark.parametrize("environment", ON_AWS)
 def test_every_guard_rings_while_there_is_a_way_back(environment: str) -> None:
     values = Values(environment)
-    ways_back = [values.number(name) for name in ("__rollout_checkpoint_delay", "rollout_keep_warm_seconds")]
+    ways_back = [values.number(name) for name in ("__rollout_times.stop_seconds", "rollout_keep_warm_seconds")]
     assert len(guards()) == 3
     for alarm in guards():
         period, periods = alarm.get("period", 300), alarm.get("evaluation_periods", 2)
@@ -211,11 +215,11 @@ def test_guards_never_lack_data_for_long() -> None:
 
 @pytest.mark.parametrize("environment", ON_AWS)
 def test_a_session_of_a_workflow_outlasts_the_longest_rollout_and_its_way_back(environment: str) -> None:
-    hosts = int(Values(environment).number("autoscaling_group_max_size"))
-    plan = {"hosts": hosts, "matching": 0, "resumed": True}
-    values = Values(environment, __rollout_plan=plan, __rollout_judged=[], __rollout_percentage=100)
-    rest = values.number("__rollout_step_seconds")
-    stop = values.number("__rollout_checkpoint_delay")
+    values = Values(environment)
+    hosts = int(values.number("autoscaling_group_max_size"))
+    state = State(begun=True, checkpoints=[100], hosts=hosts, resumed=True)
+    rest = next_step(state, Rolling(values.times)).seconds
+    stop = values.number("__rollout_times.stop_seconds")
     assert rest == hosts * values.number("rollout_timeout") + stop
     # Every host as slow as it may be only just; the end's stop; and all of it back. Before that, an image is made in an hour.
     longest = 3600 + rest + stop

@@ -50,7 +50,7 @@ GITHUB = {
     f"repos/{REPOSITORY}": {"full_name": REPOSITORY, "name": "pettracker-ml", "id": 5678}
     | {"owner": {"login": "acme", "id": 1234}},
     f"repos/{REPOSITORY}/actions/oidc/customization/sub": {"use_default": True, "sub_claim_prefix": SUBJECT},
-    # What is there after `gitops connect`, and of the environments only the one.
+    # What is there after `delivery connect`, and of the environments only the one.
     f"repos/{REPOSITORY}/actions/variables?per_page=30": {"variables": [{"name": "AWS_ENVIRONMENTS", "value": "[]"}]},
     f"repos/{REPOSITORY}/environments?per_page=100": {"environments": [{"name": "staging"}]},
     f"repos/{REPOSITORY}/environments/staging/variables?per_page=30": {
@@ -131,7 +131,7 @@ def run_plays(directory: Path, plays: list[Document], account: Served, **more: s
     playbooks, gh = directory / "playbooks", directory / "bin/gh"
     for folder in (playbooks, gh.parent):
         folder.mkdir(exist_ok=True)
-    for path in ("roles", "gitops", "playbooks/tasks", "playbooks/unbootstrap.yml"):
+    for path in ("roles", "delivery", "playbooks/tasks", "playbooks/unbootstrap.yml"):
         if not (directory / path).is_symlink():
             (directory / path).symlink_to(ROOT / path)
     calls = directory / "calls.txt"

@@ -18,6 +18,8 @@ from localcloud.corrections import (
     elbv2,
     elbv2_settings,
     iam,
+    iam_identity_providers,
+    logs,
     metric_alarms,
     s3,
     s3_configurations,
@@ -369,3 +371,20 @@ def the_role_of_spot_instances(api: Api) -> Any:
 def whether_a_session_could_start(api: Api) -> Any:
     made = api("ec2").run_instances(MinCount=1, MaxCount=1, ImageId=api.image)["Instances"][0]["InstanceId"]
     return api("ssm").get_connection_status(Target=made)["Status"]
+
+
+@probe(logs.RESOURCE_TYPE, moto=0, aws=1)
+def the_log_groups_with_a_tag(api: Api) -> Any:
+    api("logs").create_log_group(logGroupName="/service", tags={"Project": "pettracker"})
+    found = api("resourcegroupstaggingapi").get_resources(
+        ResourceTypeFilters=["logs:log-group"], TagFilters=[{"Key": "Project", "Values": ["pettracker"]}]
+    )
+    return len(found["ResourceTagMappingList"])
+
+
+@probe(iam_identity_providers.AUDIENCES, moto=LACKING, aws=["a", "b"])
+def the_audiences_of_an_identity_provider(api: Api) -> Any:
+    arn = api("iam").create_open_id_connect_provider(Url="https://issuer.example.com", ClientIDList=["a"])
+    one = {"OpenIDConnectProviderArn": arn["OpenIDConnectProviderArn"]}
+    api("iam").add_client_id_to_open_id_connect_provider(**one, ClientID="b")
+    return sorted(api("iam").get_open_id_connect_provider(**one)["ClientIDList"])

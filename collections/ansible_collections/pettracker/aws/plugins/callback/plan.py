@@ -42,7 +42,7 @@ options:
     default: plan
     env: [{name: PLAN_NAME}]
   part:
-    description: Whether this is a part of a plan, which C(python -m gitops join) shows when all are there.
+    description: Whether this is a part of a plan, which C(python -m delivery join) shows when all are there.
     type: bool
     default: false
     env: [{name: PLAN_PART}]
@@ -52,7 +52,7 @@ options:
     required: true
     env: [{name: PLAN_ENVIRONMENT}]
   prices:
-    description: What C(python -m gitops prices) has written, so that what nothing manages is named with what it costs.
+    description: What C(python -m delivery prices) has written, so that what nothing manages is named with what it costs.
     type: path
     env: [{name: PLAN_PRICES}]
 author: PetTracker ML

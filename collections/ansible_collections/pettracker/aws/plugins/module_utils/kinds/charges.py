@@ -34,7 +34,7 @@ class Line:
     """One line of a bill.
 
     Attributes:
-        service: whose prices it is made of, as gitops/prices.yml names them.
+        service: whose prices it is made of, as delivery/cost/prices.yml names them.
         part: what is paid for.
     """
 
@@ -61,8 +61,8 @@ class Place:
 
     Attributes:
         resources: all of the bill.
-        prices: the region's, as gitops/prices.yml has them.
-        usage: what is assumed for a month, as gitops/usage.yml has it.
+        prices: the region's, as delivery/cost/prices.yml has them.
+        usage: what is assumed for a month, as delivery/cost/usage.yml has it.
     """
 
     region: str

@@ -71,8 +71,7 @@ OTHERS = (
     *("MaintenanceOptions", "DisableApiStop", "NetworkPerformanceOptions"),
 )
 SECONDARY = {
-    "InterfaceType": Ignored("AWS knows one type only"),
-    **dict.fromkeys(("DeleteOnTermination", "DeviceIndex", "PrivateIpAddresses"), OTHER),
+    **dict.fromkeys(("InterfaceType", "DeleteOnTermination", "DeviceIndex", "PrivateIpAddresses"), OTHER),
     **dict.fromkeys(("PrivateIpAddressCount", "SecondarySubnetId", "NetworkCardIndex"), OTHER),
 }
 ARN = "arn:{partition}:ec2:{region}:{account}:launch-template/*"

@@ -140,7 +140,7 @@ class LogGroup(Kept):
         found = self.state(answers) if answers else wanted | {"retention_days": None}
         if not answers:
             client.create_log_group(logGroupName=name, tags=wanted["tags"], **({"kmsKeyId": key} if key else {}))
-        fields = differences(wanted, found)
+        fields = {*differences(wanted, found), *(other.path for other in self.deviations(answers))}
         if "retention_days" in fields:
             client.put_retention_policy(logGroupName=name, retentionInDays=wanted["retention_days"])
         if "kms_key_id" in fields and key:

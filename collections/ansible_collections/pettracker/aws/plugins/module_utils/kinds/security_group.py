@@ -234,6 +234,7 @@ class SecurityGroupRules(Ec2Kind):
 
     name = "rules of a security group"
     free = "AWS charges for none"
+    members = "the security group that they belong to"
     describe, listing, key = "describe_security_groups", "SecurityGroups", "GroupId"
     removal = (
         Grant(("ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress"), arns("security-group"), "own"),

@@ -1,0 +1,40 @@
+"""Decides what a rollout does next; see module_utils/rollout/next_step.py."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.pettracker.aws.plugins.action.rollout_times import ARGUMENTS
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.blue_green import BlueGreen
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.next_step import next_step
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.rolling import Rolling
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.steps import State
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.times import Times
+
+STRATEGIES: dict[str, type[Rolling] | type[BlueGreen]] = {"rolling": Rolling, "blue_green": BlueGreen}
+
+
+class ActionModule(ActionBase):
+    """Runs on the controller without a process, and changes nothing.
+
+    Arguments: strategy, times (the fields of Times), state (those of State), and arrival, when the percentage was reached that
+    is judged, in seconds since 1970. Returns the fields of Step.
+    """
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec(
+            argument_spec={
+                "strategy": {"type": "str", "choices": sorted(STRATEGIES), "required": True},
+                "times": {"type": "dict", "options": ARGUMENTS, "required": True},
+                "state": {"type": "dict", "required": True},
+                "arrival": {"type": "float", "default": 0.0},
+            }
+        )
+        elapsed = time.time() - arguments["arrival"]
+        state = State(**arguments["state"], elapsed_seconds=elapsed)
+        step = next_step(state, STRATEGIES[arguments["strategy"]](Times(**arguments["times"])))
+        return result | {"changed": False} | dataclasses.asdict(step)

@@ -1,0 +1,15 @@
+"""The filter that names a release; how is in module_utils/release_id.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.pettracker.aws.plugins.module_utils.release_id import release_id
+
+
+class FilterModule:
+    """The filter, by its name in playbooks."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"as_release_id": release_id}

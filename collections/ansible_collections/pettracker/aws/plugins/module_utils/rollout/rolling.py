@@ -1,0 +1,40 @@
+"""The strategy that replaces the hosts of the fleet, by an instance refresh. Pure functions only."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ansible_collections.pettracker.aws.plugins.module_utils.instance_refreshes import hosts_at
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.steps import NOWHERE, State, Step
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.times import Times
+
+
+@dataclass(frozen=True)
+class Rolling:
+    """An instance refresh, which goes on by itself when a stop is over."""
+
+    times: Times
+
+    def step(self, state: State, percentage: int) -> Step:
+        """Returns the step to a percentage of the hosts: each may take its time-out, and AWS ends a stop first."""
+        first = state.percentage == NOWHERE
+        coming = hosts_at(percentage, state.hosts) - (state.matching if first else state.new)
+        waits = self.times.stop_seconds if state.resumed or not first else 0
+        return Step(
+            "step",
+            percentage=percentage,
+            seconds=self.times.timeout * max(coming, 1) + waits,
+            # Hosts that had the version before may count as new, or not.
+            hosts=state.matching + 1 if state.matching and first else 0,
+        )
+
+    def lateness(self, state: State, more_seconds: int = 0) -> str:
+        """Returns why AWS could not go back any more before it goes on, if nobody vouched for the hosts after that."""
+        if state.elapsed_seconds + more_seconds <= self.times.verdict_seconds:
+            return ""
+        took, within, look = math.floor(state.elapsed_seconds), self.times.verdict_seconds, self.times.evidence_seconds
+        return (
+            f"The verdict on {state.percentage} % took {took} seconds, and must not take more than {within}. Raise "
+            f"rollout_evidence_seconds, which is {look}, if looking at a host takes longer than that."
+        )

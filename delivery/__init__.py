@@ -1,0 +1,1 @@
+"""What stands between Git and a fleet: reviewed plans, guard rails, costs, releases of models, experiments."""

@@ -1,5 +1,0 @@
-"""python -m gitops."""
-
-from gitops.cli import main
-
-main()

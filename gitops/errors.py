@@ -1,5 +1,0 @@
-"""The errors of this package."""
-
-
-class GitOpsError(Exception):
-    """Something was refused or cannot be done; the message says what, where, and what to do."""

@@ -1,0 +1,87 @@
+"""A play that calls a command hands over what it knows of its environment: no Ansible is started from within Ansible."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import click
+import pytest
+import yaml
+
+from delivery.cli import main
+from delivery.environment import ask_inventory, environment_of
+from tests.delivery.worlds import RELEASES, REPOSITORY, World
+from tests.roles.controllers import environment_of as account_of
+from tests.roles.controllers import inventory_of
+
+
+def calls(content: Any) -> Iterator[dict[str, Any]]:
+    """Yield the tasks, at any depth, that start a command of the package."""
+    if isinstance(content, list):
+        for item in content:
+            yield from calls(item)
+    elif isinstance(content, dict):
+        argv = str((content.get("ansible.builtin.command") or {}).get("argv", ""))
+        if "delivery" in argv and "ansible_playbook_python" in argv:
+            yield content
+        for value in content.values():
+            yield from calls(value)
+
+
+TASKS = {
+    f"{path.name}: {task['name']}": task
+    for folder in ("playbooks", "roles")
+    for path in sorted((REPOSITORY / folder).rglob("*.yml"))
+    for task in calls(yaml.safe_load(path.read_text()))
+}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_play_hands_over_what_it_knows_where_a_command_would_ask_ansible(name: str) -> None:
+    command = TASKS[name]["ansible.builtin.command"]
+    said = str(command["argv"]).replace("--facts=-", "--facts', '-")
+    (verb,) = [verb for verb in main.commands if f"'{verb}'" in said]
+    takes_facts = any("--facts" in option.opts for option in main.get_command(click.Context(main), verb).params)
+    assert takes_facts == ("'--facts', '-'" in said) == (command.get("stdin") == "{{ delivery_facts | to_json }}")
+
+
+def test_most_calls_are_about_an_environment() -> None:
+    assert len([task for task in TASKS.values() if "stdin" in task["ansible.builtin.command"]]) >= 5
+
+
+def test_an_environment_is_the_same_however_it_is_known(world: World) -> None:
+    facts = json.loads(json.dumps(ask_inventory("staging", world.root)))
+    assert environment_of("staging", facts, world.root) == world.environment()
+
+
+def test_a_command_of_a_play_needs_no_inventory_of_its_own(
+    account: str, keys: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """The clone has none, so that whoever asks Ansible about it is refused."""
+    boto3.client("s3").create_bucket(Bucket=RELEASES)
+    (tmp_path / "playbooks").mkdir()
+    (tmp_path / "delivery").symlink_to(REPOSITORY / "delivery")
+    (asks,) = [task for name, task in TASKS.items() if name.startswith("prune_images.yml")]
+    show = {"ansible.builtin.debug": {"msg": "{{ images_of_releases.stdout or images_of_releases.stderr }}"}}
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": [asks, show]}
+    (tmp_path / "playbooks/play.yml").write_text(json.dumps([play]))
+    known = {
+        "account_id": "123456789012",
+        "signing_keys": [{"signs": ["records"], "public_key": keys[1].read_text()}],
+    }
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    done = subprocess.run(
+        [program, *inventory_of("staging"), "-e", json.dumps(known), str(tmp_path / "playbooks/play.yml")],
+        env=account_of(account),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"msg": "[]"' in done.stdout, done.stdout
