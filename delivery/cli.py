@@ -33,6 +33,8 @@ def kinds() -> None:
 for command in (
     kinds,
     *(plan.join, plan.differs, plan.comment, plan.decide, plan.drift, policy.policy, cost.cost, cost.running),
+    *(plan.join, plan.differs, plan.comment, plan.decide, plan.drift, policy.policy),
+    *(cost.cost, cost.prices, cost.running),
     *(connection.subject, connection.connect, connection.disconnect),
     *(release.run, release.show, release.verify, release.list_releases, release.rollouts, release.smoke),
     *(release.show_rollback_target, release.show_images_in_use),

@@ -9,8 +9,6 @@ from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Kind
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.registry import KINDS
 
-from delivery.cost.pricing import PRICED
-
 BEGINNING = """# Kinds of AWS resources
 
 What an environment is made of, in the order in which `make destroy` removes it. Of each kind a plan compares the fields that
@@ -44,7 +42,7 @@ def _row(kind: Kind) -> Iterator[str]:
         owned[owner].append(path)
     yield "; ".join(f"{_listed(paths)}: {owner}" for owner, paths in owned.items())
     yield ", ".join(undeclared(kind.answers))
-    yield "priced" if kind.name in PRICED else "free"
+    yield kind.free or "priced"
     by_workflow = ("`deploy`" if kind.change else "", "`destroy`" if kind.removal else "")
     yield from by_workflow if kind.torn_down else ("`make bootstrap`", "`make unbootstrap`")
 

@@ -10,8 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.pettracker.aws.plugins.module_utils.costs import items
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import (
+    Gap,
+    Line,
+    Place,
+    Range,
+    Resources,
+    region_of,
+)
+
 from delivery.cost.prices import Prices, Usage, read_prices, read_usage
-from delivery.cost.pricing import Gap, Line, Place, Range, Resources, items
 
 
 @dataclass(frozen=True)
@@ -90,12 +99,6 @@ def _side(plan: Mapping[str, Any], name: str) -> Resources:
     return {(item["kind"], item["name"]): item[name] for item in plan["resources"] if item[name] is not None}
 
 
-def region_of(resources: Resources) -> str:
-    """Return the region by the zones of the subnets; empty where there is no subnet."""
-    zones = sorted(fields["zone"] for (kind, _), fields in resources.items() if kind == "subnet")
-    return zones[0].rstrip("abcdefghijklmnopqrstuvwxyz") if zones else ""
-
-
 def bill(resources: Resources, region: str, prices: Prices, usage: Usage) -> Bill:
     """Return what resources cost in a region."""
     if not resources:
@@ -104,7 +107,7 @@ def bill(resources: Resources, region: str, prices: Prices, usage: Usage) -> Bil
         return Bill(gaps=(Gap("", "the region is not known, for the plan names no subnet"),))
     if region not in prices.regions:
         return Bill(gaps=(Gap("", f"no prices known for the region {region}, only for {', '.join(prices.regions)}"),))
-    place = Place(region, resources, prices.regions[region], usage)
+    place = Place(region, resources, prices.regions[region].model_dump(), usage.model_dump())
     found = [item for (kind, name), fields in resources.items() for item in items(kind, name, fields, place)]
     return Bill(
         tuple(item for item in found if isinstance(item, Line)), tuple(item for item in found if isinstance(item, Gap))

@@ -28,6 +28,16 @@ def cost(environment: str) -> None:
 
 @click.command()
 @environment_option
+@reports_errors
+def prices(environment: str) -> None:
+    """Write what a bill of the environment is made of: list prices, and what is assumed about use; JSON."""
+    from delivery.cost.prices import as_json, read_prices, read_usage
+
+    click.echo(json.dumps(as_json(read_prices(), read_usage(environment))))
+
+
+@click.command()
+@environment_option
 def running(environment: str) -> None:
     """Say what ENV has that is paid for by the hour, and how it goes away; nothing where there is nothing, or nobody may look.
 
@@ -42,8 +52,8 @@ def running(environment: str) -> None:
     try:
         said = ask_inventory(environment)
         resources = found(said["region"], said["tags"])
-        usage, prices = read_usage(environment), read_prices()
+        usage, known = read_usage(environment), read_prices()
     except (DeliveryError, BotoCoreError, ClientError):
         return
-    for line in text(environment, resources, said["region"], prices, usage):
+    for line in text(environment, resources, said["region"], known, usage):
         click.echo(line)

@@ -119,6 +119,12 @@ class Usage(_Data):
 Model = TypeVar("Model", bound=_Data)
 
 
+def as_json(prices: Prices, usage: Usage) -> dict[str, Any]:
+    """Return what a bill is made of, as Ansible's plugins read it."""
+    regions = {name: region.model_dump(mode="json", exclude={"as_of"}) for name, region in prices.regions.items()}
+    return {"regions": regions, "usage": usage.model_dump(mode="json")}
+
+
 def read_prices(path: Path = PRICES) -> Prices:
     """Raises DeliveryError when the file is not what it should be, with each line's place and fault."""
     return _checked(Prices, _mapping(path), str(path))

@@ -1,18 +1,16 @@
 """What an environment has that is paid for by the hour, whether anybody uses it or not."""
 
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import Any
 
 import boto3
+from ansible_collections.pettracker.aws.plugins.module_utils.costs import UNUSED
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Fields, Resources
 
 from delivery.cost.bill import bill
 from delivery.cost.prices import Prices, Usage
-from delivery.cost.pricing import Fields, Resources
 from delivery.cost.text import dollars
 
-# What goes through them is paid for, too, and not before somebody uses them.
-UNUSED = dict.fromkeys(("data_in_gb", "data_out_gb", "nat_gb"), Decimal(0))
 Found = dict[tuple[str, str], Fields]
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Gap, Range
 from ansible_collections.pettracker.aws.plugins.module_utils.markdown import cell, code
 
 from delivery.cost.bill import Bill, Estimate
-from delivery.cost.pricing import Gap, Range
 
 SCHEMA_VERSION = 1
 # Rows of the comment's table; the whole is in the JSON. A comment has to have room for the plan.

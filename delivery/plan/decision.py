@@ -62,7 +62,7 @@ def decide(reviewed: Plan | None, fresh: Plan) -> Decision:
 
     It is applied when each change of now was reviewed, with the same values. A reviewed change that is no longer needed is none
     to stop for: an earlier merge has made it, or this one before it was interrupted. An id that was not there yet when it was
-    reviewed may be any now, in the fields that their kinds declare (MADE_BY_APPLY), and nothing else may.
+    reviewed may be any now, in the fields that the kinds declare (MADE_BY_APPLY), and nothing else may.
     """
     if not fresh["complete"]:
         return Decision(False, ("the plan of now is incomplete: " + "; ".join(fresh["problems"]),))

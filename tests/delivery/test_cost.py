@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Range
 from click.testing import CliRunner
 
 from delivery.cli import main
 from delivery.cost import text as cost_text
 from delivery.cost.bill import Estimate, bill, estimate
 from delivery.cost.prices import PRICES, read_prices, read_usage
-from delivery.cost.pricing import Range
 from delivery.errors import DeliveryError
 from delivery.inventories import environments, variable_files
 from delivery.plan.comments import LIMIT, body

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.registry import BY_NAME
+from ansible_collections.pettracker.aws.plugins.module_utils.plan import ANNOUNCED
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from delivery.errors import DeliveryError
 from delivery.policy.files import described, read_rules, read_waivers, waivers_file
+from delivery.policy.judgement import ANY_KIND
 from delivery.policy.secret_scan import secrets_of
 
 RULE = "{id: a, severity: error, title: t, why: w, fix: f, kinds: [alarm], violated_by: after.metric}"
@@ -135,3 +138,14 @@ def test_a_private_key_is_found_in_a_long_file_and_indented() -> None:
 )
 def test_what_only_says_where_a_secret_is_from_is_none(text: str) -> None:
     assert list(secrets_of(text)) == []
+
+
+def test_a_rule_is_about_kinds_that_a_plan_or_the_files_of_an_environment_have() -> None:
+    named = {
+        (rule.id, kind)
+        for rule in read_rules()
+        for kind in (*rule.kinds, *([rule.requires.kind] if rule.requires else []))
+    }
+    shown = {resource["kind"] for resource in described("staging", Path(__file__).parents[2])}
+    assert shown == {"environment", "variables", "file"}
+    assert [(rule, kind) for rule, kind in sorted(named) if kind not in {*BY_NAME, *ANNOUNCED, *shown, ANY_KIND}] == []

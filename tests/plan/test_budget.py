@@ -15,13 +15,13 @@ from tests.plugins.loading import FakeModule, load
 
 Client = Callable[[str], Any]
 TAGS = {"Project": "pettracker", "Environment": "dev"}
-OWN = {"AccountId": ACCOUNT, "BudgetName": "dev-monthly"}
+OWN = {"AccountId": ACCOUNT, "BudgetName": "pettracker-dev-monthly"}
 AT_80 = {
     **{"NotificationType": "ACTUAL", "ComparisonOperator": "GREATER_THAN"},
     **{"Threshold": 80.0, "ThresholdType": "PERCENTAGE"},
 }
 WANTED: dict[str, Any] = {
-    **{"account_id": ACCOUNT, "name": "dev-monthly", "limit": 150.0, "cost_tags": TAGS, "tags": TAGS},
+    **{"account_id": ACCOUNT, "name": "pettracker-dev-monthly", "limit": 150.0, "cost_tags": TAGS, "tags": TAGS},
     "notifications": [{"type": "actual", "percent": 80.0}, {"type": "forecasted", "percent": 80.0}],
     "subscribers": ["ann@example.com", f"arn:aws:sns:us-east-1:{ACCOUNT}:costs"],
 }
@@ -32,7 +32,7 @@ def run(client: Client, check_mode: bool = False, **changed: Any) -> set[str]:
     module = FakeModule(WANTED | changed, check_mode)
     module.client = lambda service, _=None: client(service)  # type: ignore[method-assign]
     result: dict[str, Any] = load("modules", "cost_budget").run(module)
-    assert result["managed"] == {"budget": ["dev-monthly"]}
+    assert result["managed"] == {"budget": ["pettracker-dev-monthly"]}
     changes = changes_of(result, "task")
     assert result["changed"] == bool(changes)
     return {item.path for change in changes for item in change.fields}
@@ -97,11 +97,11 @@ def test_what_is_changed_by_hand_is_named_and_repaired(client: Client) -> None:
 
 def test_the_teardown_finds_and_removes_only_its_own(client: Client) -> None:
     run(client)
-    other = FakeModule(WANTED | {"name": "production-monthly", "tags": TAGS | {"Environment": "production"}}, False)
+    other = FakeModule(WANTED | {"name": "pettracker-dev-2-monthly", "tags": TAGS | {"Environment": "dev-2"}}, False)
     other.client = lambda service, _=None: client(service)  # type: ignore[method-assign]
     load("modules", "cost_budget").run(other)
-    assert identities(listed(client, Scope(TAGS))) == {"budget": ["dev-monthly"]}
+    assert identities(listed(client, Scope(TAGS))) == {"budget": ["pettracker-dev-monthly"]}
     assert remove(client, Scope(TAGS)) == {}
     assert [item["BudgetName"] for item in client("budgets").describe_budgets(AccountId=ACCOUNT)["Budgets"]] == [
-        "production-monthly"
+        "pettracker-dev-2-monthly"
     ]

@@ -15,6 +15,11 @@ from typing import Any
 import psutil
 import pytest
 
+from delivery.cost.prices import as_json, read_prices, read_usage
+from delivery.plan.drift import body
+from localcloud.account import Account
+
+Client = Callable[[str], Any]
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 PLAY = """
@@ -35,8 +40,9 @@ PLAY = """
 """
 
 
-def test_a_run_in_check_mode_becomes_text_json_and_markdown(tmp_path: Path) -> None:
-    (tmp_path / "play.yml").write_text(PLAY)
+def run_in_check_mode(tmp_path: Path, play: str, more: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a play with the callback in Ansible's own place; its reports are below `reports`."""
+    (tmp_path / "play.yml").write_text(play)
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"localhost": local}}}))
     environment = os.environ | {
@@ -47,7 +53,11 @@ def test_a_run_in_check_mode_becomes_text_json_and_markdown(tmp_path: Path) -> N
         "PLAN_ENVIRONMENT": "dev",
     }
     command = [BIN / "ansible-playbook", "--check", "-i", "hosts.yml", "play.yml"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=tmp_path, env=environment | more, capture_output=True, text=True, check=False)
+
+
+def test_a_run_in_check_mode_becomes_text_json_and_markdown(tmp_path: Path) -> None:
+    done = run_in_check_mode(tmp_path, PLAY, {})
     assert done.returncode == 2, done.stderr
     assert "+ image pettracker-dev" in done.stdout
     assert "Look for the network: there is no network" in done.stdout
@@ -58,6 +68,46 @@ def test_a_run_in_check_mode_becomes_text_json_and_markdown(tmp_path: Path) -> N
     assert len(report["changes"]) == 2
     assert (report["complete"], len(report["problems"])) == (False, 1)
     assert "image pettracker-dev" in (tmp_path / "reports/plan.md").read_text()
+
+
+DRIFT = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Say where the environment is
+      pettracker.aws.announce:
+        resource: subnet a
+        fields: {zone: us-east-1a}
+    - name: List what carries the environment's tags
+      pettracker.aws.owned_resources:
+        tags: {Project: pettracker, Environment: dev}
+"""
+
+
+def test_what_nothing_manages_is_listed_with_its_price(
+    tmp_path: Path, account: Account, served: tuple[str, Client]
+) -> None:
+    endpoint, client = served
+    account.reset()
+    ec2 = client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+    tags = {"Project": "pettracker", "Environment": "dev", "Name": "try"}
+    specification = {"ResourceType": "natgateway", "Tags": [{"Key": key, "Value": tags[key]} for key in tags]}
+    made = ec2.create_nat_gateway(ConnectivityType="private", SubnetId=subnet, TagSpecifications=[specification])
+    gateway = made["NatGateway"]
+    (tmp_path / "prices.json").write_text(json.dumps(as_json(read_prices(), read_usage("none"))))
+    where = {"AWS_ENDPOINT_URL": endpoint, "AWS_DEFAULT_REGION": "us-east-1"} | account.keys.root.environment
+    done = run_in_check_mode(tmp_path, DRIFT, where | {"PLAN_PRICES": str(tmp_path / "prices.json")})
+    assert done.returncode == 0, done.stdout + done.stderr
+    since = gateway["CreateTime"]
+    stray = f"NAT gateway {gateway['NatGatewayId']} (try), since {since:%Y-%m-%d}, 32.85 USD a month"
+    assert f"* {stray}: nothing manages it" in done.stdout
+    markdown = (tmp_path / "reports/plan.md").read_text()
+    assert f"- `{stray}`" in markdown
+    report = json.loads((tmp_path / "reports/plan.json").read_text())
+    assert [one["monthly_usd"] for one in report["unmanaged"]["NAT gateway"]] == ["32.85"]
+    assert stray in body(report, markdown)
 
 
 BUDGET = {
@@ -114,6 +164,19 @@ def test_the_exit_status_tells_differences_from_failures(
         [ROOT / "scripts/plan", "dev", command.split(maxsplit=1)[0]], env=environment, capture_output=True, check=False
     )
     assert done.returncode == status, done.stderr
+
+
+def test_drift_is_given_the_prices_with_what_the_environment_assumes(tmp_path: Path) -> None:
+    playbook = tmp_path / "ansible-playbook"
+    playbook.write_text(
+        '#!/bin/sh\ncp "$PLAN_PRICES" "$PLAN_DIRECTORY/given"\necho "$EMPTY" > "$PLAN_DIRECTORY/drift.json"\n'
+    )
+    playbook.chmod(0o755)
+    more = {"PATH": f"{tmp_path}:{BIN}:{os.environ['PATH']}", "PLAN_DIRECTORY": str(tmp_path / "new")}
+    command = [ROOT / "scripts/plan", "dev", "drift"]
+    subprocess.run(command, env=os.environ | more | {"EMPTY": json.dumps(EMPTY)}, check=True)
+    given = json.loads((tmp_path / "new/given").read_text())
+    assert given == as_json(read_prices(), read_usage("dev", ROOT))
 
 
 def plan_of_parts(tmp_path: Path, program: str) -> subprocess.CompletedProcess[str]:

@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Range
 
 from delivery.cost.bill import Estimate, estimate
 from delivery.cost.prices import read_prices, read_usage
-from delivery.cost.pricing import Range
 from tests.plan.world import World, tagged
 from tests.plugins.test_scaling_group import PARAMETERS
 

@@ -51,10 +51,12 @@ def make_environment(client: Account, tags: dict[str, str]) -> None:
     s3.put_object(Bucket=f"{name}-models", Key="a", Body=b"2")
     s3.delete_object(Bucket=f"{name}-models", Key="a")
     s3.put_bucket_tagging(Bucket=f"{name}-models", Tagging={"TagSet": pairs(tags)})
-    iam.create_role(RoleName=f"{name}-service", AssumeRolePolicyDocument="{}", Tags=pairs(tags))
-    iam.put_role_policy(RoleName=f"{name}-service", PolicyName="service", PolicyDocument=READ_ALL)
-    iam.create_instance_profile(InstanceProfileName=f"{name}-service", Tags=pairs(tags))
-    iam.add_role_to_instance_profile(InstanceProfileName=f"{name}-service", RoleName=f"{name}-service")
+    iam.create_role(RoleName=f"pettracker-{name}-service", AssumeRolePolicyDocument="{}", Tags=pairs(tags))
+    iam.put_role_policy(RoleName=f"pettracker-{name}-service", PolicyName="service", PolicyDocument=READ_ALL)
+    iam.create_instance_profile(InstanceProfileName=f"pettracker-{name}-service", Tags=pairs(tags))
+    iam.add_role_to_instance_profile(
+        InstanceProfileName=f"pettracker-{name}-service", RoleName=f"pettracker-{name}-service"
+    )
     logs.create_log_group(logGroupName=f"/{name}", tags=tags)
     client("ssm").put_parameter(Name=f"/{name}/release", Type="String", Value="1", Tags=pairs(tags))
 
@@ -134,7 +136,7 @@ class Hasty:
         return getattr(self._client, name)
 
 
-OTHERS = "somebody-else"
+OTHERS = "pettracker-dev-else"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 from ansible import constants as C
 from ansible.executor.task_result import CallbackTaskResult
 from ansible.plugins.callback import CallbackBase
+from ansible_collections.pettracker.aws.plugins.module_utils.costs import assumptions, monthly_usd
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Owned
 from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import unmanaged
 from ansible_collections.pettracker.aws.plugins.module_utils.plan import (
@@ -50,6 +51,10 @@ options:
     type: str
     required: true
     env: [{name: PLAN_ENVIRONMENT}]
+  prices:
+    description: What C(python -m delivery prices) has written, so that what nothing manages is named with what it costs.
+    type: path
+    env: [{name: PLAN_PRICES}]
 author: PetTracker ML
 """
 
@@ -91,11 +96,21 @@ class CallbackModule(CallbackBase):
         """Returns what nothing manages, which a plan, that does not look for it, has none of."""
         if self._found is None:
             return {}
+        left = unmanaged(self._found, self._claimed)
+        costs = self._costs(left)
         strays = {
-            kind: tuple(Stray(one.identity, one.name, one.since) for one in found)
-            for kind, found in unmanaged(self._found, self._claimed).items()
+            kind: tuple(Stray(one.identity, one.name, one.since, costs.get((kind, one.identity), "")) for one in found)
+            for kind, found in left.items()
         }
         return strays | {kind: tuple(Stray(name) for name in sorted(names)) for kind, names in self._nobodys.items()}
+
+    def _costs(self, found: dict[str, list[Owned]]) -> dict[tuple[str, str], str]:
+        """Returns what costs something a month, as far as prices are given."""
+        path = self.get_option("prices")
+        if not path:
+            return {}
+        known = {key: one.before or one.after or {} for key, one in self._resources.items()}
+        return monthly_usd(found, known, assumptions(Path(path).read_text()))
 
     def v2_runner_on_failed(self, result: CallbackTaskResult, ignore_errors: bool = False) -> None:
         if ignore_errors:

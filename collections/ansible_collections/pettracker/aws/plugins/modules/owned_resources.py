@@ -35,6 +35,12 @@ options:
       - The environment's VPC, to list what lives in it without the tags, too. Nothing is removed for that reason.
     type: str
     default: ""
+  prefix:
+    description:
+      - With what the names of the environment's roles and budgets begin, whose lists have no tags. Without it the tags of
+        all in the account are read, one by one.
+    type: str
+    default: ""
   keep:
     description: Kinds that are neither listed nor removed, such as C(bucket), as C(python -m delivery kinds) names them.
     type: list
@@ -74,14 +80,15 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
         module.fail_json(
             msg=f"There is no kind {unknown[0]!r} to be kept; the kinds are: {', '.join(sorted(BY_NAME))}."
         )
-    found = listed(clients, Scope(tags, "" if is_unknown(module.params["vpc_id"]) else module.params["vpc_id"]), kept)
+    vpc_id, prefix = module.params["vpc_id"], module.params["prefix"]
+    found = listed(clients, Scope(tags, "" if is_unknown(vpc_id) else vpc_id, prefix), kept)
     ids = identities(found)
     described = {kind: [asdict(one) for one in resources] for kind, resources in found.items()}
     result: dict[str, Any] = {"changed": False, "resources": ids, "found": described}
     if module.params["state"] == "listed" or not found:
         return result
     if not module.check_mode:
-        left = remove(clients, Scope(tags), kept, module.params["wait_timeout"])
+        left = remove(clients, Scope(tags, prefix=prefix), kept, module.params["wait_timeout"])
         if left:
             module.fail_json(msg=f"These could not be removed in time; run the same again: {left}", resources=left)
     return result | {"changed": True, "diff": {"before": ids, "after": {}}}

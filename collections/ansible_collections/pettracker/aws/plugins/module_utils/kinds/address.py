@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Fields, Item, Place, line
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import Resource, Site, VpcPart, arns, tagging
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
     FIGURE,
@@ -83,6 +84,10 @@ class Address(VpcPart):
 
     def state(self, answers: Answers) -> State:
         return {"tags": tags_to_dict(answers["DescribeAddresses"].get("Tags", []))}
+
+    def charges(self, name: str, fields: Fields, place: Place) -> Iterator[Item]:
+        price = place.usage["hours"] * place.prices["network"]["address_hour"]
+        yield line(f"{self.name} {name}", "network", "public address", price)
 
     def deviations(self, answers: Answers) -> list[Deviation]:
         return [found for found in super().deviations(answers) if not str(found.value).endswith(OWN_NAMES)]

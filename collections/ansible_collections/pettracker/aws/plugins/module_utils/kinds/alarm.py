@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Fields, Gap, Item, Place, line
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
     IDENTITY,
     TIME,
@@ -44,6 +45,8 @@ MOST_NAMES = 100
 WINDOW = "sliding"
 STATE = Foreign("CloudWatch, which evaluates the alarm")
 QUERY = Compared("expression")
+# Below so many seconds, an alarm has another price.
+FAST_SECONDS = 60
 
 
 class Alarm(Kept):
@@ -172,6 +175,14 @@ class Alarm(Kept):
                 "tags": tags_to_dict(answers["ListTagsForResource"]["Tags"]),
             }
         )
+
+    def charges(self, name: str, fields: Fields, place: Place) -> Iterator[Item]:
+        resource, period, prices = f"{self.name} {name}", fields["period"], place.prices["cloudwatch"]
+        if period is None:
+            yield Gap(resource, "no price known for an alarm on anything but one metric")
+            return
+        price = prices["fast_alarm_month"] if period < FAST_SECONDS else prices["alarm_month"]
+        yield line(resource, "cloudwatch", "alarm", price)
 
     def wanted(self, entry: Mapping[str, Any], found: State | None) -> State:
         topics = sorted(entry["topic_arns"])

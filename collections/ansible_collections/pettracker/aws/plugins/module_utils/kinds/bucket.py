@@ -23,6 +23,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.kinds.bucket_lifecy
     lifecycle_state,
     wanted_lifecycle,
 )
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Fields, Item, Place, line, plain
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import Answer, snake
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import tagged
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.keeping import Kept
@@ -177,6 +178,10 @@ class Bucket(Kept):
             "accelerated": answers["GetBucketAccelerateConfiguration"].get("Status") == "Enabled",
             "tags": tags_to_dict(answers["GetBucketTagging"].get("TagSet") or []),
         }
+
+    def charges(self, name: str, fields: Fields, place: Place) -> Iterator[Item]:
+        gb = place.usage["bucket_gb"]
+        yield line(f"{self.name} {name}", "s3", f"{plain(gb)} GB", gb * place.prices["s3"]["gb_month"])
 
     def wanted(self, entry: Mapping[str, Any], found: State | None) -> State:
         return {

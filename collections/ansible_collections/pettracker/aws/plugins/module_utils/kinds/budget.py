@@ -60,6 +60,8 @@ PRIMARY_VIEW = ":billingview/primary"
 
 # The environment's own.
 OWN = "arn:{partition}:budgets::{account}:budget/{prefix}-*"
+# As many as DescribeBudgets gives in one page.
+AT_ONCE = {"PageSize": 1000}
 
 
 class Budget(Kind):
@@ -67,6 +69,7 @@ class Budget(Kind):
 
     name = "budget"
     service = "budgets"
+    free = "it has no actions"
     answers = (
         Answer(
             "DescribeBudget",
@@ -143,14 +146,16 @@ class Budget(Kind):
     removal = (Grant(("budgets:ModifyBudget",), (OWN,)),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
-        # A list has no tags, and the Resource Groups Tagging API knows no budgets.
+        # A list has no tags, and the Resource Groups Tagging API knows no budgets. So tags are read one by one, only of those
+        # that the workflows' roles may remove by their names: there may be thousands of other people's.
         client, account = clients("budgets"), _account(clients)
-        for page in client.get_paginator("describe_budgets").paginate(AccountId=account):
-            for budget in page.get("Budgets") or []:
-                name = budget["BudgetName"]
-                answer: Any = unless_gone(partial(_tags, client, account, name), {})
-                if scope.carried_by(answer.get("ResourceTags") or []):
-                    yield Owned(name)
+        for budget in _all(client, "describe_budgets", "Budgets", {"AccountId": account, "PaginationConfig": AT_ONCE}):
+            name = budget["BudgetName"]
+            if not name.startswith(scope.prefix):
+                continue
+            answer: Any = unless_gone(partial(_tags, client, account, name), {})
+            if scope.carried_by(answer.get("ResourceTags") or []):
+                yield Owned(name)
 
     def remove(self, clients: Clients, identity: str) -> None:
         clients("budgets").delete_budget(AccountId=_account(clients), BudgetName=identity)

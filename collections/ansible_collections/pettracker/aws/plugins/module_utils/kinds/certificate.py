@@ -50,6 +50,7 @@ class Certificate(Kind):
 
     name = "certificate"
     service = "acm"
+    free = "imported ones cost nothing"
     answers = (
         Answer(
             "DescribeCertificate",

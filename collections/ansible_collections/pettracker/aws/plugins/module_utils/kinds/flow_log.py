@@ -41,6 +41,7 @@ class FlowLog(Ec2Kind):
     """One of a VPC to CloudWatch Logs. It cannot be changed, apart from its tags; a different one replaces it."""
 
     name = "flow log"
+    free = "its lines are the log group's"
     describe, listing, key, made_at = "describe_flow_logs", "FlowLogs", "FlowLogId", "CreationTime"
     filters = "Filter"
     place = "resource-id"

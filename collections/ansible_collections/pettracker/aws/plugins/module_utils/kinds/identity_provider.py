@@ -28,6 +28,7 @@ class IdentityProvider(Kept):
 
     name = "identity provider"
     service = "iam"
+    free = "AWS charges for none"
     torn_down = False
     answers = (
         Answer(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.compute_charges import ImageCharges
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import Ec2Kind, Resource, arns, regional_arns
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
     FIGURE,
@@ -33,7 +34,7 @@ def snapshots_of(image: Resource) -> list[str]:
     return sorted(one["SnapshotId"] for one in ebs if "SnapshotId" in one)
 
 
-class Image(Ec2Kind):
+class Image(ImageCharges, Ec2Kind):
     """One of an environment's: hosts can be started from it, in its account alone."""
 
     name = "image"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.compute_charges import InstanceCharges
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
     Ec2Kind,
     Filter,
@@ -37,7 +38,7 @@ MAKER = Foreign("who started the host: its group by a launch template, an image 
 DESCRIBED = Ignored("DescribeInstances says it, too")
 
 
-class Instance(Ec2Kind):
+class Instance(InstanceCharges, Ec2Kind):
     """Nobody keeps a single one: its state is what its price depends on, and who has forgotten one is told that it runs."""
 
     name = "instance"

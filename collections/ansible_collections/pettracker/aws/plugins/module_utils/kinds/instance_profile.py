@@ -19,7 +19,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.keeping import Kept
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Grant, Owned, Scope
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.role import LOSES
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.role import AT_ONCE, LOSES, Role
 from ansible_collections.pettracker.aws.plugins.module_utils.propagation import SOON
 from ansible_collections.pettracker.aws.plugins.module_utils.refusals import unless_gone
 from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tag_changes, tags_to_dict, tags_to_list
@@ -32,6 +32,7 @@ class InstanceProfile(Kept):
 
     name = "instance profile"
     service = "iam"
+    free = "AWS charges for none"
     interrupts: ClassVar = {"role": LOSES}
     answers = (
         Answer(
@@ -54,7 +55,7 @@ class InstanceProfile(Kept):
         ),
     )
     look = (
-        Grant(("iam:ListInstanceProfiles",)),
+        Grant(("iam:GetAccountAuthorizationDetails", "iam:ListInstanceProfiles")),
         Grant(("iam:GetInstanceProfile",), ("arn:{partition}:iam::{account}:instance-profile/*",)),
     )
     change = (
@@ -72,8 +73,12 @@ class InstanceProfile(Kept):
     removal = (Grant(("iam:DeleteInstanceProfile", "iam:RemoveRoleFromInstanceProfile"), ("profiles",)),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
-        # The list has no tags, and the Resource Groups Tagging API knows what is IAM's in us-east-1 only.
-        for listed in pages(clients("iam"), "list_instance_profiles", "InstanceProfiles"):
+        # The list has no tags, and the Resource Groups Tagging API knows what is IAM's in us-east-1 only. So profiles are read
+        # one by one, but those with other people's roles, of which there may be thousands.
+        roles = {role.identity for role in Role().owned(clients, scope)}
+        for listed in pages(clients("iam"), "list_instance_profiles", "InstanceProfiles", PaginationConfig=AT_ONCE):
+            if listed["Roles"] and not any(role["RoleName"] in roles for role in listed["Roles"]):
+                continue
             answers = self.read(clients, listed["InstanceProfileName"])
             if answers and scope.carried_by(answers["GetInstanceProfile"].get("Tags") or []):
                 since = listed["CreateDate"].isoformat(timespec="seconds")

@@ -22,6 +22,7 @@ class InternetGateway(VpcPart):
     """Attached to the VPC, and made for nothing else."""
 
     name = "internet gateway"
+    free = "what leaves through it is the balancer's, as an assumption about use"
     tagged_as = "internet-gateway"
     describe, listing, key = "describe_internet_gateways", "InternetGateways", "InternetGatewayId"
     place = "attachment.vpc-id"

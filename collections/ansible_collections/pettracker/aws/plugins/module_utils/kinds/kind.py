@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Fields, Item, Place
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import Answer, Deviation, deviations, nobodys
 from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tags_to_dict
 
@@ -28,10 +29,12 @@ class Scope:
     Attributes:
         tags: what each of them carries.
         vpc_id: of the environment's VPC, whatever lives in which is looked at too; "" for tags alone.
+        prefix: with what the names of its roles and budgets begin, whose lists have no tags; "" to read the tags of all.
     """
 
     tags: Tags
     vpc_id: str = ""
+    prefix: str = ""
 
     def carried_by(self, tags: list[dict[str, str]]) -> bool:
         """Tells whether a resource with these tags belongs to the environment."""
@@ -92,6 +95,8 @@ class Kind:
     torn_down: ClassVar[bool] = True
     # Fields of the state that hold ids of what an apply makes, so that a plan made before can only say what they are of.
     made_by_apply: ClassVar[tuple[str, ...]] = ()
+    # Why one costs nothing, or what its price is a part of, where `charges` has nothing to say.
+    free: ClassVar[str] = ""
     # For looking, for making and changing, and for removing.
     look: ClassVar[tuple[Grant, ...]] = ()
     change: ClassVar[tuple[Grant, ...]] = ()
@@ -120,6 +125,10 @@ class Kind:
             for kind, name in nobodys(answer, answers.get(answer.operation), declared):
                 parts.setdefault(kind, []).append(name)
         return parts
+
+    def charges(self, name: str, fields: Fields, place: Place) -> Iterator[Item]:
+        """Yields what one with these fields of its state adds to a bill, and what of it has no price. Pure."""
+        yield from ()
 
 
 def as_set(wanted: State, found: State | None, others: list[Deviation]) -> tuple[State, State | None]:

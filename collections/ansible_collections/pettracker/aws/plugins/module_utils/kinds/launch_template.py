@@ -82,6 +82,7 @@ class LaunchTemplate(Kind):
 
     name = "launch template"
     service = "ec2"
+    free = "its hosts are the Auto Scaling group's"
     answers = (
         Answer(
             "DescribeLaunchTemplates",

@@ -62,6 +62,7 @@ class Listener(Kind):
 
     name = "listener"
     service = "elbv2"
+    free = "part of the load balancer"
     answers = (
         Answer(
             "DescribeListeners",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Fields, Item, Place, line, plain
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.elb import (
     TAGS,
     as_expected,
@@ -37,6 +38,9 @@ from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
 from ansible_collections.pettracker.aws.plugins.module_utils.refusals import unless_gone
 from ansible_collections.pettracker.aws.plugins.module_utils.state import State, differences, tags_to_dict, tags_to_list
 
+# A capacity unit is a GB an hour, where not connections or rules are what there is most of.
+# https://aws.amazon.com/elasticloadbalancing/pricing/
+CAPACITY_UNIT_GB = 1
 ARNS = ("arn:{partition}:elasticloadbalancing:{region}:{account}:loadbalancer/app/{prefix}-*",)
 NETWORK = Ignored("of network balancers only")
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html; where logs that are off
@@ -148,7 +152,9 @@ class LoadBalancer(Kind):
         for balancer in pages(clients("elbv2"), "describe_load_balancers", "LoadBalancers"):
             if balancer["LoadBalancerArn"] in arns or (scope.vpc_id and balancer.get("VpcId") == scope.vpc_id):
                 since = balancer["CreatedTime"].isoformat(timespec="seconds")
-                yield Owned(balancer["LoadBalancerArn"], balancer["LoadBalancerName"], since)
+                subnets = sorted(zone["SubnetId"] for zone in balancer["AvailabilityZones"])
+                fields = {"scheme": balancer["Scheme"], "subnets": subnets}
+                yield Owned(balancer["LoadBalancerArn"], balancer["LoadBalancerName"], since, fields=fields)
 
     def remove(self, clients: Clients, identity: str) -> None:
         client = clients("elbv2")
@@ -179,6 +185,23 @@ class LoadBalancer(Kind):
             "attributes": tags_to_dict(answers["DescribeLoadBalancerAttributes"]["Attributes"]),
             "tags": tags_to_dict(answers["DescribeTags"]["Tags"]),
         }
+
+    def charges(self, name: str, fields: Fields, place: Place) -> Iterator[Item]:
+        resource, usage, prices, network = (
+            f"{self.name} {name}",
+            place.usage,
+            place.prices["balancer"],
+            place.prices["network"],
+        )
+        hours, out = usage["hours"], usage["data_out_gb"]
+        yield line(resource, "balancer", f"{plain(hours)} hours", hours * prices["hour"])
+        through = usage["data_in_gb"] + out
+        units = through / CAPACITY_UNIT_GB
+        yield line(resource, "balancer", f"{plain(through)} GB through it", units * prices["capacity_unit_hour"])
+        if fields["scheme"] == "internet-facing":
+            number = len(fields["subnets"])
+            yield line(resource, "network", f"{number} x public address", number * hours * network["address_hour"])
+            yield line(resource, "network", f"{plain(out)} GB to the internet", out * network["out_gb"])
 
     def wanted(self, entry: Mapping[str, Any], found: State | None) -> State:
         """Returns the options of the module in the fields of `state`. Pure."""

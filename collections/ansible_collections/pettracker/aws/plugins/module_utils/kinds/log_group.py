@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Fields, Gap, Item, Place, line, plain
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
     EMPTY_ANSWER,
     FIGURE,
@@ -22,6 +24,8 @@ from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding impor
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.keeping import Kept
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Grant, Owned, Scope
 from ansible_collections.pettracker.aws.plugins.module_utils.state import State, differences, tag_changes
+
+DAYS_A_MONTH = Decimal(365) / 12
 
 
 class LogGroup(Kept):
@@ -113,6 +117,16 @@ class LogGroup(Kept):
             "kms_key_id": group.get("kmsKeyId"),
             "tags": answers["ListTagsForResource"]["tags"],
         }
+
+    def charges(self, name: str, fields: Fields, place: Place) -> Iterator[Item]:
+        resource, days = f"{self.name} {name}", fields["retention_days"]
+        gb, prices = place.usage["log_gb"], place.prices["cloudwatch"]
+        yield line(resource, "cloudwatch", f"{plain(gb)} GB taken in", gb * prices["log_gb"])
+        if days is None:
+            yield Gap(resource, "it keeps its lines for ever, so that what they cost grows each month")
+            return
+        kept = gb * days / DAYS_A_MONTH
+        yield line(resource, "cloudwatch", f"lines of {days} days", kept * prices["log_gb_month"])
 
     def wanted(self, entry: Mapping[str, Any], found: State | None) -> State:
         return {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Fields, Item, Place, line, plain
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
     PLACE,
     Names,
@@ -107,6 +108,12 @@ class NatGateway(VpcPart):
             "addresses": [address["AllocationId"] for address in addresses(gateway)],
             "tags": tags_to_dict(gateway.get("Tags", [])),
         }
+
+    def charges(self, name: str, fields: Fields, place: Place) -> Iterator[Item]:
+        resource, hours, prices = f"{self.name} {name}", place.usage["hours"], place.prices["network"]
+        yield line(resource, "network", f"{plain(hours)} hours", hours * prices["nat_hour"])
+        share = place.usage["nat_gb"] / place.number(self.name)
+        yield line(resource, "network", f"{plain(share)} GB through it", share * prices["nat_gb"])
 
     def named(self, state: State, names: Names) -> State:
         given = [by_name(names, address) for address in state["addresses"]]

@@ -50,6 +50,7 @@ class NetworkAcl(VpcPart):
     """The VPC's own, which AWS makes with it; the project makes no other, but somebody may have, with its tags."""
 
     name = "network ACL"
+    free = "AWS charges for none"
     tagged_as = "network-acl"
     describe, listing, key = "describe_network_acls", "NetworkAcls", "NetworkAclId"
     interrupts: ClassVar[Mapping[str, str]] = dict.fromkeys(

@@ -10,6 +10,7 @@ class NetworkInterface(Ec2Kind):
     """The project makes none: they come with hosts, balancers and gateways, or somebody has put one into the VPC."""
 
     name = "network interface"
+    free = "comes with what it belongs to"
     describe, listing, key = "describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId"
     look = (Grant(("ec2:DescribeNetworkInterfaces",)),)
     removal = (Grant(("ec2:DeleteNetworkInterface",), arns("network-interface"), "own"),)

@@ -33,6 +33,7 @@ class Parameter(Kind):
 
     name = "parameter"
     service = "ssm"
+    free = "a standard one costs nothing"
     members = "releases and rollouts"
     answers = (
         Answer(

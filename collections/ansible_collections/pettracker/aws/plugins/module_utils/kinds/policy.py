@@ -46,6 +46,7 @@ class Policy(Kept):
 
     name = "policy"
     service = "iam"
+    free = "AWS charges for none"
     torn_down = False
     interrupts: ClassVar = {
         "document": "Roles that have the policy, or are bounded by it, lose or gain permissions at once."

@@ -49,12 +49,16 @@ NEW_POLICY = "NoSuchEntity"
 LOSES = "Hosts that have the role lose or gain permissions at once."
 DOCUMENTS = ('{"Statement": [{"Sid": "One"}]}', '{"Statement": [{"Sid": "Two"}]}')
 
+# As many as IAM gives in one page.
+AT_ONCE = {"PageSize": 1000}
+
 
 class Role(Kept):
     """What a host may do, and who else may: its trust and its policies are compared whole."""
 
     name = "role"
     service = "iam"
+    free = "AWS charges for none"
     interrupts = dict.fromkeys(("trust", "inline_policies", "managed_policies", "permissions_boundary"), LOSES)
     answers = (
         Answer(
@@ -132,8 +136,11 @@ class Role(Kept):
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         client = clients("iam")
-        # GetAccountAuthorizationDetails would take one call, and show the policies of everybody's roles to any pull request.
-        for role in pages(client, "list_roles", "Roles"):
+        # A list has no tags; GetAccountAuthorizationDetails has, and would show everybody's policies to any pull request. So tags
+        # are read one by one, only of those that the workflows' roles may change by their names.
+        for role in pages(client, "list_roles", "Roles", PaginationConfig=AT_ONCE):
+            if not role["RoleName"].startswith(scope.prefix):
+                continue
             answer: Any = unless_gone(partial(client.list_role_tags, RoleName=role["RoleName"]), {"Tags": []})
             if scope.carried_by(answer["Tags"]):
                 yield Owned(role["RoleName"], since=role["CreateDate"].isoformat(timespec="seconds"))

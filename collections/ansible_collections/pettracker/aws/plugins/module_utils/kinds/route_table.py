@@ -56,6 +56,7 @@ class RouteTable(VpcPart):
     """Serves the subnets that are associated with it."""
 
     name = "route table"
+    free = "AWS charges for none"
     tagged_as = "route-table"
     describe, listing, key = "describe_route_tables", "RouteTables", "RouteTableId"
     interrupts: ClassVar[Mapping[str, str]] = {"routes": CUT_OFF, "subnets": CUT_OFF}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar
 
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Fields, Item, Place
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import Answer, Deviation, deviations
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
@@ -22,6 +23,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.kinds.scaling_group
     GROUP_TAG,
     found_state,
 )
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.scaling_group_charges import group_charges
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.scaling_group_fields import (
     GROUP,
     HOOK,
@@ -36,6 +38,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.kinds.scaling_rules
     REQUEST_POLICY,
     SCHEDULE_PREFIX,
 )
+from ansible_collections.pettracker.aws.plugins.module_utils.mixed_instances import found_policy
 from ansible_collections.pettracker.aws.plugins.module_utils.state import State
 
 # What the fields of a part begin with in a plan, and the member that names one.
@@ -116,7 +119,10 @@ class ScalingGroup(Kind):
             inside = subnets & set((group.get("VPCZoneIdentifier") or "").split(","))
             if inside or scope.carried_by(group.get("Tags") or []):
                 since = group["CreatedTime"].isoformat(timespec="seconds")
-                yield Owned(group["AutoScalingGroupName"], since=since, fields={"min_size": group["MinSize"]})
+                sizes = {"min_size": group["MinSize"], "max_size": group["MaxSize"]}
+                yield Owned(
+                    group["AutoScalingGroupName"], since=since, fields=sizes | {"mixed_instances": found_policy(group)}
+                )
 
     def remove(self, clients: Clients, identity: str) -> None:
         clients("autoscaling").delete_auto_scaling_group(AutoScalingGroupName=identity, ForceDelete=True)
@@ -148,6 +154,9 @@ class ScalingGroup(Kind):
     def state(self, answers: Answers) -> State:
         """Returns the fields that are compared, of the group and of all parts in the answers."""
         return found_state(answers)
+
+    def charges(self, name: str, fields: Fields, place: Place) -> Iterator[Item]:
+        yield from group_charges(f"{self.name} {name}", name, fields, place)
 
     def deviations(self, answers: Answers) -> list[Deviation]:
         return [

@@ -87,6 +87,7 @@ class SecurityGroup(Ec2Kind):
     """Known by its name in the VPC; rules that are not listed are removed."""
 
     name = "security group"
+    free = "AWS charges for none"
     describe, listing, key = "describe_security_groups", "SecurityGroups", "GroupId"
     answers = (
         Answer(
@@ -232,6 +233,7 @@ class SecurityGroupRules(Ec2Kind):
     """The rules of a group: two groups refer to each other, so that none can go before the rules of all have gone."""
 
     name = "rules of a security group"
+    free = "AWS charges for none"
     members = "the security group that they belong to"
     describe, listing, key = "describe_security_groups", "SecurityGroups", "GroupId"
     removal = (

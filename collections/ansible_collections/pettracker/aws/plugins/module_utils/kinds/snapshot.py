@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar
 
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.compute_charges import SnapshotCharges
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import Ec2Kind, Resource, regional_arns
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
     FIGURE,
@@ -28,7 +29,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
 from ansible_collections.pettracker.aws.plugins.module_utils.state import State
 
 
-class Snapshot(Ec2Kind):
+class Snapshot(SnapshotCharges, Ec2Kind):
     """That of an image, which is nobody else's, or one that an image has left behind."""
 
     name = "snapshot"

@@ -43,6 +43,7 @@ class Subnet(VpcPart):
     """Known by its address range."""
 
     name = "subnet"
+    free = "what is in one is paid for"
     tagged_as = "subnet"
     describe, listing, key = "describe_subnets", "Subnets", "SubnetId"
     fixed = ("zone",)

@@ -63,6 +63,7 @@ class TargetGroup(Kind):
 
     name = "target group"
     service = "elbv2"
+    free = "part of the load balancer"
     answers = (
         Answer(
             "DescribeTargetGroups",

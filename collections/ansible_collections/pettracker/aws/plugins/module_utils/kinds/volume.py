@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.compute_charges import VolumeCharges
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import Ec2Kind, Resource, arns
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
     FIGURE,
@@ -20,7 +21,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.state import State
 MAKER = Foreign("who started the host that has it: its group by a launch template, an image build or a training job")
 
 
-class Volume(Ec2Kind):
+class Volume(VolumeCharges, Ec2Kind):
     """Each comes with a host: its state is what its price depends on, and one without a host has been left behind."""
 
     name = "volume"

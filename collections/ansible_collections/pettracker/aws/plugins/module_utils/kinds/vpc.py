@@ -73,6 +73,7 @@ class Vpc(VpcPart):
     """What its options and attributes decide is in its state; what is in it are kinds of their own."""
 
     name = "VPC"
+    free = "what is in one is paid for"
     tagged_as = "vpc"
     describe, listing, key = "describe_vpcs", "Vpcs", "VpcId"
     fixed = ("cidr",)

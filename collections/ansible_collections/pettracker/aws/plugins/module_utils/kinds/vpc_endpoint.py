@@ -47,6 +47,7 @@ class VpcEndpoint(VpcPart):
     """The way to S3 that costs nothing."""
 
     name = "VPC endpoint"
+    free = "the only one is S3's, a gateway"
     tagged_as = "vpc-endpoint"
     describe, listing, key, made_at = "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId", "CreationTimestamp"
     alive = (("vpc-endpoint-state", ("pending", "available")),)
