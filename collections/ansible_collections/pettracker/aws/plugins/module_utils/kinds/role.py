@@ -136,8 +136,8 @@ class Role(Kept):
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         client = clients("iam")
-        # A list has no tags; GetAccountAuthorizationDetails has, and would show everybody's policies to any pull request. So tags
-        # are read one by one, only of those that the workflows' roles may change by their names.
+        # A list has no tags; GetAccountAuthorizationDetails has, and would show everybody's policies to any pull request. So
+        # tags are read one by one, only of those that the workflows' roles may change by their names.
         for role in pages(client, "list_roles", "Roles", PaginationConfig=AT_ONCE):
             if not role["RoleName"].startswith(scope.prefix):
                 continue
