@@ -1,16 +1,15 @@
 """Records what the judge sees of services on this machine while other load comes in bursts."""
 
-import importlib.util
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any, TypedDict
 
 from ansible_collections.pettracker.aws.plugins.module_utils.probing import Input, ask, golden_inputs
+from ansible_collections.pettracker.aws.plugins.modules import service_evidence
 
-from benchmarks.judge.hosts import HOSTS, REPOSITORY, bursts, services
+from benchmarks.judge.hosts import HOSTS, bursts, services
 
 # Seconds from round to round, as in the rehearsal. The former judge asked each input twenty times, and two hosts, not four.
 INTERVAL, ROUNDS, FORMER_PROBES = 2.0, 20, 5
@@ -37,7 +36,7 @@ def record(bundle: Path, samples: int) -> Iterator[Sample]:
 
 
 def _together(bundle: Path, addresses: dict[str, str], directory: Path) -> dict[str, dict[str, list[list[float]]]]:
-    evidence, inputs = _module(), golden_inputs(bundle)
+    evidence, inputs = service_evidence, golden_inputs(bundle)
     parameters: dict[str, dict[str, Any]] = {
         name: {
             **{"url": addresses[name], "bundle": str(bundle), "directory": str(directory / name), "timeout": 10.0},
@@ -75,12 +74,3 @@ def _latencies(address: str, inputs: list[Input]) -> list[list[float]]:
             raise RuntimeError(f"{address} answered {status}: {body[:200]!r}")
         latencies.append(round(time.perf_counter() - begin, 4))
     return found
-
-
-def _module() -> ModuleType:
-    path = REPOSITORY / "plugins" / "modules" / "service_evidence.py"
-    specification = importlib.util.spec_from_file_location("service_evidence", path)
-    assert specification and specification.loader  # noqa: S101 - the file is there
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module

@@ -17,7 +17,7 @@ OWN_NAME = "tests/docs/test_keys_of_an_environment.py"  # with which the page ma
 
 
 def test_keys_are_added_listed_rotated_and_revoked(tmp_path: Path) -> None:
-    for package in ("bundle", "inventories", "release"):
+    for package in ("bundle", "collections", "delivery", "inventories"):
         shutil.copytree(ROOT / package, tmp_path / package)
     keys_file(tmp_path, "staging").unlink(missing_ok=True)
     models, records, new = (

@@ -16,6 +16,7 @@ import yaml
 from ansible_collections.pettracker.aws.plugins.filter.release_id import FilterModule
 from ansible_collections.pettracker.aws.plugins.module_utils.release_id import release_id
 
+from tests.plugins.loading import PLUGINS
 from tests.roles.inventory_values import ENVIRONMENTS, Values, variables_of
 
 ROOT = Path(__file__).parents[2]
@@ -172,7 +173,8 @@ def test_arns_begin_with_the_partition_of_the_region() -> None:
         regions = known.get_available_regions("ec2", partition)
         assert {expression.render(aws_region=region) for region in regions} == {partition}
     files = [path for path in (ROOT / "roles").rglob("*") if path.is_file() and path.suffix != ".pyc"]
-    files += [*(ROOT / "playbooks").rglob("*.yml"), *(ROOT / "plugins").rglob("*.py")]
+    files += [*(ROOT / "playbooks").rglob("*.yml"), *PLUGINS.rglob("*.py")]
+    assert len(files) > 300
     for path in files:
         code = re.sub(r'^EXAMPLES = r""".*?^"""', "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
         assert "arn:aws:" not in code, path
