@@ -93,7 +93,8 @@ nobodys:
   type: dict
 """
 
-BALANCER, LISTENER = LoadBalancer(), Listener()
+BALANCER = LoadBalancer()
+LISTENER = Listener()
 LISTENS = "Clients notice it: new connections meet the changed listener at once."
 INTERRUPTS = {
     "security_groups": "Clients that the new groups do not let in are cut off.",

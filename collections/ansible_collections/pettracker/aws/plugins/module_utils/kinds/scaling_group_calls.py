@@ -162,8 +162,8 @@ def found_state(answers: Answers) -> State:
 
 
 def _check_types(text: str | None) -> str:
-    """Returns the health checks without EC2's own, which cannot be switched off."""
-    return ",".join(sorted({one.strip() for one in (text or "").split(",")} - {"EC2"}))
+    """Returns the health checks; EC2's own, which cannot be switched off, only where it is the only one."""
+    return ",".join(sorted({one.strip() for one in (text or "").split(",")} - {"EC2"})) or "EC2"
 
 
 def settings_request(wanted: Mapping[str, Any]) -> dict[str, Any]:
