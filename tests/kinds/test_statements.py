@@ -29,7 +29,7 @@ def made(*grants: Grant, **options: Any) -> list[Statement]:
     return statements([kind(*grants)], "change", VALUES, **options)
 
 
-def test_actions_with_the_same_resources_and_condition_are_one_statement() -> None:
+def test_what_is_allowed_on_the_environments_own_in_ec2_is_one_statement() -> None:
     first = Grant(("ec2:DeleteTags", "ec2:CreateTags"), (f"{EC2}:vpc/*",), "own")
     second = Grant(("ec2:CreateTags", "ec2:DeleteTags"), (f"{EC2}:subnet/*",), "own")
     place = "arn:aws:ec2:us-east-1:123456789012"
@@ -38,7 +38,7 @@ def test_actions_with_the_same_resources_and_condition_are_one_statement() -> No
             "Sid": "ChangeEc21",
             "Effect": "Allow",
             "Action": ["ec2:CreateTags", "ec2:DeleteTags"],
-            "Resource": [f"{place}:subnet/*", f"{place}:vpc/*"],
+            "Resource": f"{place}:*/*",
             "Condition": OWN,
         }
     ]

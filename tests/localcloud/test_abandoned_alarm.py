@@ -24,7 +24,7 @@ def test_it_rings_before_a_refresh_goes_on(
     values, minute = Values(environment), 10 if environment == "local" else 60
     monkeypatch.setattr(cloud.account.alarms, "_interval", minute)
     monkeypatch.setattr(cloud.account.alarms, "_extra_periods", extra)
-    told = values.value(arguments("rollout", "preflight", "pettracker.aws.metric_alarms"))
+    told = values.value(arguments("rollout", "rolling/preflight", "pettracker.aws.metric_alarms"))
     alarm = {"expression": "", "topic_arns": [], "tags": {}} | told["alarms"][0]
     Alarm().apply(cloud.client, alarm["name"], Alarm().wanted(alarm, None), {})
 
@@ -41,4 +41,4 @@ def test_it_rings_before_a_refresh_goes_on(
         cloud.account.alarms.evaluate(begin + timedelta(seconds=seconds))
         states[seconds] = backends.cloudwatch().alarms[alarm["name"]].state_value
     rang = min(seconds for seconds, state in states.items() if state == "ALARM")
-    assert last < rang <= last + values.number("__rollout_alarm_needs") - values.number("rollout_notice_seconds")
+    assert last < rang <= last + values.times.alarm_seconds - values.number("rollout_notice_seconds")

@@ -37,7 +37,7 @@ def connect(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
         host = host or target(cloud, CORE)
         play = PlayContext()
         play.remote_addr = host
-        made.append(connection_loader.get("pettracker.aws.session_manager", play))
+        made.append(connection_loader.get("session_manager", play))
         access = {
             "access_key_id": cloud.key.access_key_id,
             "secret_access_key": cloud.key.secret_access_key,

@@ -107,7 +107,7 @@ def identities(parts: Parts, listed: Listed) -> dict[Part, str]:
     it serves: a name is only a tag, which anybody can take away.
     """
     ids: dict[Part, str] = {}
-    by_cidr = {subnet["CidrBlock"]: subnet["SubnetId"] for subnet in listed["subnet"]}
+    by_cidr = {subnet["CidrBlock"]: subnet["SubnetId"] for subnet in listed["subnet"] if subnet.get("CidrBlock")}
     for part, state in parts.items():
         kind, name = part
         found: str | None = None

@@ -61,10 +61,15 @@ class Network:
             if name != "VPC":
                 inside = [(kind.place, [vpc["VpcId"]])] if kind.place else []
                 if name == "VPC endpoint":
-                    inside.append(("service-name", [s3(self._region)]))
+                    # Interfaces to S3, which somebody may have, are called the same.
+                    inside += [("service-name", [s3(self._region)]), ("vpc-endpoint-type", ["Gateway"])]
                 listed[name] = kind.listed(self._ec2, *inside)
         # One that is being removed serves nobody any more.
-        listed["NAT gateway"] = [one for one in listed["NAT gateway"] if one["State"] != "deleting"]
+        listed["NAT gateway"] = [
+            one
+            for one in listed["NAT gateway"]
+            if one["State"] != "deleting" and one.get("SubnetId")  # a regional one has no subnet
+        ]
         # One that somebody has detached is attached again.
         if not listed["internet gateway"]:
             by_name = ("tag:Name", [self._parameters["name"]])

@@ -60,7 +60,7 @@ security_group_ids:
 def subnet_ids(subnets: list[dict[str, Any]], tier: str) -> list[str]:
     """Returns the ids of a tier's subnets, ordered by zone and then by address."""
     chosen = [subnet for subnet in subnets if tags_to_dict(subnet.get("Tags", [])).get("Tier") == tier]
-    ordered = sorted(chosen, key=lambda subnet: (subnet["AvailabilityZone"], subnet["CidrBlock"]))
+    ordered = sorted(chosen, key=lambda subnet: (subnet["AvailabilityZone"], subnet.get("CidrBlock", "")))
     return [subnet["SubnetId"] for subnet in ordered]
 
 

@@ -83,7 +83,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     """Compares, and acts on a difference unless in check mode."""
     ec2, kind = module.client("ec2"), FlowLog()
     vpc_id = module.params["vpc_id"]
-    answers, others = kind.of_vpc(ec2, vpc_id)
+    answers, others = kind.of_vpc(ec2, vpc_id, kind.wanted(module.params))
     found = kind.state(answers) if answers else None
     wanted, found = as_set(kind.wanted(module.params), found, kind.deviations(answers) if answers else [])
     fields = differences(wanted, found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Fields, Item, Place, line
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import Resource, Site, VpcPart, arns, tagging
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import TAGGING, Resource, Site, VpcPart, arns
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
     FIGURE,
     FIXED,
@@ -21,7 +21,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.state import State,
 
 USER = Ignored("what has the address; a NAT gateway compares its addresses, and lets nobody take them away")
 # The end of the name that AWS gives an address for which nobody has asked for another.
-OWN_NAMES = ".amazonaws.com."
+OWN_NAMES = (".amazonaws.com.", ".amazonaws.com.cn.")
 
 
 class Address(VpcPart):
@@ -69,7 +69,7 @@ class Address(VpcPart):
     change = (
         Grant(("ec2:AllocateAddress",), arns("elastic-ip"), "making"),
         Grant(("ec2:ResetAddressAttribute",), arns("elastic-ip"), "own"),
-        tagging("elastic-ip"),
+        TAGGING,
     )
     removal = (Grant(("ec2:DisassociateAddress", "ec2:ReleaseAddress"), arns("elastic-ip"), "own"),)
 

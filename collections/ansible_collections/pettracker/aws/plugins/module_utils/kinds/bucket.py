@@ -262,9 +262,8 @@ def _apply(client: Client, name: str, wanted: State, fields: set[str]) -> None:
     if "ownership" in fields:
         rules = [{"ObjectOwnership": "BucketOwnerEnforced"}]
         client.put_bucket_ownership_controls(Bucket=name, OwnershipControls={"Rules": rules})
-    if fields & {"versioning", "mfa_delete"}:
+    if "versioning" in fields:
         status = {"Status": "Enabled" if wanted["versioning"] else "Suspended"}
-        status |= {"MFADelete": "Disabled"} if "mfa_delete" in fields else {}
         client.put_bucket_versioning(Bucket=name, VersioningConfiguration=status)
     if fields & {"lifecycle", "transition_default_minimum_object_size"}:
         if rules := lifecycle_request(wanted["lifecycle"]):

@@ -14,6 +14,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import
     Answer,
     Compared,
     Default,
+    Foreign,
     Ignored,
 )
 
@@ -38,7 +39,10 @@ ANSWERS = (
     Answer(
         "GetBucketVersioning",
         "",
-        {"Status": Compared("versioning"), "MFADelete": Default("Disabled")},
+        {
+            "Status": Compared("versioning"),
+            "MFADelete": Foreign("the root user of the account, who alone can change it"),
+        },
     ),
     Answer(
         "GetBucketLifecycleConfiguration",
@@ -134,7 +138,7 @@ NOTHING = {
 }
 
 # What S3 answers where a region or a partition does not know a configuration yet.
-UNKNOWN = ("MethodNotAllowed", "NotImplemented", "UnsupportedOperation", "XNotImplemented")
+UNKNOWN = ("MethodNotAllowed", "NotImplemented", "UnsupportedArgument", "UnsupportedOperation", "XNotImplemented")
 
 # The calls that put back what nobody sets, by the beginning of its path in a plan, in the order in which S3 takes them.
 PUT_BACK: dict[str, tuple[str, dict[str, Any]]] = {

@@ -45,9 +45,8 @@ def regional_arns(*types: str) -> tuple[str, ...]:
     return tuple(f"arn:{{partition}}:ec2:{{region}}::{kind}/*" for kind in types)
 
 
-def tagging(kind: str) -> Grant:
-    """Returns what it takes to correct the tags of a type of EC2's."""
-    return Grant(("ec2:CreateTags", "ec2:DeleteTags"), arns(kind), "own")
+# What it takes to correct the tags of anything of the environment's in EC2: for each type, policies have no room.
+TAGGING = Grant(("ec2:CreateTags", "ec2:DeleteTags"), arns("*"), "own")
 
 
 def name_of(resource: Resource) -> str | None:

@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
+    TAGGING,
     Ec2Kind,
     Resource,
     arns,
     tag_specifications,
-    tagging,
 )
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
     FIGURE,
@@ -75,17 +75,23 @@ class FlowLog(Ec2Kind):
         Grant(("ec2:CreateFlowLogs",), arns("vpc-flow-log"), "making"),
         Grant(("ec2:CreateFlowLogs",), arns("vpc"), "own"),
         Grant(("ec2:DeleteFlowLogs",), arns("vpc-flow-log"), "own"),
-        tagging("vpc-flow-log"),
+        TAGGING,
     )
     removal = (Grant(("ec2:DeleteFlowLogs",), arns("vpc-flow-log"), "own"),)
 
     def remove(self, clients: Clients, identity: str) -> None:
         clients("ec2").delete_flow_logs(FlowLogIds=[identity])
 
-    def of_vpc(self, client: Client, vpc_id: str) -> tuple[Answers, list[str]]:
-        """Returns AWS's answers about the flow log of a VPC, without one nothing, and the ids of others that it has."""
+    def of_vpc(self, client: Client, vpc_id: str, wanted: State) -> tuple[Answers, list[str]]:
+        """Returns AWS's answers about the flow log of a VPC, without one nothing, and the ids of others that it has.
+
+        It is the one to the wanted log group, or else one with the wanted tags: other people's stay.
+        """
         logs = self.listed(client, ("resource-id", [vpc_id]))
-        ours = [log for log in logs if log.get("LogDestinationType", CLOUDWATCH) == CLOUDWATCH][:1]
+        to_cloudwatch = [log for log in logs if log.get("LogDestinationType", CLOUDWATCH) == CLOUDWATCH]
+        there = [log for log in to_cloudwatch if log.get("LogGroupName") == wanted["log_group"]]
+        tagged = [log for log in to_cloudwatch if wanted["tags"].items() <= tags_to_dict(log.get("Tags", [])).items()]
+        ours = [*there, *tagged][:1]
         others = [str(log["FlowLogId"]) for log in logs if log not in ours]
         return ({"DescribeFlowLogs": ours[0]} if ours else {}), others
 

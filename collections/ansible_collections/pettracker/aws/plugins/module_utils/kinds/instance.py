@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.compute_charges import InstanceCharges
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
+    TAGGING,
     Ec2Kind,
     Filter,
     Resource,
     arns,
     regional_arns,
-    tagging,
 )
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
     FIGURE,
@@ -150,7 +150,7 @@ class Instance(InstanceCharges, Ec2Kind):
             arns("instance"),
             "own",
         ),
-        tagging("instance"),
+        TAGGING,
     )
     removal = (Grant(("ec2:TerminateInstances",), arns("instance"), "own"),)
 

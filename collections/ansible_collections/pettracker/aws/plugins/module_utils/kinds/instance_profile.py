@@ -55,7 +55,7 @@ class InstanceProfile(Kept):
         ),
     )
     look = (
-        Grant(("iam:GetAccountAuthorizationDetails", "iam:ListInstanceProfiles")),
+        Grant(("iam:ListInstanceProfiles",)),
         Grant(("iam:GetInstanceProfile",), ("arn:{partition}:iam::{account}:instance-profile/*",)),
     )
     change = (

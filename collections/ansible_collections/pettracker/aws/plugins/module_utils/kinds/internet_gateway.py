@@ -6,12 +6,12 @@ from collections.abc import Collection, Mapping
 from typing import ClassVar
 
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
+    TAGGING,
     Names,
     Site,
     VpcPart,
     arns,
     by_name,
-    tagging,
 )
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import FIGURE, IDENTITY, Answer, Compared
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Grant
@@ -43,7 +43,7 @@ class InternetGateway(VpcPart):
     change = (
         Grant(("ec2:CreateInternetGateway",), arns("internet-gateway"), "making"),
         Grant(("ec2:AttachInternetGateway", "ec2:DetachInternetGateway"), arns("internet-gateway", "vpc"), "own"),
-        tagging("internet-gateway"),
+        TAGGING,
     )
     removal = (
         Grant(("ec2:DeleteInternetGateway",), arns("internet-gateway"), "own"),

@@ -155,7 +155,7 @@ class Listener(Kind):
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         for balancer in LoadBalancer().owned(clients, scope):
             for listener in _described(clients("elbv2"), balancer.identity):
-                name = f"{balancer.name}:{listener['Port']}"
+                name = f"{balancer.name}:{listener.get('Port', 'all')}"
                 yield Owned(listener["ListenerArn"], name, belongs_to=f"load balancer {balancer.name}")
 
     def remove(self, clients: Clients, identity: str) -> None:

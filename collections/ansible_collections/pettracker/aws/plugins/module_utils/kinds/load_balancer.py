@@ -153,7 +153,7 @@ class LoadBalancer(Kind):
             if balancer["LoadBalancerArn"] in arns or (scope.vpc_id and balancer.get("VpcId") == scope.vpc_id):
                 since = balancer["CreatedTime"].isoformat(timespec="seconds")
                 subnets = sorted(zone["SubnetId"] for zone in balancer["AvailabilityZones"])
-                fields = {"scheme": balancer["Scheme"], "subnets": subnets}
+                fields = {"scheme": balancer.get("Scheme"), "subnets": subnets}
                 yield Owned(balancer["LoadBalancerArn"], balancer["LoadBalancerName"], since, fields=fields)
 
     def remove(self, clients: Clients, identity: str) -> None:

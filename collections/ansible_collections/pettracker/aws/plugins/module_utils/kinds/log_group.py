@@ -17,6 +17,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import
     Answer,
     Compared,
     Default,
+    Deviation,
     Ignored,
     Nobodys,
 )
@@ -86,7 +87,7 @@ class LogGroup(Kept):
         ),
         Grant(("logs:TagResource", "logs:UntagResource"), ("log_group_tags",)),
     )
-    removal = (Grant(("logs:DeleteLogGroup",), ("log_groups",)),)
+    removal = (Grant(("logs:DeleteLogGroup", "logs:PutLogGroupDeletionProtection"), ("log_groups",)),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         for arn in tagged(clients, scope, "logs:log-group"):
@@ -96,7 +97,10 @@ class LogGroup(Kept):
                 yield Owned(name, since=since, fields={"retention_days": group.get("retentionInDays")})
 
     def remove(self, clients: Clients, identity: str) -> None:
-        clients("logs").delete_log_group(logGroupName=identity)
+        client = clients("logs")
+        if any(group.get("deletionProtectionEnabled") for group in _described(clients, identity)):
+            client.put_log_group_deletion_protection(logGroupIdentifier=identity, deletionProtectionEnabled=False)
+        client.delete_log_group(logGroupName=identity)
 
     def read(self, clients: Clients, name: str) -> Answers:
         client = clients("logs")
@@ -127,6 +131,12 @@ class LogGroup(Kept):
             return
         kept = gb * days / DAYS_A_MONTH
         yield line(resource, "cloudwatch", f"lines of {days} days", kept * prices["log_gb_month"])
+
+    def deviations(self, answers: Answers) -> list[Deviation]:
+        # AWS says for ever that there has been a policy of data protection.
+        return [
+            other for other in super().deviations(answers) if other.value not in ("ARCHIVED", "DELETED", "DISABLED")
+        ]
 
     def wanted(self, entry: Mapping[str, Any], found: State | None) -> State:
         return {

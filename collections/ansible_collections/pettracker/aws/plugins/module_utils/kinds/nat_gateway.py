@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterator
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Fields, Item, Place, line, plain
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
     PLACE,
+    TAGGING,
     Names,
     Resource,
     Site,
     VpcPart,
     arns,
     by_name,
-    tagging,
 )
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
     FIGURE,
@@ -94,7 +94,7 @@ class NatGateway(VpcPart):
         Grant(("ec2:CreateNatGateway",), arns("natgateway"), "making"),
         Grant(("ec2:CreateNatGateway",), arns("elastic-ip", "subnet"), "own"),
         Grant(("ec2:DisassociateNatGatewayAddress",), arns("natgateway"), "own"),
-        tagging("natgateway"),
+        TAGGING,
     )
     removal = (Grant(("ec2:DeleteNatGateway",), arns("natgateway"), "own"),)
 

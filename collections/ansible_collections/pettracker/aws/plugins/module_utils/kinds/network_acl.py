@@ -7,13 +7,13 @@ from typing import ClassVar
 
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
     PLACE,
+    TAGGING,
     Names,
     Resource,
     Site,
     VpcPart,
     arns,
     correct_tags,
-    tagging,
 )
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import FIXED, IDENTITY, Answer, Compared
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Grant
@@ -81,7 +81,7 @@ class NetworkAcl(VpcPart):
             "own",
         ),
         Grant(("ec2:ReplaceNetworkAclAssociation",), arns("network-acl", "subnet"), "own"),
-        tagging("network-acl"),
+        TAGGING,
     )
     removal = (Grant(("ec2:DeleteNetworkAcl",), arns("network-acl"), "own"),)
 

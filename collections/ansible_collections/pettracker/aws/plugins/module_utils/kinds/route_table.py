@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
     PLACE,
+    TAGGING,
     Names,
     Resource,
     Site,
     VpcPart,
     arns,
     by_name,
-    tagging,
+    tag_specifications,
 )
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
     FIGURE,
@@ -107,11 +108,9 @@ class RouteTable(VpcPart):
             arns("route-table", "subnet", "internet-gateway"),
             "own",
         ),
-        # The table that AWS makes with a VPC, and that is the main one again, carries no tags.
-        Grant(("ec2:ReplaceRouteTableAssociation",), arns("route-table"), "unclaimed"),
         # Whoever lets a VPN gateway write routes may have one of their own.
         Grant(("ec2:DisableVgwRoutePropagation",), arns("vpn-gateway"), "unclaimed"),
-        tagging("route-table"),
+        TAGGING,
     )
     removal = (
         Grant(("ec2:DeleteRouteTable",), arns("route-table"), "own"),
@@ -154,7 +153,9 @@ class RouteTable(VpcPart):
         for association in table.get("Associations", []):
             known = association["RouteTableAssociationId"]
             if association.get("Main"):
-                other = _another_main(site)
+                # By a name it would be one of the parts.
+                unnamed = {key: value for key, value in wanted["tags"].items() if key != "Name"}
+                other = _another_main(site, unnamed)
                 site.call("replace_route_table_association", AssociationId=known, RouteTableId=other)
             elif association.get("GatewayId") or association.get("PublicIpv4Pool"):
                 site.call("disassociate_route_table", AssociationId=known)
@@ -168,14 +169,15 @@ def is_main(table: Resource) -> bool:
     return any(association.get("Main") for association in table.get("Associations", []))
 
 
-def _another_main(site: Site) -> str:
-    """Returns the table that can be the VPC's main one: that which AWS has made for it, or one in its place."""
+def _another_main(site: Site, tags: Mapping[str, str]) -> str:
+    """Returns the table that can be the VPC's main one: that which AWS has made for it, or one in its place, with `tags`."""
     ours = {identity for (kind, _), identity in site.ids.items() if kind == "route table"}
     others = (table for table in site.listed["route table"] if table["RouteTableId"] not in ours)
     unused = [table["RouteTableId"] for table in others if not table.get("Tags") and not table["Associations"]]
     if unused:
         return str(unused[0])
-    return str(site.call("create_route_table", VpcId=site.vpc_id)["RouteTable"]["RouteTableId"])
+    made = site.call("create_route_table", VpcId=site.vpc_id, TagSpecifications=tag_specifications("route-table", tags))
+    return str(made["RouteTable"]["RouteTableId"])
 
 
 def _correct_routes(site: Site, identity: str, wanted: Mapping[str, str], table: Resource) -> None:

@@ -102,7 +102,7 @@ class ScalingGroup(Kind):
             (ARN,),
         ),
     )
-    removal = (Grant(("autoscaling:DeleteAutoScalingGroup",), (ARN,)),)
+    removal = (Grant(("autoscaling:DeleteAutoScalingGroup", "autoscaling:UpdateAutoScalingGroup"), (ARN,)),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         client = clients("autoscaling")
@@ -125,7 +125,11 @@ class ScalingGroup(Kind):
                 )
 
     def remove(self, clients: Clients, identity: str) -> None:
-        clients("autoscaling").delete_auto_scaling_group(AutoScalingGroupName=identity, ForceDelete=True)
+        client, group = clients("autoscaling"), {"AutoScalingGroupName": identity}
+        described = client.describe_auto_scaling_groups(AutoScalingGroupNames=[identity])["AutoScalingGroups"]
+        if any(one.get("DeletionProtection", "none") != "none" for one in described):
+            client.update_auto_scaling_group(**group, DeletionProtection="none")
+        client.delete_auto_scaling_group(**group, ForceDelete=True)
 
     def read(self, clients: Clients, group: dict[str, Any]) -> Answers:
         """Returns AWS's answers about a group that has been described."""

@@ -236,9 +236,12 @@ def put_back_request(source: Mapping[str, Any], others: list[Deviation]) -> dict
             request |= INSTEAD[where[0]]
         elif where[0] in ("launch_configuration_name", "mixed_instances_policy"):
             request |= {key: value for key, value in source.items() if key not in request}
-            if where[1:2] == ["instances_distribution"]:
+            if where[1:2] == ["instances_distribution"] and "MixedInstancesPolicy" in request:
                 policy = request["MixedInstancesPolicy"]
-                distribution = policy["InstancesDistribution"] | {other.member: DISTRIBUTION[where[2]]}
+                distribution = dict(policy["InstancesDistribution"])
+                # Pools are for one strategy only, and refused beside the others.
+                if where[2] != "spot_instance_pools" or distribution["SpotAllocationStrategy"] == "lowest-price":
+                    distribution[other.member] = DISTRIBUTION[where[2]]
                 request["MixedInstancesPolicy"] = policy | {"InstancesDistribution": distribution}
     return request
 

@@ -93,7 +93,7 @@ GROUP: dict[str, Any] = {
     "AvailabilityZoneDistribution": {"CapacityDistributionStrategy": Default("balanced-best-effort")},
     "AvailabilityZoneImpairmentPolicy": {
         "ZonalShiftEnabled": Default(False),
-        "ImpairedZoneHealthCheckBehavior": Default("ReplaceUnhealthy"),
+        "ImpairedZoneHealthCheckBehavior": Ignored("decides nothing without zonal shift"),
     },
     "CapacityReservationSpecification": {
         "CapacityReservationPreference": Default("default"),

@@ -11,19 +11,19 @@ from typing import Any
 
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
     PLACE,
+    TAGGING,
     Ec2Kind,
     Resource,
     arns,
     correct_tags,
     tag_specifications,
-    tagging,
 )
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
     EMPTY_ANSWER,
     IDENTITY,
     Answer,
     Compared,
-    Default,
+    Foreign,
     Ignored,
     Marks,
 )
@@ -113,7 +113,7 @@ class SecurityGroup(Ec2Kind):
                     "GroupOwnerId": IDENTITY,
                     **dict.fromkeys(("IsEgress", "IpProtocol", "FromPort", "ToPort", "Description"), RULE),
                     **dict.fromkeys(("CidrIpv4", "CidrIpv6", "PrefixListId", "ReferencedGroupInfo"), RULE),
-                    "Tags": Default(None),
+                    "Tags": Foreign("whoever has put them there; they decide nothing"),
                 },
                 "NextToken": EMPTY_ANSWER,
             },
@@ -135,9 +135,7 @@ class SecurityGroup(Ec2Kind):
             arns("security-group"),
             "own",
         ),
-        # The project gives rules no tags, and takes away those that somebody else gave them.
-        Grant(("ec2:DeleteTags",), arns("security-group-rule"), "unclaimed"),
-        tagging("security-group"),
+        TAGGING,
     )
     removal = (Grant(("ec2:DeleteSecurityGroup",), arns("security-group"), "own"),)
 
@@ -199,11 +197,6 @@ class SecurityGroup(Ec2Kind):
         identity = group["GroupId"]
         names = {group_id: name for name, group_id in ids.items()}
         found = self.named(answers, names)
-        # Before rules are removed, for whose tags nobody can ask any more then.
-        for rule in answers.get("DescribeSecurityGroupRules", {}).get("SecurityGroupRules", []):
-            if rule.get("Tags"):
-                keys = [{"Key": tag["Key"]} for tag in rule["Tags"]]
-                client.delete_tags(Resources=[rule["SecurityGroupRuleId"]], Tags=keys)
         calls = {
             "ingress": (
                 client.authorize_security_group_ingress,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -11,6 +12,8 @@ from typing import Any
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Grant, Kind
 
 Statement = dict[str, Any]
+# A type of EC2's in an account and a region.
+OF_EC2 = re.compile(r"(arn:[^:]+:ec2:[^:]+:[^:]+:)[\w-]+/\*")
 # An action, the ARN on which it is allowed, and the condition as text, so that conditions can be compared.
 Allowed = tuple[str, str, str]
 
@@ -59,6 +62,9 @@ def _allowed(grant: Grant, values: Mapping[str, Any]) -> Iterator[Allowed]:
     for resource in grant.resources:
         arns += values["arns"][resource] if resource.isidentifier() else [resource.format(**names)]
     condition = _condition(grant.condition, values)
+    if grant.condition == "own":
+        # EC2 says itself on which types of resources an action is, and policies have no room to say it again.
+        arns = list(dict.fromkeys(OF_EC2.sub(r"\1*/*", arn) for arn in arns))
     for action in grant.actions:
         for arn in arns:
             yield action, arn, _text(condition)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import PLACE, Site, VpcPart, arns, tagging
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import PLACE, TAGGING, Site, VpcPart, arns
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
     FIGURE,
     FIXED,
@@ -85,7 +85,7 @@ class Subnet(VpcPart):
         Grant(("ec2:CreateSubnet",), arns("subnet"), "making"),
         Grant(("ec2:CreateSubnet",), arns("vpc"), "own"),
         Grant(("ec2:ModifySubnetAttribute",), arns("subnet"), "own"),
-        tagging("subnet"),
+        TAGGING,
     )
     removal = (Grant(("ec2:DeleteSubnet",), arns("subnet"), "own"),)
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
     PLACE,
+    TAGGING,
     Resource,
     Site,
     VpcPart,
     arns,
-    tagging,
 )
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
     FIGURE,
@@ -142,7 +142,7 @@ class Vpc(VpcPart):
         Grant(("ec2:AssociateDhcpOptions", "ec2:CreateDhcpOptions"), arns("dhcp-options"), "unclaimed"),
         # Which control is a VPC's is known by its id, and it carries the tags of who made it.
         Grant(("ec2:DeleteVpcEncryptionControl",), arns("vpc-encryption-control"), "unclaimed"),
-        tagging("vpc"),
+        TAGGING,
     )
     removal = (Grant(("ec2:DeleteVpc",), arns("vpc"), "own"),)
 

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
     PLACE,
+    TAGGING,
     Names,
     Site,
     VpcPart,
     arns,
     by_name,
-    tagging,
 )
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
     FIGURE,
@@ -99,7 +99,7 @@ class VpcEndpoint(VpcPart):
         Grant(("ec2:CreateVpcEndpoint",), arns("vpc-endpoint"), "making"),
         Grant(("ec2:CreateVpcEndpoint",), arns("route-table", "vpc"), "own"),
         Grant(("ec2:ModifyVpcEndpoint",), arns("route-table", "vpc-endpoint"), "own"),
-        tagging("vpc-endpoint"),
+        TAGGING,
     )
     removal = (Grant(("ec2:DeleteVpcEndpoints",), arns("vpc-endpoint"), "own"),)
 
