@@ -141,12 +141,6 @@ def icmp_entry(hand: Hand) -> None:
     )
 
 
-def rule_tags(hand: Hand) -> None:
-    of_group = [{"Name": "group-id", "Values": [hand.group("service")]}]
-    rule = hand.ec2.describe_security_group_rules(Filters=of_group)["SecurityGroupRules"][0]
-    hand.ec2.create_tags(Resources=[rule["SecurityGroupRuleId"]], Tags=[{"Key": "Owner", "Value": "ann"}])
-
-
 def rule_of_ipv6(hand: Hand) -> None:
     peer = {"Ipv6Ranges": [{"CidrIpv6": "::/0"}]}
     hand.ec2.authorize_security_group_ingress(GroupId=hand.group("balancer"), IpPermissions=[ANY | peer])
@@ -208,7 +202,6 @@ CASES: list[tuple[Change, str, set[str]]] = [
     (icmp_entry, f"network ACL {NAME}-default", {"entries.egress 50"}),
     (lambda hand: hand.flow_log(LogFormat="${srcaddr}"), f"flow log {NAME}", {"log_format"}),
     (lambda hand: hand.flow_log(TrafficType="REJECT"), f"flow log {NAME}", {"traffic_type"}),
-    (rule_tags, "security group service", {"security_group_rules.tags.Owner.Value"}),
     (rule_of_ipv6, "security group balancer", {"ingress.tcp/443 from ::/0"}),
 ]
 
