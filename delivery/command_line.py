@@ -39,10 +39,9 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
 
 def _message(error: Exception) -> str | None:
     """Return what a person is told of an error; None where it is a fault of the code."""
-    # Imported here: most commands end without an error, and many without a question to AWS.
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - most commands end without an error
 
-    from bundle import RegistryError  # noqa: PLC0415
+    from bundle import RegistryError  # noqa: PLC0415 - the same
 
     if isinstance(error, DeliveryError | RegistryError):
         return str(error)
@@ -61,7 +60,7 @@ def of_environment(command: Callable[..., None]) -> Callable[..., None]:
     @reports_errors
     @wraps(command)
     def run(environment: str, facts: IO[str] | None, **others: Any) -> None:
-        from delivery.environment import environment_of, read_environment  # noqa: PLC0415
+        from delivery.environment import environment_of, read_environment  # noqa: PLC0415 - --help answers at once
 
         command(environment_of(environment, json.load(facts)) if facts else read_environment(environment), **others)
 

@@ -74,10 +74,14 @@ class CallbackModule(CallbackBase):
 def share_descriptions() -> None:
     """Lets all sessions of botocore share one loader, which has read the descriptions of the usual services already."""
     import botocore.session  # noqa: PLC0415 - a playbook without AWS needs none of it
-    from botocore.loaders import create_loader  # noqa: PLC0415
+    from botocore.loaders import create_loader  # noqa: PLC0415 - the same
 
     botocore.session.create_loader = functools.cache(create_loader)
     session = botocore.session.Session()
     for service in SERVICES:
-        # The credentials are never used: no request is made.
-        session.create_client(service, region_name="us-east-1", aws_access_key_id="none", aws_secret_access_key="none")  # noqa: S106
+        session.create_client(
+            service,
+            region_name="us-east-1",
+            aws_access_key_id="none",
+            aws_secret_access_key="none",  # noqa: S106 - never used: no request is made
+        )

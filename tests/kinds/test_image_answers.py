@@ -96,7 +96,7 @@ def test_the_state_of_what_aws_answers(kind: Kind, answers: dict[str, Any], stat
     "members",
     [
         {},
-        {"DeprecationTime": None, "DeregistrationProtection": "disabled"},
+        {"DeprecationTime": None, "DeregistrationProtection": "enabled-without-cooldown"},
         {"DeregistrationProtection": None, "InstanceTypeSpecification": {}},
     ],
 )

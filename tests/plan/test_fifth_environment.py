@@ -18,7 +18,7 @@ from bundle import load
 from delivery.connection.connect import Roles, connect
 from delivery.release.keys import keys_file, new_key, write
 from localcloud.account import Account
-from localcloud.settings import ACCOUNT_ID, REGION
+from localcloud.settings import ACCOUNT_ID, BASE_IMAGE_OWNER, REGION
 from tests.bundle.small import signed_bundle
 from tests.delivery.fake_github import FakeGitHub
 
@@ -26,7 +26,6 @@ ROOT = Path(__file__).parents[2]
 NAME = "fifth"
 PREFIX = f"pettracker-{NAME}"
 REPOSITORY = "acme/pets"
-DEBIAN = "136693071363"  # https://wiki.debian.org/Cloud/AmazonEC2Image
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +61,7 @@ def run(clone: Path, account: Account, served: tuple[str, Any]) -> Callable[...,
     """Called with a command, runs it in the clone with the credentials of an account that has nothing but Debian's image."""
     account.reset()
     identity = served[1]("ec2").register_image(Name="debian-12-amd64-20260101")["ImageId"]
-    ec2_backends[ACCOUNT_ID][REGION].amis[identity].owner_id = DEBIAN
+    ec2_backends[ACCOUNT_ID][REGION].amis[identity].owner_id = BASE_IMAGE_OWNER
     environment = os.environ | account.keys.root.environment | {"AWS_ENDPOINT_URL": served[0]}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     return lambda *command: subprocess.run(

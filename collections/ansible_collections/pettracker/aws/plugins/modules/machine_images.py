@@ -18,7 +18,7 @@ short_description: Keeps the machine images of an environment as the image build
 description:
   - Of the account's images with O(tags), makes those private that somebody has shared or published, and their snapshots, and
     enables those that somebody has disabled.
-  - Takes away a date of deprecation, a protection against deregistration and a list of instance types.
+  - Takes away a date of deprecation and a list of instance types. A protection against deregistration stays.
   - Makes and removes none; M(pettracker.aws.image_retention) removes old ones. An image that is not complete is left alone.
 options:
   tags:

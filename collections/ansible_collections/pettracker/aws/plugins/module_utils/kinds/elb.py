@@ -7,13 +7,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import IDENTITY, Answer, Compared
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Client
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages, tagged
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Client, Clients, Scope
 from ansible_collections.pettracker.aws.plugins.module_utils.refusals import unless_gone
 from ansible_collections.pettracker.aws.plugins.module_utils.state import State, differences, tag_changes, tags_to_list
 
 TAGS = Answer("DescribeTags", "TagDescriptions", {"ResourceArn": IDENTITY, "Tags": Compared("tags")})
 # DescribeTags takes at most twenty ARNs.
 AT_ONCE = 20
+
+
+def found(clients: Clients, scope: Scope, what: str) -> Iterator[dict[str, Any]]:
+    """Yields what ELB says of each `LoadBalancer` or `TargetGroup` that carries the tags or is in the VPC."""
+    arns = set(tagged(clients, scope, f"elasticloadbalancing:{what.lower()}"))
+    operation = {"LoadBalancer": "describe_load_balancers", "TargetGroup": "describe_target_groups"}[what]
+    for resource in pages(clients("elbv2"), operation, f"{what}s"):
+        if resource[f"{what}Arn"] in arns or (scope.vpc_id and resource.get("VpcId") == scope.vpc_id):
+            yield resource
 
 
 def as_expected(found: Mapping[str, str], given: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, str]:

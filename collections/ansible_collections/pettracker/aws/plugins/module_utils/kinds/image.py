@@ -61,7 +61,7 @@ class Image(ImageCharges, Ec2Kind):
                 "Public": Ignored("whether the launch permissions name everybody"),
                 "Tags": Foreign("the image build, which writes of what the image is made"),
                 "DeprecationTime": Default(None),
-                "DeregistrationProtection": Default("disabled"),
+                "DeregistrationProtection": Foreign("who wants an image kept: no retention takes it"),
                 "InstanceTypeSpecification": Default(None),
                 "ImageWatermarks": Nobodys("watermark", "WatermarkKey"),
                 "ImdsSupport": Ignored("can be set once and never taken back; launch templates say what hosts have"),
@@ -123,7 +123,6 @@ class Image(ImageCharges, Ec2Kind):
                 "ec2:CreateTags",
                 "ec2:DeregisterImage",
                 "ec2:DisableImageDeprecation",
-                "ec2:DisableImageDeregistrationProtection",
                 "ec2:EnableImage",
                 "ec2:ModifyImageAttribute",
                 "ec2:ReplaceImageInstanceTypeSpecification",
@@ -132,7 +131,9 @@ class Image(ImageCharges, Ec2Kind):
             "own",
         ),
     )
-    removal = (Grant(("ec2:DeregisterImage",), regional_arns("image"), "own"),)
+    removal = (
+        Grant(("ec2:DeregisterImage", "ec2:DisableImageDeregistrationProtection"), regional_arns("image"), "own"),
+    )
 
     def since(self, resource: Resource) -> str:
         return str(resource["CreationDate"])
@@ -163,10 +164,12 @@ class Image(ImageCharges, Ec2Kind):
             client.modify_image_attribute(**image, LaunchPermission={"Remove": permissions})
         if "deprecation_time" in fields:
             client.disable_image_deprecation(**image)
-        if "deregistration_protection" in fields:
-            client.disable_image_deregistration_protection(**image)
         if "instance_type_specification" in fields:
             client.replace_image_instance_type_specification(**image)
 
     def remove(self, clients: Clients, identity: str) -> None:
-        clients("ec2").deregister_image(ImageId=identity)
+        client = clients("ec2")
+        (image,) = client.describe_images(ImageIds=[identity], IncludeDisabled=True)["Images"]
+        if image.get("DeregistrationProtection", "disabled") != "disabled":
+            client.disable_image_deregistration_protection(ImageId=identity)
+        client.deregister_image(ImageId=identity)

@@ -170,7 +170,7 @@ class Instance(InstanceCharges, Ec2Kind):
         return ""
 
     def priced(self, resource: Resource) -> State:
-        return self.state({"DescribeInstances": resource})
+        return self.state({"DescribeInstances": resource}) | {"state": resource["State"]["Name"]}
 
     def state(self, answers: Answers) -> State:
         instance = answers["DescribeInstances"]

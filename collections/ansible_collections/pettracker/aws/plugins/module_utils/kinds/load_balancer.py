@@ -10,6 +10,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.kinds.elb import (
     TAGS,
     as_expected,
     attribute_changes,
+    found,
     put_tags,
     tags_of,
 )
@@ -24,7 +25,6 @@ from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import
     Deviation,
     Ignored,
 )
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages, tagged
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
     Answers,
     Client,
@@ -148,13 +148,11 @@ class LoadBalancer(Kind):
     )
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
-        arns = set(tagged(clients, scope, "elasticloadbalancing:loadbalancer"))
-        for balancer in pages(clients("elbv2"), "describe_load_balancers", "LoadBalancers"):
-            if balancer["LoadBalancerArn"] in arns or (scope.vpc_id and balancer.get("VpcId") == scope.vpc_id):
-                since = balancer["CreatedTime"].isoformat(timespec="seconds")
-                subnets = sorted(zone["SubnetId"] for zone in balancer["AvailabilityZones"])
-                fields = {"scheme": balancer.get("Scheme"), "subnets": subnets}
-                yield Owned(balancer["LoadBalancerArn"], balancer["LoadBalancerName"], since, fields=fields)
+        for balancer in found(clients, scope, "LoadBalancer"):
+            since = balancer["CreatedTime"].isoformat(timespec="seconds")
+            subnets = sorted(zone["SubnetId"] for zone in balancer["AvailabilityZones"])
+            fields = {"scheme": balancer.get("Scheme"), "subnets": subnets}
+            yield Owned(balancer["LoadBalancerArn"], balancer["LoadBalancerName"], since, fields=fields)
 
     def remove(self, clients: Clients, identity: str) -> None:
         client = clients("elbv2")

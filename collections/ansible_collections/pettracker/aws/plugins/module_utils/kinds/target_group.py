@@ -12,6 +12,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.kinds.elb import (
     TAGS,
     as_expected,
     attribute_changes,
+    found,
     put_tags,
     tags_of,
 )
@@ -25,7 +26,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import
     Ignored,
     Nobodys,
 )
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages, tagged
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
     Answers,
     Clients,
@@ -141,10 +142,8 @@ class TargetGroup(Kind):
     removal = (Grant(("elasticloadbalancing:DeleteTargetGroup",), ARNS),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
-        arns = set(tagged(clients, scope, "elasticloadbalancing:targetgroup"))
-        for group in pages(clients("elbv2"), "describe_target_groups", "TargetGroups"):
-            if group["TargetGroupArn"] in arns or (scope.vpc_id and group.get("VpcId") == scope.vpc_id):
-                yield Owned(group["TargetGroupArn"], group["TargetGroupName"])
+        for group in found(clients, scope, "TargetGroup"):
+            yield Owned(group["TargetGroupArn"], group["TargetGroupName"])
 
     def remove(self, clients: Clients, identity: str) -> None:
         clients("elbv2").delete_target_group(TargetGroupArn=identity)
