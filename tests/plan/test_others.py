@@ -10,7 +10,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import S
 from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import identities, listed
 
 from tests.plan.others import KINDS, Counted, make_others, name_as_inventories_do
-from tests.plan.world import NAME, TAGS, World
+from tests.plan.world import NAME, TAGS, World, alarm
 
 Client = Callable[[str], Any]
 # Fewer than any answer has in one page, and enough to tell one call for all from one for each.
@@ -35,3 +35,13 @@ def test_what_belongs_to_others_is_asked_for_in_pages_only(world: World, client:
     assert {"budget": [f"{NAME}-monthly"], "instance profile": [f"{NAME}-service"]}.items() <= alone[0].items()
     make_others(client, OF_EACH_KIND * len(KINDS))
     assert look() == alone
+
+
+def test_alarms_are_asked_for_in_one_call_however_many_they_are(world: World, client: Client) -> None:
+    world.client = counted = Counted(client)
+    world.parameters = {"metric_alarms": world.parameters["metric_alarms"]}
+    world.parameters["metric_alarms"]["alarms"] = [alarm(f"{NAME}-{number}") for number in range(3)]
+    world.apply()
+    counted.calls.clear()
+    assert world.plan() == []
+    assert counted.calls["DescribeAlarms"] == 1

@@ -9,6 +9,19 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.pettracker.aws.plugins.module_utils.argument_spec import argument_spec
 
 
+class Module(AnsibleAWSModule):
+    """A module that asks each service through one client: every other one would be a session and a connection of its own."""
+
+    def client(self, service: str, **options: Any) -> Any:
+        """Returns the client of a service; one with `options` is made anew."""
+        if options:
+            return super().client(service, **options)
+        clients: dict[str, Any] = self.__dict__.setdefault("_clients", {})
+        if service not in clients:
+            clients[service] = super().client(service)
+        return clients[service]
+
+
 def run_module(
     documentation: str,
     run: Callable[[AnsibleAWSModule], dict[str, Any]],
@@ -21,7 +34,7 @@ def run_module(
     `failure` is what an error's message begins with; it may name options in braces. `rules` are AnsibleModule's about several
     options, such as `required_if`.
     """
-    module = AnsibleAWSModule(argument_spec=argument_spec(documentation, no_log), supports_check_mode=True, **rules)
+    module = Module(argument_spec=argument_spec(documentation, no_log), supports_check_mode=True, **rules)
     try:
         module.exit_json(**run(module))
     except Exception as error:

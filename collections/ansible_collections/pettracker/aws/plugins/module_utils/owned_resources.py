@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Clients, Kind, Owned, Scope
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.registry import KINDS
@@ -85,15 +84,3 @@ def _removed(kind: Kind, clients: Clients, scope: Scope, deadline: float) -> boo
         if any(True for _ in kind.owned(clients, scope)):
             time.sleep(PAUSE)
     return True
-
-
-def cached(client: Any) -> Clients:
-    """Returns a function that makes each service's client once, with that of a module."""
-    clients: dict[str, Any] = {}
-
-    def get(service: str) -> Any:
-        if service not in clients:
-            clients[service] = client(service)
-        return clients[service]
-
-    return get

@@ -10,7 +10,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Scope
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.registry import BY_NAME
 from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import cached, identities, listed, remove
+from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import identities, listed, remove
 from ansible_collections.pettracker.aws.plugins.module_utils.state import is_unknown
 
 DOCUMENTATION = r"""
@@ -74,7 +74,7 @@ found:
 
 def run(module: AnsibleAWSModule) -> dict[str, Any]:
     """Lists, and removes unless in check mode."""
-    clients = cached(module.client)
+    clients = module.client
     tags, kept = module.params["tags"], frozenset(module.params["keep"])
     if unknown := sorted(kept - set(BY_NAME)):
         module.fail_json(

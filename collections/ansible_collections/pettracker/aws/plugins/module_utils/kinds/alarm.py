@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.alarm_metrics import FIELDS, found_metric, request
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Fields, Gap, Item, Place, line
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
     IDENTITY,
@@ -27,17 +27,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.state import (
     tags_to_list,
 )
 
-# The fields of DescribeAlarms and PutMetricAlarm that are called otherwise here, apart from the metric, actions and tags.
-FIELDS = {
-    "description": "AlarmDescription",
-    "comparison": "ComparisonOperator",
-    "threshold": "Threshold",
-    "evaluation_periods": "EvaluationPeriods",
-    "missing_data": "TreatMissingData",
-}
 METRIC_FIELDS = ("namespace", "metric", "statistic", "period", "expression")
-# How the metric and what is made of it are called in metric math.
-METRIC_ID, EXPRESSION_ID = "m1", "e1"
 # A composite alarm with the environment's tags is found, so that it is seen: no variable describes one.
 TYPES = {"MetricAlarm": "MetricAlarms", "CompositeAlarm": "CompositeAlarms", "LogAlarm": "LogAlarms"}
 # DescribeAlarms takes no more names at once.
@@ -143,19 +133,21 @@ class Alarm(Kept):
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         names = [arn.split(":alarm:", 1)[1] for arn in tagged(clients, scope, "cloudwatch:alarm")]
-        for begin in range(0, len(names), MOST_NAMES):
-            for alarm in _described(clients, names[begin : begin + MOST_NAMES], *TYPES):
-                yield Owned(alarm["AlarmName"], fields=found_metric(alarm))
+        for alarm in _described(clients, names, *TYPES):
+            yield Owned(alarm["AlarmName"], fields=found_metric(alarm))
 
     def remove(self, clients: Clients, identity: str) -> None:
         clients("cloudwatch").delete_alarms(AlarmNames=[identity])
 
     def read(self, clients: Clients, name: str) -> Answers:
-        alarm = next(_described(clients, [name], "MetricAlarm"), None)
-        if alarm is None:
-            return {}
-        tags = clients("cloudwatch").list_tags_for_resource(ResourceARN=alarm["AlarmArn"])
-        return {"DescribeAlarms": alarm, "ListTagsForResource": tags}
+        return self.read_all(clients, [name])[name]
+
+    def read_all(self, clients: Clients, names: Collection[str]) -> dict[str, Answers]:
+        found: dict[str, Answers] = {name: {} for name in names}
+        for alarm in _described(clients, list(names), "MetricAlarm"):
+            tags = clients("cloudwatch").list_tags_for_resource(ResourceARN=alarm["AlarmArn"])
+            found[alarm["AlarmName"]] = {"DescribeAlarms": alarm, "ListTagsForResource": tags}
+        return found
 
     def state(self, answers: Answers) -> State:
         alarm = answers["DescribeAlarms"]
@@ -215,10 +207,11 @@ class Alarm(Kept):
 
 
 def _described(clients: Clients, names: list[str], *types: str) -> Iterator[dict[str, Any]]:
-    pages = clients("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNames=names, AlarmTypes=list(types))
-    for page in pages:
-        for kind in types:
-            yield from page.get(TYPES[kind]) or []
+    paginator = clients("cloudwatch").get_paginator("describe_alarms")
+    for begin in range(0, len(names), MOST_NAMES):
+        for page in paginator.paginate(AlarmNames=names[begin : begin + MOST_NAMES], AlarmTypes=list(types)):
+            for kind in types:
+                yield from page.get(TYPES[kind]) or []
 
 
 def _window(window: Mapping[str, Any]) -> str:
@@ -226,80 +219,3 @@ def _window(window: Mapping[str, Any]) -> str:
     if "WallClockWindow" not in window:
         return WINDOW
     return f"wall clock {window['WallClockWindow'].get('Timezone') or 'UTC'}"
-
-
-def found_metric(alarm: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what an entry of DescribeAlarms watches. With an expression all of it is in `Metrics`, in any order.
-
-    Metric math over anything but one metric is no variable's: it is returned as a text, which differs from all that is wanted.
-    """
-    queries = [
-        {key: value for key, value in query.items() if key != "Label" and value is not None}
-        for query in alarm.get("Metrics") or []
-    ]
-    if not queries:
-        return _metric(alarm, alarm.get("Statistic"), alarm.get("Period"), "")
-    measured = [query for query in queries if "MetricStat" in query]
-    made = [query for query in queries if "Expression" in query]
-    if len(queries) != 2 or not _is_measured(measured) or not _is_made(made):
-        return _metric({}, None, None, json.dumps(queries, sort_keys=True))
-    stat = measured[0]["MetricStat"]
-    return _metric(stat["Metric"], stat["Stat"], stat["Period"], made[0]["Expression"])
-
-
-def _is_measured(queries: list[dict[str, Any]]) -> bool:
-    """Tells whether this is the one metric, which only the expression looks at."""
-    return [query | {"MetricStat": set(_given(query["MetricStat"]))} for query in queries] == [
-        {"Id": METRIC_ID, "MetricStat": {"Metric", "Period", "Stat"}, "ReturnData": False}
-    ]
-
-
-def _is_made(queries: list[dict[str, Any]]) -> bool:
-    """Tells whether this is the one expression, which the alarm watches; what it is called decides nothing."""
-    return [set(query) - {"ReturnData"} for query in queries] == [{"Id", "Expression"}] and queries[0].get(
-        "ReturnData", True
-    )
-
-
-def _given(answer: Mapping[str, Any]) -> Iterator[str]:
-    return (key for key, value in answer.items() if value is not None)
-
-
-def _metric(named: Mapping[str, Any], statistic: str | None, period: int | None, expression: str) -> dict[str, Any]:
-    return {
-        "namespace": named.get("Namespace"),
-        "metric": named.get("MetricName"),
-        "dimensions": {dimension["Name"]: dimension["Value"] for dimension in named.get("Dimensions") or []},
-        "statistic": statistic,
-        "period": period,
-        "expression": expression,
-    }
-
-
-def metric_request(wanted: State) -> dict[str, Any]:
-    """Returns what PutMetricAlarm is to watch: with an expression all of it is in `Metrics`, without the single fields."""
-    metric = {
-        "Namespace": wanted["namespace"],
-        "MetricName": wanted["metric"],
-        "Dimensions": [{"Name": key, "Value": value} for key, value in sorted(wanted["dimensions"].items())],
-    }
-    if not wanted["expression"]:
-        return metric | {"Statistic": wanted["statistic"], "Period": wanted["period"]}
-    stat = {"Metric": metric, "Period": wanted["period"], "Stat": wanted["statistic"]}
-    made = {"Id": EXPRESSION_ID, "Expression": wanted["expression"], "ReturnData": True}
-    return {"Metrics": [{"Id": METRIC_ID, "MetricStat": stat, "ReturnData": False}, made]}
-
-
-def request(name: str, wanted: State) -> dict[str, Any]:
-    """Returns the parameters of PutMetricAlarm that make an alarm what is wanted, apart from its tags."""
-    return (
-        {key: wanted[field] for field, key in FIELDS.items()}
-        | metric_request(wanted)
-        | {
-            "AlarmName": name,
-            "AlarmActions": wanted["alarm_actions"],
-            "OKActions": wanted["ok_actions"],
-            "InsufficientDataActions": wanted["insufficient_data_actions"],
-            "ActionsEnabled": wanted["actions_enabled"],
-        }
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Kind, as_set
@@ -19,6 +19,10 @@ class Kept(Kind):
     @abstractmethod
     def read(self, clients: Clients, name: str) -> Answers:
         """Returns AWS's answers about one, by operation; nothing where there is none."""
+
+    def read_all(self, clients: Clients, names: Collection[str]) -> dict[str, Answers]:
+        """Returns AWS's answers about several; a kind of which AWS describes many at once asks for them so."""
+        return {name: self.read(clients, name) for name in names}
 
     @abstractmethod
     def wanted(self, entry: Mapping[str, Any], found: State | None) -> State:
@@ -45,8 +49,9 @@ def keep(module: Any, kind: Kept, entries: Mapping[str, Mapping[str, Any]]) -> d
     """Returns the result of a module that keeps one resource of `kind` for each of `entries`, by its name."""
     diffs, managed = [], []
     left: dict[str, list[str]] = {}
+    read = kind.read_all(module.client, entries)
     for name, entry in entries.items():
-        answers = kind.read(module.client, name)
+        answers = read[name]
         found = kind.state(answers) if answers else None
         wanted, found = as_set(kind.wanted(entry, found), found, kind.deviations(answers) if answers else [])
         diffs.append(as_diff(f"{kind.name} {kind.called(name)}", wanted, found, interrupts=kind.interrupts))
