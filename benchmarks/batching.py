@@ -135,9 +135,7 @@ def main(root: Path, program: str | None, threads: int, rounds: int, seconds: fl
             for _ in range(rounds):
                 for name, contender in opened.items():
                     measured[name].append(asyncio.run(measure(contender, callers, seconds, photo)))
-            click.echo(
-                f"{callers} callers   answers/s   ratio   CPU ms   ratio   p50 ms   ratio   p99 ms   inputs/batch"
-            )
+            click.echo(f"{callers} callers   answers/s   ratio   CPU ms   ratio   p50 ms   ratio   p99 ms   inputs/batch")
             for name, of in measured.items():
                 click.echo(_line(name, of, measured[BASE]))
 

@@ -60,9 +60,7 @@ def measure(look: Callable[[], object], counted: Counted, runs: int) -> tuple[fl
 @click.command(help=__doc__)
 @click.option("--others", default=1000, show_default=True, type=click.IntRange(1), help="Resources of other people.")
 @click.option("--runs", default=5, show_default=True, type=click.IntRange(1, 100), help="Looks on each side.")
-@click.option(
-    "--latency", default=0.1, show_default=True, type=click.FloatRange(0), help="Seconds for which each call waits."
-)
+@click.option("--latency", default=0.1, show_default=True, type=click.FloatRange(0), help="Seconds for which each call waits.")
 def main(others: int, runs: int, latency: float) -> None:
     """Print seconds and calls of each side, and the ratio."""
     settings = Settings(root=Path("/nonexistent"), api_port=0, consistency_delay=0)

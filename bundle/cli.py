@@ -151,9 +151,7 @@ def publish(directory: Path, bucket: str, public_key: Path | None, as_json: bool
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Directory to create.")
 @_json
 @_reports_errors
-def fetch(
-    *, bucket: str, name: str, version: str, digest: str, public_key: Path | None, output: Path, as_json: bool
-) -> None:
+def fetch(*, bucket: str, name: str, version: str, digest: str, public_key: Path | None, output: Path, as_json: bool) -> None:
     """Download the pinned version and verify it."""
     _describe(_registry(bucket).fetch(name, version, digest, output, public_key), "fetched", as_json)
 

@@ -46,11 +46,7 @@ _MARKS = {
 }
 # The largest graph of torchvision's classifiers has some 2 MB.
 _MAX_DOCUMENT = 64 * 1024**2
-_MAX_BYTES = {
-    **dict.fromkeys((_GRAPH, _WEIGHTS, _CONSTANTS), _MAX_DOCUMENT),
-    **dict.fromkeys(_MARKS, 64),
-    _SAMPLES: 0,
-}
+_MAX_BYTES = {**dict.fromkeys((_GRAPH, _WEIGHTS, _CONSTANTS), _MAX_DOCUMENT), **dict.fromkeys(_MARKS, 64), _SAMPLES: 0}
 _NAMED = 3
 
 
@@ -93,15 +89,7 @@ def _opened(path: Path, name: str) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     # Whatever Python's reader makes of a damaged file; RuntimeError: a member is encrypted.
-    except (
-        zipfile.BadZipFile,
-        EOFError,
-        NotImplementedError,
-        OSError,
-        RuntimeError,
-        ValueError,
-        struct.error,
-    ) as error:
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError, ValueError, struct.error) as error:
         raise BundleError(name, f"not an exported program: {error}") from None
 
 

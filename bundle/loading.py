@@ -75,9 +75,7 @@ def load(root: Path, digest: str | None = None, public_key: Path | None = None) 
         signer = verify_signature(root, public_key, data)
     actual = digest_of(data)
     if digest is not None and not hmac.compare_digest(actual, digest):
-        raise BundleError(
-            MANIFEST_FILE, f"the bundle in {root} has digest {actual}, but {digest} is pinned; fetch that one"
-        )
+        raise BundleError(MANIFEST_FILE, f"the bundle in {root} has digest {actual}, but {digest} is pinned; fetch that one")
     manifest = parse_manifest(data)
     _verify_files(root, manifest)
     return Bundle(root, manifest, actual, signer)

@@ -118,9 +118,7 @@ def verify(signature: bytes | None, keys: TrustedKeys, manifest: bytes) -> Trust
     try:
         envelope = _SignatureFile.model_validate_json(signature).envelope
     except ValidationError as error:
-        raise BundleError(
-            SIGNATURE_FILE, f"is not a signature that `bundle sign` makes: {_first_problem(error)}"
-        ) from None
+        raise BundleError(SIGNATURE_FILE, f"is not a signature that `bundle sign` makes: {_first_problem(error)}") from None
     try:
         key = keys.signer("models", envelope.signatures[0].sig, envelope.signed_bytes())
     except KeysError as error:
@@ -131,9 +129,7 @@ def verify(signature: bytes | None, keys: TrustedKeys, manifest: bytes) -> Trust
         raise BundleError(SIGNATURE_FILE, f"signs something else than a model: {_first_problem(error)}") from None
     signed = {resource.name: resource.digest for resource in statement.predicate.resources}
     if signed.get(MANIFEST_FILE) != hashlib.sha256(manifest).hexdigest():
-        raise BundleError(
-            MANIFEST_FILE, "is not the one that was signed; fetch the bundle again, or sign what it is now"
-        )
+        raise BundleError(MANIFEST_FILE, "is not the one that was signed; fetch the bundle again, or sign what it is now")
     return key
 
 

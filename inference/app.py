@@ -13,15 +13,7 @@ from tornado.web import Application, RequestHandler
 
 from inference.bodies import BodyHandler
 from inference.errors import BadRequestError
-from inference.handlers import (
-    JsonHandler,
-    NotFoundHandler,
-    is_forwarded,
-    is_local,
-    is_loopback_name,
-    observe,
-    require_loopback,
-)
+from inference.handlers import JsonHandler, NotFoundHandler, is_forwarded, is_local, is_loopback_name, observe, require_loopback
 from inference.logs import Limited, log_malformed_requests
 from inference.metrics import CONTENT_TYPE
 from inference.openapi import document

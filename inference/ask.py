@@ -35,9 +35,7 @@ def ask(url: str, file: Path, timeout_seconds: float, ca_file: Path | None = Non
         with urllib.request.urlopen(request, timeout=timeout_seconds, context=context) as response:  # noqa: S310 - the same
             answer: dict[str, Any] = json.load(response)
     except urllib.error.HTTPError as error:
-        raise AskError(
-            f"the service refused {file}: HTTP {error.code} {error.read(500).decode(errors='replace')}"
-        ) from None
+        raise AskError(f"the service refused {file}: HTTP {error.code} {error.read(500).decode(errors='replace')}") from None
     except (OSError, ValueError) as error:
         raise AskError(f"{url} gave no usable answer: {error}") from None
     return answer

@@ -138,9 +138,7 @@ class BodyHandler(JsonHandler):
             self.fail(RequestTimeoutError(f"The body did not arrive within {self._settings.body_seconds:g} s."))
 
     def _gone_for_others(self) -> None:
-        self._refuse(
-            OverloadedError("This host has as many bytes of requests as it can hold, and this request came slowest.")
-        )
+        self._refuse(OverloadedError("This host has as many bytes of requests as it can hold, and this request came slowest."))
         if not self._finished and self._refusal:
             self.fail(self._refusal)
 

@@ -12,9 +12,7 @@ from bundle.golden import Answer, disagreements
 from inference.ask import AskError, ask
 
 
-def check(
-    url: str, bundle: Bundle, timeout_seconds: float, ca_file: Path | None = None
-) -> Iterator[tuple[str, list[str]]]:
+def check(url: str, bundle: Bundle, timeout_seconds: float, ca_file: Path | None = None) -> Iterator[tuple[str, list[str]]]:
     """Compare a server with a bundle: the digest of the model that it serves, then every golden input.
 
     Answers may differ by the tolerance of the program that the server runs.
@@ -39,9 +37,7 @@ def check(
     for case in bundle.golden().cases:
         try:
             answer = ask(url, bundle.path(f"golden/{case.input}"), timeout_seconds, ca_file)
-            answered = [
-                Answer(class_id=item["class_id"], confidence=item["confidence"]) for item in answer["predictions"]
-            ]
+            answered = [Answer(class_id=item["class_id"], confidence=item["confidence"]) for item in answer["predictions"]]
         except (AskError, ValueError, KeyError) as error:
             yield case.input, [str(error)]
         else:

@@ -64,12 +64,7 @@ def main() -> None:
     "model does not get ready or inference keeps failing.",
 )
 @click.option(
-    "--bundle",
-    "directory",
-    envvar="PETTRACKER_BUNDLE",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Its directory.",
+    "--bundle", "directory", envvar="PETTRACKER_BUNDLE", type=click.Path(path_type=Path), required=True, help="Its directory."
 )
 @click.option("--bundle-digest", help="Pinned digest, sha256:…; without it the bundle's origin is not checked.")
 @click.option(
@@ -87,9 +82,7 @@ def main() -> None:
     default=_DEFAULTS.start_seconds,
     help="For the model to load and warm up; then exit status 6.",
 )
-@click.option(
-    "--queue-size", type=click.IntRange(min=1), default=_DEFAULTS.queue_size, help="Predictions held at once."
-)
+@click.option("--queue-size", type=click.IntRange(min=1), default=_DEFAULTS.queue_size, help="Predictions held at once.")
 @click.option(
     "--deadline-seconds",
     type=click.FloatRange(min=0.1),
@@ -103,10 +96,7 @@ def main() -> None:
     help="For a client to send its body; then 408.",
 )
 @click.option(
-    "--max-body-bytes",
-    type=click.IntRange(min=1),
-    default=_DEFAULTS.max_body_bytes,
-    help="Of one request; above it 413.",
+    "--max-body-bytes", type=click.IntRange(min=1), default=_DEFAULTS.max_body_bytes, help="Of one request; above it 413."
 )
 @click.option(
     "--max-held-bytes",
@@ -121,10 +111,7 @@ def main() -> None:
     help="Width times height of a photo; above it 413.",
 )
 @click.option(
-    "--max-side",
-    type=click.IntRange(min=1),
-    default=_DEFAULTS.max_side,
-    help="Width or height of a photo; above it 413.",
+    "--max-side", type=click.IntRange(min=1), default=_DEFAULTS.max_side, help="Width or height of a photo; above it 413."
 )
 @click.option(
     "--batch-size",
@@ -144,9 +131,7 @@ def main() -> None:
     default=_DEFAULTS.drain_seconds,
     help="Of serving on after SIGTERM, while /ready says 503.",
 )
-@click.option(
-    "--statsd-address", callback=_statsd, default=_DEFAULTS.statsd_address, help="Where latencies go, host:port."
-)
+@click.option("--statsd-address", callback=_statsd, default=_DEFAULTS.statsd_address, help="Where latencies go, host:port.")
 @click.option("--instance-id", help="Name of this host in the logs.")
 def serve(
     *,
@@ -190,9 +175,7 @@ def serve(
 
 @main.command()
 @click.option("--url", callback=_http, required=True, help="Base URL of the service, such as http://127.0.0.1:8080.")
-@click.option(
-    "--bundle", "directory", type=click.Path(path_type=Path), required=True, help="The bundle to compare with."
-)
+@click.option("--bundle", "directory", type=click.Path(path_type=Path), required=True, help="The bundle to compare with.")
 @click.option("--ca", type=click.Path(path_type=Path, exists=True), help="Certificates to trust, PEM.")
 @click.option("--timeout", default=10.0, show_default=True, help="Seconds for each request.")
 def check(url: str, directory: Path, ca: Path | None, timeout: float) -> None:

@@ -55,14 +55,7 @@ class Engine:
         hang_seconds: time after which a batch counts as hanging. Far above the deadline of a request.
     """
 
-    def __init__(
-        self,
-        backend: Backend,
-        metrics: Metrics,
-        *,
-        wait_seconds: float = 0.0,
-        hang_seconds: float = 30.0,
-    ) -> None:
+    def __init__(self, backend: Backend, metrics: Metrics, *, wait_seconds: float = 0.0, hang_seconds: float = 30.0) -> None:
         self._backend = backend
         self._metrics = metrics
         self._hang_seconds = hang_seconds

@@ -42,9 +42,7 @@ class FeatureReader:
         for index, value in enumerate(values):
             problem = _problem(value)
             if problem:
-                raise InvalidFeaturesError(
-                    f"Expected {self._wanted}; {FIELD}[{index}], {self._names[index]}, is {problem}."
-                )
+                raise InvalidFeaturesError(f"Expected {self._wanted}; {FIELD}[{index}], {self._names[index]}, is {problem}.")
         return np.array(values, np.float32)
 
     def close(self) -> None:

@@ -108,9 +108,7 @@ class JsonHandler(RequestHandler):
         if isinstance(raised, ServingError):
             return raised
         if status_code == 405:
-            return MethodNotAllowedError(
-                f"{quoted(self.request.path)} does not answer {quoted(self.request.method or '')}."
-            )
+            return MethodNotAllowedError(f"{quoted(self.request.path)} does not answer {quoted(self.request.method or '')}.")
         if status_code < 500:
             return BadRequestError("The request cannot be understood.")
         return InternalError("The service failed; its log says why.")

@@ -35,10 +35,7 @@ Sleep = Callable[[float], None]
 
 
 def wait_for_notice(
-    metadata: Metadata,
-    interval: float = INTERVAL,
-    sleep: Sleep = time.sleep,
-    is_arriving: Callable[[], bool] = lambda: False,
+    metadata: Metadata, interval: float = INTERVAL, sleep: Sleep = time.sleep, is_arriving: Callable[[], bool] = lambda: False
 ) -> str:
     """Return the reason when the host is to be taken away.
 
@@ -86,10 +83,7 @@ def state_reason(state: str | None) -> str | None:
 
 
 def keep_draining(
-    service_url: str,
-    interval: float = INTERVAL,
-    sleep: Sleep = time.sleep,
-    depart: Callable[[], None] = lambda: None,
+    service_url: str, interval: float = INTERVAL, sleep: Sleep = time.sleep, depart: Callable[[], None] = lambda: None
 ) -> None:
     """Tell the service to drain, and go on: one that is started anew does not know. `depart` is called each time."""
     while True:

@@ -67,9 +67,7 @@ def document(manifest: Manifest, settings: Settings) -> _Document:
             "/health": {"get": _operation("health", "The process is alive.", _phase("alive"))},
             "/ready": {"get": _operation("ready", "New traffic is welcome.", _phase("ready"), _UNAVAILABLE)},
             "/health/ready": {"put": _operation("accept", "Take traffic; loopback only.", _phase("ready"), _LOOPBACK)},
-            "/health/drain": {
-                "put": _operation("drain", "Ask for no traffic; loopback only.", _phase("draining"), _LOOPBACK)
-            },
+            "/health/drain": {"put": _operation("drain", "Ask for no traffic; loopback only.", _phase("draining"), _LOOPBACK)},
             "/shadow": {"put": _shadow()},
             "/version": {"get": _operation("version", "Which model and code answer.", _reference("Version"))},
             "/metrics": {

@@ -15,14 +15,7 @@ from inference.bodies import BodyHandler
 from inference.budget import Budget
 from inference.decode import Later
 from inference.engine import Engine
-from inference.errors import (
-    BadRequestError,
-    ClientGoneError,
-    DeadlineError,
-    OverloadedError,
-    UnsupportedMediaError,
-    quoted,
-)
+from inference.errors import BadRequestError, ClientGoneError, DeadlineError, OverloadedError, UnsupportedMediaError, quoted
 from inference.forms import FORM, boundary_of, form_field
 from inference.handlers import is_forwarded
 from inference.metrics import Metrics
@@ -116,11 +109,7 @@ class Predictor:
         count = min(TOP_K, len(probabilities))
         best = np.argpartition(-probabilities, count - 1)[:count]
         return [
-            {
-                "class": self.manifest.classes[index],
-                "class_id": int(index),
-                "confidence": round(float(probabilities[index]), 6),
-            }
+            {"class": self.manifest.classes[index], "class_id": int(index), "confidence": round(float(probabilities[index]), 6)}
             for index in best[np.argsort(-probabilities[best], kind="stable")]
         ]
 

@@ -129,10 +129,7 @@ class Server:
 
     async def _serve(self, engine: Engine, state: State, signals: "_Signals") -> EngineError | None:
         """Serve until a signal, and drain; or until the engine is beyond repair, and return why it is."""
-        broken, ended = (
-            asyncio.ensure_future(engine.supervise()),
-            asyncio.ensure_future(self._until_drained(state, signals)),
-        )
+        broken, ended = (asyncio.ensure_future(engine.supervise()), asyncio.ensure_future(self._until_drained(state, signals)))
         await asyncio.wait([broken, ended], return_when=asyncio.FIRST_COMPLETED)
         ended.cancel()
         if broken.done():

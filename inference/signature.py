@@ -29,12 +29,7 @@ def signed_headers(
     """Return the headers of the request; `now` has a time zone."""
     stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     day = stamp[:8]
-    headers = {
-        "content-type": _CONTENT_TYPE,
-        "host": host,
-        "x-amz-date": stamp,
-        "x-amz-security-token": credentials.token,
-    }
+    headers = {"content-type": _CONTENT_TYPE, "host": host, "x-amz-date": stamp, "x-amz-security-token": credentials.token}
     names = ";".join(headers)  # in the order of the alphabet
     lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
     canonical = f"POST\n/\n\n{lines}\n{names}\n{_digest(form)}"

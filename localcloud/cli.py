@@ -108,8 +108,5 @@ def _podman(settings: Settings, arguments: list[str]) -> None:
     podman = shutil.which("podman")
     if podman is None:
         raise LocalCloudError("podman is not installed: apt-get install podman, then try again.")
-    configuration = {
-        "CONTAINERS_CONF": str(settings.containers_conf),
-        "CONTAINERS_STORAGE_CONF": str(settings.storage_conf),
-    }
+    configuration = {"CONTAINERS_CONF": str(settings.containers_conf), "CONTAINERS_STORAGE_CONF": str(settings.storage_conf)}
     os.execve(podman, ["podman", *arguments], os.environ | configuration)  # noqa: S606 - no shell is wanted

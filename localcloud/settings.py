@@ -59,9 +59,7 @@ def _telemetry_period(environ: Mapping[str, str], default: int) -> int:
     name = "LOCALCLOUD_TELEMETRY_PERIOD"
     period = _count(environ, name, default)
     if 60 % period:
-        raise LocalCloudError(
-            f"{name}={period} does not divide a minute: give 60 as on AWS, 30, {default}, 5 or the like."
-        )
+        raise LocalCloudError(f"{name}={period} does not divide a minute: give 60 as on AWS, 30, {default}, 5 or the like.")
     return period
 
 

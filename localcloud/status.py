@@ -84,9 +84,7 @@ def _target_health(elb: Any) -> dict[str, str]:
     return {
         description["Target"]["Id"]: description["TargetHealth"]["State"]
         for group in elb.describe_target_groups()["TargetGroups"]
-        for description in elb.describe_target_health(TargetGroupArn=group["TargetGroupArn"])[
-            "TargetHealthDescriptions"
-        ]
+        for description in elb.describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]
     }
 
 
@@ -129,9 +127,7 @@ def table(status: Status) -> str:
     head = ("INSTANCE", "ROLE", "NAME", "ZONE", "ADDRESS", "STATE", "TARGET", "IMAGE")
     rows = [head]
     for one in status.hosts:
-        rows.append(
-            (one.instance_id, one.role, one.name, one.zone, one.address, one.state, one.health or "-", one.image)
-        )
+        rows.append((one.instance_id, one.role, one.name, one.zone, one.address, one.state, one.health or "-", one.image))
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     minutes, seconds = divmod(status.uptime, 60)

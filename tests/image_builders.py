@@ -78,9 +78,7 @@ def png_header(size: tuple[int, int], depth: int = 8, colour: int = 2, interlace
     return _PNG_SIGNATURE + png_chunk(b"IHDR", struct.pack(">IIBBBBB", *size, depth, colour, 0, 0, interlaced))
 
 
-def png(
-    size: tuple[int, int], rows: bytes, *extra: bytes, depth: int = 8, colour: int = 2, interlaced: int = 0
-) -> bytes:
+def png(size: tuple[int, int], rows: bytes, *extra: bytes, depth: int = 8, colour: int = 2, interlaced: int = 0) -> bytes:
     """Return a PNG of unfiltered rows (each with its filter byte), with extra chunks before the pixels."""
     header = png_header(size, depth, colour, interlaced)
     return header + b"".join(extra) + png_chunk(b"IDAT", zlib.compress(rows)) + png_chunk(b"IEND")
@@ -99,9 +97,7 @@ def adam7(pixels: np.ndarray[Any, Any]) -> bytes:
 
 def webp(*chunks: tuple[bytes, bytes], length: int | None = None) -> bytes:
     """Return a WebP of chunks; `length` is what it says of its own size."""
-    body = b"WEBP" + b"".join(
-        kind + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2) for kind, data in chunks
-    )
+    body = b"WEBP" + b"".join(kind + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2) for kind, data in chunks)
     return b"RIFF" + struct.pack("<I", len(body) if length is None else length) + body
 
 

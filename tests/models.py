@@ -78,9 +78,7 @@ def _described(
         name=name,
         network=network,
         classes=classes,
-        input=ImageInput(
-            kind="image", preprocessing=Preprocessing(resize_shorter_side=36, interpolation="bilinear", crop=32)
-        ),
+        input=ImageInput(kind="image", preprocessing=Preprocessing(resize_shorter_side=36, interpolation="bilinear", crop=32)),
         mean=mean,
         std=std,
         weights_origin=Path(__file__),

@@ -63,9 +63,7 @@ def _jpegs() -> dict[str, Sample]:
     grey, cmyk = shown.convert("L"), shown.convert("CMYK")
     # The same bytes, read as brightness and colour differences.
     adobe = encoded(cmyk, "JPEG", quality=95, subsampling=0)
-    ycck = encoded(_as_ycck(shown), "JPEG", quality=95, subsampling=0).replace(
-        b"Adobe\0d\0\0\0\0\0", b"Adobe\0d\0\0\0\0\2"
-    )
+    ycck = encoded(_as_ycck(shown), "JPEG", quality=95, subsampling=0).replace(b"Adobe\0d\0\0\0\0\0", b"Adobe\0d\0\0\0\0\2")
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     comment = jpeg_segment(0xFE, b"<html><script>alert(1)</script>")
     second = encoded(Image.new("RGB", shown.size), "JPEG")
@@ -170,10 +168,7 @@ def _handmade_pngs() -> dict[str, Sample]:
         "zip-behind": plain + _ZIP,
         "without-end": plain[:-12],
     }
-    grey = {
-        "grey-16-bits": (wide[..., :1], 0),
-        "grey-alpha-16-bits": (np.concatenate([wide[..., :1], alpha], axis=-1), 4),
-    }
+    grey = {"grey-16-bits": (wide[..., :1], 0), "grey-alpha-16-bits": (np.concatenate([wide[..., :1], alpha], axis=-1), 4)}
     red = Image.fromarray(pixels[..., 0]).convert("RGB")
     return {
         **{f"png-{name}": Sample(data, picture=shown) for name, data in variants.items()},
@@ -211,8 +206,7 @@ def _oriented() -> dict[str, Sample]:
         stored = picture() if method is None else picture().transpose(method)
         for order in "<>":
             data = with_segments(
-                encoded(stored, "JPEG", quality=95, subsampling=0),
-                jpeg_segment(0xE1, b"Exif\0\0" + exif(orientation, order)),
+                encoded(stored, "JPEG", quality=95, subsampling=0), jpeg_segment(0xE1, b"Exif\0\0" + exif(orientation, order))
             )
             name = f"jpeg-orientation-{orientation}-{'little' if order == '<' else 'big'}-endian"
             samples[name] = Sample(data, picture=picture(), tolerance=1.5)

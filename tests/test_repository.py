@@ -48,9 +48,7 @@ def test_galaxy_pins_are_the_collections_that_ansible_brings():
     for pin in yaml.safe_load((ROOT / "requirements.yml").read_text())["collections"]:
         namespace, name = pin["name"].split(".")
         (manifest,) = (
-            file
-            for path in ansible_collections.__path__
-            if (file := Path(path, namespace, name, "MANIFEST.json")).exists()
+            file for path in ansible_collections.__path__ if (file := Path(path, namespace, name, "MANIFEST.json")).exists()
         )
         assert yaml.safe_load(manifest.read_text())["collection_info"]["version"] == pin["version"], pin["name"]
 
@@ -103,9 +101,7 @@ def test_links_lead_to_files(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_make_commands_in_documents_exist(page):
-    named = set(
-        re.findall(r"`?make ([a-z][a-z-]+)", "\n".join(re.findall(r"```.*?```|`[^`]+`", page.read_text(), re.S)))
-    )
+    named = set(re.findall(r"`?make ([a-z][a-z-]+)", "\n".join(re.findall(r"```.*?```|`[^`]+`", page.read_text(), re.S))))
     assert named <= make_targets()
 
 

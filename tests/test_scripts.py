@@ -46,9 +46,7 @@ def test_ansible_reads_the_clones_configuration_in_any_locale_and_folder(clone, 
     shutil.copy(ROOT / "ansible.cfg", clone)
     clone.chmod(0o777)
     ask = "ansible-config dump --only-changed && umask"
-    done = run(
-        clone, "sh", "-c", f"unset ANSIBLE_CONFIG; umask 077; exec scripts/with-environment dev sh -c '{ask}'", **locale
-    )
+    done = run(clone, "sh", "-c", f"unset ANSIBLE_CONFIG; umask 077; exec scripts/with-environment dev sh -c '{ask}'", **locale)
     assert done.returncode == 0, done.stderr
     assert f"DEFAULT_ROLES_PATH({clone}/ansible.cfg) = ['{clone}/roles']" in done.stdout
     assert done.stdout.endswith("0022\n")
@@ -74,8 +72,7 @@ def test_the_rehearsal_must_run_before_commands_that_need_it(clone):
 
 
 @pytest.mark.parametrize(
-    ("said", "passed_on"),
-    [("", "destroy_buckets="), ("no", "destroy_buckets="), ("yes", "destroy_buckets=with-all-versions")],
+    ("said", "passed_on"), [("", "destroy_buckets="), ("no", "destroy_buckets="), ("yes", "destroy_buckets=with-all-versions")]
 )
 def test_a_teardown_takes_the_buckets_only_when_it_is_told_to(said, passed_on):
     # -o: without the installation of what it needs.
@@ -160,9 +157,7 @@ def test_unit_tests_pass_when_both_lanes_do_and_the_closing_lines_name_what_fail
     assert closing.count("===") >= 3
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "status"), [("true", "true", 0), ("exit 3", "true", 3), ("true", "exit 4", 4)]
-)
+@pytest.mark.parametrize(("first", "second", "status"), [("true", "true", 0), ("exit 3", "true", 3), ("true", "exit 4", 4)])
 def test_commands_side_by_side_pass_when_both_do_and_all_that_they_say_is_shown(clone, first, second, status):
     done = run(clone, "scripts/side-by-side", f"echo one; {first}", f"echo two; {second}")
     assert (done.returncode, done.stdout.splitlines()[0]) == (status, "one")
@@ -184,8 +179,7 @@ def test_an_interruption_ends_both_of_two_commands_side_by_side(clone):
 
 
 @pytest.mark.parametrize(
-    ("environment", "status", "looked"),
-    [("dev", 0, ""), ("dev", 4, "-m delivery running --env dev\n"), ("local", 4, "")],
+    ("environment", "status", "looked"), [("dev", 0, ""), ("dev", 4, "-m delivery running --env dev\n"), ("local", 4, "")]
 )
 def test_only_a_run_that_failed_in_aws_ends_with_what_costs_money(clone, environment, status, looked):
     (clone / ".localcloud").mkdir()
@@ -235,9 +229,7 @@ def export(clone):
         (clone / name).mkdir()
         (clone / name / "control.txt").write_text(name)
     (clone / "pyproject.toml").write_text("")
-    path = stand_in(
-        clone, "python", 'case "$*" in *verify*) exit 1 ;; *) for last; do :; done; mkdir -p "$last" ;; esac'
-    )
+    path = stand_in(clone, "python", 'case "$*" in *verify*) exit 1 ;; *) for last; do :; done; mkdir -p "$last" ;; esac')
 
     def git(*arguments):
         subprocess.run(["git", *arguments], cwd=clone, check=True, capture_output=True)
@@ -325,9 +317,7 @@ def test_an_operation_knows_its_environment_by_name(operations, environment):
 
 @pytest.mark.parametrize("said", ["CHECK=ja", "VERBOSE=1"])
 def test_an_operation_takes_yes_or_no(operations, said):
-    done = run(
-        operations, "scripts/operate", "dev", "drain", said, **stand_in(operations, "ansible-playbook", "echo it ran")
-    )
+    done = run(operations, "scripts/operate", "dev", "drain", said, **stand_in(operations, "ansible-playbook", "echo it ran"))
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{said}: say yes or no\n")
 
 
@@ -409,16 +399,7 @@ HOSTILE = (
 def as_ansible_takes(variables):
     """Return what ansible-playbook has from its option --extra-vars, as a template sees it."""
     names = list(json.loads(variables))
-    asked = [
-        "-i",
-        "localhost,",
-        "-c",
-        "local",
-        "-m",
-        "ansible.builtin.debug",
-        "-a",
-        f"msg={{{{ [{','.join(names)}] }}}}",
-    ]
+    asked = ["-i", "localhost,", "-c", "local", "-m", "ansible.builtin.debug", "-a", f"msg={{{{ [{','.join(names)}] }}}}"]
     done = subprocess.run(
         [Path(sys.executable).with_name("ansible"), "localhost", *asked, "-e", variables],
         cwd="/",
@@ -434,12 +415,7 @@ def make(*arguments, **environment):
     """Run make as at a prompt: make that runs the tests would pass its own options on, and say which directory it enters."""
     here = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     return subprocess.run(
-        ["make", "-s", "-o", "setup", *arguments],
-        cwd=ROOT,
-        env=here | environment,
-        capture_output=True,
-        text=True,
-        check=True,
+        ["make", "-s", "-o", "setup", *arguments], cwd=ROOT, env=here | environment, capture_output=True, text=True, check=True
     ).stdout
 
 
@@ -461,9 +437,7 @@ def test_make_takes_what_people_say_for_text(tmp_path, place):
     shown = make("experiment", *told, **(said if place == "environment" else {})).split("\0")
     assert shown[:4] == [text, text, "playbooks/experiment.yml", "-e"]
     assert shown[5:] == ["-e", "a=b", "-v", ""]
-    assert as_ansible_takes(shown[4]) == dict.fromkeys(
-        ("experiment_kind", "experiment_share", "candidate_release"), text
-    )
+    assert as_ansible_takes(shown[4]) == dict.fromkeys(("experiment_kind", "experiment_share", "candidate_release"), text)
     make("--dry-run", "plan", "train", "operate", "shell", "forward", "release", "destroy", *told)
     assert not trace.exists()
 

@@ -186,14 +186,10 @@ def _load(module: nn.Module, weights: _Weights, head_prefix: str) -> None:
     own = {key: value.shape for key, value in module.state_dict().items()}
     wrong = [key for key, value in state.items() if own.get(key) != value.shape]
     # Some state dicts are older than the counters of batch normalisation.
-    missing = [
-        key for key in own if key not in state and not key.startswith(head_prefix) and "num_batches_tracked" not in key
-    ]
+    missing = [key for key in own if key not in state and not key.startswith(head_prefix) and "num_batches_tracked" not in key]
     if wrong or missing:
         named = ", ".join((wrong + missing)[:3])
-        raise NetworkError(
-            f"{weights.file} holds weights of another network: {len(wrong + missing)} differ, as {named}"
-        )
+        raise NetworkError(f"{weights.file} holds weights of another network: {len(wrong + missing)} differ, as {named}")
     module.load_state_dict(state, strict=False)
 
 
@@ -233,11 +229,7 @@ def _unpickled_safely(file: Path) -> dict[str, torch.Tensor]:
 
 
 def _built(
-    module: nn.Module,
-    head: nn.Module,
-    mean: tuple[float, ...] | None,
-    std: tuple[float, ...] | None,
-    weights: _Weights | None,
+    module: nn.Module, head: nn.Module, mean: tuple[float, ...] | None, std: tuple[float, ...] | None, weights: _Weights | None
 ) -> Built:
     last = list(head.parameters())
     known = {id(parameter) for parameter in last}

@@ -30,9 +30,7 @@ def verdict(new: list[dict[str, Any]], old: list[dict[str, Any]], proven: list[s
 def host(name: str, sample: Sample, recorded: str) -> dict[str, Any]:
     """Return the evidence of one host, in which only the rounds are recorded."""
     taken = sample["together"][recorded]
-    rounds = {
-        number: dict(zip(map(str, range(len(answers))), answers, strict=True)) for number, answers in taken.items()
-    }
+    rounds = {number: dict(zip(map(str, range(len(answers))), answers, strict=True)) for number, answers in taken.items()}
     answered = sum(map(len, rounds.values()))
     counters = {"started": 1.0, "requests": 0, "errors": 0}
     watched = {

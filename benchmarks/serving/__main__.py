@@ -97,9 +97,7 @@ def _overload(inputs: Inputs, seconds: float, output: Path) -> None:
     sys.exit(0 if all(verdict.held for verdict in verdicts) else 1)
 
 
-def _compare(
-    contenders: list[Contender], inputs: Inputs, output: Path, *, seconds: float, rounds: int, quick: bool
-) -> None:
+def _compare(contenders: list[Contender], inputs: Inputs, output: Path, *, seconds: float, rounds: int, quick: bool) -> None:
     results = [Result(contender, contender.configurations[0]) for contender in contenders]
     for result in results:
         if result.contender.framework == "TorchServe" and not shutil.which("java"):

@@ -52,15 +52,7 @@ def _configuration(label: str, **environment: int) -> Configuration:
 
 _COMMANDS: dict[str, tuple[str, ...]] = {
     "LitServe": (str(BIN / "python"), "-m", f"{_APPS}.litserve_app"),
-    "BentoML": (
-        str(BIN / "bentoml"),
-        "serve",
-        f"{_APPS}.bentoml_app:Service",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "{port}",
-    ),
+    "BentoML": (str(BIN / "bentoml"), "serve", f"{_APPS}.bentoml_app:Service", "--host", "127.0.0.1", "--port", "{port}"),
     "mosec": (
         *(str(BIN / "python"), "-m", f"{_APPS}.mosec_app", "--address", "127.0.0.1", "--port", "{port}"),
         *("--timeout", "30000", "--log-level", "error"),

@@ -51,12 +51,7 @@ def prepare(bundle: Path | None = None) -> Inputs:
 
 def _revision() -> str:
     content = hashlib.sha256()
-    for pattern in (
-        "bundle/**/*.py",
-        "training/**/*.py",
-        "benchmarks/serving/network.py",
-        "benchmarks/serving/export.py",
-    ):
+    for pattern in ("bundle/**/*.py", "training/**/*.py", "benchmarks/serving/network.py", "benchmarks/serving/export.py"):
         for path in sorted(REPOSITORY.glob(pattern)):
             content.update(path.read_bytes())
     return content.hexdigest()[:12]

@@ -77,8 +77,7 @@ def judge(answers: list[Answer], health: list[float], before: float, after: floa
         Verdict(
             f"/health within {HEALTH_SECONDS * 1000:g} ms",
             slowest <= HEALTH_SECONDS,
-            f"slowest {slowest * 1000:.1f} ms, median {percentile(health or [slowest], 50) * 1000:.1f} ms "
-            f"of {len(health)}",
+            f"slowest {slowest * 1000:.1f} ms, median {percentile(health or [slowest], 50) * 1000:.1f} ms of {len(health)}",
         ),
         Verdict(
             "throughput afterwards as before",

@@ -19,9 +19,7 @@ def write_plot(results: Sequence[Result], path: Path) -> None:
     axes = figure.subplots(1, 3, sharey=True)
     panels = (("small", "requests_per_second", 1, "640x480: requests/s"), ("small", "p99", 1000, "640x480: p99, ms"))
     panels += (("large", "requests_per_second", 1, "12 MP: requests/s"),)
-    names = [
-        f"{result.contender.framework}: {PIPELINES[result.contender.pipeline].replace('`', '')}" for result in shown
-    ]
+    names = [f"{result.contender.framework}: {PIPELINES[result.contender.pipeline].replace('`', '')}" for result in shown]
     for axis, (kind, figure_name, factor, title) in zip(axes, panels, strict=True):
         values = [getattr(median_load(result.rounds[kind]) or Load(0), figure_name) or 0 for result in shown]
         bars = axis.barh(

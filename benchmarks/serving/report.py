@@ -66,9 +66,7 @@ def table(results: Sequence[Result]) -> str:
         cells = [
             result.contender.framework,
             PIPELINES[result.contender.pipeline],
-            result.configuration.label
-            if not result.problems
-            else f"{result.configuration.label} (**failed**, see below)",
+            result.configuration.label if not result.problems else f"{result.configuration.label} (**failed**, see below)",
             *(_number(small, "requests_per_second"), f"{share:.2f}" if share else "-"),
             *(_milliseconds(small, "processor_seconds", 1), _milliseconds(small, "p50"), _milliseconds(small, "p99")),
             *(_number(large, "requests_per_second"), _milliseconds(large, "p99")),

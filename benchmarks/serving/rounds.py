@@ -81,13 +81,7 @@ def try_configurations(results: Sequence[Result], inputs: Inputs, seconds: float
 
 
 def measure(
-    result: Result,
-    inputs: Inputs,
-    kinds: Sequence[str],
-    seconds: float,
-    say: Say,
-    *,
-    best_peer: float | None = None,
+    result: Result, inputs: Inputs, kinds: Sequence[str], seconds: float, say: Say, *, best_peer: float | None = None
 ) -> None:
     """Start a contender, load it with each kind, and stop it; what goes wrong is kept in `result.problems`."""
     name, configuration = result.contender.name, result.configuration
@@ -122,13 +116,9 @@ def _measure_bare(result: Result, inputs: Inputs, kinds: Sequence[str], seconds:
             result.rounds[kind].append(Load(**json.loads(done.stdout)))
 
 
-def _measure_service(
-    result: Result, inputs: Inputs, kinds: Sequence[str], seconds: float, best_peer: float | None
-) -> None:
+def _measure_service(result: Result, inputs: Inputs, kinds: Sequence[str], seconds: float, best_peer: float | None) -> None:
     contender, port = result.contender, free_port()
-    command = tuple(
-        part.replace("{port}", str(port)).replace("{bundle}", str(inputs.bundle)) for part in contender.command
-    )
+    command = tuple(part.replace("{port}", str(port)).replace("{bundle}", str(inputs.bundle)) for part in contender.command)
     requests = {kind: inputs.request(kind, port, contender.path, contender.form_field) for kind in CLIENTS}
     with running(command, environment(contender, result.configuration, inputs, port)) as (pid, log, _):
         result.start_seconds.append(wait_until_answering(pid, log, requests["small"]))

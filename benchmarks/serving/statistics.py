@@ -87,9 +87,7 @@ def ratio_of_paired_rounds(ours: Sequence[Load], theirs: Sequence[Load]) -> floa
         one, other = median_load(ours), median_load(theirs)
         ours, theirs = [one] if one else [], [other] if other else []
     ratios = [
-        a.requests_per_second / b.requests_per_second
-        for a, b in zip(ours, theirs, strict=False)
-        if b.requests_per_second
+        a.requests_per_second / b.requests_per_second for a, b in zip(ours, theirs, strict=False) if b.requests_per_second
     ]
     return statistics.median(ratios) if ratios else None
 

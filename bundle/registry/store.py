@@ -61,9 +61,7 @@ class Store:
         progress: called with the bytes done so far and in all, from several threads, while files are sent or fetched.
     """
 
-    def __init__(
-        self, bucket: str, client: Any | None = None, progress: Callable[[int, int], None] | None = None
-    ) -> None:
+    def __init__(self, bucket: str, client: Any | None = None, progress: Callable[[int, int], None] | None = None) -> None:
         self.bucket = bucket
         self._progress = progress
         self._s3 = client or self._connect()
@@ -128,9 +126,7 @@ class Store:
         """Return what there is below a prefix, by key."""
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         return [
-            StoredObject(item["Key"], item["Size"], item["LastModified"])
-            for page in pages
-            for item in page.get("Contents", [])
+            StoredObject(item["Key"], item["Size"], item["LastModified"]) for page in pages for item in page.get("Contents", [])
         ]
 
     @explained
@@ -184,9 +180,7 @@ class Store:
                 raise RegistryError(f"{path} changed while it was sent; run the same command again")
             return True
         with path.open("rb") as body:
-            self._s3.put_object(
-                Bucket=self.bucket, Key=key, Body=body, ChecksumAlgorithm="SHA256", ChecksumSHA256=wanted
-            )
+            self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, ChecksumAlgorithm="SHA256", ChecksumSHA256=wanted)
         count.add(entry.bytes)
         return True
 

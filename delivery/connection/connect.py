@@ -100,10 +100,7 @@ def _forget_environment(path: str, name: str, api: Api) -> Iterator[str]:
 def _see_main(path: str, api: Api) -> Iterator[str]:
     """Yield what the main branch's rules lack. Raises DeliveryError where anybody may push to it and GitHub could forbid it."""
     try:
-        rules = {
-            rule["type"]: rule.get("parameters", {})
-            for rule in api("GET", f"{path}/rules/branches/{MAIN}?per_page=100")
-        }
+        rules = {rule["type"]: rule.get("parameters", {}) for rule in api("GET", f"{path}/rules/branches/{MAIN}?per_page=100")}
         protected = _protection(path, api)
     except Refused as error:
         if error.status != FORBIDDEN:
@@ -204,9 +201,7 @@ def _missing_rules(path: str, name: str, asks: bool, api: Api) -> Iterator[str]:
         )
     rules = {rule["type"]: rule for rule in found.get("protection_rules", [])}
     if asks and _asks(found) and not rules["required_reviewers"].get("prevent_self_review"):
-        yield (
-            f"environment {name}: who starts a deployment may approve it. Where you are not alone, prevent that: {settings}"
-        )
+        yield (f"environment {name}: who starts a deployment may approve it. Where you are not alone, prevent that: {settings}")
     if asks and not _asks(found):
         yield (
             f"environment {name}: nobody is asked. Whatever is merged to {MAIN} may take its role, so protect {MAIN}, or "

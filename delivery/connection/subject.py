@@ -53,7 +53,5 @@ def _checked(prefix: str, known: dict[str, Any]) -> str:
     parts = (owner["login"], owner["id"], known["name"], known["id"])
     names = "repo:{}(@{})?/{}(@{})?".format(*(re.escape(str(part)) for part in parts))
     if not re.fullmatch(names, prefix, re.IGNORECASE):
-        raise DeliveryError(
-            f"GitHub says that tokens of {known['full_name']} begin with {prefix!r}, which is no name of it"
-        )
+        raise DeliveryError(f"GitHub says that tokens of {known['full_name']} begin with {prefix!r}, which is no name of it")
     return prefix

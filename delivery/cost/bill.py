@@ -11,14 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.pettracker.aws.plugins.module_utils.costs import items
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import (
-    Gap,
-    Line,
-    Place,
-    Range,
-    Resources,
-    region_of,
-)
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Gap, Line, Place, Range, Resources, region_of
 
 from delivery.cost.prices import Prices, Usage, read_prices, read_usage
 
@@ -109,6 +102,4 @@ def bill(resources: Resources, region: str, prices: Prices, usage: Usage) -> Bil
         return Bill(gaps=(Gap("", f"no prices known for the region {region}, only for {', '.join(prices.regions)}"),))
     place = Place(region, resources, prices.regions[region].model_dump(), usage.model_dump())
     found = [item for (kind, name), fields in resources.items() for item in items(kind, name, fields, place)]
-    return Bill(
-        tuple(item for item in found if isinstance(item, Line)), tuple(item for item in found if isinstance(item, Gap))
-    )
+    return Bill(tuple(item for item in found if isinstance(item, Line)), tuple(item for item in found if isinstance(item, Gap)))

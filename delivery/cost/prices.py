@@ -144,9 +144,7 @@ def read_usage(environment: str, root: Path = Path()) -> Usage:
         own = _mapping(path).get(VARIABLE)
         if own is not None:
             if not isinstance(own, Mapping):
-                raise DeliveryError(
-                    f"{path}: {VARIABLE} has to be names with numbers, as delivery/cost/usage.yml has them"
-                )
+                raise DeliveryError(f"{path}: {VARIABLE} has to be names with numbers, as delivery/cost/usage.yml has them")
             assumed, where = assumed | dict(own), f"{path}: {VARIABLE}"
     return _checked(Usage, assumed, where)
 
@@ -165,7 +163,5 @@ def _checked(model: type[Model], data: Mapping[str, Any], where: str) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()
-        )
+        faults = "; ".join(f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors())
         raise DeliveryError(f"{where}: {faults}") from None

@@ -36,10 +36,7 @@ def found(region: str, tags: Mapping[str, str]) -> Found:
             there["instance", one["InstanceId"]] = {"instance_type": one["InstanceType"], "spot": spot}
     for volume in _pages(ec2, "describe_volumes", "Volumes", Filters=by_tag):
         known = {"volume_type": volume["VolumeType"], "volume_size": volume["Size"]}
-        there["volume", volume["VolumeId"]] = known | {
-            "iops": volume.get("Iops"),
-            "throughput": volume.get("Throughput"),
-        }
+        there["volume", volume["VolumeId"]] = known | {"iops": volume.get("Iops"), "throughput": volume.get("Throughput")}
     return there | _balancers(region, {name: tags[name] for name in ("Project", "Environment")})
 
 

@@ -171,8 +171,7 @@ def _bill(bill: Bill) -> dict[str, Any]:
         "total": _range(bill.total),
         "by_service": {name: _range(cost) for name, cost in bill.by_service().items()},
         "lines": [
-            {"resource": line.resource, "service": line.service, "part": line.part} | _range(line.cost)
-            for line in bill.lines
+            {"resource": line.resource, "service": line.service, "part": line.part} | _range(line.cost) for line in bill.lines
         ],
         "not_priced": [{"resource": gap.resource, "reason": gap.reason} for gap in bill.gaps],
     }

@@ -77,8 +77,7 @@ def compare_shadow(copies: Copies, limits: Limits) -> list[Finding]:
     if not made:
         return [
             Finding(
-                "unknown",
-                "No copy was made: there was no request, or the live hosts are of a release that does not know how.",
+                "unknown", "No copy was made: there was no request, or the live hosts are of a release that does not know how."
             )
         ]
     return [_agreement(copies), _failures(copies, made, limits), _slowness(copies, limits)]
@@ -102,10 +101,7 @@ def _errors(live: Side, candidate: Side, limits: Limits) -> Finding:
     )
     if min(live.requests, candidate.requests) < limits.minimum_requests:
         return Finding("unknown", f"{said}: too few to compare, {limits.minimum_requests} each are needed.")
-    table = [
-        [candidate.errors, candidate.requests - candidate.errors],
-        [live.errors, live.requests - live.errors],
-    ]
+    table = [[candidate.errors, candidate.requests - candidate.errors], [live.errors, live.requests - live.errors]]
     probability = float(fisher_exact(table).pvalue)
     if probability >= limits.alpha:
         return Finding("alike", f"{said}. That is no significant difference ({_by_chance(probability)}).")
@@ -119,8 +115,7 @@ def _latencies(live: Side, candidate: Side, limits: Limits) -> Finding:
     needed = fewest_periods(limits.alpha)
     if len(periods) < needed:
         return Finding(
-            "unknown",
-            f"{len(periods)} periods with answers of both are too few to compare latencies: {needed} are needed.",
+            "unknown", f"{len(periods)} periods with answers of both are too few to compare latencies: {needed} are needed."
         )
     ours, theirs = ([side.medians[period] for period in periods] for side in (candidate, live))
     ratio = statistics.median(mine / other for mine, other in zip(ours, theirs, strict=True) if other > 0)
@@ -161,13 +156,10 @@ def _slowness(copies: Copies, limits: Limits) -> Finding:
     """Compare pairs, each of the same photo, by the sign test."""
     if copies.compared < limits.minimum_requests:
         return Finding(
-            "unknown",
-            f"{copies.compared} pairs are too few to compare latencies: {limits.minimum_requests} are needed.",
+            "unknown", f"{copies.compared} pairs are too few to compare latencies: {limits.minimum_requests} are needed."
         )
     probability = float(binomtest(copies.slower, copies.compared, 0.5, alternative="greater").pvalue)
-    said = (
-        f"The candidate took more than {limits.slowdown - 1:.0%} longer for {copies.slower} of {copies.compared} photos"
-    )
+    said = f"The candidate took more than {limits.slowdown - 1:.0%} longer for {copies.slower} of {copies.compared} photos"
     if probability < limits.alpha:
         return Finding("worse", f"{said}, which is more than half; {_by_chance(probability)}.")
     return Finding("alike", f"{said}; it has only the copies to do, so that is no promise for the whole load.")

@@ -69,9 +69,7 @@ class Metrics:
         """Return a statistic of each period that has values, by its begin in seconds since the epoch."""
         return self._points(namespace, name, dimensions, self._window.period, statistic)
 
-    def _points(
-        self, namespace: str, name: str, dimensions: dict[str, str], period: int, statistic: str
-    ) -> dict[int, float]:
+    def _points(self, namespace: str, name: str, dimensions: dict[str, str], period: int, statistic: str) -> dict[int, float]:
         metric = {
             "Namespace": namespace,
             "MetricName": name,
@@ -97,10 +95,7 @@ def balanced(metrics: Metrics, load_balancer: str, target_group: str) -> Side:
     Args:
         load_balancer, target_group: their ARNs.
     """
-    dimensions = {
-        "LoadBalancer": load_balancer.split(":loadbalancer/")[1],
-        "TargetGroup": target_group.rsplit(":", 1)[1],
-    }
+    dimensions = {"LoadBalancer": load_balancer.split(":loadbalancer/")[1], "TargetGroup": target_group.rsplit(":", 1)[1]}
     latency = (BALANCER_NAMESPACE, "TargetResponseTime", dimensions)
     return Side(
         requests=metrics.total(BALANCER_NAMESPACE, "RequestCount", dimensions),

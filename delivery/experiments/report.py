@@ -129,8 +129,7 @@ def measure(experiment: Experiment, now: datetime, limits: Limits | None = None,
     metrics, copies = Metrics(window), None
     if experiment.kind == "ab":
         live, candidate = (
-            balanced(metrics, experiment.load_balancer, fleet.target_group)
-            for fleet in (experiment.live, experiment.candidate)
+            balanced(metrics, experiment.load_balancer, fleet.target_group) for fleet in (experiment.live, experiment.candidate)
         )
         findings = compare_ab(live, candidate, limits)
     else:
@@ -147,9 +146,7 @@ def keep(environment: Environment, report: Report, page: str) -> str:
     s3: Any = boto3.client("s3")
     document = json.dumps(report.document(), indent=1, ensure_ascii=False) + "\n"
     for suffix, kind, text in (("json", "application/json", document), ("md", "text/markdown", page)):
-        s3.put_object(
-            Bucket=environment.releases_bucket, Key=f"{report.name}.{suffix}", Body=text.encode(), ContentType=kind
-        )
+        s3.put_object(Bucket=environment.releases_bucket, Key=f"{report.name}.{suffix}", Body=text.encode(), ContentType=kind)
     return f"s3://{environment.releases_bucket}/{report.name}.json"
 
 

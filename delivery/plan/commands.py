@@ -70,9 +70,7 @@ def differs(environment: str, name: str) -> None:
     "--summary", envvar="GITHUB_STEP_SUMMARY", type=click.Path(path_type=Path), help="File that all of it is added to."
 )
 @reports_errors
-def comment(
-    environment: str, repository: str, *, run: int | None, proposed: Path, whole_at: str, summary: Path | None
-) -> None:
+def comment(environment: str, repository: str, *, run: int | None, proposed: Path, whole_at: str, summary: Path | None) -> None:
     """Show a plan to people, and write down what was shown: that of `make plan`, or, of a run, on its pull request.
 
     The plan of a run was made by the code of a pull request, and is shown by this code.

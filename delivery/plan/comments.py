@@ -79,13 +79,7 @@ def read_review(data: bytes, environment: str) -> Review:
 
 
 def body(
-    plan: Mapping[str, Any],
-    rails: str,
-    cost: str,
-    revision: str,
-    *,
-    limit: int = LIMIT,
-    whole_at: str = "make plan says all",
+    plan: Mapping[str, Any], rails: str, cost: str, revision: str, *, limit: int = LIMIT, whole_at: str = "make plan says all"
 ) -> str:
     """Return the comment. All that a plan changes is in it, or it says what is not, and where that is.
 

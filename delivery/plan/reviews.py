@@ -104,9 +104,7 @@ class Repository:
             DeliveryError: what people could read is not, or not for sure, what was reviewed.
         """
         requests = self._api("GET", f"{self._path}/commits/{revision}/pulls")
-        merged = [
-            request for request in requests if request.get("merge_commit_sha") == revision and request["merged_at"]
-        ]
+        merged = [request for request in requests if request.get("merge_commit_sha") == revision and request["merged_at"]]
         if not merged:
             return None
         request = merged[0]
@@ -121,9 +119,7 @@ class Repository:
                 )
             return None
         if review.revision != head:
-            raise DeliveryError(
-                f"the review of {environment} is of another commit than {head} of {request['html_url']}"
-            )
+            raise DeliveryError(f"the review of {environment} is of another commit than {head} of {request['html_url']}")
         self._see(review, request)
         return review
 
@@ -138,9 +134,7 @@ class Repository:
             raise DeliveryError(f"{where} was deleted")
         (comment,) = shown
         if comment["body"] != review.text or comment["updated_at"] != comment["created_at"]:
-            raise DeliveryError(
-                f"{where} was edited after it was shown, so nobody knows what was read: {comment['html_url']}"
-            )
+            raise DeliveryError(f"{where} was edited after it was shown, so nobody knows what was read: {comment['html_url']}")
         if comment["created_at"] > request["merged_at"]:
             raise DeliveryError(f"{where} came after the merge; wait for the comment before a merge")
 
@@ -159,9 +153,7 @@ class Repository:
         """Tell whether a run is of a workflow and an event, of this repository's own code."""
         # The path may end with the name of the branch: https://docs.github.com/rest/actions/workflow-runs#get-a-workflow-run
         file = run["path"].partition("@")[0]
-        return (file, run["event"]) == (workflow, event) and all(
-            map(self._is_own, (run["repository"], run["head_repository"]))
-        )
+        return (file, run["event"]) == (workflow, event) and all(map(self._is_own, (run["repository"], run["head_repository"])))
 
     def _is_own(self, repository: Mapping[str, Any] | None) -> bool:
         return repository is not None and repository["full_name"].lower() == self._name.lower()

@@ -27,10 +27,7 @@ def secrets_of(text: str) -> Iterator[str]:
     from detect_secrets.settings import transient_settings  # noqa: PLC0415 - the same
 
     PrivateKeyDetector.MAX_FILE_SIZE = _LONGEST
-    settings = {
-        "plugins_used": [{"name": name} for name in _DETECTORS],
-        "filters_used": [{"path": path} for path in _FILTERS],
-    }
+    settings = {"plugins_used": [{"name": name} for name in _DETECTORS], "filters_used": [{"path": path} for path in _FILTERS]}
     lines = [line.strip() for line in text.splitlines()]
     with tempfile.TemporaryDirectory() as directory:
         # The rules for YAML ask for no quotes around a value. A key that is indented, as in YAML, is not recognised.

@@ -83,9 +83,7 @@ def _from_registry(model: str, environment: Environment, allow_downgrade: bool, 
     version = identity if VERSION.match(identity) else _promote(name, identity, environment, allow_downgrade, say)
     data = Registry(bucket).manifest(name, version)
     if data is None:
-        raise DeliveryError(
-            f"s3://{bucket} has no production/{name}/{version}; `python -m training list` shows what it has"
-        )
+        raise DeliveryError(f"s3://{bucket} has no production/{name}/{version}; `python -m training list` shows what it has")
     digest = digest_of(data)
     output = environment.root / ".cache" / "releases" / f"{name}-{version}-{digest[7:19]}"
     kept = output.exists()

@@ -25,9 +25,7 @@ def check_golden_set(bundle: Bundle) -> int:
         raise DeliveryError(f"{_named(bundle)} has no usable golden set ({error}); export it again") from None
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]["msg"]
-        raise DeliveryError(
-            f"{_named(bundle)} has no usable golden set ({GOLDEN_FILE}: {problem}); export it again"
-        ) from None
+        raise DeliveryError(f"{_named(bundle)} has no usable golden set ({GOLDEN_FILE}: {problem}); export it again") from None
     return len(cases)
 
 

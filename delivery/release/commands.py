@@ -43,9 +43,7 @@ def run(model: str | None, environment: str, allow_downgrade: bool, key_file: Pa
     done = release(request, lambda line: click.echo(f"==> {line}", err=as_json))
     if isinstance(done, Released):
         if as_json:
-            click.echo(
-                json.dumps({"state": "released", "changed": done.changed, **done.record.model_dump(mode="json")})
-            )
+            click.echo(json.dumps({"state": "released", "changed": done.changed, **done.record.model_dump(mode="json")}))
         else:
             click.echo(f"{'released' if done.changed else 'already released'}: {done.record.id}, ready for rollout")
     elif as_json:
@@ -76,9 +74,7 @@ def show(where: "Environment", identity: str | None, as_json: bool) -> None:
         "image": f"{record.image.id}  content {record.image.content_digest[:12]}, base {record.image.base_image_name}",
         "code": record.code_revision,
         "sbom": f"{record.sbom.key}  {record.sbom.components} components",
-        "accuracy": "not named"
-        if accuracy is None
-        else f"{accuracy:.1%}, floor {record.verification.min_accuracy:.1%}",
+        "accuracy": "not named" if accuracy is None else f"{accuracy:.1%}, floor {record.verification.min_accuracy:.1%}",
         "golden": f"{record.verification.golden_cases} inputs {record.verification.golden}",
         "pinned by": f"{record.approval.author}  {record.approval.pull_request or record.approval.commit or ''}".rstrip(),
         "approved": ", ".join(record.approval.approved_by) or record.approval.merged_by or record.approval.committer,
@@ -100,9 +96,7 @@ def verify(where: "Environment", identity: str | None) -> None:
     record = current_record(where, identity)
     checks = Releases(where).verify(record)
     for check in checks:
-        click.echo(
-            f"{'bad' if check.problem else 'ok':<4} {check.subject}{': ' + check.problem if check.problem else ''}"
-        )
+        click.echo(f"{'bad' if check.problem else 'ok':<4} {check.subject}{': ' + check.problem if check.problem else ''}")
     if any(check.problem for check in checks):
         raise DeliveryError(f"{record.id} is not what was released: do not roll it out")
     click.echo(f"verified: {record.id}")

@@ -43,9 +43,7 @@ def read(path: Path) -> list[TrustedKey]:
         return _LIST.validate_python(keys)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        raise DeliveryError(
-            f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}; mend it by hand first"
-        ) from None
+        raise DeliveryError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}; mend it by hand first") from None
 
 
 def write(path: Path, keys: Sequence[TrustedKey]) -> None:

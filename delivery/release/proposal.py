@@ -93,12 +93,7 @@ def describe(candidate: Candidate, environment: Environment, image: Image, pinne
         for name in sorted({*before, *candidate.manifest.metrics})
     ]
     return templates.get_template("pull_request.md.j2").render(
-        candidate=candidate,
-        manifest=candidate.manifest,
-        environment=environment,
-        image=image,
-        pinned=pinned,
-        metrics=metrics,
+        candidate=candidate, manifest=candidate.manifest, environment=environment, image=image, pinned=pinned, metrics=metrics
     )
 
 

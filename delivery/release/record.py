@@ -159,9 +159,7 @@ def verified(data: bytes, keys: TrustedKeys, location: str) -> Record:
         record = Record.model_validate(document)
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_url=False)]
-        raise DeliveryError(
-            f"{location} is not a release record of this release of the code: {'; '.join(problems)}"
-        ) from None
+        raise DeliveryError(f"{location} is not a release record of this release of the code: {'; '.join(problems)}") from None
     if key.not_after and (day := _day(record.time)) > key.not_after:
         raise DeliveryError(
             f"{location} was signed on {day}, and its key {key.name} ended on {key.not_after}: do not roll it out"

@@ -143,9 +143,7 @@ class Releases:
         wanted = {"Verified": "true", "ModelDigest": model_digest, "Environment": self._environment.name}
         if content_digest:
             wanted["ContentDigest"] = content_digest
-        wrong = [
-            f"its tag {key} is {tags.get(key)}, not {value}" for key, value in wanted.items() if tags.get(key) != value
-        ]
+        wrong = [f"its tag {key} is {tags.get(key)}, not {value}" for key, value in wanted.items() if tags.get(key) != value]
         return f"{identity}: {'; '.join(wrong)}" if wrong else ""
 
     def _key(self, identity: str) -> str:

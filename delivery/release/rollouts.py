@@ -148,9 +148,7 @@ def candidate_of_experiment(environment: Environment, identity: str) -> RolledOu
     """
     found, problems = look_up(environment, identity, read_rollouts(environment))
     if problems:
-        raise DeliveryError(
-            f"{identity} cannot be compared: {'; '.join(problems)}. Name another, or release this model again"
-        )
+        raise DeliveryError(f"{identity} cannot be compared: {'; '.join(problems)}. Name another, or release this model again")
     return found
 
 

@@ -65,9 +65,7 @@ def _requirements(image: Image) -> str:
         try:
             client.download_file(image.releases_bucket, image.wheelhouse_key, str(path))
         except ClientError as error:
-            raise DeliveryError(
-                f"s3://{image.releases_bucket}/{image.wheelhouse_key} cannot be read: {error}"
-            ) from None
+            raise DeliveryError(f"s3://{image.releases_bucket}/{image.wheelhouse_key} cannot be read: {error}") from None
         with path.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         if sha256 != image.wheelhouse_sha256:
@@ -113,9 +111,7 @@ def _system(package: dict[str, str], image: Image) -> Component:
     # https://github.com/package-url/purl-spec: the namespace is who distributes it.
     distributor = "ubuntu" if image.base_image_name.startswith("ubuntu/") else "debian"
     purl = PackageURL("deb", distributor, package["name"], package["version"], {"arch": package["arch"]})
-    return Component(
-        name=package["name"], version=package["version"], type=ComponentType.LIBRARY, purl=purl, bom_ref=str(purl)
-    )
+    return Component(name=package["name"], version=package["version"], type=ComponentType.LIBRARY, purl=purl, bom_ref=str(purl))
 
 
 def _model(pin: Pin, manifest: Manifest) -> Component:

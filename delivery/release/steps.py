@@ -99,9 +99,7 @@ def current_record(environment: Environment, identity: str | None = None) -> Rec
     store = Releases(environment)
     identity = identity or store.current()
     if identity is None:
-        raise DeliveryError(
-            f"nothing is released to {environment.name} yet: make release MODEL=... ENV={environment.name}"
-        )
+        raise DeliveryError(f"nothing is released to {environment.name} yet: make release MODEL=... ENV={environment.name}")
     record = store.read(identity)
     if record is None:
         raise DeliveryError(
@@ -125,9 +123,7 @@ def _signing_key(request: Request, environment: Environment) -> EllipticCurvePri
     return read_private_key(pem, named, environment.keys)
 
 
-def _record(
-    environment: Environment, candidate: Candidate, image: Image, key: EllipticCurvePrivateKey
-) -> tuple[Record, bool]:
+def _record(environment: Environment, candidate: Candidate, image: Image, key: EllipticCurvePrivateKey) -> tuple[Record, bool]:
     """Write the record where it is missing, let the parameter point to it, and verify all that it names."""
     store = Releases(environment)
     pin = candidate.pin
@@ -165,9 +161,7 @@ def _record(
 
 def _keep_sbom(store: Releases, content: bytes) -> BillOfMaterials:
     components = len(json.loads(content)["components"])
-    return BillOfMaterials(
-        key=store.keep_sbom(content), sha256=hashlib.sha256(content).hexdigest(), components=components
-    )
+    return BillOfMaterials(key=store.keep_sbom(content), sha256=hashlib.sha256(content).hexdigest(), components=components)
 
 
 def _released(image: Image) -> ReleasedImage:

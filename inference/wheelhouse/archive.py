@@ -95,9 +95,7 @@ class Target:
     machine: str
 
     def pip_options(self) -> list[str]:
-        platforms = [f"manylinux_2_{minor}_{self.machine}" for minor in _GLIBC_MINORS] + [
-            f"manylinux2014_{self.machine}"
-        ]
+        platforms = [f"manylinux_2_{minor}_{self.machine}" for minor in _GLIBC_MINORS] + [f"manylinux2014_{self.machine}"]
         tag = f"cp{self.python.replace('.', '')}"
         return [
             *("--only-binary", ":all:", "--python-version", self.python, "--implementation", "cp"),
@@ -196,9 +194,7 @@ def publish(archive: Archive, bucket: str, pointer: str) -> str:
     except RegistryError as error:
         raise WheelhouseError(str(error)) from None
     if not re.fullmatch(r"[0-9a-f]{64}", present):
-        raise WheelhouseError(
-            f"s3://{bucket}/{pointer} is no digest of an archive; look at who wrote it, and remove it"
-        )
+        raise WheelhouseError(f"s3://{bucket}/{pointer} is no digest of an archive; look at who wrote it, and remove it")
     return present
 
 
@@ -209,12 +205,7 @@ def _checksum_file(path: Path) -> Path:
 def _inputs_digest(parts: Parts, target: Target) -> str:
     """Return a digest of everything that the archive is made from."""
     content = hashlib.sha256()
-    facts = [
-        parts.lock,
-        target.python,
-        target.machine,
-        os.environ.get("TORCH_INDEX_URL", "") if parts.apart else "",
-    ]
+    facts = [parts.lock, target.python, target.machine, os.environ.get("TORCH_INDEX_URL", "") if parts.apart else ""]
     content.update(json.dumps(facts).encode())
     apart = [_SOURCE_TREE / _APART] if parts.apart else []
     for path in [parts.lock_file(), *apart, *_project_sources(parts.project)]:
@@ -268,14 +259,9 @@ def build_project(copy: Path, wheels: Path, packages: tuple[str, ...]) -> None:
 
 def _pack(wheels: Path, path: Path) -> None:
     """Write the archive."""
-    found = [
-        Wheel(wheel.name, sha256_of(wheel), wheel.stat().st_size, partial(_opened, wheel)) for wheel in wheels.iterdir()
-    ]
+    found = [Wheel(wheel.name, sha256_of(wheel), wheel.stat().st_size, partial(_opened, wheel)) for wheel in wheels.iterdir()]
     # Wheels are compressed already: level 1 keeps the format that tools expect and costs little.
-    with (
-        path.open("wb") as file,
-        gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=1, mtime=0) as stream,
-    ):
+    with path.open("wb") as file, gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=1, mtime=0) as stream:
         write(stream, found)
 
 

@@ -42,14 +42,7 @@ def _contents(backend: str | None, train: bool) -> Contents:
 @click.option("--bucket", help="Publish it there, as wheelhouse/SHA256.tar.gz.")
 @click.option("--pointer", help="Key in the bucket of what says which archive this is.")
 def make(
-    backend: str | None,
-    train: bool,
-    *,
-    python: str,
-    machine: str,
-    output: Path,
-    bucket: str | None,
-    pointer: str | None,
+    backend: str | None, train: bool, *, python: str, machine: str, output: Path, bucket: str | None, pointer: str | None
 ) -> None:
     """Collect the hosts' Python packages, verified against the lock file, into one archive; print its path and sha256.
 
@@ -72,9 +65,7 @@ def make(
 @_packages
 @click.option("--bucket", required=True, help="Bucket that holds it, as wheelhouse/SHA256.tar.gz.")
 @click.option("--sha256", required=True, help="Of the archive, in hexadecimal.")
-def hold(
-    backend: str | None, train: bool, *, python: str, machine: str, output: Path, bucket: str, sha256: str
-) -> None:
+def hold(backend: str | None, train: bool, *, python: str, machine: str, output: Path, bucket: str, sha256: str) -> None:
     """See that a published archive is what the locks and the sources here make, whoever wrote it; print its path and sha256.
 
     Exit status: 0 it is, 1 it is not, or cannot be read. What was built or checked in --output is not fetched again.

@@ -122,9 +122,7 @@ def s3_requests(call: S3Call) -> list[Request]:
     context = {f"s3:{parameter}": call.query[parameter] for parameter in S3_KEYS if parameter in call.query}
     asked = [Request(name, _s3_arn(call.bucket, call.key) if call.bucket else "*", context)]
     if call.source:
-        asked.append(
-            Request("s3:GetObject", _s3_arn(*unquote(call.source).lstrip("/").partition("?")[0].split("/", 1)))
-        )
+        asked.append(Request("s3:GetObject", _s3_arn(*unquote(call.source).lstrip("/").partition("?")[0].split("/", 1))))
     return asked
 
 

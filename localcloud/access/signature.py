@@ -70,9 +70,7 @@ class Signature:
     def header(self) -> str:
         """The Authorization header that says the same."""
         names = ";".join(self.signed_headers)
-        return (
-            f"{ALGORITHM} Credential={self.access_key_id}/{self.scope}, SignedHeaders={names}, Signature={self.value}"
-        )
+        return f"{ALGORITHM} Credential={self.access_key_id}/{self.scope}, SignedHeaders={names}, Signature={self.value}"
 
     @property
     def time(self) -> datetime:
@@ -167,9 +165,7 @@ def _canonical(environ: Environ, signature: Signature) -> str:
     # Every service but S3 encodes the encoded path once more.
     resource = path if signature.service == "s3" else quote(path, safe="/~")
     pairs = [pair for pair in _query(environ) if pair[0] != "X-Amz-Signature"]
-    query = "&".join(
-        "=".join(pair) for pair in sorted((quote(name, safe=""), quote(value, safe="")) for name, value in pairs)
-    )
+    query = "&".join("=".join(pair) for pair in sorted((quote(name, safe=""), quote(value, safe="")) for name, value in pairs))
     values = {name: " ".join(str(environ.get(_variable(name), "")).split()) for name in signature.signed_headers}
     headers = "".join(f"{name}:{value}\n" for name, value in values.items())
     names = ";".join(signature.signed_headers)

@@ -20,11 +20,7 @@ from moto.core.utils import get_service_model
 from localcloud.access.signature import Flaw
 
 # Names of services' models, where signatures name them otherwise.
-MODELS = {
-    "elasticloadbalancing": "elbv2",
-    "monitoring": "cloudwatch",
-    "servicequotas": "service-quotas",
-}
+MODELS = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch", "servicequotas": "service-quotas"}
 INVALID_TOKEN = "The security token included in the request is invalid."  # noqa: S105 - AWS's words
 MISMATCH = (
     "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and "
@@ -54,9 +50,7 @@ _S3: dict[Flaw, Words] = {
 }
 _EC2: dict[Flaw, Words] = {
     **dict.fromkeys(Flaw, ("AuthFailure", 401, NOT_VALIDATED)),
-    **dict.fromkeys(
-        (Flaw.EXPIRED_TOKEN, Flaw.EXPIRED_URL, Flaw.SKEWED), ("RequestExpired", 400, "Request has expired.")
-    ),
+    **dict.fromkeys((Flaw.EXPIRED_TOKEN, Flaw.EXPIRED_URL, Flaw.SKEWED), ("RequestExpired", 400, "Request has expired.")),
 }
 _QUERY: dict[Flaw, Words] = {
     Flaw.MISSING: ("MissingAuthenticationToken", 403, NO_TOKEN),

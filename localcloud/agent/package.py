@@ -20,14 +20,8 @@ EPOCH = "1704067200"
 
 def layout() -> dict[str, tuple[bytes, int]]:
     """Return the package's files with their modes, by path."""
-    files = {
-        f"{ROOT}/lib/standin/{path.name}": (path.read_bytes(), 0o644)
-        for path in sorted((HERE / "standin").glob("*.py"))
-    }
-    files[f"{ROOT}/bin/amazon-cloudwatch-agent-ctl"] = (
-        (HERE / "files/amazon-cloudwatch-agent-ctl").read_bytes(),
-        0o755,
-    )
+    files = {f"{ROOT}/lib/standin/{path.name}": (path.read_bytes(), 0o644) for path in sorted((HERE / "standin").glob("*.py"))}
+    files[f"{ROOT}/bin/amazon-cloudwatch-agent-ctl"] = ((HERE / "files/amazon-cloudwatch-agent-ctl").read_bytes(), 0o755)
     files["lib/systemd/system/amazon-cloudwatch-agent.service"] = (
         (HERE / "files/amazon-cloudwatch-agent.service").read_bytes(),
         0o644,

@@ -194,8 +194,7 @@ def render_stickiness(pool: str, seconds: int, taken: str, drawn: tuple[int, int
     ]
     chosen = f"{taken} {{ var(txn.draw) -m int {drawn[0]}:{drawn[1]} }}"
     cookies = [
-        quoted(f"{name}={value}; Expires=%[date({seconds}),http_date]; Path=/{more}")
-        for name, more in STICKY_COOKIES.items()
+        quoted(f"{name}={value}; Expires=%[date({seconds}),http_date]; Path=/{more}") for name, more in STICKY_COOKIES.items()
     ]
     return [*stays, *[f"http-response add-header Set-Cookie {cookie} {chosen}" for cookie in cookies]]
 
@@ -203,9 +202,7 @@ def render_stickiness(pool: str, seconds: int, taken: str, drawn: tuple[int, int
 def render_listener(listener: Listener, ports: dict[int, int]) -> list[str]:
     """Return a frontend. Forwarded headers are ALB's: user guide, "HTTP headers and Application Load Balancers"."""
     tls = f" ssl crt {quoted(str(listener.certificate))} alpn h2,http/1.1 ssl-min-ver TLSv1.2"
-    rules = [
-        line for number, rule in enumerate(listener.rules, 1) for line in render_rule(number, rule, listener, ports)
-    ]
+    rules = [line for number, rule in enumerate(listener.rules, 1) for line in render_rule(number, rule, listener, ports)]
     # HAProxy evaluates http-request rules before use_backend wherever they stand; in order, it has nothing to warn of.
     rules.sort(key=lambda line: line.startswith("use_backend"))
     return [

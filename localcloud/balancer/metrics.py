@@ -67,9 +67,7 @@ def _own_answers(requests: Iterable[Request], dimensions: dict[str, str]) -> Ite
             yield _count(f"HTTPCode_ELB_{family}XX_Count", dimensions, number)
 
 
-def metric_data(
-    requests: Iterable[Request], balancers: dict[int, str], groups: dict[str, TargetGroupView]
-) -> Iterator[Datum]:
+def metric_data(requests: Iterable[Request], balancers: dict[int, str], groups: dict[str, TargetGroupView]) -> Iterator[Datum]:
     """Yield the data of one period.
 
     `balancers` names the load balancer of each port, `groups` the target group of each pool, both in the words of

@@ -69,9 +69,7 @@ def _pool(group: Any) -> Pool:
     least = group.attributes["load_balancing.algorithm.type"] == "least_outstanding_requests"
     instances = {one: backends.ec2().get_instance_by_id(one) for one in sorted(routable(group))}
     targets = tuple(
-        Target(one, instance.private_ip, int(group.targets[one]["Port"]))
-        for one, instance in instances.items()
-        if instance
+        Target(one, instance.private_ip, int(group.targets[one]["Port"])) for one, instance in instances.items() if instance
     )
     return Pool(pool_name(group.arn), targets, "leastconn" if least else "roundrobin")
 
@@ -80,9 +78,7 @@ def _listener(settings: Settings, listener: Any, port: int) -> Listener:
     certificate = None
     if listener.protocol == "HTTPS":
         certificate = _certificate_file(settings.haproxy_dir / "certificates", listener.certificate)
-    ordered = sorted(
-        listener.rules.values(), key=lambda rule: float("inf") if rule.is_default else float(rule.priority)
-    )
+    ordered = sorted(listener.rules.values(), key=lambda rule: float("inf") if rule.is_default else float(rule.priority))
     rules = []
     for rule in ordered:
         unknown = {one["Field"] for one in rule.conditions} - {*FETCHES, "http-header"}
@@ -113,9 +109,7 @@ def _action(action: Any) -> Forward | Redirect | FixedResponse:
         )
     if action.type == "fixed-response":
         answer = data["FixedResponseConfig"]
-        return FixedResponse(
-            int(answer["StatusCode"]), answer.get("ContentType", "text/plain"), answer.get("MessageBody", "")
-        )
+        return FixedResponse(int(answer["StatusCode"]), answer.get("ContentType", "text/plain"), answer.get("MessageBody", ""))
     config = data.get("ForwardConfig", {})
     groups = config.get("TargetGroups") or [{"TargetGroupArn": data["TargetGroupArn"]}]
     sticky = config.get("TargetGroupStickinessConfig", {})

@@ -38,11 +38,7 @@ class Mirrors:
         """Return the sources.list of a host."""
         return "".join(
             f"deb [signed-by={KEYRING}] {uri} {suite} main\n"
-            for uri, suite in (
-                (self.main, SUITE),
-                (self.main, f"{SUITE}-updates"),
-                (self.security, f"{SUITE}-security"),
-            )
+            for uri, suite in ((self.main, SUITE), (self.main, f"{SUITE}-updates"), (self.security, f"{SUITE}-security"))
         )
 
 

@@ -37,9 +37,7 @@ def recipe_files(recipe: Path = RECIPE) -> dict[str, bytes]:
     """Return the files that make the image what it is, by their path in the recipe."""
     paths = [recipe / "Containerfile", *sorted((recipe / "rootfs").rglob("*"))]
     return {
-        str(path.relative_to(recipe)): path.read_bytes()
-        for path in paths
-        if path.is_file() and "__pycache__" not in path.parts
+        str(path.relative_to(recipe)): path.read_bytes() for path in paths if path.is_file() and "__pycache__" not in path.parts
     }
 
 

@@ -113,13 +113,9 @@ def _correct_capacity(fleet: Fleet, consistency: Consistency) -> None:
     def set_desired_capacity(self: Any, new_capacity: int | None) -> None:
         wanted = self.min_size if new_capacity is None else new_capacity
         if wanted < self.min_size:
-            raise ValidationError(
-                f"New SetDesiredCapacity value {wanted} is below min value {self.min_size} for the ASG"
-            )
+            raise ValidationError(f"New SetDesiredCapacity value {wanted} is below min value {self.min_size} for the ASG")
         if wanted > self.max_size:
-            raise ValidationError(
-                f"New SetDesiredCapacity value {wanted} is above max value {self.max_size} for the ASG"
-            )
+            raise ValidationError(f"New SetDesiredCapacity value {wanted} is above max value {self.max_size} for the ASG")
         self.desired_capacity = wanted
         self.capacity_reason = ""
         fleet.wake()

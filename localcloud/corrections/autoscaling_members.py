@@ -50,9 +50,7 @@ def _correct_standby(fleet: Fleet) -> None:
         original(self, group_name, instance_ids, protected)
 
     @correction(AutoScalingBackend, "enter_standby_instances", STANDBY, REQUESTS)
-    def leave_the_balancer(
-        original: Any, self: Any, group_name: str, instance_ids: list[str], should_decrement: bool
-    ) -> Any:
+    def leave_the_balancer(original: Any, self: Any, group_name: str, instance_ids: list[str], should_decrement: bool) -> Any:
         # An instance in Standby gets no requests from the balancer, and is on its way there while it drains.
         group = self.autoscaling_groups[group_name]
         _check_members(group, instance_ids)

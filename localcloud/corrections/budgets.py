@@ -35,15 +35,11 @@ TAGS = Difference(
     upstream=NOT_REPORTED,
 )
 ACTIONS = Difference(
-    "lacks the actions of budgets",
-    aws=API + "API_budgets_DescribeBudgetActionsForBudget.html",
-    upstream=NOT_REPORTED,
+    "lacks the actions of budgets", aws=API + "API_budgets_DescribeBudgetActionsForBudget.html", upstream=NOT_REPORTED
 )
 # AWS takes such a budget, and never counts anything for it: Cost Explorer says that "Selected metrics cannot be null"
 # (hashicorp/terraform-provider-aws#46866).
-NEVER_COUNTED = Seam(
-    "nothing costs anything here, so that nobody would see that a filter without Metrics counts nothing"
-)
+NEVER_COUNTED = Seam("nothing costs anything here, so that nobody would see that a filter without Metrics counts nothing")
 
 
 def apply(_account: Account) -> None:
@@ -90,9 +86,7 @@ def _add_actions() -> None:
     @addition(BudgetsResponse, "create_budget_action", ACTIONS)
     def create_action(self: Any) -> str:
         budget = _named(self, self._get_param("AccountId"), self._get_param("BudgetName"))
-        action = {
-            key: value for key, value in json.loads(self.body).items() if key not in ("AccountId", "ResourceTags")
-        }
+        action = {key: value for key, value in json.loads(self.body).items() if key not in ("AccountId", "ResourceTags")}
         action |= {"ActionId": str(uuid.uuid4()), "Status": "STANDBY"}
         _actions(budget).append(action)
         named = {key: self._get_param(key) for key in ("AccountId", "BudgetName")}

@@ -103,9 +103,7 @@ def _correct_look_ups() -> None:
         return [_without_gaps(one) for one in original(view, **asked)]
 
     @correction(CloudWatchBackend, "get_metric_statistics", SERIES, STORE)
-    def look_at_one_series(
-        original: Any, self: Any, namespace: str, metric_name: str, *args: Any, **kwargs: Any
-    ) -> Any:
+    def look_at_one_series(original: Any, self: Any, namespace: str, metric_name: str, *args: Any, **kwargs: Any) -> Any:
         begin, end, *_ = args
         series = (namespace, metric_name, _pairs(kwargs["dimensions"]))
         data = self.metric_data.between(series, begin.replace(microsecond=0), end)

@@ -127,11 +127,7 @@ def apply(account: Account) -> None:
         root = instance.block_device_mapping.get(instance.root_device_name)
         if root is not None:
             volume = backend.volumes[root.volume_id]
-            ami.root_volume = {
-                "VolumeSize": volume.size,
-                "VolumeType": volume.volume_type,
-                "Encrypted": bool(volume.encrypted),
-            }
+            ami.root_volume = {"VolumeSize": volume.size, "VolumeType": volume.volume_type, "Encrypted": bool(volume.encrypted)}
             ami.ebs_snapshot.encrypted = bool(volume.encrypted)
         ami.ebs_snapshot.add_tags(specifications.get("snapshot", {}))
         backend.amis[ami.id] = ami

@@ -84,9 +84,7 @@ def apply(account: Account) -> None:
 
 
 def _correct_launches(reconciler: Reconciler, vcpu_quota: int, consistency: Consistency) -> None:
-    @correction(
-        InstanceBackend, "run_instances", HOSTS, FROM_TEMPLATE, UNKNOWN_IMAGE, TOKENS, NEW_PROFILE, quotas.LIMIT
-    )
+    @correction(InstanceBackend, "run_instances", HOSTS, FROM_TEMPLATE, UNKNOWN_IMAGE, TOKENS, NEW_PROFILE, quotas.LIMIT)
     def launch_as_the_template_says(original: Any, self: Any, image_id: str | None, *args: Any, **kwargs: Any) -> Any:
         token, parameters = kwargs.get("client_token"), repr((image_id, args, sorted(kwargs.items())))
         if earlier := _same_request(self, token, parameters):
@@ -109,9 +107,7 @@ def _correct_launches(reconciler: Reconciler, vcpu_quota: int, consistency: Cons
             if kwargs.get("associate_public_ip") is None:
                 kwargs["associate_public_ip"] = interface.get("AssociatePublicIpAddress")
         kwargs["block_device_mappings"] = merged_block_devices(
-            image.block_device_mappings,
-            template.get("BlockDeviceMappings") or [],
-            kwargs.get("block_device_mappings") or [],
+            image.block_device_mappings, template.get("BlockDeviceMappings") or [], kwargs.get("block_device_mappings") or []
         )
         tags = copy.deepcopy(kwargs.get("tags") or {})
         for specification in template.get("TagSpecifications") or []:
@@ -142,9 +138,7 @@ def refuse_new_profile(profile: dict[str, Any], consistency: Consistency) -> Non
         return
     # The texts as people met them: also in https://github.com/hashicorp/terraform-provider-aws/issues/29866.
     field, value, what = ("name", name, "name") if name else ("arn", arn, "ARN")
-    message = (
-        f"Value ({value}) for parameter iamInstanceProfile.{field} is invalid. Invalid IAM Instance Profile {what}"
-    )
+    message = f"Value ({value}) for parameter iamInstanceProfile.{field} is invalid. Invalid IAM Instance Profile {what}"
     raise EC2ClientError("InvalidParameterValue", message)
 
 

@@ -6,10 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from moto.core.responses import ActionResult
-from moto.ec2.exceptions import (
-    InvalidLaunchTemplateNameNotFoundError,
-    InvalidLaunchTemplateVersionNotFound,
-)
+from moto.ec2.exceptions import InvalidLaunchTemplateNameNotFoundError, InvalidLaunchTemplateVersionNotFound
 from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateBackend
 from moto.ec2.responses.launch_templates import LaunchTemplates
 from moto.ec2.utils import parse_user_data
@@ -33,9 +30,7 @@ SOURCE = Difference(
 )
 # In a version's TagSpecifications they would belong to what is launched.
 OWN_TAGS = Difference(
-    "copies the tags of a template into its first version",
-    aws=API + "API_CreateLaunchTemplate.html",
-    upstream=NOT_REPORTED,
+    "copies the tags of a template into its first version", aws=API + "API_CreateLaunchTemplate.html", upstream=NOT_REPORTED
 )
 LATER_TAGS = Difference(
     "shows for good the tags that a template was made with", aws=API + "API_CreateTags.html", upstream=NOT_REPORTED

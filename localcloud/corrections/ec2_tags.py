@@ -42,9 +42,7 @@ def apply(account: Account) -> None:
 
     @correction(NatGatewayBackend, "describe_nat_gateways", NAT_FILTER)
     def filter_by_tag(original: Any, self: Any, filters: Any, nat_gateway_ids: Any) -> Any:
-        wanted = {
-            name.removeprefix("tag:"): values for name, values in (filters or {}).items() if name.startswith("tag:")
-        }
+        wanted = {name.removeprefix("tag:"): values for name, values in (filters or {}).items() if name.startswith("tag:")}
         return [
             gateway
             for gateway in original(self, filters, nat_gateway_ids)
@@ -60,9 +58,7 @@ def _lag_behind(consistency: Consistency) -> None:
         # What is made with tags has them when it is shown; a describe shows later those that are set afterwards.
         given = {item["Key"]: item.get("Value") for item in self._get_param("Tags", [])}
         backend = self.ec2_backend.tags
-        before = {
-            (one, key): backend.get(one, {}).get(key) for one in self._get_param("Resources", []) for key in given
-        }
+        before = {(one, key): backend.get(one, {}).get(key) for one in self._get_param("Resources", []) for key in given}
         answer = original(self)
         for tag, value in before.items():
             if value != given[tag[1]]:

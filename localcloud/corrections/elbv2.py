@@ -29,9 +29,7 @@ USERS = Difference(
     aws="https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroup.html",
     upstream="getmoto/moto#6452",
 )
-HEALTH = Seam(
-    "the balancer checks targets, drains those that leave, and says what it found; moto calls every target healthy"
-)
+HEALTH = Seam("the balancer checks targets, drains those that leave, and says what it found; moto calls every target healthy")
 
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html
 BALANCER_DEFAULTS = {
@@ -66,10 +64,7 @@ def note_use(state: Any) -> None:
     users: dict[str, list[str]] = {arn: [] for arn in state.target_groups}
     for balancer in state.load_balancers.values():
         actions = [
-            action
-            for listener in balancer.listeners.values()
-            for rule in listener.rules.values()
-            for action in rule.actions
+            action for listener in balancer.listeners.values() for rule in listener.rules.values() for action in rule.actions
         ]
         named = {arn for action in actions for arn in state._get_target_group_arns_from(action_data=action.data)}
         for arn in named & users.keys():
@@ -91,8 +86,7 @@ def apply(account: Account) -> None:
         balancer = self.load_balancers.get(arn)
         if balancer is not None and balancer.attrs.get("deletion_protection.enabled") == "true":
             raise ELBClientError(
-                "OperationNotPermitted",
-                f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled",
+                "OperationNotPermitted", f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled"
             )
         original(self, arn)
         note_use(self)

@@ -30,9 +30,7 @@ LISTENER_ATTRIBUTES = Difference(
     upstream=NOT_REPORTED,
 )
 CAPACITY = Difference(
-    "reserves no capacity",
-    aws=f"{DOCUMENTS}APIReference/API_ModifyCapacityReservation.html",
-    upstream=NOT_REPORTED,
+    "reserves no capacity", aws=f"{DOCUMENTS}APIReference/API_ModifyCapacityReservation.html", upstream=NOT_REPORTED
 )
 MUTUAL = Difference(
     "forgets how a listener authenticates clients",

@@ -163,6 +163,4 @@ def _check_guards(group: Any, preferences: Preferences, desired: Configuration |
         raise ValidationError(f"AlarmSpecification names alarms that do not exist: {', '.join(sorted(unknown))}.")
     wrong = [f"{name} is in the {state} state" for name, state in sorted(states.items()) if state != "OK"]
     if wrong:
-        raise ValidationError(
-            f"All CloudWatch alarms of AlarmSpecification must be in the OK state: {', '.join(wrong)}."
-        )
+        raise ValidationError(f"All CloudWatch alarms of AlarmSpecification must be in the OK state: {', '.join(wrong)}.")

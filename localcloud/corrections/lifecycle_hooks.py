@@ -72,9 +72,7 @@ def put_hook(backend: Any, group_name: str, given: dict[str, Any]) -> None:
     if result is not None and result not in RESULTS:
         raise ValidationError(f"DefaultResult must be one of {', '.join(RESULTS)}.")
     if any(given.get(one) for one in NOTIFICATION):
-        raise ValidationError(
-            f"The local cloud notifies nobody of life-cycle actions: leave out {', '.join(NOTIFICATION)}."
-        )
+        raise ValidationError(f"The local cloud notifies nobody of life-cycle actions: leave out {', '.join(NOTIFICATION)}.")
     backend.create_lifecycle_hook(name, group_name, transition, timeout, result)
 
 

@@ -24,9 +24,7 @@ STATES = Difference(
     "says of new and of changed alarms that they are OK", aws=API + "API_PutMetricAlarm.html", upstream=NOT_REPORTED
 )
 EXTENDED = Difference(
-    "takes percentiles for the only extended statistics of alarms",
-    aws=API + "API_PutMetricAlarm.html",
-    upstream=NOT_REPORTED,
+    "takes percentiles for the only extended statistics of alarms", aws=API + "API_PutMetricAlarm.html", upstream=NOT_REPORTED
 )
 HISTORY = Difference("lacks DescribeAlarmHistory", aws=API + "API_DescribeAlarmHistory.html", upstream=NOT_REPORTED)
 ACTIONS = Seam("alarms are evaluated, and what they are to do is done")

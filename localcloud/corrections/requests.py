@@ -6,14 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.core.responses import ActionResult, BaseResponse
 
-from localcloud.corrections import (
-    access,
-    constraints,
-    ec2_consistency,
-    service_linked_roles,
-    texts,
-    throttling,
-)
+from localcloud.corrections import access, constraints, ec2_consistency, service_linked_roles, texts, throttling
 from localcloud.corrections.patching import correction
 
 if TYPE_CHECKING:

@@ -60,22 +60,13 @@ RULES = (
     ),
     # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html
     Text(
-        *(
-            "ec2",
-            r"(Create|Register|Copy)Image",
-            r"Name",
-            r"[a-zA-Z0-9()\[\] ./\-'@_]{3,128}",
-            "InvalidAMIName.Malformed",
-        ),
+        *("ec2", r"(Create|Register|Copy)Image", r"Name", r"[a-zA-Z0-9()\[\] ./\-'@_]{3,128}", "InvalidAMIName.Malformed"),
         "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, spaces and ()[]./-'@_",
     ),
     # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_LaunchTemplate.html; the model forgets it in the request.
     Text(
         *("ec2", r"CreateLaunchTemplate", r"LaunchTemplateName", r"[a-zA-Z0-9().\-/_]{3,128}"),
-        *(
-            "InvalidLaunchTemplateName.MalformedException",
-            "Launch template names have 3 to 128 letters, digits and ().-/_",
-        ),
+        *("InvalidLaunchTemplateName.MalformedException", "Launch template names have 3 to 128 letters, digits and ().-/_"),
     ),
     Text(
         *("ec2", r"(Create|Register|Copy)(Image|Snapshots?)", r"Description", r".{0,255}", "InvalidParameterValue"),

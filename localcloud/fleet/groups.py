@@ -267,8 +267,6 @@ class Fleet:
 
     def _delete(self, group: Any) -> None:
         for member in list(group.instance_states):
-            self.terminate(
-                group, member, "an instance was taken out of service in response to a deletion of the group."
-            )
+            self.terminate(group, member, "an instance was taken out of service in response to a deletion of the group.")
         if not group.instance_states:
             backends.autoscaling().autoscaling_groups.pop(group.name, None)

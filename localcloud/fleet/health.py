@@ -82,11 +82,7 @@ class HealthChecks:
         """Return how many doubtful members may go now: none while others arrive and a tenth or more still has to warm up."""
         warmup = float(group.default_instance_warmup or 0)
         active = [one for one in group.instance_states if is_active(one)]
-        warm = [
-            one
-            for one in active
-            if one.lifecycle_state == "InService" and self._clock() - one.in_service_since >= warmup
-        ]
+        warm = [one for one in active if one.lifecycle_state == "InService" and self._clock() - one.in_service_since >= warmup]
         desired = group.desired_capacity
         if len(warm) < len(active) and 100 * len(warm) <= (100 - PERCENT_AT_A_TIME) * desired:
             return 0

@@ -29,9 +29,7 @@ TOOLS = {
     "conmon": "conmon",
 }
 # Where distributions keep podman's helpers, containers.conf(5), helper_binaries_dir.
-HELPERS = tuple(
-    map(Path, ("/usr/lib/podman", "/usr/libexec/podman", "/usr/local/lib/podman", "/usr/local/libexec/podman"))
-)
+HELPERS = tuple(map(Path, ("/usr/lib/podman", "/usr/libexec/podman", "/usr/local/lib/podman", "/usr/local/libexec/podman")))
 
 
 def ulimit(name: str, hard: int) -> str:
@@ -50,9 +48,7 @@ def choose_runtime(cgroup_v2: bool, available: set[str]) -> str:
             return name
     package = "crun" if cgroup_v2 else "runc"
     version = "v2" if cgroup_v2 else "v1"
-    raise LocalCloudError(
-        f"no container runtime for cgroup {version} is installed: apt-get install {package}, then try again."
-    )
+    raise LocalCloudError(f"no container runtime for cgroup {version} is installed: apt-get install {package}, then try again.")
 
 
 def render_containers_conf(settings: Settings, runtime: str, cgroup_manager: str, ulimits: list[str]) -> str:

@@ -75,6 +75,4 @@ class Watcher:
                         continue
                     self._drop(descriptor)
                     self._states[instance_id] = "exited"
-                threading.Thread(
-                    target=self._died, args=(instance_id,), name=f"end-of-{instance_id}", daemon=True
-                ).start()
+                threading.Thread(target=self._died, args=(instance_id,), name=f"end-of-{instance_id}", daemon=True).start()

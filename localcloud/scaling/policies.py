@@ -87,18 +87,14 @@ class Scaling:
         if high:
             return tracked_out(desired, warm, value, metric.target)
         # "Scales in only if all of the target tracking policies (with the scale-in portion enabled) are ready".
-        policies = [
-            one for one in list(backends.autoscaling().policies.values()) if one.auto_scaling_group_name == group.name
-        ]
+        policies = [one for one in list(backends.autoscaling().policies.values()) if one.auto_scaling_group_name == group.name]
         if not all(wants_to_scale_in(one) for one in policies if may_scale_in(one)):
             return desired
         return tracked_in(desired, warming, warm, value, metric.target)
 
     def _stepped(self, group: Any, policy: Any, breach: float) -> int:
         steps = [
-            Step(
-                one.get("MetricIntervalLowerBound"), one.get("MetricIntervalUpperBound"), int(one["ScalingAdjustment"])
-            )
+            Step(one.get("MetricIntervalLowerBound"), one.get("MetricIntervalUpperBound"), int(one["ScalingAdjustment"]))
             for one in policy.step_adjustments
         ]
         amount = amount_of_step(steps, breach)

@@ -78,9 +78,7 @@ class Schedules:
         high = group.max_size if action.max_size is None else action.max_size
         before = group.desired_capacity
         wanted = before if action.desired_capacity is None else action.desired_capacity
-        cause = (
-            f"a scheduled action update of AutoScalingGroup constraints to min: {low}, max: {high}, desired: {wanted}"
-        )
+        cause = f"a scheduled action update of AutoScalingGroup constraints to min: {low}, max: {high}, desired: {wanted}"
         if low > high or (action.desired_capacity is not None and not low <= wanted <= high):
             activity = self._fleet.activities.start(group, "Executing scheduled action", f"{cause}.", None)
             self._fleet.activities.fail(activity, "The sizes do not fit together: min <= desired <= max must hold.")

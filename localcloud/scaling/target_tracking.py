@@ -111,9 +111,7 @@ def _put(policy: Any, metric: TrackedMetric, group_name: str, side: str, periods
 def alarms_of(policy: Any) -> list[Any]:
     """Return the alarms that trigger a policy, whoever made them."""
     alarms = list(backends.cloudwatch().alarms.values())
-    return [
-        one for one in alarms if policy.arn in {*one.alarm_actions, *one.ok_actions, *one.insufficient_data_actions}
-    ]
+    return [one for one in alarms if policy.arn in {*one.alarm_actions, *one.ok_actions, *one.insufficient_data_actions}]
 
 
 def remove_alarms(policy: Any) -> None:

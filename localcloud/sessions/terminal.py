@@ -41,9 +41,7 @@ class Terminal:
             # Its own session and controlling terminal, so that a change of size is signalled; and what nohup or a job in the
             # background has this process ignore ends the shell all the same.
             shell = ["setsid", "--ctty", "env", "--default-signal=HUP,INT,QUIT", *command]
-            self._process = subprocess.Popen(
-                shell, stdin=slave, stdout=slave, stderr=slave, env=os.environ | environment
-            )
+            self._process = subprocess.Popen(shell, stdin=slave, stdout=slave, stderr=slave, env=os.environ | environment)
         except OSError:
             os.close(self._master)
             raise

@@ -40,9 +40,7 @@ def reason(condition: Condition, verdict: Verdict) -> str:
     filling = ""
     if verdict.filled and condition.missing in FILLINGS:
         verb = "was" if verdict.filled == 1 else "were"
-        filling = (
-            f" and {_count(verdict.filled, 'missing datapoint')} {verb} treated as [{FILLINGS[condition.missing]}]"
-        )
+        filling = f" and {_count(verdict.filled, 'missing datapoint')} {verb} treated as [{FILLINGS[condition.missing]}]"
     periods = condition.evaluation_periods
     if not verdict.counted:
         return f"Threshold Crossed: no datapoints were received for {_count(periods, 'period')}{filling}."
@@ -73,9 +71,7 @@ def reason_data(alarm: Any, source: Source, counted: tuple[Datapoint, ...], now:
             "period": source.period,
             "recentDatapoints": [point.value for point in counted],
             "threshold": alarm.threshold,
-            "evaluatedDatapoints": [
-                {"timestamp": _stamp(point.time), "value": point.value} for point in reversed(counted)
-            ],
+            "evaluatedDatapoints": [{"timestamp": _stamp(point.time), "value": point.value} for point in reversed(counted)],
         }
     )
 
@@ -160,9 +156,7 @@ def message(alarm: Any, state_before: str) -> str:
             "AlarmActions": alarm.alarm_actions,
             "InsufficientDataActions": alarm.insufficient_data_actions,
             "Trigger": (
-                {"Metrics": [_query(one) for one in alarm.metric_data_queries]}
-                if alarm.metric_data_queries
-                else _metric(alarm)
+                {"Metrics": [_query(one) for one in alarm.metric_data_queries]} if alarm.metric_data_queries else _metric(alarm)
             )
             | {
                 "EvaluationPeriods": alarm.evaluation_periods,

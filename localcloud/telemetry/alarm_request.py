@@ -86,9 +86,7 @@ def _check_condition(request: dict[str, Any], period: int) -> None:
         if request.get(name) is None:
             raise ValueError(f"The parameter {name} is required.")
     if request["ComparisonOperator"] not in COMPARISONS:
-        raise ValueError(
-            f"{request['ComparisonOperator']} is for anomaly bands, which the local cloud does not evaluate."
-        )
+        raise ValueError(f"{request['ComparisonOperator']} is for anomaly bands, which the local cloud does not evaluate.")
     periods = int(request["EvaluationPeriods"])
     if not 1 <= int(request.get("DatapointsToAlarm") or periods) <= periods:
         raise ValueError("DatapointsToAlarm must be from 1 to EvaluationPeriods.")

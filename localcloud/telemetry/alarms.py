@@ -18,13 +18,7 @@ from moto.core.utils import utcnow
 
 from localcloud import backends
 from localcloud.telemetry import alarm_messages
-from localcloud.telemetry.alarm_evaluation import (
-    Condition,
-    Datapoint,
-    evaluate,
-    evaluation_range,
-    range_length,
-)
+from localcloud.telemetry.alarm_evaluation import Condition, Datapoint, evaluate, evaluation_range, range_length
 from localcloud.telemetry.alarm_source import Source, source_of
 from localcloud.telemetry.metric_store import MetricStore
 
@@ -53,9 +47,7 @@ def condition_of(alarm: Any) -> Condition:
     )
 
 
-def datapoints(
-    source: Source, store: MetricStore, times: Sequence[datetime], now: datetime
-) -> Iterator[Datapoint | None]:
+def datapoints(source: Source, store: MetricStore, times: Sequence[datetime], now: datetime) -> Iterator[Datapoint | None]:
     """Yield the statistic of each of the periods that begin at `times`; None where no data has arrived by `now`."""
     length = timedelta(seconds=source.period)
     series = (source.namespace, source.metric, source.dimensions)

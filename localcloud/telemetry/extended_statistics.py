@@ -97,9 +97,7 @@ def parse(text: str) -> ExtendedStatistic | None:
         percent = signs == {"%"}
         # Without a lower bound zero itself is a value like any other.
         lowest, highest = (0.0, 100.0) if percent else (-inf, inf)
-        statistic = ExtendedStatistic(
-            kind, float(low) if low else lowest, float(high) if high else highest, percent=percent
-        )
+        statistic = ExtendedStatistic(kind, float(low) if low else lowest, float(high) if high else highest, percent=percent)
     if statistic.low > statistic.high or (statistic.percent and statistic.high > 100):
         return None
     return statistic

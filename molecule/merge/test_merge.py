@@ -60,9 +60,7 @@ def merge(line: str) -> None:
 def changes() -> list[str]:
     """Return the changes of the last plan."""
     plan = json.loads((ROOT / ".cache/plan/local/plan.json").read_text())
-    fields = [
-        [f"{one['path']}: {one['before']} -> {one['after']}" for one in each["fields"]] for each in plan["changes"]
-    ]
+    fields = [[f"{one['path']}: {one['before']} -> {one['after']}" for one in each["fields"]] for each in plan["changes"]]
     return [" ".join([each["kind"], each["name"], *of]) for each, of in zip(plan["changes"], fields, strict=True)]
 
 
@@ -142,9 +140,7 @@ def test_an_image_is_made_anew_and_rolled_out(image: str) -> None:
     )
     merge("inference_service_log_keep: 8")
     run("make plan")
-    assert any(each.startswith("image pettracker-local") for each in changes()), (
-        "the plan does not say that an image is made"
-    )
+    assert any(each.startswith("image pettracker-local") for each in changes()), "the plan does not say that an image is made"
     merge("model_min_accuracy: 0")  # the packaged model of the rehearsal names no accuracy of its own
     run("make release")
     assert newest_image() != image, "the image was not made anew"

@@ -95,9 +95,7 @@ def in_the_next_ones_zone() -> str:
 
 def refreshes() -> list[dict[str, Any]]:
     """Return the group's instance refreshes, the latest one first."""
-    answer = boto3.client("autoscaling").describe_instance_refreshes(
-        AutoScalingGroupName=group()["AutoScalingGroupName"]
-    )
+    answer = boto3.client("autoscaling").describe_instance_refreshes(AutoScalingGroupName=group()["AutoScalingGroupName"])
     every: list[dict[str, Any]] = answer["InstanceRefreshes"]
     return every
 

@@ -105,11 +105,7 @@ def main(command: list[str]) -> int:
     with load(seconds=3600) as traffic:
         status = subprocess.run(command, check=False).returncode
     bad = [*traffic.failed, *traffic.wrong]
-    print(
-        f"{len(traffic.requests)} requests meanwhile, {len(bad)} of them not answered as they have to be",
-        *bad[:5],
-        sep="\n",
-    )
+    print(f"{len(traffic.requests)} requests meanwhile, {len(bad)} of them not answered as they have to be", *bad[:5], sep="\n")
     return status or bool(bad)
 
 

@@ -119,9 +119,7 @@ GOOD = [Answer(0, 0.1, 200, False), Answer(0, 0.001, 503, True)]
         ([GOOD[1]], [math.inf], 95, [False, False, False, True]),
     ],
 )
-def test_overload_is_judged_by_each_promise(
-    answers: list[Answer], health: list[float], after: float, held: list[bool]
-) -> None:
+def test_overload_is_judged_by_each_promise(answers: list[Answer], health: list[float], after: float, held: list[bool]) -> None:
     assert [verdict.held for verdict in judge(answers, health, 100, after)] == held
 
 

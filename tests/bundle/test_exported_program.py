@@ -69,9 +69,7 @@ def _node(change: Callable[[Any], object]) -> Callable[[dict[str, bytes]], objec
 
 
 def _signature(change: Callable[[Any], object]) -> Callable[[dict[str, bytes]], object]:
-    return _graph(
-        lambda module: change(next(each["signature"] for each in module["module_call_graph"] if each["signature"]))
-    )
+    return _graph(lambda module: change(next(each["signature"] for each in module["module_call_graph"] if each["signature"])))
 
 
 def _payload(**fields: Any) -> Callable[[dict[str, bytes]], object]:
@@ -104,14 +102,8 @@ def _adding(name: str, data: bytes) -> Callable[[dict[str, bytes]], object]:
     [
         (_called_like_a_config, r"models/x_config\.json is not a kind of member"),
         (_adding("model/models/other.json", b"{}"), r"models/other\.json is not a kind of member"),
-        (
-            _adding("model/data/constants/custom_obj_0", pickle.dumps(_RunsCode())),
-            "custom_obj_0 is not a kind of member",
-        ),
-        (
-            _adding("model/data/weights/model.pt", pickle.dumps(_RunsCode())),
-            r"weights/model\.pt is not a kind of member",
-        ),
+        (_adding("model/data/constants/custom_obj_0", pickle.dumps(_RunsCode())), "custom_obj_0 is not a kind of member"),
+        (_adding("model/data/weights/model.pt", pickle.dumps(_RunsCode())), r"weights/model\.pt is not a kind of member"),
         (_adding("model/data/aotinductor/model/code.so", b"\x7fELF"), r"code\.so is not a kind of member"),
         (_adding("model/data/weights/weight_99", b"left over"), "no tensor is in weight_99"),
         (_adding("model/data/sample_inputs/model.pt", pickle.dumps(_RunsCode())), "holds pickled sample inputs"),
@@ -221,11 +213,7 @@ def test_sizes_are_bounded_before_anything_is_read(tmp_path: Path, monkeypatch: 
                 setattr(again, name, getattr(heaviest, name))
             archive.filelist.append(again)
     monkeypatch.setattr(zipfile.ZipFile, "read", refuse)
-    for path, told in (
-        (bomb, "is compressed"),
-        (large, "more than the export writes"),
-        (folded, "larger than the file"),
-    ):
+    for path, told in ((bomb, "is compressed"), (large, "more than the export writes"), (folded, "larger than the file")):
         with pytest.raises(BundleError, match=told):
             check_exported_program(path, "torch/model.pt2")
 

@@ -13,12 +13,7 @@ REFERENCE = answers(c1=0.50, c2=0.30, c3=0.10)
 
 
 @pytest.mark.parametrize(
-    "other",
-    [
-        answers(c1=0.50, c2=0.30, c3=0.10),
-        answers(c1=0.49, c2=0.31, c3=0.09),
-        answers(c1=0.50, c2=0.30, c4=0.11),
-    ],
+    "other", [answers(c1=0.50, c2=0.30, c3=0.10), answers(c1=0.49, c2=0.31, c3=0.09), answers(c1=0.50, c2=0.30, c4=0.11)]
 )
 def test_answers_within_the_tolerance_agree(other: list[Answer]) -> None:
     assert disagreements(REFERENCE, other, 0.02) == []

@@ -68,9 +68,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
     data=st.data(),
     name=st.sampled_from(sorted(everything())),
     edits=st.lists(
-        st.tuples(
-            st.floats(0, 1), st.sampled_from(["set", "cut", "insert", "repeat"]), st.binary(min_size=1, max_size=8)
-        ),
+        st.tuples(st.floats(0, 1), st.sampled_from(["set", "cut", "insert", "repeat"]), st.binary(min_size=1, max_size=8)),
         min_size=1,
         max_size=8,
     ),

@@ -119,8 +119,7 @@ def _link_manifest(root: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "damage",
-    [_truncate, _remove, _add, _add_hidden, _link_file, _link_directory, _pipe, _no_manifest, _link_manifest],
+    "damage", [_truncate, _remove, _add, _add_hidden, _link_file, _link_directory, _pipe, _no_manifest, _link_manifest]
 )
 def test_a_directory_that_differs_from_the_manifest_is_refused(tmp_path: Path, damage: Callable[[Path], str]) -> None:
     root = copy_of_tiny(tmp_path)
@@ -131,19 +130,7 @@ def test_a_directory_that_differs_from_the_manifest_is_refused(tmp_path: Path, d
 
 
 @pytest.mark.parametrize(
-    "path",
-    [
-        "../outside",
-        "/etc/passwd",
-        "golden/../../outside",
-        "a\\b",
-        "",
-        ".",
-        "a//b",
-        ".hidden",
-        "manifest.json",
-        "a/\x00",
-    ],
+    "path", ["../outside", "/etc/passwd", "golden/../../outside", "a\\b", "", ".", "a//b", ".hidden", "manifest.json", "a/\x00"]
 )
 def test_a_path_that_could_leave_the_bundle_is_refused(tmp_path: Path, path: str) -> None:
     root = copy_of_tiny(tmp_path)

@@ -37,9 +37,7 @@ def test_an_extreme_shape_costs_no_more_than_a_square(size: tuple[int, int]) -> 
 
 @given(st.integers(1, 20_000), st.integers(1, 20_000), st.integers(1, 600), st.floats(0, 1))
 def test_the_crop_lies_within_the_image(width: int, height: int, shorter: int, part: float) -> None:
-    preprocessing = Preprocessing(
-        resize_shorter_side=shorter, interpolation="bilinear", crop=max(1, round(shorter * part))
-    )
+    preprocessing = Preprocessing(resize_shorter_side=shorter, interpolation="bilinear", crop=max(1, round(shorter * part)))
     left, top, right, bottom = crop_box((width, height), preprocessing)
     assert 0 <= left < right <= width
     assert 0 <= top < bottom <= height

@@ -93,9 +93,7 @@ def test_an_interrupted_publish_is_invisible_and_completed_by_the_next(s3: Any, 
     assert registry.fetch("tiny", "0.1.0", digest, tmp_path / "bundle").digest == digest
 
 
-def test_a_publisher_that_loses_the_race_does_not_overwrite(
-    s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_publisher_that_loses_the_race_does_not_overwrite(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = _other_bytes(tmp_path)
     registry = Registry(BUCKET)
     # The other publisher's manifest appears after this one has looked.
@@ -257,8 +255,7 @@ def test_two_fetches_at_once_give_one_directory(s3: Any, tmp_path: Path) -> None
     digest = Registry(BUCKET).publish(small_bundle(tmp_path / "bundle")).digest
     with ThreadPoolExecutor(4) as pool:
         fetches = [
-            pool.submit(Registry(BUCKET).fetch, "small", "0.1.0", digest, tmp_path / "out" / "fetched")
-            for _ in range(4)
+            pool.submit(Registry(BUCKET).fetch, "small", "0.1.0", digest, tmp_path / "out" / "fetched") for _ in range(4)
         ]
         assert {fetch.result().digest for fetch in fetches} == {digest}
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["fetched"]
@@ -332,9 +329,7 @@ def test_without_credentials_the_error_says_so(tmp_path: Path) -> None:
     away = {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
     told = subprocess.run(command, env=clean | away, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert told.returncode == 1
-    assert told.stderr == (
-        f"Error: s3://{BUCKET}: no AWS credentials were found; set AWS_PROFILE, or log in and export them\n"
-    )
+    assert told.stderr == (f"Error: s3://{BUCKET}: no AWS credentials were found; set AWS_PROFILE, or log in and export them\n")
 
 
 def test_an_absent_bucket_is_an_error_of_one_line(s3: Any) -> None:
@@ -395,9 +390,7 @@ def test_a_key_that_has_ended_signs_no_new_version_but_what_it_signed_stays(s3: 
     ended = key_list(
         tmp_path / "keys", {"public_key": key.read_text(), "not_after": "2026-01-01"}, write_keys(tmp_path, "new")[1]
     )
-    with pytest.raises(
-        BundleError, match=r"model\.sig: signs no new version: the key \w+ ended on 2026-01-01; sign it with"
-    ):
+    with pytest.raises(BundleError, match=r"model\.sig: signs no new version: the key \w+ ended on 2026-01-01; sign it with"):
         Registry(BUCKET).publish(other, ended)
     assert Registry(BUCKET).versions("small") == ["0.1.0"]
     assert Registry(BUCKET).publish(root, ended).outcome == "already published"

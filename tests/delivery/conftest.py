@@ -51,18 +51,12 @@ def said() -> dict[str, dict[str, Any]]:
 
 @pytest.fixture
 def world(
-    account: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    keys: tuple[Path, Path],
-    said: dict[str, dict[str, Any]],
+    account: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: tuple[Path, Path], said: dict[str, dict[str, Any]]
 ) -> World:
     ask = environment._ask_ansible
 
     def ask_once(root: Path, name: str, number: str) -> dict[str, Any]:
-        content = "".join(
-            path.read_text() for path in sorted((root / "inventories" / name / "group_vars/all").iterdir())
-        )
+        content = "".join(path.read_text() for path in sorted((root / "inventories" / name / "group_vars/all").iterdir()))
         if content not in said:
             said[content] = ask(root, name, number)
         return said[content]

@@ -82,14 +82,9 @@ class FakeGitHub:
             case ("GET", "environments"):
                 return {"environments": [{"name": name} for name in self.environments]}
             case ("PUT", "environments", name):
-                wanted = {rule for rule, value in (fields or {}).items() if value} & {
-                    "reviewers",
-                    "deployment_branch_policy",
-                }
+                wanted = {rule for rule, value in (fields or {}).items() if value} & {"reviewers", "deployment_branch_policy"}
                 if wanted - self.rules:
-                    raise Refused(
-                        f"Failed to create the environment protection rule: {wanted - self.rules} (HTTP 422)", 422
-                    )
+                    raise Refused(f"Failed to create the environment protection rule: {wanted - self.rules} (HTTP 422)", 422)
                 self.environments[name] = fields or {}
                 return {}
             case ("GET", "rules", "branches", "main"):

@@ -153,8 +153,7 @@ def test_an_approval_of_ones_own_deployment_is_named_and_left_to_who_is_alone(gi
 
 
 @pytest.mark.parametrize(
-    ("rules", "protection"),
-    [([], {}), ([{"type": "deletion"}], {}), ([], {"required_status_checks": {"contexts": ["ci"]}})],
+    ("rules", "protection"), [([], {}), ([{"type": "deletion"}], {}), ([], {"required_status_checks": {"contexts": ["ci"]}})]
 )
 def test_a_main_branch_that_anybody_may_push_to_gets_no_roles(
     github: FakeGitHub, rules: list[dict[str, Any]], protection: dict[str, Any]
@@ -170,11 +169,7 @@ def test_a_main_branch_that_anybody_may_push_to_gets_no_roles(
     ("rules", "protection", "complaints"),
     [
         ([], {"required_pull_request_reviews": {"required_approving_review_count": 1}}, ["no check has to pass"]),
-        (
-            [{"type": "pull_request", "parameters": {"required_approving_review_count": 0}}],
-            {},
-            ["no approval", "no check"],
-        ),
+        ([{"type": "pull_request", "parameters": {"required_approving_review_count": 0}}], {}, ["no approval", "no check"]),
         (
             [{"type": "pull_request", "parameters": {"required_approving_review_count": 2}}],
             {"required_status_checks": {"contexts": ["ci"]}},

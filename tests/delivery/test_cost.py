@@ -183,9 +183,7 @@ def test_a_type_without_a_price_is_named_and_no_difference_is_claimed(service: S
     assert found.difference is None
     part = cost_text.comment_part(found)
     assert "the difference is not known" in part
-    assert (
-        "`Auto Scaling group service`: `no price known for c9.large in us-east-1: 2 to 10 On-Demand and 0 Spot" in part
-    )
+    assert "`Auto Scaling group service`: `no price known for c9.large in us-east-1: 2 to 10 On-Demand and 0 Spot" in part
     assert "| `Auto Scaling group service` | $141.10 to $695.90 | $17.00 to $75.40 | not known |" in part
     # What has a price is counted nevertheless.
     assert found.after.by_service()["volumes"] == dollars("8.00", "40.00")
@@ -224,9 +222,7 @@ def test_fast_volumes_cost_more(service: State) -> None:
 
 
 def test_a_region_without_prices_is_said(service: State) -> None:
-    elsewhere = {
-        key: fields | ({"zone": "ap-south-1a"} if key[0] == "subnet" else {}) for key, fields in service.items()
-    }
+    elsewhere = {key: fields | ({"zone": "ap-south-1a"} if key[0] == "subnet" else {}) for key, fields in service.items()}
     found = compare(elsewhere, elsewhere)
     assert cost_text.comment_part(found) == (
         "**Cost per month:** not known; `no prices known for the region ap-south-1, only for us-east-1, eu-west-1`."
@@ -278,9 +274,7 @@ def test_logs_that_are_kept_for_ever_are_named(service: State) -> None:
         ("sources.s3", None, "sources.s3: Input should be a valid string"),
     ],
 )
-def test_a_bad_file_of_prices_is_refused_with_place_and_fault(
-    tmp_path: Path, path: str, value: Any, fault: str
-) -> None:
+def test_a_bad_file_of_prices_is_refused_with_place_and_fault(tmp_path: Path, path: str, value: Any, fault: str) -> None:
     data = yaml.safe_load(PRICES.read_text())
     first, *rest = path.split(".", 3)
     place = data[first]
@@ -347,11 +341,7 @@ def test_the_report_for_programs_has_everything(service: State) -> None:
 def test_the_comment_has_the_cost_below_the_plan(service: State) -> None:
     part = cost_text.comment_part(compare(service, changed(service, GROUP, min_size=3)))
     text = body(plan_of(THRESHOLD) | {"resources": []}, "no violations", part, "abc")
-    assert (
-        text.index("## Plan")
-        < text.index("**Cost per month:** $220.90 → $290.25 (+$69.35; with all")
-        < text.index("Of abc")
-    )
+    assert text.index("## Plan") < text.index("**Cost per month:** $220.90 → $290.25 (+$69.35; with all") < text.index("Of abc")
 
 
 def test_a_cost_that_is_too_long_is_left_out() -> None:
@@ -373,12 +363,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: State) -> 
     directory = tmp_path / ".cache/plan/staging"
     directory.mkdir(parents=True)
     resources = [
-        {
-            "kind": kind,
-            "name": name,
-            "before": fields,
-            "after": fields | ({"min_size": 3} if (kind, name) == GROUP else {}),
-        }
+        {"kind": kind, "name": name, "before": fields, "after": fields | ({"min_size": 3} if (kind, name) == GROUP else {})}
         for (kind, name), fields in service.items()
     ]
     (directory / "plan.json").write_text(json.dumps(plan_of(THRESHOLD) | {"resources": resources}))
@@ -389,10 +374,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: State) -> 
 def test_the_commands_show_it_and_write_it(written: Path) -> None:
     done = CliRunner().invoke(main, ["cost", "--env", "staging"])
     assert done.exit_code == 0, done.output
-    assert (
-        "staging: Cost per month: $220.90 → $290.25 (+$69.35; with all hosts that scaling may start $775.70"
-        in done.output
-    )
+    assert "staging: Cost per month: $220.90 → $290.25 (+$69.35; with all hosts that scaling may start $775.70" in done.output
     assert json.loads((written / "cost.json").read_text())["difference"] == {"least": "69.35", "most": "0.00"}
     assert CliRunner().invoke(main, ["comment", "--env", "staging"]).exit_code == 0
     assert "**Cost per month:** $220.90 → $290.25" in (written / "comment.md").read_text()

@@ -25,9 +25,7 @@ def test_an_environment_is_what_its_inventory_says(world: World) -> None:
 
 
 def test_an_unknown_environment_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(
-        DeliveryError, match="no environment 'prodution'; choose one of: dev, local, production, staging"
-    ):
+    with pytest.raises(DeliveryError, match="no environment 'prodution'; choose one of: dev, local, production, staging"):
         read_environment("prodution")
 
 

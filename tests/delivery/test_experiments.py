@@ -109,15 +109,7 @@ def test_an_ab_is_compared_by_what_the_balancer_saw_of_each_target_group(measure
 
 def test_a_shadow_is_compared_by_what_hosts_say_of_their_copies(measured: Account) -> None:
     measured.start(kind="shadow", share=1.0)
-    counts = {
-        "Compared": 40,
-        "Agreed": 38,
-        "Slower": 4,
-        "Classes": 200,
-        "ClassesInCommon": 190,
-        "Failed": 1,
-        "Dropped": 3,
-    }
+    counts = {"Compared": 40, "Agreed": 38, "Slower": 4, "Classes": 200, "ClassesInCommon": 190, "Failed": 1, "Dropped": 3}
     for name, number in counts.items():
         measured.put("PetTracker/ML", f"Shadow{name}", [number / 2], 15, AutoScalingGroupName="live")
         measured.put("PetTracker/ML", f"Shadow{name}", [number / 2], 35, AutoScalingGroupName="live")

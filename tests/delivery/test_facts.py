@@ -60,9 +60,7 @@ def test_an_environment_is_the_same_however_it_is_known(world: World) -> None:
     assert environment_of("staging", facts, world.root) == world.environment()
 
 
-def test_a_command_of_a_play_needs_no_inventory_of_its_own(
-    account: str, keys: tuple[Path, Path], tmp_path: Path
-) -> None:
+def test_a_command_of_a_play_needs_no_inventory_of_its_own(account: str, keys: tuple[Path, Path], tmp_path: Path) -> None:
     """The clone has none, so that whoever asks Ansible about it is refused."""
     boto3.client("s3").create_bucket(Bucket=RELEASES)
     (tmp_path / "playbooks").mkdir()
@@ -71,10 +69,7 @@ def test_a_command_of_a_play_needs_no_inventory_of_its_own(
     show = {"ansible.builtin.debug": {"msg": "{{ images_of_releases.stdout or images_of_releases.stderr }}"}}
     play = {"hosts": "localhost", "gather_facts": False, "tasks": [asks, show]}
     (tmp_path / "playbooks/play.yml").write_text(json.dumps([play]))
-    known = {
-        "account_id": "123456789012",
-        "signing_keys": [{"signs": ["records"], "public_key": keys[1].read_text()}],
-    }
+    known = {"account_id": "123456789012", "signing_keys": [{"signs": ["records"], "public_key": keys[1].read_text()}]}
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     done = subprocess.run(
         [program, *inventory_of("staging"), "-e", json.dumps(known), str(tmp_path / "playbooks/play.yml")],

@@ -63,14 +63,7 @@ def test_github_is_asked_through_gh(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert gh("GET", "repos/a/b/issues") == [1, 2]
     assert gh_download("repos/a/b/zip") == b"[[1], [2]]\n"
     gh("GET", "repos/a/b/issues")
-    assert (tmp_path / "asked").read_text().split() == [
-        "api",
-        "--method",
-        "GET",
-        "repos/a/b/issues",
-        "--paginate",
-        "--slurp",
-    ]
+    assert (tmp_path / "asked").read_text().split() == ["api", "--method", "GET", "repos/a/b/issues", "--paginate", "--slurp"]
     gh("POST", "repos/a/b/issues", {"title": "x"})
     assert json.loads((tmp_path / "sent").read_text()) == {"title": "x"}
     program.write_text("#!/bin/sh\necho 'gh: Forbidden (HTTP 403)' >&2\nexit 1\n")

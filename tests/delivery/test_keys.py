@@ -88,11 +88,7 @@ def test_vaulted_keys_are_refused_and_not_taken_for_none(root: Path, name: str, 
 @pytest.mark.parametrize("name", ["main.yml", "keys.yml"])
 @pytest.mark.parametrize(
     ("text", "told"),
-    [
-        ("a: 1\nb: [}\n", "{name}: line 2: is no YAML"),
-        ("a: \x00", "{name} is no YAML"),
-        ("- a\n", "{name} is no list of"),
-    ],
+    [("a: 1\nb: [}\n", "{name}: line 2: is no YAML"), ("a: \x00", "{name} is no YAML"), ("- a\n", "{name} is no list of")],
 )
 def test_a_file_that_cannot_be_read_is_named_with_its_line(root: Path, name: str, text: str, told: str) -> None:
     keys_file(root, "staging").with_name(name).write_text(text)

@@ -48,14 +48,8 @@ def test_the_order_of_changes_and_the_names_of_tasks_are_not_reviewed() -> None:
 @pytest.mark.parametrize(
     ("now", "reason"),
     [
-        (
-            change("cpu", field("threshold", 80, 95)),
-            "alarm cpu: threshold was reviewed as 80 -> 90 and is 80 -> 95 now",
-        ),
-        (
-            change("cpu", field("threshold", 70, 90)),
-            "alarm cpu: threshold was reviewed as 80 -> 90 and is 70 -> 90 now",
-        ),
+        (change("cpu", field("threshold", 80, 95)), "alarm cpu: threshold was reviewed as 80 -> 90 and is 80 -> 95 now"),
+        (change("cpu", field("threshold", 70, 90)), "alarm cpu: threshold was reviewed as 80 -> 90 and is 70 -> 90 now"),
         (
             change("cpu", field("threshold", 80, 90), field("period", 60, 300)),
             "alarm cpu: period was reviewed as left as it is and is 60 -> 300 now",
@@ -109,9 +103,7 @@ DIGEST = "sha256:" + 64 * "a"
     ],
     ids=str,
 )
-def test_an_id_that_the_review_could_not_know_may_be_any_and_nothing_else_may(
-    reviewed: Any, now: Any, go: bool
-) -> None:
+def test_an_id_that_the_review_could_not_know_may_be_any_and_nothing_else_may(reviewed: Any, now: Any, go: bool) -> None:
     assert decide(plan(of_template(reviewed)), plan(of_template(now))).go is go
 
 

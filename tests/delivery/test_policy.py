@@ -34,16 +34,9 @@ SOUND: dict[tuple[str, str], Fields] = {
     ("environment", "production"): {},
     ("variables", "production"): {"training_instance_type": "g5.xlarge", "training_instance_maximum_hours": 24},
     ("file", "main.yml"): {"text": "aws_region: us-east-1\n"},
-    ("security group", "shop-balancer"): {
-        "ingress": {"tcp/443 from 0.0.0.0/0": "", "tcp/80 from ::/0": ""},
-        "tags": TAGS,
-    },
+    ("security group", "shop-balancer"): {"ingress": {"tcp/443 from 0.0.0.0/0": "", "tcp/80 from ::/0": ""}, "tags": TAGS},
     ("security group", "shop-service"): {
-        "ingress": {
-            "tcp/8080 from shop-balancer": "",
-            "tcp/9100 from 10.0.0.0/8": "",
-            "tcp/9101 from 203.0.113.0/24": "",
-        },
+        "ingress": {"tcp/8080 from shop-balancer": "", "tcp/9100 from 10.0.0.0/8": "", "tcp/9101 from 203.0.113.0/24": ""},
         "egress": {"tcp/443 to 0.0.0.0/0": ""},
         "tags": TAGS,
     },
@@ -68,9 +61,7 @@ SOUND: dict[tuple[str, str], Fields] = {
         "tags": TAGS,
     },
     ("role", "shop"): {
-        "trust": document(
-            {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        ),
+        "trust": document({"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}),
         "managed_policies": ["arn:aws:iam::aws:policy/CloudWatchAgentServerPolicy"],
         "inline_policies": {
             "shop": document(
@@ -78,11 +69,7 @@ SOUND: dict[tuple[str, str], Fields] = {
                 allow("ec2:DescribeTags", "*"),
                 allow(["ssm:UpdateInstanceInformation", "ssmmessages:OpenDataChannel"], "*"),
                 allow("autoscaling:CompleteLifecycleAction", f"{ACCOUNT}:autoScalingGroup:*:autoScalingGroupName/a"),
-                allow(
-                    "kms:Decrypt",
-                    f"{ACCOUNT}:key/*",
-                    Condition={"StringEquals": {"kms:ViaService": "s3"}},
-                ),
+                allow("kms:Decrypt", f"{ACCOUNT}:key/*", Condition={"StringEquals": {"kms:ViaService": "s3"}}),
                 allow("cloudwatch:PutMetricData", "*", Condition={"StringEquals": {"cloudwatch:namespace": "Shop"}}),
             )
         },
@@ -143,12 +130,7 @@ VIOLATIONS: list[tuple[str, tuple[str, str], Fields, list[str]]] = [
     ("open-port", SERVICE, {"ingress": {"tcp/8080 from 0.0.0.0/0": ""}}, ["tcp/8080 from 0.0.0.0/0"]),
     ("open-port", SERVICE, {"ingress": {"tcp/443 from ::/0": ""}}, ["tcp/443 from ::/0"]),
     ("open-port", SERVICE, {"ingress": {"udp/53 from 0.0.0.0/1": ""}}, ["udp/53 from 0.0.0.0/1"]),
-    (
-        "open-port",
-        SERVICE,
-        {"ingress": {"tcp/22222 from pl-0123456789abcdef0": ""}},
-        ["tcp/22222 from pl-0123456789abcdef0"],
-    ),
+    ("open-port", SERVICE, {"ingress": {"tcp/22222 from pl-0123456789abcdef0": ""}}, ["tcp/22222 from pl-0123456789abcdef0"]),
     ("open-port", SERVICE, {"ingress": dict.fromkeys(IN_PARTS, "")}, IN_PARTS),
     ("open-port", SERVICE, {"ingress": dict.fromkeys(AT_MANY_PORTS, "")}, AT_MANY_PORTS),
     ("open-port", SERVICE, {"ingress": {"tcp/8080 from 2000::/8": ""}}, ["tcp/8080 from 2000::/8"]),
@@ -159,12 +141,7 @@ VIOLATIONS: list[tuple[str, tuple[str, str], Fields, list[str]]] = [
     ("gpu-training-without-end", VARIABLES, {"training_instance_maximum_hours": 0}, ["g5.xlarge for hours: 0"]),
     ("gpu-training-without-end", VARIABLES, {"training_instance_maximum_hours": None}, ["g5.xlarge for hours: null"]),
     ("gpu-fleet-without-end", TEMPLATE, {"instance_type": "p5.48xlarge"}, ["p5.48xlarge"]),
-    (
-        "gpu-fleet-without-end",
-        GROUP,
-        {"mixed_instances": {"instance_types": ["c5.large", "gr6.4xlarge"]}},
-        ["gr6.4xlarge"],
-    ),
+    ("gpu-fleet-without-end", GROUP, {"mixed_instances": {"instance_types": ["c5.large", "gr6.4xlarge"]}}, ["gr6.4xlarge"]),
     ("burstable", TEMPLATE, {"instance_type": "t3.large"}, ["t3.large"]),
     ("burstable", GROUP, {"mixed_instances": {"instance_types": ["c5.large", "t4g.large"]}}, ["t4g.large"]),
     ("single-instance", GROUP, {"min_size": 1}, ["min_size 1"]),
@@ -187,14 +164,8 @@ VIOLATIONS: list[tuple[str, tuple[str, str], Fields, list[str]]] = [
     ),
     ("wildcard-action", ROLE, policy_of_role(allow("s3:*")), ["s3:*"]),
     ("wildcard-action", ROLE, policy_of_role(allow(["s3:GetObject", "*"])), ["*"]),
-    (
-        *("wildcard-action", ROLE, policy_of_role({"Effect": "Allow", "NotAction": "iam:*", "Resource": "x"})),
-        ["all but iam:*"],
-    ),
-    (
-        *("wildcard-action", ROLE, policy_of_role(allow("ec2:RunInstances", ["*"]))),
-        ["ec2:RunInstances of every resource"],
-    ),
+    (*("wildcard-action", ROLE, policy_of_role({"Effect": "Allow", "NotAction": "iam:*", "Resource": "x"})), ["all but iam:*"]),
+    (*("wildcard-action", ROLE, policy_of_role(allow("ec2:RunInstances", ["*"]))), ["ec2:RunInstances of every resource"]),
     (
         *("wildcard-action", ROLE, {"managed_policies": ["arn:aws:iam::aws:policy/AdministratorAccess"]}),
         ["arn:aws:iam::aws:policy/AdministratorAccess"],
@@ -267,10 +238,7 @@ VIOLATIONS: list[tuple[str, tuple[str, str], Fields, list[str]]] = [
         ["arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"],
     ),
     ("wildcard-action", BUCKET, {"policy": document(allow("s3:*", Principal={"AWS": "123456789012"}))}, ["s3:*"]),
-    (
-        *("wildcard-action", ("policy", "shop-boundary"), {"document": document(allow("*", "*"))}),
-        ["*", "* of every resource"],
-    ),
+    (*("wildcard-action", ("policy", "shop-boundary"), {"document": document(allow("*", "*"))}), ["*", "* of every resource"]),
     *(
         ("foreign-trust", ROLE, {"trust": document({"Effect": "Allow", "Action": "sts:AssumeRole"} | whom)}, [found])
         for whom, found in (
@@ -406,10 +374,7 @@ def test_a_waiver_is_for_what_it_names(changed: Fields, holds: bool) -> None:
     [
         ({"expires": TODAY - timedelta(days=1)}, "expired on 2026-11-25, so its finding counts"),
         ({"reason": " "}, "has no reason, so its finding counts"),
-        (
-            {"expires": TODAY + timedelta(days=400)},
-            "lasts until 2027-12-31, and a year is the most, so its finding counts",
-        ),
+        ({"expires": TODAY + timedelta(days=400)}, "lasts until 2027-12-31, and a year is the most, so its finding counts"),
     ],
 )
 def test_a_waiver_that_does_not_hold_is_named_and_its_finding_counts(changed: Fields, remark: str) -> None:
@@ -419,9 +384,7 @@ def test_a_waiver_that_does_not_hold_is_named_and_its_finding_counts(changed: Fi
 
 
 def test_a_waiver_that_nothing_needs_is_named() -> None:
-    assert judged(plan(), waiver()).remarks == (
-        "the waiver of burstable for launch template shop is not needed: remove it",
-    )
+    assert judged(plan(), waiver()).remarks == ("the waiver of burstable for launch template shop is not needed: remove it",)
     (remark,) = judged(plan(), waiver(rule="burstabel")).remarks
     assert "is of no rule; there are" in remark
 

@@ -142,9 +142,7 @@ def test_what_only_says_where_a_secret_is_from_is_none(text: str) -> None:
 
 def test_a_rule_is_about_kinds_that_a_plan_or_the_files_of_an_environment_have() -> None:
     named = {
-        (rule.id, kind)
-        for rule in read_rules()
-        for kind in (*rule.kinds, *([rule.requires.kind] if rule.requires else []))
+        (rule.id, kind) for rule in read_rules() for kind in (*rule.kinds, *([rule.requires.kind] if rule.requires else []))
     }
     shown = {resource["kind"] for resource in described("staging", Path(__file__).parents[2])}
     assert shown == {"environment", "variables", "file"}

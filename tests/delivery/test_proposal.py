@@ -50,9 +50,7 @@ def test_without_gh_the_exact_command_is_said(world: World) -> None:
     proposal = make_proposal(world)
     (command,) = proposal.commands
     assert proposal.url is None
-    assert command.startswith(
-        f"gh pr create --base main --head {BRANCH} --title 'Release small 1.0.0 to staging' --body-file "
-    )
+    assert command.startswith(f"gh pr create --base main --head {BRANCH} --title 'Release small 1.0.0 to staging' --body-file ")
     assert Path(command.rpartition(" ")[2]).read_text() == "What it is.\n"
 
 

@@ -36,9 +36,7 @@ RECORD = Record(
     launch_template_version=None,
     code_revision="c" * 40,
     sbom=BillOfMaterials(key="sbom/x.cdx.json", sha256="d" * 64, components=3),
-    verification=Verification(
-        signing_key="e" * 64, test_accuracy=0.97, min_accuracy=0.9, golden_cases=12, golden="passed"
-    ),
+    verification=Verification(signing_key="e" * 64, test_accuracy=0.97, min_accuracy=0.9, golden_cases=12, golden="passed"),
     approval=Approval(commit="f" * 40, author="Zoë <z@example.org>", committer="GitHub <noreply@github.com>"),
     previous=None,
 )
@@ -70,10 +68,7 @@ def test_a_signed_record_comes_back_as_it_was(pair: tuple[bytes, TrustedKeys]) -
 def test_a_changed_record_is_refused(pair: tuple[bytes, TrustedKeys], change: dict[str, object]) -> None:
     private, public = pair
     document = json.loads(signed(RECORD, read_private_key(private, "key", public)))
-    with pytest.raises(
-        DeliveryError,
-        match=r"the signature of here was not made with the private key .*: do not roll it out",
-    ):
+    with pytest.raises(DeliveryError, match=r"the signature of here was not made with the private key .*: do not roll it out"):
         verified(json.dumps({**document, **change}).encode(), public, "here")
 
 
@@ -90,9 +85,7 @@ def test_what_is_no_record_is_refused(pair: tuple[bytes, TrustedKeys], data: byt
         verified(data, pair[1], "here")
 
 
-def test_a_key_that_is_not_the_environments_is_refused_before_it_signs(
-    pair: tuple[bytes, TrustedKeys], tmp_path: Path
-) -> None:
+def test_a_key_that_is_not_the_environments_is_refused_before_it_signs(pair: tuple[bytes, TrustedKeys], tmp_path: Path) -> None:
     other = write_keys(tmp_path, "other")[0]
     with pytest.raises(
         DeliveryError, match=r"what my\.pem signs would be refused: the key \w+ is none of those in .*signing\.pub"
@@ -107,11 +100,7 @@ def test_a_key_that_is_not_the_environments_is_refused_before_it_signs(
         ({"not_after": "2026-01-01"}, False, "was signed on 2026-01-02, and its key .* ended on 2026-01-01"),
         ({"not_after": "2999-01-01"}, True, ""),
         ({"signs": ["models"]}, False, "is not trusted: the key .* signs models, not records"),
-        (
-            {"revoked": "the laptop was stolen"},
-            False,
-            r"is not trusted any more: .* was revoked \(the laptop was stolen\)",
-        ),
+        ({"revoked": "the laptop was stolen"}, False, r"is not trusted any more: .* was revoked \(the laptop was stolen\)"),
     ],
 )
 def test_a_key_signs_until_its_end_and_is_trusted_until_it_is_revoked(

@@ -117,9 +117,7 @@ def test_the_pull_request_says_what_changes(world: World, gated: list[Pin]) -> N
 
 def test_a_candidate_that_fails_its_golden_set_is_not_pinned(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     # The playbook ends with an error: there is no ansible-playbook to make hosts with in this clone.
-    with pytest.raises(
-        DeliveryError, match=r"did not pass the golden-set gate on a host of staging .* nothing is pinned"
-    ):
+    with pytest.raises(DeliveryError, match=r"did not pass the golden-set gate on a host of staging .* nothing is pinned"):
         run(world, str(world.bundle()))
     assert git(world.root, "branch", "--list", "release/*") == ""
     assert Releases(world.environment()).current() is None
@@ -152,16 +150,11 @@ def test_a_dirty_tree_is_refused_before_anything_is_published(world: World) -> N
     ("damage", "subject"),
     [
         (lambda record: put(RELEASES, record.sbom.key, b"{}"), "bill of materials"),
-        (
-            lambda record: put(record.model.location[5:].split("/")[0], "production/small/1.0.0/manifest.json", b"{}"),
-            "model",
-        ),
+        (lambda record: put(record.model.location[5:].split("/")[0], "production/small/1.0.0/manifest.json", b"{}"), "model"),
         (lambda record: boto3.client("ec2").deregister_image(ImageId=record.image.id), "image"),
     ],
 )
-def test_what_a_record_names_is_verified_before_it_is_used(
-    world: World, gated: list[Pin], damage: Any, subject: str
-) -> None:
+def test_what_a_record_names_is_verified_before_it_is_used(world: World, gated: list[Pin], damage: Any, subject: str) -> None:
     record = released(world).record
     damage(record)
     problems = {check.subject for check in Releases(world.environment()).verify(record) if check.problem}
@@ -177,9 +170,7 @@ def test_a_changed_record_is_refused(world: World, gated: list[Pin], monkeypatch
         current_record(world.environment())
 
 
-def test_a_release_is_shown_verified_and_listed(
-    world: World, gated: list[Pin], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_release_is_shown_verified_and_listed(world: World, gated: list[Pin], monkeypatch: pytest.MonkeyPatch) -> None:
     record = released(world).record
     for name in ("Makefile", "scripts", ".venv", "delivery", "bundle"):
         (world.root / name).symlink_to(REPOSITORY / name)

@@ -147,11 +147,7 @@ def replaced(fake: FakeGitHub) -> None:
     ],
 )
 def test_a_comment_that_was_touched_since_is_no_review(
-    fake: FakeGitHub,
-    repository: Repository,
-    work: Callable[..., str],
-    attack: Callable[[FakeGitHub], None],
-    reason: str,
+    fake: FakeGitHub, repository: Repository, work: Callable[..., str], attack: Callable[[FakeGitHub], None], reason: str
 ) -> None:
     work(5, full(OPEN))
     attack(fake)
@@ -210,9 +206,7 @@ def test_an_artefact_of_any_other_run_is_no_review(
     assert repository.reviewed("main1", "staging") == review
 
 
-def test_the_path_of_a_run_may_name_its_branch(
-    fake: FakeGitHub, repository: Repository, work: Callable[..., str]
-) -> None:
+def test_the_path_of_a_run_may_name_its_branch(fake: FakeGitHub, repository: Repository, work: Callable[..., str]) -> None:
     work(5, full(THRESHOLD))
     for run in fake.runs.values():
         run["path"] += "@main"
@@ -301,9 +295,7 @@ def test_an_archive_is_not_unpacked_further_than_a_plan_is_long() -> None:
         reviews.unpacked(fake.artefacts[0]["content"], "review.json")
 
 
-def test_a_link_out_of_what_is_proposed_is_not_followed(
-    fake: FakeGitHub, work: Callable[..., str], tmp_path: Path
-) -> None:
+def test_a_link_out_of_what_is_proposed_is_not_followed(fake: FakeGitHub, work: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "proposed/inventories/staging").mkdir(parents=True)
     (tmp_path / "proposed/inventories/staging/a.yml").symlink_to("/proc/self/environ")
     said = work(5, full(THRESHOLD))

@@ -34,9 +34,7 @@ from tests.delivery.worlds import RELEASES, World, register_image
 
 
 def brought(identity: str) -> RolledOut:
-    return RolledOut(
-        id=identity, recorded=True, model_name="m", model_version="1", model_digest="sha256:0", image_id="ami-1"
-    )
+    return RolledOut(id=identity, recorded=True, model_name="m", model_version="1", model_digest="sha256:0", image_id="ami-1")
 
 
 def history(*steps: str) -> list[Rollout]:
@@ -116,9 +114,7 @@ def recorded(world: World, version: str) -> Record:
         launch_template_version=None,
         code_revision="0" * 40,
         sbom=BillOfMaterials(key=store.keep_sbom(b"{}"), sha256=hashlib.sha256(b"{}").hexdigest(), components=0),
-        verification=Verification(
-            signing_key="0" * 64, test_accuracy=0.95, min_accuracy=0.9, golden_cases=1, golden="passed"
-        ),
+        verification=Verification(signing_key="0" * 64, test_accuracy=0.95, min_accuracy=0.9, golden_cases=1, golden="passed"),
         approval=Approval(commit=None, author="a", committer="a"),
         previous=None,
     )
@@ -212,8 +208,7 @@ def replace_day(keys: TrustedKeys) -> TrustedKeys:
     """Return the keys as they are a day after a rotation."""
     day = timedelta(days=1)
     return replace(
-        keys,
-        keys=[each.model_copy(update={"not_after": each.not_after - day}) for each in keys.keys if each.not_after],
+        keys, keys=[each.model_copy(update={"not_after": each.not_after - day}) for each in keys.keys if each.not_after]
     )
 
 

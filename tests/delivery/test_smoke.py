@@ -84,9 +84,7 @@ def file(directory: Path, content: bytes) -> Path:
     return path
 
 
-def test_a_balancer_is_asked_by_the_name_of_its_certificate(
-    balancer: tuple[Balancer, list[str]], tmp_path: Path
-) -> None:
+def test_a_balancer_is_asked_by_the_name_of_its_certificate(balancer: tuple[Balancer, list[str]], tmp_path: Path) -> None:
     where, seen = balancer
     assert ask(where, file(tmp_path, b"photo")) == RIGHT
     assert seen == ["smoke.pets.example"]
@@ -100,9 +98,7 @@ def test_another_certificate_is_no_answer(balancer: tuple[Balancer, list[str]], 
     assert seen == []
 
 
-def test_a_busy_balancer_is_asked_again_and_a_refusal_is_final(
-    balancer: tuple[Balancer, list[str]], tmp_path: Path
-) -> None:
+def test_a_busy_balancer_is_asked_again_and_a_refusal_is_final(balancer: tuple[Balancer, list[str]], tmp_path: Path) -> None:
     where, _ = balancer
     with pytest.raises(NoAnswer, match="HTTP 503"):
         ask(where, file(tmp_path, b"busy"))

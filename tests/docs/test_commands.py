@@ -20,18 +20,7 @@ from bundle.cli import main as bundle_cli
 from delivery.cli import main as delivery_cli
 from inference.cli import main as inference_cli
 from localcloud.cli import main as localcloud_cli
-from tests.docs.pages import (
-    PAGES,
-    ROOT,
-    Block,
-    blocks,
-    commands,
-    mentions,
-    needs_clone,
-    script,
-    shell_blocks,
-    what_is_named,
-)
+from tests.docs.pages import PAGES, ROOT, Block, blocks, commands, mentions, needs_clone, script, shell_blocks, what_is_named
 from training.cli import main as training_cli
 
 BLOCKS = shell_blocks()

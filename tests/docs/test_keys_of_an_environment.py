@@ -35,11 +35,7 @@ def test_keys_are_added_listed_rotated_and_revoked(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     kept = {key.name: key for key in read(keys_file(tmp_path, "staging"))}
-    assert {name: key.signs for name, key in kept.items()} == {
-        models: ["models"],
-        records: ["records"],
-        new: ["models"],
-    }
+    assert {name: key.signs for name, key in kept.items()} == {models: ["models"], records: ["records"], new: ["models"]}
     assert {name: key.revoked for name, key in kept.items() if key.revoked} == {records: "a laptop was stolen"}
     assert kept[models].not_after == today()
     assert (kept[new].not_after or today()) - today() > timedelta(days=360)

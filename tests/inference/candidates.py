@@ -11,9 +11,7 @@ from typing import Any
 
 def said(*classes: str, confidence: float = 0.5, seconds: float = 0.01) -> bytes:
     """Return an answer of the service: the first class with this confidence, the others with less."""
-    predictions = [
-        {"class": name, "class_id": 0, "confidence": confidence / (at + 1)} for at, name in enumerate(classes)
-    ]
+    predictions = [{"class": name, "class_id": 0, "confidence": confidence / (at + 1)} for at, name in enumerate(classes)]
     return json.dumps({"predictions": predictions, "latency_seconds": seconds}).encode()
 
 

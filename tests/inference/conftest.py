@@ -11,9 +11,7 @@ from tests.inference.servers import Running, serving
 @pytest.fixture(scope="session")
 def server() -> Iterator[Running]:
     """The tiny model on OpenVINO, with limits that a test can reach."""
-    with serving(
-        tiny_bundle(), "--max-body-bytes", "400000", "--max-pixels", "400000", "--body-seconds", "1"
-    ) as running:
+    with serving(tiny_bundle(), "--max-body-bytes", "400000", "--max-pixels", "400000", "--body-seconds", "1") as running:
         yield running
 
 

@@ -156,9 +156,7 @@ def watching(bundle: Path, *options: str, command: tuple[str, ...] = ()) -> Iter
     """
     serve = [*command, sys.executable, "-m", "inference", "serve", "--bundle", str(bundle), "--port", "0"]
     with tempfile.NamedTemporaryFile(prefix="serve-", suffix=".log") as log:
-        process = subprocess.Popen(
-            [*serve, "--drain-seconds", "0", *options], stdout=log, cwd=REPOSITORY, env={**os.environ}
-        )
+        process = subprocess.Popen([*serve, "--drain-seconds", "0", *options], stdout=log, cwd=REPOSITORY, env={**os.environ})
         try:
             watched = Watched(process, "", 0, Path(log.name))
             deadline = time.monotonic() + START_SECONDS

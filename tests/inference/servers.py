@@ -68,9 +68,7 @@ class Running:
         return self.process.returncode
 
 
-def ask(
-    url: str, body: bytes | None = None, method: str | None = None, headers: dict[str, str] | None = None
-) -> Response:
+def ask(url: str, body: bytes | None = None, method: str | None = None, headers: dict[str, str] | None = None) -> Response:
     request = urllib.request.Request(url, data=body, headers=headers or {}, method=method)
     try:
         with urllib.request.urlopen(request, timeout=30) as response:

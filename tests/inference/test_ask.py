@@ -56,9 +56,7 @@ def test_breed_and_confidence_come_first(service, photo):
     assert "efficientnet-lite0 1.0.0" in result.output
 
 
-@pytest.mark.parametrize(
-    "service", [(400, {"error": {"code": "undecodable", "message": "not an image"}})], indirect=True
-)
+@pytest.mark.parametrize("service", [(400, {"error": {"code": "undecodable", "message": "not an image"}})], indirect=True)
 def test_the_services_refusal_is_shown(service, photo):
     result = CliRunner().invoke(main, ["ask", photo, "--url", service])
     assert result.exit_code == 1

@@ -58,14 +58,10 @@ def test_answers_stay_when_the_next_inference_runs(backend: Backend, photos: NDA
     np.testing.assert_array_equal(first, before)
 
 
-def test_streams_do_not_mix_up_their_answers(
-    backend: Backend, photos: NDArray[Any], alone: NDArray[np.float32]
-) -> None:
+def test_streams_do_not_mix_up_their_answers(backend: Backend, photos: NDArray[Any], alone: NDArray[np.float32]) -> None:
     def ask(turn: int) -> bool:
         start, count = turn % 4, 1 + turn % backend.max_batch
-        return bool(
-            np.allclose(backend.predict(photos[start : start + count]), alone[start : start + count], atol=1e-5)
-        )
+        return bool(np.allclose(backend.predict(photos[start : start + count]), alone[start : start + count], atol=1e-5))
 
     with ThreadPoolExecutor(backend.streams + 1) as threads:
         assert all(threads.map(ask, range(200)))

@@ -71,9 +71,7 @@ def test_a_client_that_asks_first_is_told_before_it_sends(server: Running, expec
 
 
 @pytest.mark.parametrize(("expect", "version"), [("100-continue", b"HTTP/1.0"), ("something", b"HTTP/1.1")])
-def test_a_client_that_asks_in_a_way_that_is_none_is_answered_once(
-    server: Running, expect: str, version: bytes
-) -> None:
+def test_a_client_that_asks_in_a_way_that_is_none_is_answered_once(server: Running, expect: str, version: bytes) -> None:
     with connect(server) as connection:
         connection.sendall(head(3, f"Expect: {expect}").replace(b"HTTP/1.1", version) + b"foo")
         assert connection.recv(1000).startswith(b"HTTP/1.1 415 ")

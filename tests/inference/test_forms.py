@@ -11,9 +11,7 @@ NAMES = ("file", "image")
 
 
 def form(*parts: tuple[str, bytes], preamble: bytes = b"", end: bytes = b"--edge--\r\n") -> bytes:
-    body = [
-        f"--edge\r\nContent-Disposition: form-data; {name}\r\n\r\n".encode() + value + b"\r\n" for name, value in parts
-    ]
+    body = [f"--edge\r\nContent-Disposition: form-data; {name}\r\n\r\n".encode() + value + b"\r\n" for name, value in parts]
     return preamble + b"".join(body) + end
 
 
@@ -21,9 +19,7 @@ FILE = ('name="file"; filename="a.jpg"', b"bytes")
 FORMS = {
     "file": form(FILE),
     "value": form(('name="image"', b"bytes")),
-    "type-and-no-line-end": form(
-        ('name="file"; filename="a.jpg"\r\nContent-Type: image/jpeg', b"bytes"), end=b"--edge--"
-    ),
+    "type-and-no-line-end": form(('name="file"; filename="a.jpg"\r\nContent-Type: image/jpeg', b"bytes"), end=b"--edge--"),
     "epilogue": form(("name=file; filename*=UTF-8''caf%C3%A9.jpg", b"bytes"), end=b"--edge--\r\nepilogue"),
     # RFC 2046, section 5.1.1
     "empty-line": form(FILE, preamble=b"\r\n"),

@@ -28,16 +28,11 @@ MINUTES = float(os.environ.get("FUZZ_MINUTES", "0"))
 SECONDS = MINUTES * 30 or 30
 ANSWER_SECONDS = 30
 # curl on Windows sends the name of a file in its code page.
-NAMED = (
-    b'--b\r\nContent-Disposition: form-data; name="file"; filename="K\xe4tzchen.jpg"\r\n\r\n' + PHOTO + b"\r\n--b--\r\n"
-)
+NAMED = b'--b\r\nContent-Disposition: form-data; name="file"; filename="K\xe4tzchen.jpg"\r\n\r\n' + PHOTO + b"\r\n--b--\r\n"
 # Of images: more would only take longer to send.
 MOST_BYTES = 60_000
 fuzzed = settings(
-    max_examples=10**9 if MINUTES else 20_000,
-    derandomize=not MINUTES,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
+    max_examples=10**9 if MINUTES else 20_000, derandomize=not MINUTES, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 
@@ -155,9 +150,7 @@ def images(draw: Any) -> bytes:
 
 # Field values (RFC 9110, section 5.5): what is visible, blanks between, and the upper half of Latin-1.
 VALUES = st.binary(min_size=1, max_size=40).map(
-    lambda each: "".join(chr(octet if octet & 0x60 and octet != 0x7F else octet | 0x60) for octet in each).strip(
-        " \xa0\x7f"
-    )
+    lambda each: "".join(chr(octet if octet & 0x60 and octet != 0x7F else octet | 0x60) for octet in each).strip(" \xa0\x7f")
 )
 # RFC 2046, section 5.1.1
 BOUNDARIES = st.text("0123456789abcxyzABCXYZ'()+_,-./:=?", min_size=1, max_size=70)

@@ -243,9 +243,7 @@ def test_the_process_completes_the_hooks_that_its_environment_names(host: Host) 
     hooks = {"PETTRACKER_LAUNCH_HOOK": "warm", "PETTRACKER_TERMINATE_HOOK": "empty", "AWS_ENDPOINT_URL": host.url}
     command = [sys.executable, "-m", "inference.notices", "--interval=0.05", "--log-seconds=0"]
     process = subprocess.Popen(
-        [*command, f"--metadata-url={host.metadata_url}", f"--service-url={host.url}"],
-        cwd=REPOSITORY,
-        env=os.environ | hooks,
+        [*command, f"--metadata-url={host.metadata_url}", f"--service-url={host.url}"], cwd=REPOSITORY, env=os.environ | hooks
     )
     try:
         with host.called:

@@ -37,16 +37,7 @@ def test_a_photo_is_answered_with_classes_and_confidences(server: Running) -> No
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
 @pytest.mark.parametrize(
     "content_type",
-    [
-        "image/{}",
-        "application/octet-stream",
-        "image/jpg",
-        "image/pjpeg",
-        "binary/octet-stream",
-        "image/*",
-        "text/plain",
-        "",
-    ],
+    ["image/{}", "application/octet-stream", "image/jpg", "image/pjpeg", "binary/octet-stream", "image/*", "text/plain", ""],
 )
 def test_the_bytes_of_a_raw_body_tell_what_it_is(server: Running, kind: str, content_type: str) -> None:
     assert server.predict(image(kind), content_type.format(kind)).status == 200
@@ -90,9 +81,7 @@ def test_a_photo_of_a_cat_answers_with_a_cat(pet_server: Running) -> None:
         (b"x" * 1_500_000, "image/jpeg", 413, "too_large"),
     ],
 )
-def test_bad_requests_are_told_what_is_wrong(
-    server: Running, body: bytes, content_type: str, status: int, code: str
-) -> None:
+def test_bad_requests_are_told_what_is_wrong(server: Running, body: bytes, content_type: str, status: int, code: str) -> None:
     answer = server.predict(body, content_type)
     assert (answer.status, answer.code) == (status, code)
     assert answer.document["error"]["message"]
@@ -194,9 +183,7 @@ def test_version_tells_what_runs(server: Running, torch_server: Running) -> None
 BROWSER = {"Host": "pets.example", "X_Forwarded_For": "192.0.2.1, 2001:db8::7", "X_Forwarded_Proto": "https"}
 
 
-@pytest.mark.parametrize(
-    "strange", [{"X_Forwarded_For": "127.0.0.1"}, {"Host": "evil.example"}, {"Host": "127.0.0.1.evil"}]
-)
+@pytest.mark.parametrize("strange", [{"X_Forwarded_For": "127.0.0.1"}, {"Host": "evil.example"}, {"Host": "127.0.0.1.evil"}])
 @pytest.mark.parametrize(("method", "path"), [("GET", "/metrics"), ("PUT", "/health/drain"), ("PUT", "/shadow")])
 def test_what_is_for_the_host_itself_is_refused_to_who_comes_by_a_proxy_or_another_name(
     server: Running, method: str, path: str, strange: dict[str, str]

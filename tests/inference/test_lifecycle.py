@@ -190,21 +190,14 @@ def test_an_interrupt_waits_for_no_upload() -> None:
 
 @pytest.mark.skipif(shutil.which("ip") is None, reason="needs the ip command to find an address")
 def test_only_the_host_itself_may_drain_and_say_what_is_copied_and_see_its_figures() -> None:
-    output = subprocess.run(
-        ["ip", "-4", "-o", "addr", "show", "scope", "global"], capture_output=True, text=True, check=True
-    )
+    output = subprocess.run(["ip", "-4", "-o", "addr", "show", "scope", "global"], capture_output=True, text=True, check=True)
     if not output.stdout:
         pytest.skip("this machine has no address but the loopback")
     address = output.stdout.split()[3].split("/")[0]
     running = start(tiny_bundle(), "--address", address, "--drain-seconds", "0")
     running.wait_for("ready")
     try:
-        for path, method in (
-            ("/health/drain", "PUT"),
-            ("/health/ready", "PUT"),
-            ("/shadow", "PUT"),
-            ("/metrics", "GET"),
-        ):
+        for path, method in (("/health/drain", "PUT"), ("/health/ready", "PUT"), ("/shadow", "PUT"), ("/metrics", "GET")):
             for headers in ({"Host": "localhost"}, {"Host": "127.0.0.1", "X-Forwarded-For": "127.0.0.1"}):
                 answer = ask(f"{running.url}{path}", None, method, headers)
                 assert (answer.status, answer.code) == (403, "forbidden")

@@ -46,9 +46,7 @@ def test_a_metric_is_used_as_what_it_is() -> None:
 
 
 def test_alarms_and_the_judge_of_rollouts_take_their_names_from_the_table() -> None:
-    asked = (
-        "{{ {'alarms': alarms_list, 'namespace': metric_namespace, 'judge': rollout_metrics, 'host': host_metrics} }}"
-    )
+    asked = "{{ {'alarms': alarms_list, 'namespace': metric_namespace, 'judge': rollout_metrics, 'host': host_metrics} }}"
     variables = {"asked": asked, "service_colour": {"group": "cats"}}
     command = [Path(sys.executable).with_name("ansible"), "localhost", *inventory_of("production"), "--one-line"]
     arguments = ["-e", json.dumps(variables), "-m", "debug", "-a", "var=asked"]

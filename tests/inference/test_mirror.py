@@ -36,9 +36,7 @@ class Mirrored:
 
     def __init__(self, **bounds: Any) -> None:
         self.metrics, self.telemetry, self.now, self.drawn = Metrics(), Recording(), 1000.0, 0.0
-        self.mirror = Mirror(
-            self.metrics, self.telemetry, replace(Bounds(), **bounds), lambda: self.now, lambda: self.drawn
-        )
+        self.mirror = Mirror(self.metrics, self.telemetry, replace(Bounds(), **bounds), lambda: self.now, lambda: self.drawn)
 
     def to(self, *targets: str, share: float = 1.0) -> None:
         self.mirror.tell(Shadow(share, 2000, targets))

@@ -134,9 +134,7 @@ def problem(request: Request, answer: Answer | None) -> str | None:
     if (answer.status, answer.code) not in DOCUMENTED:
         return f"undocumented {answer.status} {answer.code!r}"
     if answer.status == 503:
-        return (
-            None if answer.code == "overloaded" and answer.headers.get("retry-after") == "1" else "503 of another kind"
-        )
+        return None if answer.code == "overloaded" and answer.headers.get("retry-after") == "1" else "503 of another kind"
     if answer.status == 200 and len(json.loads(answer.body)["predictions"]) != 5:
         return "not five classes"
     allowed = {200, 400} if request.status == -1 else {request.status}

@@ -230,10 +230,7 @@ def test_the_process_drains_the_service_again_and_again_and_says_why(
     url, calls, twice = asked
     command = [sys.executable, "-m", "inference.notices", "--interval=0.05"]
     process = subprocess.Popen(
-        [*command, f"--metadata-url={metadata.url}", f"--service-url={url}"],
-        cwd=REPOSITORY,
-        stdout=subprocess.PIPE,
-        text=True,
+        [*command, f"--metadata-url={metadata.url}", f"--service-url={url}"], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
     )
     try:
         assert twice.wait(20)

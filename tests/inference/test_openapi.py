@@ -86,9 +86,7 @@ def test_the_document_survives_fuzzing(fuzzed_server: Running, tmp_path: Path) -
         *("--suppress-health-check", "all"),
     ]
     environment = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.inference.fuzz_hooks", "PYTHONPATH": str(REPOSITORY)}
-    result = subprocess.run(
-        command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=300, check=False
-    )
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=300, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     metrics = fuzzed_server.ask("/metrics").body.decode()
     assert 'pettracker_requests_total{method="POST",path="/predict",status="200"}' in metrics

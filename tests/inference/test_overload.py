@@ -89,9 +89,7 @@ def run(scenario: Scenario, **limits: Any) -> None:
         predictor.engine = Engine(backend, metrics)
         state.warmed_up()
         socket, port = bind_unused_port()
-        http = BoundedServer(
-            application(predictor, bundle.manifest.program, 1), metrics, settings.body_seconds, CONNECTIONS
-        )
+        http = BoundedServer(application(predictor, bundle.manifest.program, 1), metrics, settings.body_seconds, CONNECTIONS)
         http.add_socket(socket)
         try:
             await scenario(Client(f"http://127.0.0.1:{port}"), backend, predictor)

@@ -43,9 +43,7 @@ def assert_serves(server: Watched) -> None:
 
 
 @asynccontextmanager
-async def crowd(
-    server: Watched, size: int, behave: Callable[[Client], Awaitable[object]]
-) -> AsyncIterator[list[Client]]:
+async def crowd(server: Watched, size: int, behave: Callable[[Client], Awaitable[object]]) -> AsyncIterator[list[Client]]:
     """Keep clients connected that all behave in one way, until the block ends."""
     clients = [await server.connect() for _ in range(size)]
     tasks = [asyncio.ensure_future(behave(client)) for client in clients]

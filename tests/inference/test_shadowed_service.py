@@ -47,10 +47,7 @@ def test_refused_predictions_and_copies_of_others_are_not_copied(mirroring: Runn
     with answering(lambda _: (200, said("cat"))) as candidate:
         shadow(mirroring, candidate.address)
         assert mirroring.predict(b"no photo").status == 415
-        assert (
-            mirroring.ask("/predict", CAT.read_bytes(), Content_Type="image/jpeg", X_Pettracker_Shadow="1").status
-            == 200
-        )
+        assert mirroring.ask("/predict", CAT.read_bytes(), Content_Type="image/jpeg", X_Pettracker_Shadow="1").status == 200
         # What a client behind the balancer says of itself keeps its requests out of no comparison.
         said_so = {"X_Pettracker_Shadow": "1", "X_Forwarded_For": "192.0.2.1"}
         last = mirroring.ask("/predict", CAT.read_bytes(), Content_Type="image/jpeg", **said_so)

@@ -13,12 +13,7 @@ HOST = "autoscaling.eu-west-1.amazonaws.com"
 
 
 def test_a_signature_is_botocores() -> None:
-    theirs = AWSRequest(
-        "POST",
-        f"https://{HOST}/",
-        {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"},
-        FORM,
-    )
+    theirs = AWSRequest("POST", f"https://{HOST}/", {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}, FORM)
     keys = botocore.credentials.Credentials("AKIDEXAMPLE", "secret/+=", "token/+==")
     botocore.auth.SigV4Auth(keys, "autoscaling", "eu-west-1").add_auth(theirs)
     now = datetime.strptime(theirs.headers["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)

@@ -33,9 +33,7 @@ def test_a_failure_is_a_count_under_its_code(agent: socket.socket) -> None:
     assert agent.recv(1024) == b"InferenceErrors:1|c|#code:deadline_exceeded"
 
 
-def test_no_error_is_counted_again_and_again_until_the_end(
-    agent: socket.socket, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_error_is_counted_again_and_again_until_the_end(agent: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ZERO_SECONDS", 0.001)
 
     async def count() -> None:

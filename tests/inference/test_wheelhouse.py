@@ -232,9 +232,7 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for name, content in LOCKED.items():
             (wheels / name).write_bytes(content)
             digest = hashlib.sha256(content).hexdigest()
-            lock.write(
-                f"{'=='.join(name.split('-')[:2])} \\\n    --hash=sha256:{'0' * 64} \\\n    --hash=sha256:{digest}\n"
-            )
+            lock.write(f"{'=='.join(name.split('-')[:2])} \\\n    --hash=sha256:{'0' * 64} \\\n    --hash=sha256:{digest}\n")
     monkeypatch.setattr(wheelhouse, "_SOURCE_TREE", tree)
     wheelhouse.build_project(tmp_path / "project", wheels, ("bundle", "inference"))
     return wheels
@@ -306,9 +304,7 @@ def test_a_file_more_or_another_list_is_refused(bucket: Bucket, wheels: Path, tm
     bucket.refused(tmp_path / "more.tar.gz", "holds more than its wheels and the list of their digests")
 
 
-def test_what_is_no_archive_or_another_one_or_not_there_is_refused(
-    bucket: Bucket, wheels: Path, tmp_path: Path
-) -> None:
+def test_what_is_no_archive_or_another_one_or_not_there_is_refused(bucket: Bucket, wheels: Path, tmp_path: Path) -> None:
     good = packed(wheels).read_bytes()
     for content in (b"evil", good[:-100]):
         (tmp_path / "bad.tar.gz").write_bytes(content)

@@ -58,12 +58,7 @@ def policy(**settings: Any) -> Callable[[Client], None]:
 
 def schedule(client: Client) -> None:
     ends = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=30)
-    action = {
-        "ScheduledActionName": "managed-morning",
-        "Recurrence": "0 7 * * 1-5",
-        "TimeZone": "Etc/UTC",
-        "MaxSize": 5,
-    }
+    action = {"ScheduledActionName": "managed-morning", "Recurrence": "0 7 * * 1-5", "TimeZone": "Etc/UTC", "MaxSize": 5}
     client("autoscaling").put_scheduled_update_group_action(**GROUP, **action, EndTime=ends)
 
 
@@ -144,9 +139,7 @@ OF_GROUP: dict[str, tuple[Callable[[Client], Any], tuple[str, ...]]] = {
 OF_TEMPLATE = {
     "key": (version(KeyName="ann"), ("other.KeyName",)),
     "metadata over IPv6": (
-        version(
-            MetadataOptions={"HttpTokens": "required", "HttpPutResponseHopLimit": 1, "HttpProtocolIpv6": "enabled"}
-        ),
+        version(MetadataOptions={"HttpTokens": "required", "HttpPutResponseHopLimit": 1, "HttpProtocolIpv6": "enabled"}),
         ("launch_template_data.metadata_options.http_protocol_ipv6",),
     ),
     "older default": (older_default, ("default_version",)),
@@ -154,10 +147,7 @@ OF_TEMPLATE = {
 OF_ALARM = {
     "unit": (alarm(Unit="Percent"), ("unit",)),
     "one point": (alarm(DatapointsToAlarm=1), ("datapoints",)),
-    "whom it tells": (
-        alarm(InsufficientDataActions=["arn:aws:sns:us-east-1:123456789012:t"]),
-        ("insufficient_data_actions",),
-    ),
+    "whom it tells": (alarm(InsufficientDataActions=["arn:aws:sns:us-east-1:123456789012:t"]), ("insufficient_data_actions",)),
     "percentile": (
         alarm(ExtendedStatistic="p90", EvaluateLowSampleCountPercentile="ignore"),
         ("statistic", "extended_statistic", "evaluate_low_sample_count_percentile"),
@@ -176,10 +166,7 @@ CHANGES = [
 
 @pytest.mark.parametrize(("change", "expected"), CHANGES)
 def test_a_change_is_named_nothing_else_is_and_one_apply_repairs_it(
-    world: World,
-    client: Client,
-    change: Callable[[Client], Any],
-    expected: set[tuple[str, str]],
+    world: World, client: Client, change: Callable[[Client], Any], expected: set[tuple[str, str]]
 ) -> None:
     change(client)
     assert named(world.plan()) == expected

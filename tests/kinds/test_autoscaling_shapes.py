@@ -13,11 +13,7 @@ GROUP: dict[str, Any] = {
     **{"LaunchTemplate": {"LaunchTemplateId": "lt-1", "LaunchTemplateName": "fleet", "Version": "$Default"}},
     **{"HealthCheckType": "EC2", "HealthCheckGracePeriod": 0, "VPCZoneIdentifier": "subnet-b,subnet-a"},
     **{"EnabledMetrics": [], "LoadBalancerNames": [], "TargetGroupARNs": [], "TrafficSources": [], "Instances": []},
-    **{
-        "SuspendedProcesses": [
-            {"ProcessName": "AZRebalance", "SuspensionReason": "User suspended at 2024-01-25T16:45:06Z"}
-        ]
-    },
+    **{"SuspendedProcesses": [{"ProcessName": "AZRebalance", "SuspensionReason": "User suspended at 2024-01-25T16:45:06Z"}]},
     **{"TerminationPolicies": ["Default"], "NewInstancesProtectedFromScaleIn": False, "Tags": []},
     **{"AvailabilityZoneDistribution": {"CapacityDistributionStrategy": "balanced-best-effort"}},
     **{"CapacityReservationSpecification": {"CapacityReservationPreference": "default"}},
@@ -31,11 +27,7 @@ POLICY: dict[str, Any] = {
         "TargetValue": 50.0,
     },
 }
-PARTS: dict[str, Any] = {
-    "DescribeLifecycleHooks": [],
-    "DescribeScheduledActions": [],
-    "DescribeWarmPool": {"Instances": []},
-}
+PARTS: dict[str, Any] = {"DescribeLifecycleHooks": [], "DescribeScheduledActions": [], "DescribeWarmPool": {"Instances": []}}
 
 
 def test_a_group_as_aws_describes_it_is_as_nobody_has_changed_it() -> None:
@@ -57,13 +49,7 @@ def test_a_group_of_old_times_lacks_what_is_new_and_may_have_null() -> None:
 
 def test_an_alarm_without_a_description_or_a_treatment_of_missing_data() -> None:
     alarm: dict[str, Any] = {
-        **{
-            "AlarmName": "a",
-            "ActionsEnabled": True,
-            "AlarmActions": [],
-            "OKActions": [],
-            "InsufficientDataActions": [],
-        },
+        **{"AlarmName": "a", "ActionsEnabled": True, "AlarmActions": [], "OKActions": [], "InsufficientDataActions": []},
         **{"MetricName": "CPUUtilization", "Namespace": "AWS/EC2", "Dimensions": [], "Statistic": "Minimum"},
         **{"Period": 60, "EvaluationPeriods": 5, "Threshold": 0.0, "ComparisonOperator": "GreaterThanThreshold"},
     }

@@ -63,9 +63,7 @@ CASES: dict[str, tuple[Hand, set[tuple[str, str]]]] = {
         s3(
             "put_bucket_encryption",
             ServerSideEncryptionConfiguration={
-                "Rules": [
-                    {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}, "BucketKeyEnabled": False}
-                ]
+                "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}, "BucketKeyEnabled": False}]
             },
         ),
         {("bucket models", "encryption"), ("bucket models", "bucket_key")},
@@ -81,18 +79,13 @@ CASES: dict[str, tuple[Hand, set[tuple[str, str]]]] = {
     ),
     "an ACL": (open_by_acl, {("bucket models", "ownership"), ("bucket models", "grants")}),
     "cross-origin requests": (
-        s3(
-            "put_bucket_cors",
-            CORSConfiguration={"CORSRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]},
-        ),
+        s3("put_bucket_cors", CORSConfiguration={"CORSRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]}),
         {("bucket models", "cors_rules")},
     ),
     "notifications": (
         s3(
             "put_bucket_notification_configuration",
-            NotificationConfiguration={
-                "TopicConfigurations": [{"TopicArn": TOPIC, "Events": ["s3:ObjectCreated:*"]}],
-            },
+            NotificationConfiguration={"TopicConfigurations": [{"TopicArn": TOPIC, "Events": ["s3:ObjectCreated:*"]}]},
         ),
         {("bucket models", "notifications.topic_configurations")},
     ),
@@ -126,11 +119,7 @@ CASES: dict[str, tuple[Hand, set[tuple[str, str]]]] = {
         {("bucket models", "metrics_configuration_list")},
     ),
     "analytics": (
-        s3(
-            "put_bucket_analytics_configuration",
-            Id="all",
-            AnalyticsConfiguration={"Id": "all", "StorageClassAnalysis": {}},
-        ),
+        s3("put_bucket_analytics_configuration", Id="all", AnalyticsConfiguration={"Id": "all", "StorageClassAnalysis": {}}),
         {("bucket models", "analytics_configuration_list")},
     ),
     "tiering": (
@@ -145,10 +134,7 @@ CASES: dict[str, tuple[Hand, set[tuple[str, str]]]] = {
         {("bucket models", "intelligent_tiering_configuration_list")},
     ),
     "a budget that ends": (budget(TimePeriod={"Start": 1, "End": 86400}), {(f"budget {NAME}-monthly", "ends")}),
-    "costs without tax": (
-        budget(CostTypes={"IncludeTax": False}),
-        {(f"budget {NAME}-monthly", "cost_types.include_tax")},
-    ),
+    "costs without tax": (budget(CostTypes={"IncludeTax": False}), {(f"budget {NAME}-monthly", "cost_types.include_tax")}),
     "a budget that follows the costs": (
         budget(AutoAdjustData={"AutoAdjustType": "FORECAST"}),
         {(f"budget {NAME}-monthly", "auto_adjust_data.auto_adjust_type")},
@@ -246,10 +232,7 @@ def test_what_carries_the_tags_is_owned_and_removed(kept: World, client: Client)
     kept.apply()
     client("s3").create_bucket(Bucket="strangers")
     client("ssm").put_parameter(
-        Name="/dev/current",
-        Value="1",
-        Type="String",
-        Tags=[{"Key": key, "Value": value} for key, value in scope.tags.items()],
+        Name="/dev/current", Value="1", Type="String", Tags=[{"Key": key, "Value": value} for key, value in scope.tags.items()]
     )
     expected = {
         **{"instance profile": ["service"], "role": ["service"], "parameter": ["/dev/current"]},
@@ -276,10 +259,7 @@ def test_a_bucket_as_aws_tells_it(client: Client) -> None:
             "Owner": {"ID": "75aa"},
             "Grants": [
                 {"Grantee": {"ID": "75aa", "Type": "CanonicalUser"}, "Permission": "FULL_CONTROL"},
-                {
-                    "Grantee": {"Type": "Group", "URI": "http://acs.amazonaws.com/groups/s3/LogDelivery"},
-                    "Permission": "WRITE",
-                },
+                {"Grantee": {"Type": "Group", "URI": "http://acs.amazonaws.com/groups/s3/LogDelivery"}, "Permission": "WRITE"},
             ],
         },
         "GetBucketLifecycleConfiguration": {
@@ -300,9 +280,7 @@ def test_a_role_as_aws_tells_it() -> None:
     answers = {
         "GetRole": {"RoleName": "a", "AssumeRolePolicyDocument": DOCUMENT, "MaxSessionDuration": 3600, "Path": "/"},
         "GetRolePolicy": [],
-        "ListAttachedRolePolicies": [
-            {"PolicyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess", "PolicyName": "ReadOnlyAccess"}
-        ],
+        "ListAttachedRolePolicies": [{"PolicyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess", "PolicyName": "ReadOnlyAccess"}],
     }
     state = BY_NAME["role"].state(answers)
     assert (state["description"], state["permissions_boundary"], state["tags"]) == ("", None, {})

@@ -25,12 +25,7 @@ ROUTES = [
 ]
 WRITTEN = {"0.0.0.0/0": "igw-1"}
 ASSOCIATION = {"Main": False, "RouteTableAssociationId": "rtbassoc-1", "RouteTableId": "rtb-1", "SubnetId": "subnet-1"}
-TABLE: dict[str, Any] = {
-    "RouteTableId": "rtb-1",
-    "Associations": [ASSOCIATION],
-    "PropagatingVgws": [],
-    "Routes": ROUTES,
-}
+TABLE: dict[str, Any] = {"RouteTableId": "rtb-1", "Associations": [ASSOCIATION], "PropagatingVgws": [], "Routes": ROUTES}
 ENTRY = {"CidrBlock": "0.0.0.0/0", "Egress": True, "Protocol": "-1", "RuleAction": "allow", "RuleNumber": 100}
 VPC: dict[str, Any] = {
     "DescribeVpcs": {
@@ -56,18 +51,9 @@ ENDPOINT: dict[str, Any] = {
     "RouteTableIds": ["rtb-2", "rtb-1"],
     "Tags": [],
 }
-RULE: dict[str, Any] = {
-    "IpProtocol": "-1",
-    "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
-    "Ipv6Ranges": [],
-    "UserIdGroupPairs": [],
-}
+RULE: dict[str, Any] = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}], "Ipv6Ranges": [], "UserIdGroupPairs": []}
 CASES: list[tuple[Kind, dict[str, Any], dict[str, Any]]] = [
-    (
-        Vpc(),
-        VPC,
-        {"cidr": "10.0.42.0/24", "dns_support": True, "dns_hostnames": False, "dhcp_options": {}, "tags": {}},
-    ),
+    (Vpc(), VPC, {"cidr": "10.0.42.0/24", "dns_support": True, "dns_hostnames": False, "dhcp_options": {}, "tags": {}}),
     (
         Subnet(),
         {
@@ -119,9 +105,7 @@ CASES: list[tuple[Kind, dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("kind", "answers", "state"), CASES, ids=[kind.name for kind, _, _ in CASES])
-def test_an_answer_without_its_optional_members_is_read(
-    kind: Kind, answers: dict[str, Any], state: dict[str, Any]
-) -> None:
+def test_an_answer_without_its_optional_members_is_read(kind: Kind, answers: dict[str, Any], state: dict[str, Any]) -> None:
     assert kind.state(answers) == state
     assert kind.deviations(answers) == []
     assert kind.nobodys(answers) == {}
@@ -129,12 +113,7 @@ def test_an_answer_without_its_optional_members_is_read(
 
 def test_an_instance_that_routes_is_told_with_its_interface_and_a_local_route_that_goes_elsewhere() -> None:
     routes = [
-        {
-            "DestinationCidrBlock": "0.0.0.0/0",
-            "InstanceId": "i-1",
-            "NetworkInterfaceId": "eni-1",
-            "Origin": "CreateRoute",
-        },
+        {"DestinationCidrBlock": "0.0.0.0/0", "InstanceId": "i-1", "NetworkInterfaceId": "eni-1", "Origin": "CreateRoute"},
         {"DestinationCidrBlock": "10.0.0.0/21", "NetworkInterfaceId": "eni-2", "Origin": "CreateRouteTable"},
     ]
     state = RouteTable().state({"DescribeRouteTables": TABLE | {"Routes": routes}})
@@ -169,10 +148,6 @@ def test_an_address_range_that_was_given_up_is_nobodys_no_more() -> None:
     def block(cidr: str, state: str) -> dict[str, Any]:
         return {"CidrBlock": cidr, "CidrBlockState": {"State": state}}
 
-    blocks = [
-        block("10.0.42.0/24", "associated"),
-        block("10.1.0.0/16", "associated"),
-        block("10.2.0.0/16", "disassociated"),
-    ]
+    blocks = [block("10.0.42.0/24", "associated"), block("10.1.0.0/16", "associated"), block("10.2.0.0/16", "disassociated")]
     vpc = VPC["DescribeVpcs"] | {"CidrBlockAssociationSet": blocks}
     assert Vpc().nobodys(VPC | {"DescribeVpcs": vpc}) == {"address range": ["10.1.0.0/16"]}

@@ -15,10 +15,7 @@ from tests.plan.world import NAME, TAGS, World, make
 Client = Callable[[str], Any]
 Change = Callable[["Hand"], None]
 NETWORK = ("vpc_network", "security_groups:default", "log_groups", "iam_roles", "vpc_flow_log", "security_groups")
-OTHER_OPTIONS = [
-    {"Key": "domain-name-servers", "Values": ["10.9.9.9"]},
-    {"Key": "domain-name", "Values": ["ec2.internal"]},
-]
+OTHER_OPTIONS = [{"Key": "domain-name-servers", "Values": ["10.9.9.9"]}, {"Key": "domain-name", "Values": ["ec2.internal"]}]
 ANY = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
 
 
@@ -105,9 +102,7 @@ def route_to_a_peer(hand: Hand) -> None:
 
 
 def route_of_ipv6(hand: Hand) -> None:
-    hand.ec2.create_route(
-        RouteTableId=hand.table()["RouteTableId"], DestinationIpv6CidrBlock="::/0", GatewayId=hand.gateway()
-    )
+    hand.ec2.create_route(RouteTableId=hand.table()["RouteTableId"], DestinationIpv6CidrBlock="::/0", GatewayId=hand.gateway())
 
 
 def gateway_route_table(hand: Hand) -> None:
@@ -124,9 +119,7 @@ def main_route_table(hand: Hand) -> None:
 
 
 def endpoint_policy(hand: Hand) -> None:
-    hand.ec2.modify_vpc_endpoint(
-        VpcEndpointId=hand.endpoint(), PolicyDocument='{"Version": "2008-10-17", "Statement": []}'
-    )
+    hand.ec2.modify_vpc_endpoint(VpcEndpointId=hand.endpoint(), PolicyDocument='{"Version": "2008-10-17", "Statement": []}')
 
 
 def icmp_entry(hand: Hand) -> None:
@@ -185,11 +178,7 @@ CASES: list[tuple[Change, str, set[str]]] = [
         SUBNET,
         {"private_dns_name_options_on_launch.enable_resource_name_dns_aaaa_record"},
     ),
-    (
-        lambda hand: hand.modify_subnet(AssignIpv6AddressOnCreation={"Value": True}),
-        SUBNET,
-        {"assign_ipv6_address_on_creation"},
-    ),
+    (lambda hand: hand.modify_subnet(AssignIpv6AddressOnCreation={"Value": True}), SUBNET, {"assign_ipv6_address_on_creation"}),
     (lambda hand: hand.modify_subnet(EnableDns64={"Value": True}), SUBNET, {"enable_dns64"}),
     (gateway_elsewhere, f"internet gateway {NAME}", {"vpc"}),
     (route_to_a_peer, TABLE, {"routes.10.7.0.0/16"}),
@@ -243,18 +232,14 @@ def test_what_lives_in_the_vpc_is_found_without_a_tag(world: World, client: Clie
         "security group": hand.ec2.create_security_group(GroupName="x", Description="x", VpcId=hand.vpc_id)["GroupId"],
         "route table": hand.ec2.create_route_table(VpcId=hand.vpc_id)["RouteTable"]["RouteTableId"],
         "network ACL": hand.ec2.create_network_acl(VpcId=hand.vpc_id)["NetworkAcl"]["NetworkAclId"],
-        "network interface": hand.ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"][
-            "NetworkInterfaceId"
-        ],
+        "network interface": hand.ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"],
         "VPC endpoint": hand.ec2.create_vpc_endpoint(
             VpcId=hand.vpc_id, ServiceName="com.amazonaws.us-east-1.dynamodb", VpcEndpointType="Gateway"
         )["VpcEndpoint"]["VpcEndpointId"],
     }
 
     def owned(scope: Scope) -> dict[str, set[str]]:
-        return {
-            kind.name: {one.identity for one in kind.owned(client, scope)} for kind in KINDS if kind.service == "ec2"
-        }
+        return {kind.name: {one.identity for one in kind.owned(client, scope)} for kind in KINDS if kind.service == "ec2"}
 
     by_tags, inside = owned(Scope(TAGS)), owned(Scope(TAGS, hand.vpc_id))
     for kind, identity in strangers.items():

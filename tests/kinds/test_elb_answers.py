@@ -104,11 +104,7 @@ FORWARD = {
 )
 def test_one_target_group_is_told_in_several_ways(action: dict[str, Any]) -> None:
     state = Listener().state(listener(action, Certificates=None))
-    assert state == {
-        "protocol": "HTTP",
-        "default_action": {"type": "forward", "target_groups": {"pets": 1}},
-        "attributes": {},
-    }
+    assert state == {"protocol": "HTTP", "default_action": {"type": "forward", "target_groups": {"pets": 1}}, "attributes": {}}
 
 
 def test_who_asks_for_a_password_before_the_service_is_seen() -> None:
@@ -117,17 +113,12 @@ def test_who_asks_for_a_password_before_the_service_is_seen() -> None:
     answers = listener({"Type": "authenticate-cognito", "Order": 1, "AuthenticateCognitoConfig": cognito}, FORWARD)
     entry = {"Protocol": "HTTP", "Port": 80, "DefaultActions": []}
     wanted, found = kind.wanted(entry, answers), kind.state(answers)
-    assert found["default_action"]["before"] == [
-        {"type": "authenticate-cognito", "authenticate_cognito_config": cognito}
-    ]
+    assert found["default_action"]["before"] == [{"type": "authenticate-cognito", "authenticate_cognito_config": cognito}]
     assert wanted["default_action"] == {"type": "forward", "target_groups": {"pets": 1}}
     client = MagicMock()
     kind.correct(client, entry, wanted, found, answers)
     (action,) = client.modify_listener.call_args.kwargs["DefaultActions"]
-    assert (action["Type"], action["ForwardConfig"]["TargetGroups"]) == (
-        "forward",
-        [{"TargetGroupArn": GROUP, "Weight": 1}],
-    )
+    assert (action["Type"], action["ForwardConfig"]["TargetGroups"]) == ("forward", [{"TargetGroupArn": GROUP, "Weight": 1}])
 
 
 @pytest.mark.parametrize("mutual", [None, {}, {"Mode": "off"}, {"Mode": "off", "TrustStoreArn": ""}])
@@ -145,9 +136,7 @@ def test_a_header_has_its_own_name_or_none(name: str) -> None:
 
 
 def target(identity: str, **health: str) -> dict[str, Any]:
-    return {"Target": {"Id": identity, "Port": 8080}, "HealthCheckPort": "8080"} | (
-        {"TargetHealth": health} if health else {}
-    )
+    return {"Target": {"Id": identity, "Port": 8080}, "HealthCheckPort": "8080"} | ({"TargetHealth": health} if health else {})
 
 
 def group(*targets: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -28,12 +28,7 @@ TAGS = {"Project": "pettracker", "Environment": "dev"}
 REDIRECT = {"Type": "redirect", "RedirectConfig": {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}}
 TLS = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 REFUSAL = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}
-BALANCER, GROUP, HTTP, HTTPS = (
-    "load balancer service",
-    "target group blue",
-    "listener service:80",
-    "listener service:443",
-)
+BALANCER, GROUP, HTTP, HTTPS = ("load balancer service", "target group blue", "listener service:80", "listener service:443")
 
 
 @functools.cache
@@ -186,15 +181,10 @@ CASES: dict[str, tuple[Callable[[Service], Any], Named]] = {
         {(BALANCER, "ip_address_type")},
     ),
     "capacity that is paid for": (
-        lambda its: its.elb.modify_capacity_reservation(
-            **its.balancer, MinimumLoadBalancerCapacity={"CapacityUnits": 100}
-        ),
+        lambda its: its.elb.modify_capacity_reservation(**its.balancer, MinimumLoadBalancerCapacity={"CapacityUnits": 100}),
         {(BALANCER, "minimum_load_balancer_capacity.capacity_units")},
     ),
-    "another zone": (
-        lambda its: its.elb.set_subnets(**its.balancer, Subnets=its.subnets),
-        {(BALANCER, "subnets")},
-    ),
+    "another zone": (lambda its: its.elb.set_subnets(**its.balancer, Subnets=its.subnets), {(BALANCER, "subnets")}),
     "another security group": (
         lambda its: its.elb.set_security_groups(**its.balancer, SecurityGroups=its.security_groups),
         {(BALANCER, "security_groups")},
@@ -281,10 +271,7 @@ CASES: dict[str, tuple[Callable[[Service], Any], Named]] = {
         ),
         {
             (HTTPS, f"mutual_authentication.{member}")
-            for member in (
-                *("mode", "trust_store_arn", "ignore_client_certificate_expiry"),
-                "advertise_trust_store_ca_names",
-            )
+            for member in (*("mode", "trust_store_arn", "ignore_client_certificate_expiry"), "advertise_trust_store_ca_names")
         },
     ),
     "a header that opens the service to other pages": (

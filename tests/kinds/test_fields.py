@@ -24,9 +24,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.kinds.registry impo
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 Path = tuple[str, ...]
-ANSWERS = [
-    pytest.param(kind, answer, id=f"{kind.name}-{answer.operation}") for kind in KINDS for answer in kind.answers
-]
+ANSWERS = [pytest.param(kind, answer, id=f"{kind.name}-{answer.operation}") for kind in KINDS for answer in kind.answers]
 
 
 def described(kind: Kind, answer: Answer) -> StructureShape:

@@ -43,11 +43,7 @@ INSTANCE: dict[str, Any] = {
     "NetworkInterfaces": [],
     "State": {"Code": 80, "Name": "stopped"},
 }
-SHARED = [
-    {"Group": "all"},
-    {"UserId": "210987654321"},
-    {"OrganizationArn": "arn:aws:organizations::2:organization/o-1"},
-]
+SHARED = [{"Group": "all"}, {"UserId": "210987654321"}, {"OrganizationArn": "arn:aws:organizations::2:organization/o-1"}]
 CASES: list[tuple[Kind, dict[str, Any], dict[str, Any]]] = [
     (Instance(), {"DescribeInstances": INSTANCE}, {"instance_type": "g4dn.xlarge", "spot": False}),
     (
@@ -79,10 +75,7 @@ CASES: list[tuple[Kind, dict[str, Any], dict[str, Any]]] = [
     (
         Image(),
         {"DescribeImages": IMAGE | {"State": "disabled"}, "DescribeImageAttribute": {"LaunchPermissions": SHARED}},
-        {
-            "enabled": False,
-            "launch_permissions": ["210987654321", "all", "arn:aws:organizations::2:organization/o-1"],
-        },
+        {"enabled": False, "launch_permissions": ["210987654321", "all", "arn:aws:organizations::2:organization/o-1"]},
     ),
 ]
 

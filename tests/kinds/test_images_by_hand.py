@@ -150,10 +150,7 @@ def test_a_snapshot_belongs_to_its_image_and_one_that_has_lost_it_to_nobody(hand
     lost = image(hand.ec2, "lost", OWNER)
     hand.ec2.deregister_image(ImageId=lost.image)
     found = {one.identity: one for one in Snapshot().owned(client, scope())}
-    assert {one.identity: one.belongs_to for one in found.values()} == {
-        hand.snapshot: f"image {hand.image}",
-        lost.snapshot: "",
-    }
+    assert {one.identity: one.belongs_to for one in found.values()} == {hand.snapshot: f"image {hand.image}", lost.snapshot: ""}
     assert datetime.fromisoformat(found[lost.snapshot].since) <= datetime.now(UTC)
 
 

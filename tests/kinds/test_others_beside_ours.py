@@ -36,11 +36,7 @@ def test_another_teams_flow_log_stays_and_is_shown(world: World, client: Client)
     client("logs").create_log_group(logGroupName="/security")
     role = client("iam").get_role(RoleName="service")["Role"]["Arn"]
     (theirs,) = ec2.create_flow_logs(
-        ResourceIds=[vpc_id],
-        ResourceType="VPC",
-        TrafficType="REJECT",
-        LogGroupName="/security",
-        DeliverLogsPermissionArn=role,
+        ResourceIds=[vpc_id], ResourceType="VPC", TrafficType="REJECT", LogGroupName="/security", DeliverLogsPermissionArn=role
     )["FlowLogIds"]
     assert world.plan() == []
     assert world.results["vpc_flow_log"]["nobodys"] == {"flow log": [f"{NAME}/{theirs}"]}

@@ -9,10 +9,7 @@ FULL: dict[str, Any] = {
     "agent": {"metrics_collection_interval": 10, "run_as_user": "cwagent", "region": "us-east-1"},
     "metrics": {
         "namespace": "PetTracker/ML",
-        "append_dimensions": {
-            "AutoScalingGroupName": "${aws:AutoScalingGroupName}",
-            "InstanceId": "${aws:InstanceId}",
-        },
+        "append_dimensions": {"AutoScalingGroupName": "${aws:AutoScalingGroupName}", "InstanceId": "${aws:InstanceId}"},
         "aggregation_dimensions": [["AutoScalingGroupName"], []],
         "force_flush_interval": 5,
         "metrics_collected": {

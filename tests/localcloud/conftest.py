@@ -115,12 +115,7 @@ class Cloud:
         return self.account.keys.root
 
     def client(self, service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.url,
-            region_name=constants.REGION,
-            **self.key.arguments,
-        )
+        return boto3.client(service, endpoint_url=self.url, region_name=constants.REGION, **self.key.arguments)
 
 
 def eventually(condition: Callable[[], Any], seconds: float = 30.0) -> Any:

@@ -40,9 +40,7 @@ class Refreshing(Group):
 
     def refresh(self) -> dict[str, Any]:
         """Return the newest refresh as it is described."""
-        found: dict[str, Any] = self.asg.describe_instance_refreshes(AutoScalingGroupName="service")[
-            "InstanceRefreshes"
-        ][0]
+        found: dict[str, Any] = self.asg.describe_instance_refreshes(AutoScalingGroupName="service")["InstanceRefreshes"][0]
         return found
 
     def until(self, status: str) -> dict[str, Any]:
@@ -62,9 +60,7 @@ class Refreshing(Group):
     def versions(self) -> Counter[str]:
         """Count the versions that members were launched from, without those that leave."""
         return Counter(
-            one["LaunchTemplate"]["Version"]
-            for one in self.members()
-            if not one["LifecycleState"].startswith("Terminating")
+            one["LaunchTemplate"]["Version"] for one in self.members() if not one["LifecycleState"].startswith("Terminating")
         )
 
     def own_version(self) -> str:

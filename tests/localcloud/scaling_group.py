@@ -12,13 +12,7 @@ class Group:
     """A service of two zones: launch template, target group behind a listener, Auto Scaling group."""
 
     def __init__(
-        self,
-        cloud: Cloud,
-        desired: int = 2,
-        grace: int = 0,
-        draining: int = 0,
-        version: str = "$Latest",
-        **settings: Any,
+        self, cloud: Cloud, desired: int = 2, grace: int = 0, draining: int = 0, version: str = "$Latest", **settings: Any
     ) -> None:
         """`settings` are further parameters of CreateAutoScalingGroup."""
         self.cloud = cloud
@@ -30,8 +24,7 @@ class Group:
             for block, zone in zones.items()
         ]
         self.ec2.create_launch_template(
-            LaunchTemplateName="service",
-            LaunchTemplateData={"ImageId": cloud.base_image, "InstanceType": "c5.large"},
+            LaunchTemplateName="service", LaunchTemplateData={"ImageId": cloud.base_image, "InstanceType": "c5.large"}
         )
         self.target_group = self.elb.create_target_group(
             Name="service",

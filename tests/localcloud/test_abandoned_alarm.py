@@ -18,9 +18,7 @@ EXTRA = (2, 9)
 
 @pytest.mark.parametrize("extra", EXTRA)
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_it_rings_before_a_refresh_goes_on(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, environment: str, extra: int
-) -> None:
+def test_it_rings_before_a_refresh_goes_on(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, environment: str, extra: int) -> None:
     values, minute = Values(environment), 10 if environment == "local" else 60
     monkeypatch.setattr(cloud.account.alarms, "_interval", minute)
     monkeypatch.setattr(cloud.account.alarms, "_extra_periods", extra)
@@ -33,9 +31,7 @@ def test_it_rings_before_a_refresh_goes_on(
     named = [{"Name": name, "Value": value} for name, value in alarm["dimensions"].items()]
     for seconds in range(last % beat, last + 1, beat):
         datum = {"MetricName": alarm["metric"], "Dimensions": named, "Value": 1.0}
-        backends.cloudwatch().put_metric_data(
-            alarm["namespace"], [datum | {"Timestamp": begin + timedelta(seconds=seconds)}]
-        )
+        backends.cloudwatch().put_metric_data(alarm["namespace"], [datum | {"Timestamp": begin + timedelta(seconds=seconds)}])
     states = {}
     for seconds in range(10 * minute, 60 * minute, minute):
         cloud.account.alarms.evaluate(begin + timedelta(seconds=seconds))

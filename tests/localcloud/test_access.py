@@ -44,9 +44,7 @@ def code_of(call: Any, *arguments: Any, **named: Any) -> str:
 def signed(cloud: Cloud, body: str = "Action=DescribeVpcs&Version=2016-11-15", path: str = "/") -> dict[str, str]:
     """The headers of a good call of EC2."""
     request = AWSRequest("POST", f"{cloud.url}{path}", {"Content-Type": FORM}, body.encode())
-    SigV4Auth(Credentials(cloud.key.access_key_id, cloud.key.secret_access_key), "ec2", constants.REGION).add_auth(
-        request
-    )
+    SigV4Auth(Credentials(cloud.key.access_key_id, cloud.key.secret_access_key), "ec2", constants.REGION).add_auth(request)
     return dict(request.headers)
 
 
@@ -230,14 +228,7 @@ def test_a_host_does_what_its_role_allows_and_is_refused_the_rest_in_each_servic
     role = "arn:aws:iam::1:role/x"
     for service, call, arguments, code, action, resource in (
         ("ec2", "run_instances", run, "UnauthorizedOperation", "ec2:RunInstances", "*"),
-        (
-            "cloudwatch",
-            "put_metric_data",
-            {"Namespace": "Other", "MetricData": datum},
-            DENIED,
-            "cloudwatch:PutMetricData",
-            "*",
-        ),
+        ("cloudwatch", "put_metric_data", {"Namespace": "Other", "MetricData": datum}, DENIED, "cloudwatch:PutMetricData", "*"),
         ("iam", "list_roles", {}, "AccessDenied", "iam:ListRoles", "*"),
         ("ssm", "get_parameter", {"Name": "a"}, DENIED, "ssm:GetParameter", "*"),
         ("sts", "assume_role", {"RoleArn": role, "RoleSessionName": "xx"}, "AccessDenied", "sts:AssumeRole", role),

@@ -36,9 +36,7 @@ class TestConfiguration:
         assert parsed.push_seconds == 5
         assert parsed.figures == (Figure("mem", 10), Figure("disk", 10, ("/",), True))
         assert parsed.statsd == Statsd("127.0.0.1:8125", 20)
-        assert parsed.log_files == (
-            LogFile("/var/log/pettracker/inference.log", "/pettracker/ml-server", "{instance_id}", 30),
-        )
+        assert parsed.log_files == (LogFile("/var/log/pettracker/inference.log", "/pettracker/ml-server", "{instance_id}", 30),)
 
     @pytest.mark.parametrize(
         ("section", "value", "named"),

@@ -36,9 +36,7 @@ class Place:
     logs: Path
 
     def client(self, service: str) -> Any:
-        return boto3.client(
-            service, "us-east-1", endpoint_url=self.endpoint, aws_access_key_id="x", aws_secret_access_key="x"
-        )
+        return boto3.client(service, "us-east-1", endpoint_url=self.endpoint, aws_access_key_id="x", aws_secret_access_key="x")
 
     def agent(self, text: str, endpoint: str | None = None, statsd: Listener | None = None) -> Agent:
         entry = {"file_path": f"{self.logs}/*.log", "log_group_name": "/g", "retention_in_days": 30}
@@ -86,9 +84,7 @@ def place(account: str, tmp_path: Path) -> Iterator[Place]:
         role_name="role",
     )  # fmt: skip
     credentials = {"AccessKeyId": "A", "SecretAccessKey": "S", "Token": "T", "Expiration": "2099-01-01T00:00:00Z"}
-    server = MetadataServer(
-        Settings(root=tmp_path, metadata_port=port), lambda _address: view, lambda _view: credentials
-    )
+    server = MetadataServer(Settings(root=tmp_path, metadata_port=port), lambda _address: view, lambda _view: credentials)
     server.listen("127.0.0.1")
     (tmp_path / "state").mkdir()
     yield Place(account, Metadata(f"127.0.0.1:{port}"), instance, tmp_path)

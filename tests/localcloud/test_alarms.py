@@ -66,9 +66,7 @@ class Watched:
         return str(self.described["StateValue"])
 
     def history(self, kind: str) -> list[str]:
-        reply = self.cloudwatch.describe_alarm_history(
-            AlarmName="slow", HistoryItemType=kind, ScanBy="TimestampAscending"
-        )
+        reply = self.cloudwatch.describe_alarm_history(AlarmName="slow", HistoryItemType=kind, ScanBy="TimestampAscending")
         return [one["HistorySummary"] for one in reply["AlarmHistoryItems"]]
 
 

@@ -44,10 +44,6 @@ def test_the_aws_command_line_sees_the_account(cloud: Cloud) -> None:
         capture_output=True,
         text=True,
         check=True,
-        env={
-            "PATH": str(Path(sys.executable).parent),
-            **cloud.key.environment,
-            "AWS_DEFAULT_REGION": "us-east-1",
-        },
+        env={"PATH": str(Path(sys.executable).parent), **cloud.key.environment, "AWS_DEFAULT_REGION": "us-east-1"},
     )
     assert done.stdout.strip() == "123456789012"

@@ -174,10 +174,7 @@ class Served:
         )
         redirect = {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}
         self.elb.create_listener(
-            LoadBalancerArn=arn,
-            Protocol="HTTP",
-            Port=80,
-            DefaultActions=[{"Type": "redirect", "RedirectConfig": redirect}],
+            LoadBalancerArn=arn, Protocol="HTTP", Port=80, DefaultActions=[{"Type": "redirect", "RedirectConfig": redirect}]
         )
         instance = SimpleNamespace(state="running", private_ip="127.0.0.1")
         monkeypatch.setattr(backends.ec2(), "get_instance_by_id", lambda _: instance)
@@ -438,10 +435,7 @@ def test_weights_move_requests_from_one_group_to_another_and_finish_those_in_fli
     )
 
     def weigh(old_weight: int, new_weight: int) -> None:
-        weights = [
-            {"TargetGroupArn": served.group, "Weight": old_weight},
-            {"TargetGroupArn": new, "Weight": new_weight},
-        ]
+        weights = [{"TargetGroupArn": served.group, "Weight": old_weight}, {"TargetGroupArn": new, "Weight": new_weight}]
         action = {"Type": "forward", "ForwardConfig": {"TargetGroups": weights}}
         served.elb.modify_listener(ListenerArn=listener, DefaultActions=[action])
         served.balancer.update()
@@ -574,9 +568,7 @@ def test_a_client_that_keeps_its_connection_has_its_answer_too_when_the_host_is_
 
 
 @needs_haproxy
-def test_what_the_api_says_takes_effect_after_the_routing_delay(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_the_api_says_takes_effect_after_the_routing_delay(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
     monkeypatch.setattr(balancer.time, "monotonic", lambda: now[0])
     served.balancer._settings = replace(served.settings, routing_delay=10)

@@ -90,9 +90,7 @@ def test_without_requests_only_counts_are_told() -> None:
 
 
 @pytest.mark.parametrize(("unhealthy", "registered", "requests"), [(2, 4, 0.5), (0, 0, 2)])
-def test_requests_per_target_are_told_without_any_healthy_target(
-    unhealthy: int, registered: int, requests: float
-) -> None:
+def test_requests_per_target_are_told_without_any_healthy_target(unhealthy: int, registered: int, requests: float) -> None:
     groups = {"blue_1": TargetGroupView("targetgroup/blue/1", "app/service/2", 0, unhealthy, registered)}
     answered = [parse(one) for one in (ANSWERED, DIED)]
     found = figures(metric_data([one for one in answered if one], {443: "app/service/2"}, groups))

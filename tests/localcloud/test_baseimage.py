@@ -49,11 +49,7 @@ def test_both_styles_of_sources_are_read() -> None:
         Source("http://mirror.example/debian", "trixie-updates"),
         Source("http://mirror.example/debian-security", "trixie-security"),
     ]
-    lines = [
-        "# deb http://no.example x",
-        "deb-src http://src.example s",
-        "deb [arch=amd64] http://a.example/debian/ sid main",
-    ]
+    lines = ["# deb http://no.example x", "deb-src http://src.example s", "deb [arch=amd64] http://a.example/debian/ sid main"]
     assert list(parse_one_line("\n".join(lines))) == [Source("http://a.example/debian", "sid")]
 
 
@@ -72,9 +68,7 @@ def test_a_mirror_without_a_security_archive_has_it_beside() -> None:
     assert choose_mirrors(sources, {}).security == "http://mirror.example/debian-security"
 
 
-def test_ubuntu_uses_debootstraps_mirror_and_anybody_may_name_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ubuntu_uses_debootstraps_mirror_and_anybody_may_name_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "debootstrap"
     script.write_text('#!/bin/sh\nDEF_MIRROR="http://default.example/debian"\n')
     script.chmod(0o755)
@@ -124,9 +118,7 @@ def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BaseImage:
     """A base image whose storage is empty: the podman on the path has none and builds none."""
     commands = tmp_path / "bin"
     commands.mkdir()
-    stub(
-        commands / "podman", 'case "$1" in image) exit 1;; build) echo "E: Unable to locate package x"; exit 100;; esac'
-    )
+    stub(commands / "podman", 'case "$1" in image) exit 1;; build) echo "E: Unable to locate package x"; exit 100;; esac')
     monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
     monkeypatch.setenv("LOCALCLOUD_DEBIAN_MIRROR", "http://mirror.invalid/debian")
     monkeypatch.setattr(build, "KEYRING", commands)
@@ -143,9 +135,7 @@ def stub(path: Path, script: str) -> None:
 def test_a_mirror_out_of_reach_is_named_with_what_to_do(image: BaseImage, tmp_path: Path) -> None:
     stub(tmp_path / "bin/unshare", 'echo "E: Invalid Release file, no entry for main"; exit 1')
     said: list[str] = []
-    with pytest.raises(
-        LocalCloudError, match=r"http://mirror\.invalid/debian \(E: Invalid Release.*LOCALCLOUD_DEBIAN_MIRROR"
-    ):
+    with pytest.raises(LocalCloudError, match=r"http://mirror\.invalid/debian \(E: Invalid Release.*LOCALCLOUD_DEBIAN_MIRROR"):
         image.ensure(said.append)
     assert "http://mirror.invalid/debian" in said[0]
     assert [path.name for path in image.podman.settings.cache_dir.iterdir()] == ["debootstrap.log"]

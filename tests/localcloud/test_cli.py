@@ -52,9 +52,7 @@ def holder_in_another_process(lock_file: Path, root: Path) -> subprocess.Popen[s
         "import sys, time; from pathlib import Path; from localcloud.lock import MachineLock;"
         "MachineLock(Path(sys.argv[1])).acquire(Path(sys.argv[2])); print('held', flush=True); time.sleep(60)"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, str(lock_file), str(root)], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-c", program, str(lock_file), str(root)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     return process

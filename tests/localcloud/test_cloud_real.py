@@ -43,12 +43,7 @@ def localcloud(*arguments: str, check: bool = True) -> str:
 
 
 def client(service: str) -> Any:
-    return boto3.client(
-        service,
-        endpoint_url=SETTINGS.endpoint,
-        region_name=constants.REGION,
-        **read_key(SETTINGS).arguments,
-    )
+    return boto3.client(service, endpoint_url=SETTINGS.endpoint, region_name=constants.REGION, **read_key(SETTINGS).arguments)
 
 
 def traces() -> list[str]:

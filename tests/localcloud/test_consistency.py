@@ -117,9 +117,7 @@ def test_a_launch_with_a_new_profile_is_refused(lagging: Cloud, by: str) -> None
     assert len(lagging.client("ec2").run_instances(**request)["Instances"]) == 1
 
 
-def test_a_training_job_waits_until_ec2_knows_its_profile_and_for_no_other_refusal(
-    lagging: Cloud, pauses: list[float]
-) -> None:
+def test_a_training_job_waits_until_ec2_knows_its_profile_and_for_no_other_refusal(lagging: Cloud, pauses: list[float]) -> None:
     ec2 = lagging.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     lagging.clock.advance(3600)
@@ -150,9 +148,7 @@ def test_a_group_waits_until_its_template_and_profile_are_known(lagging: Cloud, 
     template = group.ec2.create_launch_template(LaunchTemplateName="new", LaunchTemplateData=data)["LaunchTemplate"]
     plain = {"MinSize": 0, "MaxSize": 1, "VPCZoneIdentifier": zones, "AutoScalingGroupName": "plain"}
     source = {"LaunchTemplateName": "new", "Version": "$Latest"}
-    with pytest.raises(
-        ClientError, match=r"ValidationError.*fully-formed launch template\. The specified launch template"
-    ):
+    with pytest.raises(ClientError, match=r"ValidationError.*fully-formed launch template\. The specified launch template"):
         group.asg.create_auto_scaling_group(LaunchTemplate=source, **plain)
     wanted = {
         **{"launch_template_id": template["LaunchTemplateId"], "launch_template_version": 1, "name": "first"},

@@ -49,9 +49,7 @@ def test_both_calls_answer_extended_statistics_of_what_they_know_one_by_one(
     cloudwatch.put_metric_data(Namespace="Test", MetricData=[{"MetricName": "Latency"} | datum])
     metric = {"Namespace": "Test", "MetricName": "Latency"}
     times = {"StartTime": now - timedelta(minutes=5), "EndTime": now + timedelta(minutes=5)}
-    points = cloudwatch.get_metric_statistics(**metric, **times, Period=3600, ExtendedStatistics=["p50", "tm90"])[
-        "Datapoints"
-    ]
+    points = cloudwatch.get_metric_statistics(**metric, **times, Period=3600, ExtendedStatistics=["p50", "tm90"])["Datapoints"]
     assert [one["ExtendedStatistics"] for one in points] == ([expected] if expected else [])
     queries = [{"Id": stat, "MetricStat": {"Metric": metric, "Period": 3600, "Stat": stat}} for stat in ("p50", "tm90")]
     results = cloudwatch.get_metric_data(MetricDataQueries=queries, **times)["MetricDataResults"]
@@ -63,9 +61,7 @@ def test_a_statistic_that_cloudwatch_does_not_know_is_refused(cloud: Cloud) -> N
     metric = {"Namespace": "Test", "MetricName": "Latency"}
     times = {"StartTime": now - timedelta(minutes=5), "EndTime": now}
     query = {"Id": "m1", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "p101"}}
-    with pytest.raises(
-        ClientError, match=r"The value p101 for parameter MetricDataQueries\.member\.1\.MetricStat\.Stat"
-    ):
+    with pytest.raises(ClientError, match=r"The value p101 for parameter MetricDataQueries\.member\.1\.MetricStat\.Stat"):
         cloudwatch.get_metric_data(MetricDataQueries=[query], **times)
     with pytest.raises(ClientError, match="The value median for parameter ExtendedStatistics is not supported"):
         cloudwatch.get_metric_statistics(**metric, **times, Period=60, ExtendedStatistics=["median"])
@@ -104,11 +100,7 @@ def test_a_metric_is_its_namespace_its_name_and_all_its_dimensions_in_any_order(
     assert total([balancer]) == [100]
     assert total([]) == [1000]
     assert total([group]) == []
-    assert names(cloud, "Test") == [
-        ["Requests"],
-        ["Requests", "LoadBalancer"],
-        ["Requests", "LoadBalancer", "TargetGroup"],
-    ]
+    assert names(cloud, "Test") == [["Requests"], ["Requests", "LoadBalancer"], ["Requests", "LoadBalancer", "TargetGroup"]]
 
 
 def test_two_statistics_of_one_metric_are_of_the_same_data(cloud: Cloud) -> None:

@@ -128,16 +128,12 @@ def test_a_terminated_instance_cannot_be_started(cloud: Cloud) -> None:
         ec2.start_instances(InstanceIds=[instance_id])
 
 
-def test_a_host_that_dies_by_itself_leaves_an_instance_that_runs_and_is_impaired_until_it_is_rebooted(
-    cloud: Cloud,
-) -> None:
+def test_a_host_that_dies_by_itself_leaves_an_instance_that_runs_and_is_impaired_until_it_is_rebooted(cloud: Cloud) -> None:
     instance_id = running(cloud)
     ec2 = cloud.client("ec2")
 
     def status() -> str:
-        return str(
-            ec2.describe_instance_status(InstanceIds=[instance_id])["InstanceStatuses"][0]["InstanceStatus"]["Status"]
-        )
+        return str(ec2.describe_instance_status(InstanceIds=[instance_id])["InstanceStatuses"][0]["InstanceStatus"]["Status"])
 
     assert status() == "ok"
     cloud.account.reconciler.died(instance_id)
@@ -157,9 +153,7 @@ def test_a_new_instance_boots_for_as_long_as_it_is_told(cloud: Cloud, monkeypatc
 
 
 @pytest.mark.parametrize(("behaviour", "left"), [("stop", "stopped"), ("terminate", "terminated")])
-def test_a_host_that_switches_itself_off_is_stopped_or_gone_as_its_launch_says(
-    cloud: Cloud, behaviour: str, left: str
-) -> None:
+def test_a_host_that_switches_itself_off_is_stopped_or_gone_as_its_launch_says(cloud: Cloud, behaviour: str, left: str) -> None:
     instance_id = running(cloud, InstanceInitiatedShutdownBehavior=behaviour)
     cloud.account.reconciler.powered_off(instance_id)
     eventually(lambda: state(cloud, instance_id) == left)
@@ -184,9 +178,7 @@ def test_a_launch_takes_metadata_options_disks_profile_and_tags_from_its_templat
         IamInstanceProfile={"Name": "service"},
         MetadataOptions={"HttpTokens": "required", "HttpPutResponseHopLimit": 1},
         Monitoring={"Enabled": True},
-        BlockDeviceMappings=[
-            {"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 50, "VolumeType": "gp3", "Encrypted": True}}
-        ],
+        BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 50, "VolumeType": "gp3", "Encrypted": True}}],
         TagSpecifications=[
             {"ResourceType": "instance", "Tags": [{"Key": "Role", "Value": "service"}]},
             {"ResourceType": "volume", "Tags": [{"Key": "Role", "Value": "service"}]},
@@ -284,9 +276,7 @@ def test_a_new_template_version_inherits_from_its_source_and_can_be_launched(clo
     script = "IyEvYmluL3NoCg=="
     template_id = template(cloud, UserData=script)
     version = ec2.create_launch_template_version(
-        LaunchTemplateId=template_id,
-        SourceVersion="1",
-        LaunchTemplateData={"InstanceType": "c5.large", "UserData": script},
+        LaunchTemplateId=template_id, SourceVersion="1", LaunchTemplateData={"InstanceType": "c5.large", "UserData": script}
     )["LaunchTemplateVersion"]
     assert version["VersionNumber"] == 2
     assert version["LaunchTemplateData"]["ImageId"] == cloud.base_image

@@ -33,9 +33,7 @@ class Time:
         return self.now
 
 
-def silence(
-    periods: int, extra: int, *, delay: int, sent: int, looked: int, fill: float | None = 0.0
-) -> tuple[float, int]:
+def silence(periods: int, extra: int, *, delay: int, sent: int, looked: int, fill: float | None = 0.0) -> tuple[float, int]:
     """Send heartbeats for a quarter of an hour, then none.
 
     Return after how many seconds of silence the alarm rings, and how often it has rung before.

@@ -78,19 +78,7 @@ def test_there_are_none_of_negative_values_and_of_nothing() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "p101",
-        "P95",
-        "p",
-        "median",
-        "TM90",
-        "tm(10%:90%)",
-        "TM(10:90%)",
-        "TM(:)",
-        "TM(90%:10%)",
-        "TM(0%:101%)",
-        "PR(10%:20%)",
-    ],
+    ["p101", "P95", "p", "median", "TM90", "tm(10%:90%)", "TM(10:90%)", "TM(:)", "TM(90%:10%)", "TM(0%:101%)", "PR(10%:20%)"],
 )
 def test_other_names_are_not_known(text: str) -> None:
     assert parse(text) is None

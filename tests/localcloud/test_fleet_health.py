@@ -74,9 +74,7 @@ def test_the_balancers_verdict_is_taken_up_at_the_next_periodic_look_and_a_users
     assert watched.after(0.01) == ["0"]
 
 
-def test_a_fleet_whose_checks_all_fail_goes_one_at_a_time_with_a_warm_up_in_between(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_fleet_whose_checks_all_fail_goes_one_at_a_time_with_a_warm_up_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
     watched = Watched(monkeypatch, 3)
     watched.fail(0, 1, 2)
     assert watched.after(1) == ["0"]

@@ -99,9 +99,7 @@ def test_a_heartbeat_gives_an_action_its_time_once_more(cloud: Cloud) -> None:
     group = Group(cloud, desired=1, LifecycleHookSpecificationList=[WARM | {"DefaultResult": "CONTINUE"}])
     member = waiting(group, "Pending:Wait")
     cloud.clock.advance(50)
-    group.asg.record_lifecycle_action_heartbeat(
-        AutoScalingGroupName="service", LifecycleHookName="warm", InstanceId=member
-    )
+    group.asg.record_lifecycle_action_heartbeat(AutoScalingGroupName="service", LifecycleHookName="warm", InstanceId=member)
     cloud.clock.advance(50)
     held = cloud.account.fleet.hooks.outcome(backends.autoscaling().autoscaling_groups["service"].instance_states[0])
     assert held is None
@@ -113,19 +111,13 @@ def test_heartbeats_do_not_hold_an_instance_for_ever(cloud: Cloud) -> None:
     group = Group(cloud, desired=1, LifecycleHookSpecificationList=[WARM | {"DefaultResult": "CONTINUE"}])
     member = waiting(group, "Pending:Wait")
     for _ in range(100):
-        group.asg.record_lifecycle_action_heartbeat(
-            AutoScalingGroupName="service", LifecycleHookName="warm", InstanceId=member
-        )
+        group.asg.record_lifecycle_action_heartbeat(AutoScalingGroupName="service", LifecycleHookName="warm", InstanceId=member)
         cloud.clock.advance(59)
     assert not group.in_service()
-    group.asg.record_lifecycle_action_heartbeat(
-        AutoScalingGroupName="service", LifecycleHookName="warm", InstanceId=member
-    )
+    group.asg.record_lifecycle_action_heartbeat(AutoScalingGroupName="service", LifecycleHookName="warm", InstanceId=member)
     # A hundred times the heartbeat timeout is over, the heartbeat's own time is not.
     cloud.clock.advance(59)
-    group.asg.record_lifecycle_action_heartbeat(
-        AutoScalingGroupName="service", LifecycleHookName="warm", InstanceId=member
-    )
+    group.asg.record_lifecycle_action_heartbeat(AutoScalingGroupName="service", LifecycleHookName="warm", InstanceId=member)
     cloud.clock.advance(42)
     assert group.settled(1) == [member]
 
@@ -241,9 +233,6 @@ def test_an_action_is_known_by_its_token_too(cloud: Cloud) -> None:
             LifecycleActionResult="CONTINUE",
         )
     group.asg.complete_lifecycle_action(
-        AutoScalingGroupName="service",
-        LifecycleHookName="warm",
-        LifecycleActionToken=token,
-        LifecycleActionResult="CONTINUE",
+        AutoScalingGroupName="service", LifecycleHookName="warm", LifecycleActionToken=token, LifecycleActionResult="CONTINUE"
     )
     assert group.settled(1) == [member]

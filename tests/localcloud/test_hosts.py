@@ -30,14 +30,7 @@ from localcloud.hosts.network import (
     machine_networks,
     network_definition,
 )
-from localcloud.hosts.podman import (
-    Podman,
-    choose_runtime,
-    filesystem_type,
-    render_containers_conf,
-    render_storage_conf,
-    ulimit,
-)
+from localcloud.hosts.podman import Podman, choose_runtime, filesystem_type, render_containers_conf, render_storage_conf, ulimit
 from localcloud.hosts.watcher import Watcher
 from localcloud.settings import Settings
 
@@ -188,9 +181,7 @@ class TestFirewall:
     def test_only_tables_that_came_with_the_cloud_and_are_empty_go(self) -> None:
         empty = "table ip nat {\n\tchain OUTPUT {\n\t\ttype nat hook output priority 0; policy accept;\n\t}\n}\n"
         used = "table ip filter {\n\tchain FORWARD {\n\t\tip saddr 10.9.0.0/16 drop\n\t}\n}\n"
-        own = (
-            "table inet netavark {\n\tchain X {\n\t\tip saddr 10.0.0.0/16 ip daddr != 224.0.0.0/4 masquerade\n\t}\n}\n"
-        )
+        own = "table inet netavark {\n\tchain X {\n\t\tip saddr 10.0.0.0/16 ip daddr != 224.0.0.0/4 masquerade\n\t}\n}\n"
         assert idle_tables([], empty + used + own, {"10.0.0.0/16"}) == ["ip nat", "inet netavark"]
         assert idle_tables([], used + own, {"10.9.0.0/16"}) == []
         assert idle_tables(["ip nat"], empty, set()) == []
@@ -238,9 +229,7 @@ class TestGuest:
         arguments = run_arguments(spec, mounts, settings.endpoint, settings.region)
         assert arguments[arguments.index("--ip") + 1] == "10.0.1.9"
         assert arguments[arguments.index("--mac-address") + 1] == "02:00:00:00:00:09"
-        assert sum(argument.startswith("--volume=") and argument.endswith(":ro") for argument in arguments) == len(
-            mounts
-        )
+        assert sum(argument.startswith("--volume=") and argument.endswith(":ro") for argument in arguments) == len(mounts)
         assert "--mac-address" not in run_arguments(replace(spec, mac=None), {}, settings.endpoint, settings.region)
 
 

@@ -56,16 +56,7 @@ class World:
         address = f"10.213.1.{10 + len(self.views)}"
         mac = f"02:00:00:00:01:{len(self.views):02x}"
         self.views[address] = InstanceView(
-            name,
-            "us-east-1",
-            "us-east-1a",
-            "123456789012",
-            "ami-1",
-            "t3.micro",
-            address,
-            mac,
-            USER_DATA,
-            role_name="role",
+            name, "us-east-1", "us-east-1a", "123456789012", "ami-1", "t3.micro", address, mac, USER_DATA, role_name="role"
         )
         started = time.time()
         self.hosts.launch(HostSpec(name, image, address, vpc, BLOCK, mac))
@@ -211,9 +202,7 @@ def test_the_agent_ships_lines_and_figures_from_a_host(world: World, tmp_path: P
     world.hosts.podman.run("exec", "i-a", "dpkg", "--install", f"/srv/{package.name}")
     control = "/opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl"
     assert json.loads(world.run("i-a", control, "-a", "status"))["configstatus"] == "not configured"
-    world.hosts.podman.run(
-        "exec", "i-a", control, "-a", "fetch-config", "-m", "ec2", "-s", "-c", "file:/srv/config.json"
-    )
+    world.hosts.podman.run("exec", "i-a", control, "-a", "fetch-config", "-m", "ec2", "-s", "-c", "file:/srv/config.json")
     logs = boto3.client(
         "logs", "us-east-1", endpoint_url=f"http://10.213.0.1:{world.settings.api_port}",
         aws_access_key_id="x", aws_secret_access_key="x",

@@ -76,10 +76,7 @@ def test_what_nothing_refers_to_goes_with_its_snapshots(cloud: Cloud, group: Ref
         for number, name in enumerate(["stopped", "default", "group", "refresh", "latest", "release"])
     }
     old = [image(cloud, name, days) for name, days in (("old", 90), ("older", 91))]
-    unfinished = [
-        image(cloud, "never verified", 80, verified="false"),
-        image(cloud, "being made", 0.2, verified="false"),
-    ]
+    unfinished = [image(cloud, "never verified", 80, verified="false"), image(cloud, "being made", 0.2, verified="false")]
     other = image(cloud, "production", 99, OTHERS)
     newest = [image(cloud, f"new {days}", days) for days in (2, 1)]
     (host,) = ec2.run_instances(ImageId=used["stopped"], MinCount=1, MaxCount=1, InstanceType="c5.large")["Instances"]
@@ -89,9 +86,7 @@ def test_what_nothing_refers_to_goes_with_its_snapshots(cloud: Cloud, group: Ref
     group.asg.update_auto_scaling_group(AutoScalingGroupName="service", LaunchTemplate=template)
     brought = {"LaunchTemplate": template | {"Version": version(group, used["refresh"])}}
     # It waits for both members, so that no host has yet what it brings.
-    group.asg.set_instance_protection(
-        AutoScalingGroupName="service", InstanceIds=sorted(group.old), ProtectedFromScaleIn=True
-    )
+    group.asg.set_instance_protection(AutoScalingGroupName="service", InstanceIds=sorted(group.old), ProtectedFromScaleIn=True)
     group.start(brought, ScaleInProtectedInstances="Wait", MinHealthyPercentage=50, MaxHealthyPercentage=100)
     version(group, used["latest"])
 

@@ -9,9 +9,7 @@ from tests.plugins.loading import load
 def test_the_last_lines_of_each_host_that_has_written_any(cloud: Cloud) -> None:
     ec2 = cloud.client("ec2")
     said, xen, silent = (
-        ec2.run_instances(ImageId=cloud.base_image, MinCount=1, MaxCount=1, InstanceType=kind)["Instances"][0][
-            "InstanceId"
-        ]
+        ec2.run_instances(ImageId=cloud.base_image, MinCount=1, MaxCount=1, InstanceType=kind)["Instances"][0]["InstanceId"]
         for kind in ("c5.large", "t2.micro", "c5.large")
     )
     cloud.hosts.consoles = {said: "booting\n\ncurl: (6) Could not resolve host\nFailed.\n", xen: "booting\n"}

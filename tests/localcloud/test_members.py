@@ -22,9 +22,7 @@ def state(group: Group, instance_id: str) -> str:
 
 
 def enter_standby(group: Group, instance_id: str, decrement: bool) -> None:
-    group.asg.enter_standby(
-        AutoScalingGroupName="service", InstanceIds=[instance_id], ShouldDecrementDesiredCapacity=decrement
-    )
+    group.asg.enter_standby(AutoScalingGroupName="service", InstanceIds=[instance_id], ShouldDecrementDesiredCapacity=decrement)
     eventually(lambda: state(group, instance_id) == "Standby")
 
 
@@ -128,6 +126,4 @@ def test_detaching_with_a_smaller_capacity_stops_at_the_minimum(cloud: Cloud) ->
             )
     assert (desired(group), group.in_service()) == (1, [member])
     with pytest.raises(ClientError, match="is not part of Auto Scaling group service"):
-        group.asg.detach_instances(
-            AutoScalingGroupName="service", InstanceIds=["i-0"], ShouldDecrementDesiredCapacity=False
-        )
+        group.asg.detach_instances(AutoScalingGroupName="service", InstanceIds=["i-0"], ShouldDecrementDesiredCapacity=False)

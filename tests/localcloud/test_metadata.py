@@ -219,8 +219,7 @@ def test_many_hosts_may_ask_at_once_and_a_silent_one_holds_up_nobody(service: Se
     with socket.create_connection(("127.0.0.1", service.port)):
         answers: list[str] = []
         threads = [
-            threading.Thread(target=lambda: answers.append(service.text("/latest/meta-data/instance-id")))
-            for _ in range(8)
+            threading.Thread(target=lambda: answers.append(service.text("/latest/meta-data/instance-id"))) for _ in range(8)
         ]
         for thread in threads:
             thread.start()

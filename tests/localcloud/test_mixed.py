@@ -77,10 +77,7 @@ def test_a_group_describes_its_policy_and_keeps_it_when_something_else_changes(c
     (described,) = group.asg.describe_auto_scaling_groups()["AutoScalingGroups"]
     assert "LaunchTemplate" not in described
     assert described["CapacityRebalance"] is True
-    assert (
-        described["MixedInstancesPolicy"]["InstancesDistribution"].items()
-        >= BASE_OF_ONE["InstancesDistribution"].items()
-    )
+    assert described["MixedInstancesPolicy"]["InstancesDistribution"].items() >= BASE_OF_ONE["InstancesDistribution"].items()
 
 
 def test_a_refresh_takes_a_mixed_group_to_a_new_version_and_keeps_its_markets(cloud: Cloud) -> None:
@@ -89,12 +86,7 @@ def test_a_refresh_takes_a_mixed_group_to_a_new_version_and_keeps_its_markets(cl
     group.asg.start_instance_refresh(
         AutoScalingGroupName="service",
         DesiredConfiguration={"MixedInstancesPolicy": policy("2")},
-        Preferences={
-            "InstanceWarmup": 0,
-            "MinHealthyPercentage": 100,
-            "MaxHealthyPercentage": 200,
-            "SkipMatching": True,
-        },
+        Preferences={"InstanceWarmup": 0, "MinHealthyPercentage": 100, "MaxHealthyPercentage": 200, "SkipMatching": True},
     )
 
     eventually(lambda: refresh(group)["Status"] == "Successful")
@@ -122,14 +114,10 @@ def test_a_policy_that_cannot_be_rehearsed_is_refused(cloud: Cloud, wrong: dict[
     with pytest.raises(ClientError, match=message):
         group.asg.update_auto_scaling_group(AutoScalingGroupName="service", MixedInstancesPolicy=wrong)
     with pytest.raises(ClientError, match=message):
-        group.asg.start_instance_refresh(
-            AutoScalingGroupName="service", DesiredConfiguration={"MixedInstancesPolicy": wrong}
-        )
+        group.asg.start_instance_refresh(AutoScalingGroupName="service", DesiredConfiguration={"MixedInstancesPolicy": wrong})
 
 
-def test_an_instance_with_a_recommendation_goes_when_its_replacement_serves(
-    cloud: Cloud, interruptions: Interruptions
-) -> None:
+def test_an_instance_with_a_recommendation_goes_when_its_replacement_serves(cloud: Cloud, interruptions: Interruptions) -> None:
     group = mixed_group(cloud, 2)
     (backend_group,) = backends.autoscaling().autoscaling_groups.values()
     spot = next(one.instance.id for one in backend_group.instance_states if one.instance.lifecycle == "spot")

@@ -76,15 +76,9 @@ class Operator:
         systemctl.write_text(SYSTEMCTL.format(log=self.restarts))
         systemctl.chmod(0o755)
         self.variables = {"service_group_name": "service", "service_port": service.server_address[1]}
-        account = {
-            "AWS_ENDPOINT_URL": cloud.url,
-            **cloud.key.environment,
-            "AWS_DEFAULT_REGION": constants.REGION,
-        }
+        account = {"AWS_ENDPOINT_URL": cloud.url, **cloud.key.environment, "AWS_DEFAULT_REGION": constants.REGION}
         (self.clone / ".localcloud").mkdir()
-        (self.clone / ".localcloud/env").write_text(
-            "".join(f"export {name}={value}\n" for name, value in account.items())
-        )
+        (self.clone / ".localcloud/env").write_text("".join(f"export {name}={value}\n" for name, value in account.items()))
         path = f"{systemctl.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         self.environment = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "PATH": path}
 
@@ -130,10 +124,7 @@ def group(cloud: Cloud) -> Group:
     there = Group(cloud)
     tags = [{"Key": key, "Value": value} for key, value in TAGS.items()]
     there.asg.create_or_update_tags(
-        Tags=[
-            tag | {"ResourceId": "service", "ResourceType": "auto-scaling-group", "PropagateAtLaunch": True}
-            for tag in tags
-        ]
+        Tags=[tag | {"ResourceId": "service", "ResourceType": "auto-scaling-group", "PropagateAtLaunch": True} for tag in tags]
     )
     there.asg.update_auto_scaling_group(AutoScalingGroupName="service", MinSize=2)
     there.ec2.create_tags(Resources=there.settled(2), Tags=tags)
@@ -267,9 +258,7 @@ def test_a_detached_host_is_left_running_until_it_is_attached_or_ended(operator:
     assert len(group.settled(2)) == 2
     operator.does("attach", "--check", host=out)
     assert out not in states(group)
-    assert f"In local no running host is called {other}x" in operator.is_refused(
-        "run", command="true", host=f"{other}x"
-    )
+    assert f"In local no running host is called {other}x" in operator.is_refused("run", command="true", host=f"{other}x")
     printed = operator.prints("run", command="echo one | tr o O; echo '2 2'")  # not on the one that is detached
     assert sorted(printed.splitlines()) == sorted(
         line for host in group.in_service() for line in (f"==> {host}: status 0", "One", "2 2")

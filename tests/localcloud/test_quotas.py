@@ -19,14 +19,7 @@ from tests.plugins.loading import FakeModule, ModuleFailed, load
 
 # Of a new account: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-spot-limits.html
 NEW = 5
-FLEET = {
-    "what": "the fleet",
-    "instance_type": "c5.large",
-    "most": 5,
-    "least": 2,
-    "spot_percentage": 0,
-    "on_demand_base": 2,
-}
+FLEET = {"what": "the fleet", "instance_type": "c5.large", "most": 5, "least": 2, "spot_percentage": 0, "on_demand_base": 2}
 TRAINING = FLEET | {"what": "training", "instance_type": "c5.2xlarge", "most": 1, "least": 0, "spot_percentage": 100}
 TRAINING |= {"on_demand_base": 0}
 
@@ -38,12 +31,7 @@ class Module(FakeModule):
     key: AccessKey
 
     def client(self, service: str, _: Any = None) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=constants.REGION,
-            **self.key.arguments,
-        )
+        return boto3.client(service, endpoint_url=self.endpoint, region_name=constants.REGION, **self.key.arguments)
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +76,7 @@ def test_a_quota_that_is_too_small_for_all_at_once_is_named_with_the_way_to_a_la
     builder = FLEET | {"what": "the builder", "most": 1, "least": 0}
     on_demand, spot = compared(FLEET, builder, TRAINING)
     assert (
-        "'Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances' (L-1216C47A) is 5 vCPUs in us-east-1"
-        in on_demand
+        "'Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances' (L-1216C47A) is 5 vCPUs in us-east-1" in on_demand
     )
     assert "at once (the fleet: 5 x c5.large = 10; the builder: 1 x c5.large = 2)" in on_demand
     assert (
@@ -125,25 +112,11 @@ def test_training_beyond_the_quota_is_not_told_to_wait(image: str, market: str, 
     ec2 = Module({}).client("ec2")
     vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
     names = ("subnet_ids", "on_demand_fallback", "root_device", "root_gigabytes", "maximum_hours")
-    given = dict(
-        zip(names, ([ec2.describe_subnets()["Subnets"][0]["SubnetId"]], False, "/dev/xvda", 32, 1.0), strict=True)
-    )
-    given |= {
-        "tags": {"Project": "pettracker", "Environment": "dev"},
-        "state": "present",
-        "job": market,
-        "market": market,
-    }
-    given |= {
-        "image_id": image,
-        "instance_type": "c5.2xlarge",
-        "user_data": "#cloud-config",
-        "instance_profile": "training",
-    }
+    given = dict(zip(names, ([ec2.describe_subnets()["Subnets"][0]["SubnetId"]], False, "/dev/xvda", 32, 1.0), strict=True))
+    given |= {"tags": {"Project": "pettracker", "Environment": "dev"}, "state": "present", "job": market, "market": market}
+    given |= {"image_id": image, "instance_type": "c5.2xlarge", "user_data": "#cloud-config", "instance_profile": "training"}
     Module({}).client("iam").create_instance_profile(InstanceProfileName=f"training-{market}")
     given |= {"instance_profile": f"training-{market}"}
     groups = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["SecurityGroups"]
-    with pytest.raises(
-        ModuleFailed, match=rf"quota of vCPUs does not allow a c5.2xlarge .*waiting does not change.*{code}"
-    ):
+    with pytest.raises(ModuleFailed, match=rf"quota of vCPUs does not allow a c5.2xlarge .*waiting does not change.*{code}"):
         load("modules", "training_instance").run(Module(given | {"security_group_id": groups[0]["GroupId"]}))

@@ -53,9 +53,7 @@ def test_without_a_maximum_an_old_instance_goes_first(cloud: Cloud) -> None:
     assert Counter(operation for operation, _ in cloud.hosts.calls) == {"launch": 2, "terminate": 2}
 
 
-def test_a_replacement_counts_only_when_the_balancer_finds_it_healthy(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_replacement_counts_only_when_the_balancer_finds_it_healthy(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     group = Refreshing(cloud)
     backends.autoscaling().autoscaling_groups["service"].health_check_grace_period = 3600
     group.fail_checks_of(monkeypatch, 2)
@@ -70,9 +68,7 @@ def test_a_replacement_counts_only_when_the_balancer_finds_it_healthy(
 def test_a_replacement_counts_only_when_it_has_warmed_up(cloud: Cloud) -> None:
     group = Refreshing(cloud)
     # No warm-up of its own: the group's default of 60 seconds.
-    group.asg.start_instance_refresh(
-        AutoScalingGroupName="service", DesiredConfiguration=NEW, Preferences=dict(FIRST_NEW)
-    )
+    group.asg.start_instance_refresh(AutoScalingGroupName="service", DesiredConfiguration=NEW, Preferences=dict(FIRST_NEW))
     for _ in range(2):
         refresh = group.waits_for("is warming up")
         assert refresh["Preferences"]["InstanceWarmup"] == 60
@@ -201,9 +197,7 @@ def test_a_group_that_shrinks_during_a_refresh_still_comes_to_its_end(cloud: Clo
 def test_a_refresh_waits_for_launch_hooks(cloud: Cloud) -> None:
     group = Refreshing(cloud, desired=1)
     group.asg.put_lifecycle_hook(
-        AutoScalingGroupName="service",
-        LifecycleHookName="warm",
-        LifecycleTransition="autoscaling:EC2_INSTANCE_LAUNCHING",
+        AutoScalingGroupName="service", LifecycleHookName="warm", LifecycleTransition="autoscaling:EC2_INSTANCE_LAUNCHING"
     )
     group.start(**FIRST_NEW)
     refresh = group.waits_for("is in the Pending:Wait state")

@@ -217,9 +217,7 @@ def test_a_rollback_can_be_cancelled_but_not_rolled_back(cloud: Cloud, monkeypat
 
 
 def protect(group: Refreshing, instance_id: str, protected: bool = True) -> None:
-    group.asg.set_instance_protection(
-        AutoScalingGroupName="service", InstanceIds=[instance_id], ProtectedFromScaleIn=protected
-    )
+    group.asg.set_instance_protection(AutoScalingGroupName="service", InstanceIds=[instance_id], ProtectedFromScaleIn=protected)
 
 
 def test_a_protected_instance_is_waited_for_for_an_hour(cloud: Cloud) -> None:
@@ -278,9 +276,7 @@ def test_an_instance_in_standby_is_waited_for(cloud: Cloud) -> None:
     aside = group.old[0]
     group.asg.enter_standby(AutoScalingGroupName="service", InstanceIds=[aside], ShouldDecrementDesiredCapacity=True)
     with pytest.raises(ClientError, match="min-size=1"):
-        group.asg.enter_standby(
-            AutoScalingGroupName="service", InstanceIds=[group.old[1]], ShouldDecrementDesiredCapacity=True
-        )
+        group.asg.enter_standby(AutoScalingGroupName="service", InstanceIds=[group.old[1]], ShouldDecrementDesiredCapacity=True)
     group.start()
     group.waits_for(f"{aside} is in Standby")
     group.asg.exit_standby(AutoScalingGroupName="service", InstanceIds=[aside])
@@ -313,11 +309,7 @@ def test_one_refresh_at_a_time_which_owns_the_launch_template(cloud: Cloud) -> N
         ),
         ({"LaunchTemplate": {"LaunchTemplateName": "service", "Version": "3"}}, {}, "Could not find .* version '3'"),
         ({"LaunchTemplate": {"LaunchTemplateName": "another", "Version": "1"}}, {}, "name another, does not exist"),
-        (
-            {"MixedInstancesPolicy": {"InstancesDistribution": {"OnDemandBaseCapacity": 1}}},
-            {},
-            "needs a LaunchTemplate",
-        ),
+        ({"MixedInstancesPolicy": {"InstancesDistribution": {"OnDemandBaseCapacity": 1}}}, {}, "needs a LaunchTemplate"),
         (NEW, {"AlarmSpecification": {"Alarms": ["missing"]}}, "alarms that do not exist: missing"),
         (NEW, {"MaxHealthyPercentage": 120}, "must also specify MinHealthyPercentage"),
     ],

@@ -29,12 +29,7 @@ def test_nobody_has_to_ask(account: Account, monkeypatch: pytest.MonkeyPatch) ->
     account.telemetry.add(lambda: [("Test", [{"MetricName": "Load", "Value": 9.0}])])
     url = f"http://127.0.0.1:{account.open()}"
     account.reset()
-    cloudwatch = boto3.client(
-        "cloudwatch",
-        endpoint_url=url,
-        region_name=constants.REGION,
-        **account.keys.root.arguments,
-    )
+    cloudwatch = boto3.client("cloudwatch", endpoint_url=url, region_name=constants.REGION, **account.keys.root.arguments)
     cloudwatch.put_metric_alarm(
         AlarmName="loaded",
         Namespace="Test",

@@ -276,10 +276,7 @@ def test_a_policy_belongs_to_its_group(cloud: Cloud) -> None:
     )
     group.track()
     group.asg.put_scaling_policy(
-        AutoScalingGroupName="green",
-        PolicyName="cpu",
-        PolicyType="TargetTrackingScaling",
-        TargetTrackingConfiguration=CPU,
+        AutoScalingGroupName="green", PolicyName="cpu", PolicyType="TargetTrackingScaling", TargetTrackingConfiguration=CPU
     )
     group.asg.delete_policy(AutoScalingGroupName="green", PolicyName="cpu")
     left = group.asg.describe_policies()["ScalingPolicies"]

@@ -28,9 +28,7 @@ def test_adjustment_types_and_their_rounding(capacity: int, kind: str, amount: i
     assert adjusted(capacity, kind, amount, least) == wanted
 
 
-@pytest.mark.parametrize(
-    ("value", "amount"), [(50, 0), (59.9, 0), (60, 10), (69.9, 10), (70, 30), (400, 30), (45, None)]
-)
+@pytest.mark.parametrize(("value", "amount"), [(50, 0), (59.9, 0), (60, 10), (69.9, 10), (70, 30), (400, 30), (45, None)])
 def test_a_step_above_the_threshold_includes_its_lower_bound(value: float, amount: int | None) -> None:
     assert amount_of_step(STEPS, value - 50) == amount
 

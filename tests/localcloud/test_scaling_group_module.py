@@ -198,9 +198,7 @@ def test_requests_cannot_be_counted_without_a_balancer(module: Module) -> None:
 
 def test_a_refresh_of_a_mixed_group_goes_forward_and_back_with_its_policy(module: Module) -> None:
     module.run(**EVERYTHING)
-    module.group.ec2.create_launch_template_version(
-        LaunchTemplateName="service", SourceVersion="1", LaunchTemplateData={}
-    )
+    module.group.ec2.create_launch_template_version(LaunchTemplateName="service", SourceVersion="1", LaunchTemplateData={})
     refresh = load("modules", "instance_refresh")
     module.params = {
         "state": "present",

@@ -52,9 +52,7 @@ def test_a_skipped_hour_is_left_out_and_a_doubled_one_counts_once() -> None:
     assert due("30 2 * * *", first, "Europe/Berlin") == datetime(2026, 10, 26, 1, 30)
 
 
-@pytest.mark.parametrize(
-    "expression", ["* * * *", "60 * * * *", "* * 0 * *", "*/0 * * * *", "5-1 * * * *", "0 0 L * *"]
-)
+@pytest.mark.parametrize("expression", ["* * * *", "60 * * * *", "* * 0 * *", "*/0 * * * *", "5-1 * * * *", "0 0 L * *"])
 def test_what_is_no_expression_is_refused(expression: str) -> None:
     with pytest.raises(ValueError, match=r"within|no number|five fields"):
         parse(expression)
@@ -68,9 +66,7 @@ class Scheduled(Group):
         self.schedule(**action)
 
     def schedule(self, **action: Any) -> None:
-        self.asg.put_scheduled_update_group_action(
-            AutoScalingGroupName="service", ScheduledActionName="morning", **action
-        )
+        self.asg.put_scheduled_update_group_action(AutoScalingGroupName="service", ScheduledActionName="morning", **action)
 
     @property
     def actions(self) -> list[dict[str, Any]]:

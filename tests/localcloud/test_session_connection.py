@@ -38,10 +38,7 @@ def connect(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
         play = PlayContext()
         play.remote_addr = host
         made.append(connection_loader.get("session_manager", play))
-        access = {
-            "access_key_id": cloud.key.access_key_id,
-            "secret_access_key": cloud.key.secret_access_key,
-        }
+        access = {"access_key_id": cloud.key.access_key_id, "secret_access_key": cloud.key.secret_access_key}
         made[-1].set_options(direct=access | {"plugin": str(PLUGIN), "bucket_name": BUCKET} | options)
         return made[-1]
 
@@ -78,9 +75,7 @@ def test_commands_say_what_they_end_with_in_one_session(cloud: Cloud, connect: C
     assert sessions(cloud, "History") == [session_id]
 
 
-def test_a_module_goes_to_standard_input_and_leaves_nothing_behind(
-    cloud: Cloud, connect: Connect, tmp_path: Path
-) -> None:
+def test_a_module_goes_to_standard_input_and_leaves_nothing_behind(cloud: Cloud, connect: Connect, tmp_path: Path) -> None:
     module = f"open({str(tmp_path / 'made')!r}, 'w').write('x' * 100000); print('done')".encode() + b"\n" * 300000
     status, said, _ = connect().exec_command("python3 -I", in_data=module)
     assert (status, said.strip()) == (0, "done")
@@ -144,9 +139,7 @@ def test_a_session_that_ends_under_a_command_is_a_failure(cloud: Cloud, connect:
     assert (tmp_path / "runs").read_text() == "begun\n"
 
 
-def test_a_silent_command_is_kept_from_being_ended(
-    cloud: Cloud, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_silent_command_is_kept_from_being_ended(cloud: Cloud, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cloud.account.channels, "_idle", 2.0)
     connection = connect()
     monkeypatch.setattr(loaded(connection), "KEEP_ALIVE_SECONDS", 0.5)

@@ -178,10 +178,7 @@ def test_documents_and_ports_that_are_none_are_refused(cloud: Cloud, host: str) 
 
 
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-restrict-access-examples.html, example 4
-OWN_BY_TAG = {
-    "Resource": "*",
-    "Condition": {"StringLike": {"ssm:resourceTag/aws:ssmmessages:session-id": ["${aws:userid}"]}},
-}
+OWN_BY_TAG = {"Resource": "*", "Condition": {"StringLike": {"ssm:resourceTag/aws:ssmmessages:session-id": ["${aws:userid}"]}}}
 OWN_BY_NAME = {"Resource": "arn:aws:ssm:*:*:session/${aws:userid}-*"}
 
 

@@ -53,11 +53,7 @@ def test_the_nodes_of_a_balancer_take_their_time_unless_somebody_takes_it_from_t
 
 
 def test_what_aws_does_not_tell_of_alarms_comes_from_the_environment() -> None:
-    asked = {
-        "LOCALCLOUD_TELEMETRY_PERIOD": "10",
-        "LOCALCLOUD_METRIC_DELAY": "120",
-        "LOCALCLOUD_ALARM_EXTRA_PERIODS": "9",
-    }
+    asked = {"LOCALCLOUD_TELEMETRY_PERIOD": "10", "LOCALCLOUD_METRIC_DELAY": "120", "LOCALCLOUD_ALARM_EXTRA_PERIODS": "9"}
     settings = Settings.from_environment(asked)
     assert (settings.arrival.total_seconds(), settings.alarm_extra_periods) == (20, 9)
     assert not Settings.from_environment({}).arrival

@@ -79,9 +79,7 @@ def test_what_is_somebody_elses_or_somebody_needs_is_refused_before_anything_goe
     iam.attach_role_policy(RoleName="other", PolicyArn=READ)
     iam.untag_role(RoleName="ci-plan", TagKeys=["ManagedBy"])
     before = left(iam)
-    with pytest.raises(
-        ModuleFailed, match=r"role ci-plan lacks the tags.*ci-read is still that of role other.*role host"
-    ):
+    with pytest.raises(ModuleFailed, match=r"role ci-plan lacks the tags.*ci-read is still that of role other.*role host"):
         leave(iam)
     assert left(iam) == before
 

@@ -148,9 +148,7 @@ def test_what_only_the_browser_can_read_is_converted(visitor: Visitor) -> None:
     assert visitor.text("#scaled").startswith("Converted to JPEG before sending: ")
 
 
-def test_a_second_photo_replaces_the_first_and_both_are_remembered(
-    visitor: Visitor, server: Running, tmp_path: Path
-) -> None:
+def test_a_second_photo_replaces_the_first_and_both_are_remembered(visitor: Visitor, server: Running, tmp_path: Path) -> None:
     other = tmp_path / "dark.png"
     Image.new("RGB", (64, 64), "black").save(other)
     visitor.choose(CAT)

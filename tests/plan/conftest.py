@@ -39,12 +39,7 @@ def served(account: Account) -> tuple[str, Client]:
 
     @functools.cache
     def client(service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=endpoint,
-            region_name=constants.REGION,
-            **account.keys.root.arguments,
-        )
+        return boto3.client(service, endpoint_url=endpoint, region_name=constants.REGION, **account.keys.root.arguments)
 
     return endpoint, client
 

@@ -22,10 +22,7 @@ def make_others(client: Client, number: int) -> None:
     ec2 = client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
     issued = trustme.CA().issue_cert("accounting.example")
-    certificate = {
-        "Certificate": issued.cert_chain_pems[0].bytes(),
-        "PrivateKey": issued.private_key_pem.bytes(),
-    }
+    certificate = {"Certificate": issued.cert_chain_pems[0].bytes(), "PrivateKey": issued.private_key_pem.bytes()}
     for each in range(number):
         kind, name = KINDS[each % len(KINDS)], f"accounting-{each}"
         if kind == "role":

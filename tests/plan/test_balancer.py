@@ -164,11 +164,7 @@ def test_a_certificate_of_somebody_else_is_left_alone(client: Client, issuer: st
     else:
         pems = certificate()
         theirs = acm.import_certificate(
-            **{
-                "Certificate": pems["certificate"],
-                "PrivateKey": pems["private_key"],
-                "CertificateChain": pems["chain"],
-            },
+            **{"Certificate": pems["certificate"], "PrivateKey": pems["private_key"], "CertificateChain": pems["chain"]},
             Tags=[item for item in all_tags if item["Key"] != "ImportedBy"],
         )["CertificateArn"]
     assert run(client, "imported_certificate", certificate())["certificate_arn"] == own

@@ -84,9 +84,7 @@ DRIFT = """
 """
 
 
-def test_what_nothing_manages_is_listed_with_its_price(
-    tmp_path: Path, account: Account, served: tuple[str, Client]
-) -> None:
+def test_what_nothing_manages_is_listed_with_its_price(tmp_path: Path, account: Account, served: tuple[str, Client]) -> None:
     endpoint, client = served
     account.reset()
     ec2 = client("ec2")
@@ -127,10 +125,7 @@ CHANGE = EMPTY | {
         }
     ]
 }
-OPEN = {
-    **{"kind": "security group", "name": "service", "before": None},
-    "after": {"ingress": {"tcp/22 from 0.0.0.0/0": ""}},
-}
+OPEN = {**{"kind": "security group", "name": "service", "before": None}, "after": {"ingress": {"tcp/22 from 0.0.0.0/0": ""}}}
 VIOLATION = EMPTY | {"resources": [OPEN, BUDGET]}
 
 
@@ -168,9 +163,7 @@ def test_the_exit_status_tells_differences_from_failures(
 
 def test_drift_is_given_the_prices_with_what_the_environment_assumes(tmp_path: Path) -> None:
     playbook = tmp_path / "ansible-playbook"
-    playbook.write_text(
-        '#!/bin/sh\ncp "$PLAN_PRICES" "$PLAN_DIRECTORY/given"\necho "$EMPTY" > "$PLAN_DIRECTORY/drift.json"\n'
-    )
+    playbook.write_text('#!/bin/sh\ncp "$PLAN_PRICES" "$PLAN_DIRECTORY/given"\necho "$EMPTY" > "$PLAN_DIRECTORY/drift.json"\n')
     playbook.chmod(0o755)
     more = {"PATH": f"{tmp_path}:{BIN}:{os.environ['PATH']}", "PLAN_DIRECTORY": str(tmp_path / "new")}
     command = [ROOT / "scripts/plan", "dev", "drift"]
@@ -225,10 +218,7 @@ def test_whoever_interrupts_a_plan_leaves_no_ansible_behind(tmp_path: Path) -> N
     playbook = tmp_path / "ansible-playbook"
     playbook.write_text(f'#!/bin/sh\necho $$ >"{tmp_path}/$PLAN_NAME.pid"\nexec sleep 300\n')
     playbook.chmod(0o755)
-    environment = os.environ | {
-        "PATH": f"{tmp_path}:{BIN}:{os.environ['PATH']}",
-        "PLAN_DIRECTORY": str(tmp_path / "plan"),
-    }
+    environment = os.environ | {"PATH": f"{tmp_path}:{BIN}:{os.environ['PATH']}", "PLAN_DIRECTORY": str(tmp_path / "plan")}
     plan = subprocess.Popen(
         # A test run in the background has SIGINT ignored, which its children would inherit.
         ["env", "--default-signal=INT", ROOT / "scripts/plan", "dev", "plan"],

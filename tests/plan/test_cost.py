@@ -35,8 +35,7 @@ def fleet(world: World) -> World:
             **{"security_groups": ["sg-to-be-made"], "tags": tagged("service")},
             "listeners": [{"Protocol": "HTTP", "Port": 80, "DefaultActions": [REDIRECT]}],
         },
-        "scaling_group": PARAMETERS
-        | {"launch_template_id": "template-to-be-made", "target_group_arns": ["to-be-made"]},
+        "scaling_group": PARAMETERS | {"launch_template_id": "template-to-be-made", "target_group_arns": ["to-be-made"]},
     }
     return world
 

@@ -93,25 +93,14 @@ class Hand:
         self.ec2.create_tags(Resources=[subnet], Tags=[{"Key": "Tier", "Value": "public"}])
         self.ec2.delete_tags(Resources=[gateway], Tags=[{"Key": "Environment"}])
         public, private = self.table("public"), self.table("private-us-east-1b")
-        self.ec2.create_route(
-            RouteTableId=public["RouteTableId"], DestinationCidrBlock="192.168.0.0/16", GatewayId=gateway
-        )
-        self.ec2.replace_route(
-            RouteTableId=private["RouteTableId"], DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway
-        )
+        self.ec2.create_route(RouteTableId=public["RouteTableId"], DestinationCidrBlock="192.168.0.0/16", GatewayId=gateway)
+        self.ec2.replace_route(RouteTableId=private["RouteTableId"], DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
         (association,) = (item for item in private["Associations"] if item.get("SubnetId"))
         self.ec2.disassociate_route_table(AssociationId=association["RouteTableAssociationId"])
         endpoint = self.ec2.describe_vpc_endpoints()["VpcEndpoints"][0]
-        self.ec2.modify_vpc_endpoint(
-            VpcEndpointId=endpoint["VpcEndpointId"], RemoveRouteTableIds=[public["RouteTableId"]]
-        )
+        self.ec2.modify_vpc_endpoint(VpcEndpointId=endpoint["VpcEndpointId"], RemoveRouteTableIds=[public["RouteTableId"]])
         (acl,) = self.ec2.describe_network_acls(Filters=by_name(f"{NAME}-default"))["NetworkAcls"]
-        refused = {
-            "Protocol": "6",
-            "RuleAction": "deny",
-            "CidrBlock": "10.9.0.0/16",
-            "PortRange": {"From": 443, "To": 443},
-        }
+        refused = {"Protocol": "6", "RuleAction": "deny", "CidrBlock": "10.9.0.0/16", "PortRange": {"From": 443, "To": 443}}
         self.ec2.create_network_acl_entry(NetworkAclId=acl["NetworkAclId"], RuleNumber=90, Egress=False, **refused)
         self.ec2.replace_network_acl_entry(NetworkAclId=acl["NetworkAclId"], RuleNumber=100, Egress=True, **refused)
         other = self.ec2.create_network_acl(VpcId=acl["VpcId"])["NetworkAcl"]["NetworkAclId"]
@@ -206,18 +195,12 @@ class Hand:
             ),
             *(("bucket models", f"lifecycle.cold.{key}") for key in ("enabled", "prefix", "other.Transitions")),
             *(("bucket models", f"tags.{key}") for key in TAGS),
-            *(
-                ("bucket transfer", f"policy.Statement.Leak.{key}")
-                for key in ("Effect", "Principal", "Action", "Resource")
-            ),
+            *(("bucket transfer", f"policy.Statement.Leak.{key}") for key in ("Effect", "Principal", "Action", "Resource")),
             ("bucket transfer", "encryption"),
         }
 
     def change_the_roles(self) -> set[tuple[str, str]]:
-        admin = {
-            "Version": "2012-10-17",
-            "Statement": [{"Sid": "All", "Effect": "Allow", "Action": "*", "Resource": "*"}],
-        }
+        admin = {"Version": "2012-10-17", "Statement": [{"Sid": "All", "Effect": "Allow", "Action": "*", "Resource": "*"}]}
         read = {
             "Version": "2012-10-17",
             "Statement": [{"Sid": "Read", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}],
@@ -232,10 +215,7 @@ class Hand:
         self.iam.untag_role(RoleName="service", TagKeys=["Project"])
         self.iam.remove_role_from_instance_profile(InstanceProfileName="service", RoleName="service")
         return {
-            *(
-                ("role service", f"inline_policies.quick-fix.Statement.All.{key}")
-                for key in ("Effect", "Action", "Resource")
-            ),
+            *(("role service", f"inline_policies.quick-fix.Statement.All.{key}") for key in ("Effect", "Action", "Resource")),
             ("role service", "inline_policies.quick-fix.Version"),
             ("role service", "inline_policies.service.Statement.Read.Resource"),
             ("role service", "managed_policies"),
@@ -273,15 +253,7 @@ class Hand:
         self.logs.tag_resource(resourceArn=arn, tags={"Owner": "ann"})
         self.cloudwatch.disable_alarm_actions(AlarmNames=["memory"])
         (cpu,) = self.cloudwatch.describe_alarms(AlarmNames=["cpu"])["MetricAlarms"]
-        kept = (
-            "AlarmName",
-            "AlarmDescription",
-            "Namespace",
-            "MetricName",
-            "Statistic",
-            "ComparisonOperator",
-            "Dimensions",
-        )
+        kept = ("AlarmName", "AlarmDescription", "Namespace", "MetricName", "Statistic", "ComparisonOperator", "Dimensions")
         self.cloudwatch.put_metric_alarm(
             **{key: cpu[key] for key in kept}, Threshold=99.0, Period=60, EvaluationPeriods=5, TreatMissingData="ignore"
         )
@@ -296,10 +268,7 @@ class Hand:
             ("log group /service", "retention_days"),
             ("log group /flow", "tags.Owner"),
             ("alarm memory", "actions_enabled"),
-            *(
-                ("alarm cpu", field)
-                for field in ("threshold", "period", "evaluation_periods", "datapoints", "missing_data")
-            ),
+            *(("alarm cpu", field) for field in ("threshold", "period", "evaluation_periods", "datapoints", "missing_data")),
             ("alarm cpu", "tags.Environment"),
             ("target group service", "health_check.path"),
             ("target group service", "health_check.codes"),
@@ -328,9 +297,7 @@ def test_what_is_removed_by_hand_is_made_again(world: World, client: Client) -> 
     hand.logs.delete_log_group(logGroupName="/service")
     hand.cloudwatch.delete_alarms(AlarmNames=["cpu"])
     gateway = hand.ec2.describe_internet_gateways(Filters=by_name(NAME))["InternetGateways"][0]
-    hand.ec2.detach_internet_gateway(
-        InternetGatewayId=gateway["InternetGatewayId"], VpcId=gateway["Attachments"][0]["VpcId"]
-    )
+    hand.ec2.detach_internet_gateway(InternetGatewayId=gateway["InternetGatewayId"], VpcId=gateway["Attachments"][0]["VpcId"])
     changes = {change.resource: change for change in world.plan()}
     assert {name: change.action for name, change in changes.items()} == {
         f"flow log {NAME}": "create",

@@ -59,10 +59,7 @@ VIOLATIONS: list[tuple[str, str, Callable[[World], None]]] = [
             world, block_device_mappings=[{"device_name": "/dev/xvda", "ebs": {"volume_size": 50, "encrypted": None}}]
         ),
     ),
-    (
-        *("imdsv1", "launch template service"),
-        lambda world: template(world, metadata_options={"http_tokens": "optional"}),
-    ),
+    (*("imdsv1", "launch template service"), lambda world: template(world, metadata_options={"http_tokens": "optional"})),
     (
         *("secret", "launch template service"),
         # base64 of `DB_PASSWORD=hunter2secretX`

@@ -40,9 +40,7 @@ Planned = Callable[..., Plan]
 
 
 @pytest.fixture(scope="module")
-def planned(
-    account: Account, served: tuple[str, Callable[[str], Any]], tmp_path_factory: pytest.TempPathFactory
-) -> Planned:
+def planned(account: Account, served: tuple[str, Callable[[str], Any]], tmp_path_factory: pytest.TempPathFactory) -> Planned:
     """Called with an environment, playbooks and variables as a commit would set them, plans it."""
     endpoint, _ = served
     account.reset()
@@ -77,9 +75,7 @@ def planned(
         assert report["complete"]
         return report | {"said": " ".join((done.stdout + done.stderr).split())}
 
-    return lambda environment, playbooks=FOUNDATION + DELIVERY, **variables: plan(
-        environment, json.dumps(variables), playbooks
-    )
+    return lambda environment, playbooks=FOUNDATION + DELIVERY, **variables: plan(environment, json.dumps(variables), playbooks)
 
 
 def judged(plan: Plan) -> Judgement:
@@ -162,10 +158,7 @@ def metrics(plan: Plan) -> set[tuple[str, ...]]:
 def written(plan: Plan) -> set[str]:
     """The namespaces of metrics and the log groups that its hosts may write to."""
     policies = [
-        policy
-        for one in plan["resources"]
-        if one["kind"] == "role"
-        for policy in one["after"]["inline_policies"].values()
+        policy for one in plan["resources"] if one["kind"] == "role" for policy in one["after"]["inline_policies"].values()
     ]
     statements = [statement for policy in policies for statement in policy["Statement"]]
     bounds = [bound for one in statements for bound in one.get("Condition", {}).get("StringEquals", {}).items()]

@@ -54,9 +54,7 @@ def make_environment(client: Account, tags: dict[str, str]) -> None:
     iam.create_role(RoleName=f"pettracker-{name}-service", AssumeRolePolicyDocument="{}", Tags=pairs(tags))
     iam.put_role_policy(RoleName=f"pettracker-{name}-service", PolicyName="service", PolicyDocument=READ_ALL)
     iam.create_instance_profile(InstanceProfileName=f"pettracker-{name}-service", Tags=pairs(tags))
-    iam.add_role_to_instance_profile(
-        InstanceProfileName=f"pettracker-{name}-service", RoleName=f"pettracker-{name}-service"
-    )
+    iam.add_role_to_instance_profile(InstanceProfileName=f"pettracker-{name}-service", RoleName=f"pettracker-{name}-service")
     logs.create_log_group(logGroupName=f"/{name}", tags=tags)
     client("ssm").put_parameter(Name=f"/{name}/release", Type="String", Value="1", Tags=pairs(tags))
 

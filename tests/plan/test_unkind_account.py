@@ -74,9 +74,7 @@ def scattered(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[set
 def test_what_one_server_of_ec2_does_not_know_is_asked_again_and_what_another_has_done_is_not(
     world: World, scattered: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.parameters = {
-        name: world.parameters[name] for name in ("vpc_network", "log_groups", "iam_roles", "vpc_flow_log")
-    }
+    world.parameters = {name: world.parameters[name] for name in ("vpc_network", "log_groups", "iam_roles", "vpc_flow_log")}
     world.apply()
     refused = {action for action, _ in scattered}
     assert refused > {"CreateSubnet", "CreateRouteTable", "CreateRoute", "AssociateRouteTable", "CreateNatGateway"}

@@ -55,12 +55,7 @@ def test_no_option_leads_past_the_question_whose_account_it_is(
 ) -> None:
     playbook, *more = options
     done = subprocess.run(
-        [
-            Path(sys.executable).with_name("ansible-playbook"),
-            *inventory_of("dev"),
-            f"playbooks/{playbook}.yml",
-            *more,
-        ],
+        [Path(sys.executable).with_name("ansible-playbook"), *inventory_of("dev"), f"playbooks/{playbook}.yml", *more],
         cwd=ROOT,
         env=os.environ
         | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "AWS_ENDPOINT_URL": asked.pop(), "AWS_MAX_ATTEMPTS": "1"}

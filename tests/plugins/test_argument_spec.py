@@ -103,9 +103,7 @@ def test_a_module_takes_its_examples_and_no_other_option(name: str, capsys: pyte
         arguments = filled(task[f"pettracker.aws.{name}"], argument_spec(module.DOCUMENTATION))
         answer = start(name, arguments, capsys)
         assert answer.get("idle"), answer["msg"]
-        assert not answer.get(
-            "warnings"
-        )  # an option that is called like a secret and is not said to be one, or to be none
+        assert not answer.get("warnings")  # an option that is called like a secret and is not said to be one, or to be none
         refused = start(name, arguments | {"unheard_of": 1}, capsys)
         assert "Unsupported parameters" in refused["msg"] and "unheard_of" in refused["msg"]
 

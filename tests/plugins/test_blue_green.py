@@ -49,32 +49,17 @@ def green(weight: int | None = None, found: dict[str, Any] | None = None, arn: s
         pytest.param(blue(1, group()), green(arn=""), "service", False, False, id="never a blue/green rollout"),
         pytest.param(blue(100, group()), green(0), "service", False, True, id="a target group and no hosts yet"),
         pytest.param(
-            blue(100, group()),
-            green(0, group("2", "incoming")),
-            "service",
-            True,
-            False,
-            id="hosts that get nothing yet",
+            blue(100, group()), green(0, group("2", "incoming")), "service", True, False, id="hosts that get nothing yet"
         ),
-        pytest.param(
-            blue(0, group()), green(100, group("2", "incoming")), "service", True, False, id="the old ones kept warm"
-        ),
-        pytest.param(
-            blue(None, group()), green(1, group("2")), "service-g", False, True, id="the old ones to be removed"
-        ),
-        pytest.param(
-            blue(100, group()), green(0, group("2", "withdrawn")), "service", False, True, id="new ones taken back"
-        ),
+        pytest.param(blue(0, group()), green(100, group("2", "incoming")), "service", True, False, id="the old ones kept warm"),
+        pytest.param(blue(None, group()), green(1, group("2")), "service-g", False, True, id="the old ones to be removed"),
+        pytest.param(blue(100, group()), green(0, group("2", "withdrawn")), "service", False, True, id="new ones taken back"),
         pytest.param(blue(None), green(1, group("2")), "service-g", False, True, id="a target group to be removed"),
         pytest.param(
             Fleet("service", "service"), green(1, group("2")), "service-g", False, False, id="after the first rollout"
         ),
-        pytest.param(
-            blue(10, group("3", "incoming")), green(90, group("2")), "service-g", True, False, id="the other way"
-        ),
-        pytest.param(
-            blue(1), green(1, group("2", "incoming")), "service-g", False, True, id="the old group deleted by hand"
-        ),
+        pytest.param(blue(10, group("3", "incoming")), green(90, group("2")), "service-g", True, False, id="the other way"),
+        pytest.param(blue(1), green(1, group("2", "incoming")), "service-g", False, True, id="the old group deleted by hand"),
     ],
 )
 def test_the_live_fleet_is_told_by_groups_marks_and_weights(
@@ -122,8 +107,7 @@ def test_weights_are_read_from_either_form_of_a_forward_action() -> None:
 
 
 @pytest.mark.parametrize(
-    ("weight", "beside", "expected"),
-    [(None, 1, 0), (0, 0, 0), (10, 90, 10), (1, 2, 33), (1, None, 100), (100, 0, 100)],
+    ("weight", "beside", "expected"), [(None, 1, 0), (0, 0, 0), (10, 90, 10), (1, 2, 33), (1, None, 100), (100, 0, 100)]
 )
 def test_a_share_is_what_the_weights_make_of_it(weight: int | None, beside: int | None, expected: int) -> None:
     assert share(weight, beside) == expected

@@ -56,9 +56,7 @@ def costs(kind: str, *fields: dict[str, Any], known: Any = ZONE) -> list[str]:
         ("database", {}, ""),
     ],
 )
-def test_what_nothing_manages_costs_what_it_costs_by_being_there(
-    kind: str, fields: dict[str, Any], dollars: str
-) -> None:
+def test_what_nothing_manages_costs_what_it_costs_by_being_there(kind: str, fields: dict[str, Any], dollars: str) -> None:
     assert costs(kind, fields) == [dollars]
 
 

@@ -22,8 +22,7 @@ RUNTIME = read(PLUGINS.parent / "meta/runtime.yml")
 
 def test_the_action_group_has_each_module_that_takes_a_region() -> None:
     documents = {
-        path.stem: yaml.safe_load(load("modules", path.stem).DOCUMENTATION)
-        for path in (PLUGINS / "modules").glob("*.py")
+        path.stem: yaml.safe_load(load("modules", path.stem).DOCUMENTATION) for path in (PLUGINS / "modules").glob("*.py")
     }
     regional = {
         name

@@ -43,9 +43,7 @@ def hosts(account: Account) -> list[str]:
 
 
 def members(account: Account) -> list[str]:
-    group = account("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=["service"])["AutoScalingGroups"][
-        0
-    ]
+    group = account("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=["service"])["AutoScalingGroups"][0]
     return sorted(one["InstanceId"] for one in group["Instances"])
 
 
@@ -59,9 +57,7 @@ def tags(account: Account) -> dict[str, str | None]:
     }
 
 
-def test_hosts_that_are_there_and_hosts_to_come_have_the_tag_until_it_is_taken_off(
-    account: Account, hosts: list[str]
-) -> None:
+def test_hosts_that_are_there_and_hosts_to_come_have_the_tag_until_it_is_taken_off(account: Account, hosts: list[str]) -> None:
     settles("fleet_tag", TAG)
     account("autoscaling").set_desired_capacity(AutoScalingGroupName="service", DesiredCapacity=3)
     assert len(members(account)) == 3
@@ -81,9 +77,7 @@ def test_a_host_that_lost_the_tag_gets_it_again(account: Account, hosts: list[st
 
 def test_the_tag_is_no_concern_of_who_keeps_the_group(account: Account, hosts: list[str]) -> None:
     run("fleet_tag", TAG)
-    group = account("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=["service"])["AutoScalingGroups"][
-        0
-    ]
+    group = account("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=["service"])["AutoScalingGroups"][0]
     parts: dict[str, Any] = {"DescribePolicies": [], "DescribeLifecycleHooks": [], "DescribeScheduledActions": []}
     assert ScalingGroup().state(parts | {"DescribeAutoScalingGroups": group})["tags"] == {"Name": "service"}
 

@@ -81,9 +81,7 @@ class World:
         )
 
     def group(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.asg.describe_auto_scaling_groups(AutoScalingGroupNames=[name])[
-            "AutoScalingGroups"
-        ][0]
+        found: dict[str, Any] = self.asg.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"][0]
         return found
 
 
@@ -210,9 +208,7 @@ def test_a_header_has_one_rule_that_comes_first_and_goes_again(world: World) -> 
     def rules() -> list[tuple[str, list[str]]]:
         found = world.elb.describe_rules(ListenerArn=listener)["Rules"]
         conditions = [(rule["Priority"], rule["Conditions"][0]) for rule in found if rule["Conditions"]]
-        return sorted(
-            (one, config["HttpHeaderConfig"]["Values"]) for one, config in conditions if "HttpHeaderConfig" in config
-        )
+        return sorted((one, config["HttpHeaderConfig"]["Values"]) for one, config in conditions if "HttpHeaderConfig" in config)
 
     assert world.rule(check_mode=True, value="one", target_group_arn=blue)["changed"]
     assert rules() == []

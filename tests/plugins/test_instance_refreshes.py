@@ -88,12 +88,9 @@ def test_a_canary_comes_after_hosts_that_have_the_version_already(hosts: int, ma
 
 
 @pytest.mark.parametrize(
-    ("complete", "expected"),
-    [(0, [33, 66, 100]), (33, [33, 66, 100]), (50, [33, 66, 100]), (66, [66, 100]), (100, [100])],
+    ("complete", "expected"), [(0, [33, 66, 100]), (33, [33, 66, 100]), (50, [33, 66, 100]), (66, [66, 100]), (100, [100])]
 )
-def test_a_resumed_refresh_is_judged_from_the_checkpoint_that_it_has_reached(
-    complete: int, expected: list[int]
-) -> None:
+def test_a_resumed_refresh_is_judged_from_the_checkpoint_that_it_has_reached(complete: int, expected: list[int]) -> None:
     assert remaining([33, 66, 100], complete) == expected
 
 
@@ -136,9 +133,7 @@ def test_capacity_never_drops_and_a_rollback_has_somewhere_to_go() -> None:
 
 
 def test_progress_says_why_it_goes_back() -> None:
-    back = refresh(
-        "3", "RollbackInProgress", PercentageComplete=33, RollbackDetails={"RollbackReason": "An alarm rang."}
-    )
+    back = refresh("3", "RollbackInProgress", PercentageComplete=33, RollbackDetails={"RollbackReason": "An alarm rang."})
     assert progress(back) == "RollbackInProgress, 33 %, 0 to replace: An alarm rang."
 
 

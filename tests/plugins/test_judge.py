@@ -22,9 +22,7 @@ OK = {"memory": "OK", "abandoned": "OK"}
 class Pace:
     """How a host of a test answers: seconds of each part of one answer, which vary from round to round by some percent."""
 
-    def __init__(
-        self, computing: float = 0.02, waiting: float = 0.0, elsewhere: float = 0.002, noise: float = 0.03
-    ) -> None:
+    def __init__(self, computing: float = 0.02, waiting: float = 0.0, elsewhere: float = 0.002, noise: float = 0.03) -> None:
         self._parts, self._noise = (computing, waiting, elsewhere), noise
 
     def rounds(self, name: str, first: int = 100, count: int = 20, counted: bool = True) -> dict[str, Any]:
@@ -211,9 +209,7 @@ class Alone(Pace):
 
     def rounds(self, name: str, first: int = 100, count: int = 20, counted: bool = True) -> dict[str, Any]:
         seen = super().rounds(name, first, count, counted)
-        return {
-            number: {f"{sent}{n}": [*taken[sent]] for sent in taken for n in range(3)} for number, taken in seen.items()
-        }
+        return {number: {f"{sent}{n}": [*taken[sent]] for sent in taken for n in range(3)} for number, taken in seen.items()}
 
 
 class Busy(Alone):
@@ -382,15 +378,9 @@ def test_a_probe_without_an_answer_is_an_error() -> None:
     assert "12 of 52 requests to new hosts failed" in reasons
 
 
-@given(
-    requests=st.integers(1, 400),
-    errors=st.tuples(st.integers(0, 400), st.integers(0, 400)),
-    factor=st.floats(0.2, 5.0),
-)
+@given(requests=st.integers(1, 400), errors=st.tuples(st.integers(0, 400), st.integers(0, 400)), factor=st.floats(0.2, 5.0))
 @settings(max_examples=60, deadline=None)
-def test_whatever_old_hosts_do_alike_is_never_a_reason_to_reject(
-    requests: int, errors: tuple[int, int], factor: float
-) -> None:
+def test_whatever_old_hosts_do_alike_is_never_a_reason_to_reject(requests: int, errors: tuple[int, int], factor: float) -> None:
     failed = min(errors[0], requests)
     same = live(requests, failed, rounds=Pace(factor).rounds("any"))
     assert verdict([host("i-new", watched=same)], [host("i-1", watched=same)])[0] == PROMOTE

@@ -21,9 +21,7 @@ class Balancer:
         vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
         subnets = [one["SubnetId"] for one in ec2.describe_subnets()["Subnets"][:2]]
         self.live, self.candidate = (
-            self.elb.create_target_group(Name=name, Protocol="HTTP", Port=8080, VpcId=vpc)["TargetGroups"][0][
-                "TargetGroupArn"
-            ]
+            self.elb.create_target_group(Name=name, Protocol="HTTP", Port=8080, VpcId=vpc)["TargetGroups"][0]["TargetGroupArn"]
             for name in ("live", "candidate")
         )
         balancer = self.elb.create_load_balancer(Name="service", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]

@@ -9,9 +9,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.pettracker.aws.plugins.module_utils.module import Module
 
 
-def test_a_client_is_made_once_for_each_service_unless_it_is_asked_for_otherwise(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_client_is_made_once_for_each_service_unless_it_is_asked_for_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[tuple[str, dict[str, Any]]] = []
 
     def make(_: Any, service: str, **options: Any) -> object:

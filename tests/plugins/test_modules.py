@@ -79,10 +79,7 @@ class TestBuckets:
                 "Expiration": {"ExpiredObjectDeleteMarker": True},
                 "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
             },
-            {
-                **{"ID": "old", "Filter": {"Prefix": "old/"}, "Status": "Enabled"},
-                "Expiration": {"Days": 365},
-            },
+            {**{"ID": "old", "Filter": {"Prefix": "old/"}, "Status": "Enabled"}, "Expiration": {"Days": 365}},
         ]
 
     def test_a_bucket_opened_by_hand_is_closed(self, account: Account) -> None:
@@ -176,9 +173,7 @@ class TestFingerprint:
         assert run("s3_fingerprint", {"url": "s3://datasets/pets"})["sha256"] != before["sha256"]
         assert run("s3_fingerprint", {"url": "s3://datasets/pets/dog/1.jpg"})["objects"] == 1
 
-    @pytest.mark.parametrize(
-        ("url", "told"), [("s3://datasets/none", "holds nothing"), ("/data", "write s3://bucket/prefix")]
-    )
+    @pytest.mark.parametrize(("url", "told"), [("s3://datasets/none", "holds nothing"), ("/data", "write s3://bucket/prefix")])
     def test_an_address_of_nothing_is_refused(self, account: Account, url: str, told: str) -> None:
         account("s3").create_bucket(Bucket="datasets")
         with pytest.raises(ModuleFailed, match=told):
@@ -265,30 +260,20 @@ class TestAlarms:
         assert account("cloudwatch").describe_alarms()["MetricAlarms"][0]["AlarmActions"] == [topic]
 
     def test_metric_math_settles_and_is_put_back(self, account: Account) -> None:
-        filled = {
-            "alarms": [ALARM | {"expression": "FILL(m1, 0)"}],
-            "topic_arns": [],
-            "tags": {"Project": "pettracker"},
-        }
+        filled = {"alarms": [ALARM | {"expression": "FILL(m1, 0)"}], "topic_arns": [], "tags": {"Project": "pettracker"}}
         settles("metric_alarms", filled)
         (alarm,) = account("cloudwatch").describe_alarms()["MetricAlarms"]
         # API reference, PutMetricAlarm: Metrics excludes MetricName, Namespace, Period and the like; one item returns data.
         assert not {"MetricName", "Namespace", "Statistic", "Period"} & set(alarm)
         assert [query["Id"] for query in alarm["Metrics"] if query.get("ReturnData", True)] == ["e1"]
         plain = run("metric_alarms", {"alarms": [ALARM], "topic_arns": [], "tags": {"Project": "pettracker"}})
-        assert (plain["diff"][0]["before"], plain["diff"][0]["after"]) == (
-            {"expression": "FILL(m1, 0)"},
-            {"expression": ""},
-        )
+        assert (plain["diff"][0]["before"], plain["diff"][0]["after"]) == ({"expression": "FILL(m1, 0)"}, {"expression": ""})
 
     @pytest.mark.parametrize(
         "queries",
         [
             # As DescribeAlarms may answer: in another order, and without what is the default.
-            lambda stat: [
-                {"Id": "x", "Expression": "FILL(m1, 0)"},
-                {"Id": "m1", "MetricStat": stat, "ReturnData": False},
-            ],
+            lambda stat: [{"Id": "x", "Expression": "FILL(m1, 0)"}, {"Id": "m1", "MetricStat": stat, "ReturnData": False}],
             lambda stat: [
                 {"Id": "m1", "MetricStat": stat, "ReturnData": False},
                 {"Id": "e1", "Expression": "FILL(m1, 0)", "Label": "beats", "ReturnData": True},
@@ -319,13 +304,7 @@ class TestTargetGroup:
             "name": "service",
             "vpc_id": account("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"],
             "port": 8080,
-            "health_check": {
-                "path": "/ready",
-                "interval": 10,
-                "timeout": 4,
-                "healthy_threshold": 2,
-                "unhealthy_threshold": 2,
-            },
+            "health_check": {"path": "/ready", "interval": 10, "timeout": 4, "healthy_threshold": 2, "unhealthy_threshold": 2},
             "attributes": {"deregistration_delay.timeout_seconds": 30},
             "tags": {"Name": "service"},
         }
@@ -359,9 +338,7 @@ class TestNetwork:
             ("a", "10.0.11.0/24", "private"),
             ("a", "10.0.1.0/24", "public"),
         ]:
-            subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=cidr, AvailabilityZone=f"us-east-1{zone}")["Subnet"][
-                "SubnetId"
-            ]
+            subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=cidr, AvailabilityZone=f"us-east-1{zone}")["Subnet"]["SubnetId"]
             ec2.create_tags(Resources=[subnet], Tags=[{"Key": "Tier", "Value": tier}])
             made[cidr] = subnet
         network = load("modules", "network_info").describe(ec2, "pettracker-dev")

@@ -123,10 +123,7 @@ def test_a_good_verdict_that_comes_when_aws_could_not_go_back_is_refused() -> No
             State(begun=True, checkpoints=[30, 100], hosts=10, matching=2), 600, 3, id="after two that have it already"
         ),
         pytest.param(
-            State(begun=True, checkpoints=[100], hosts=10, resumed=True),
-            10 * 600 + 1740,
-            0,
-            id="after a dead controller",
+            State(begun=True, checkpoints=[100], hosts=10, resumed=True), 10 * 600 + 1740, 0, id="after a dead controller"
         ),
         pytest.param(at(10, "promote", new=10), 600 + 1740, 0, id="all of them new already"),
     ],

@@ -68,9 +68,7 @@ def test_a_moment_is_utc_to_the_minute() -> None:
 def test_every_fact_of_every_host_is_in_a_table_that_fits_a_terminal() -> None:
     members = [
         member(1),
-        member(
-            2, state="Terminating:Proceed", target="unhealthy", reason="Health checks failed with these codes: [503]"
-        ),
+        member(2, state="Terminating:Proceed", target="unhealthy", reason="Health checks failed with these codes: [503]"),
         member(3, state="Standby", target="", version="6", image="ami-old"),
     ]
     apart = [member(4, version="", target="")]
@@ -126,12 +124,7 @@ def test_a_host_of_the_inventory_is_shown_as_aws_tags_it() -> None:
     assert head.split() == ["HOST", "ROLE", "STATE", "ZONE", "IMAGE", "LAUNCHED", "UTC", "AGE"]
     found = ["i-1", "workbench", "running", "us-east-1a", "ami-1", "11-30", "11:00", "60m"]
     assert line.split() == found
-    widest = {
-        "instance_id": "i-0123456789abcdef0",
-        "role": "workbench",
-        "state": "terminated",
-        "zone": "ap-southeast-2a",
-    }
+    widest = {"instance_id": "i-0123456789abcdef0", "role": "workbench", "state": "terminated", "zone": "ap-southeast-2a"}
     line = host_lines([widest | {"image": "ami-0123456789abcdef0", "launched": "2026-11-30T11:00:00Z"}], NOW)[1]
     assert (len(line) <= COLUMNS, "terminated  ap-southeast-2a  ami-0123456789abcdef0" in line) == (True, True)
     assert host_lines([of_inventory("i-1", {})], NOW)[1].split() == ["i-1", *"------"]

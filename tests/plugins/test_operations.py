@@ -94,12 +94,7 @@ def test_nobody_comes_in_above_the_maximum(instance_id: str) -> None:
 
 @pytest.mark.parametrize(
     ("found", "state"),
-    [
-        ("Pending", "standby"),
-        ("Terminating", "in_service"),
-        ("EnteringStandby", "in_service"),
-        ("Terminating", "detached"),
-    ],
+    [("Pending", "standby"), ("Terminating", "in_service"), ("EnteringStandby", "in_service"), ("Terminating", "detached")],
 )
 def test_a_member_on_its_way_elsewhere_is_refused(found: str, state: str) -> None:
     with pytest.raises(RefusedError, match=f"i-a.*{found}|i-a is still on its way"):
@@ -178,9 +173,7 @@ def test_an_instance_is_brought_to_a_state_by_one_call_or_none(found: str, state
     assert instance_call({"InstanceId": "i-a", "State": {"Name": found}}, state) == call
 
 
-@pytest.mark.parametrize(
-    ("found", "state"), [("stopped", "rebooted"), ("stopping", "running"), ("terminated", "running")]
-)
+@pytest.mark.parametrize(("found", "state"), [("stopped", "rebooted"), ("stopping", "running"), ("terminated", "running")])
 def test_an_instance_that_cannot_get_there_is_refused(found: str, state: str) -> None:
     with pytest.raises(RefusedError, match=f"i-a is (still )?{found}"):
         instance_call({"InstanceId": "i-a", "State": {"Name": found}}, state)

@@ -41,26 +41,19 @@ def text_of(plan: Plan) -> str:
 def test_a_rule_added_by_hand_is_the_one_field_that_is_named() -> None:
     (change,) = plan_of(as_diff("security group balancer", GROUP, OPENED)).changes
     assert (change.kind, change.name, change.action) == ("security group", "balancer", "update")
-    assert [(item.path, item.before, item.after) for item in change.fields] == [
-        ("ingress.tcp/22", "for a minute only", None)
-    ]
+    assert [(item.path, item.before, item.after) for item in change.fields] == [("ingress.tcp/22", "for a minute only", None)]
 
 
 def test_statements_of_a_policy_are_told_apart_by_their_sid() -> None:
     before = {"Statement": [{"Sid": "Read", "Action": "s3:*"}, {"Sid": "Write", "Action": "s3:PutObject"}]}
     after = {"Statement": [{"Sid": "Write", "Action": "s3:PutObject"}, {"Sid": "Read", "Action": "s3:GetObject"}]}
-    assert [item.path for item in changed_fields({"policy": before}, {"policy": after})] == [
-        "policy.Statement.Read.Action"
-    ]
+    assert [item.path for item in changed_fields({"policy": before}, {"policy": after})] == ["policy.Statement.Read.Action"]
 
 
 def test_what_exists_is_replaced_where_aws_cannot_change_it_and_updated_where_it_can() -> None:
     wanted, found = {"log_group": "new", "tags": {}}, {"log_group": "old", "tags": {}}
     assert as_diff("flow log x", wanted, found, replacing=["log_group"])["action"] == "replace"
-    assert (
-        as_diff("flow log x", wanted, found | {"log_group": "new", "tags": {"a": "b"}}, ["log_group"])["action"]
-        == "update"
-    )
+    assert as_diff("flow log x", wanted, found | {"log_group": "new", "tags": {"a": "b"}}, ["log_group"])["action"] == "update"
     assert as_diff("flow log x", wanted, None, replacing=["log_group"])["action"] == "create"
     assert removal("flow log x", found)["action"] == "delete"
 
@@ -83,11 +76,7 @@ def test_an_id_that_is_not_known_yet_is_marked_so() -> None:
 
 
 def test_loops_and_lists_of_differences_are_all_in_the_plan() -> None:
-    item = {
-        "changed": True,
-        "item": "a",
-        "diff": [as_diff("bucket a", {"x": 1}, None), as_diff("bucket b", {"x": 1}, None)],
-    }
+    item = {"changed": True, "item": "a", "diff": [as_diff("bucket a", {"x": 1}, None), as_diff("bucket b", {"x": 1}, None)]}
     quiet = {"changed": False, "item": "c", "diff": as_diff("bucket c", {"x": 1}, {"x": 1})}
     assert [change.name for change in changes_of({"changed": True, "results": [item, quiet]}, "Make")] == ["a", "b"]
 

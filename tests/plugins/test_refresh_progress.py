@@ -66,10 +66,7 @@ def test_a_beat_is_seen_in_the_lock_and_in_cloudwatch(account: Account, lock: Lo
     assert found
     assert found.body["beats"] == 2
     (metric,) = account("cloudwatch").list_metrics(Namespace="PetTracker/ML")["Metrics"]
-    assert (metric["MetricName"], metric["Dimensions"]) == (
-        "RolloutHeartbeat",
-        [{"Name": "Environment", "Value": "dev"}],
-    )
+    assert (metric["MetricName"], metric["Dimensions"]) == ("RolloutHeartbeat", [{"Name": "Environment", "Value": "dev"}])
 
 
 def test_whoever_has_lost_the_lock_does_not_vouch_for_the_rollout(account: Account, lock: Lock, watch: Any) -> None:
@@ -129,12 +126,7 @@ def test_each_step_is_said_once_and_beats_stop_when_it_goes_back(monkeypatch: py
     states = [refresh("Pending"), refresh("InProgress"), refresh("InProgress"), refresh("RollbackInProgress")]
     watched = Watched(*states, refresh("RollbackSuccessful"))
     result, said = follow(watched, progress.Goal("checkpoint", 50), monkeypatch)
-    assert [text.split(",")[0] for text in said] == [
-        "Pending",
-        "InProgress",
-        "RollbackInProgress",
-        "RollbackSuccessful",
-    ]
+    assert [text.split(",")[0] for text in said] == ["Pending", "InProgress", "RollbackInProgress", "RollbackSuccessful"]
     assert watched.beats == 3
     assert (result["status"], result["going_on"]) == ("RollbackSuccessful", False)
 
@@ -160,9 +152,7 @@ def test_who_takes_over_at_a_stop_counts_from_the_launch_of_the_host_that_has_re
     assert result["reached"] == datetime(2026, 5, 4, tzinfo=UTC).timestamp()
 
 
-def test_nobody_vouches_for_hosts_without_a_verdict_when_the_alarm_would_ring_too_late(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_nobody_vouches_for_hosts_without_a_verdict_when_the_alarm_would_ring_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress.time, "time", lambda: 2000.5)
     watched = Watched(refresh("InProgress", 50))
     follow(watched, progress.Goal("now", vouch_until=2001.0), monkeypatch)

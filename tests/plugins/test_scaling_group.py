@@ -84,9 +84,7 @@ class FakeAutoScaling:
 
     def create_or_update_tags(self, Tags: list[dict[str, Any]]) -> None:
         assert self.group
-        self.group["Tags"] = [
-            tag for tag in self.group["Tags"] if tag["Key"] not in {new["Key"] for new in Tags}
-        ] + Tags
+        self.group["Tags"] = [tag for tag in self.group["Tags"] if tag["Key"] not in {new["Key"] for new in Tags}] + Tags
 
     def delete_tags(self, Tags: list[dict[str, Any]]) -> None:
         assert self.group
@@ -107,9 +105,7 @@ class FakeBalancer:
 class FakeModule:
     """A module call with these parameters against the two fakes."""
 
-    def __init__(
-        self, autoscaling: FakeAutoScaling, check_mode: bool = False, state: str = "healthy", **changes: Any
-    ) -> None:
+    def __init__(self, autoscaling: FakeAutoScaling, check_mode: bool = False, state: str = "healthy", **changes: Any) -> None:
         self.params = PARAMETERS | changes
         self.check_mode = check_mode
         self.clients = {"autoscaling": autoscaling, "elbv2": FakeBalancer(state)}
@@ -179,13 +175,7 @@ def test_a_tag_that_is_no_longer_wanted_goes() -> None:
 def test_a_group_that_does_not_serve_says_what_targets_and_activities_say() -> None:
     with pytest.raises(ModuleFailed) as failure:
         run(FakeAutoScaling(), state="unhealthy")
-    for part in (
-        "0 of 2 targets are healthy",
-        "i-1 is unhealthy",
-        "[503]",
-        "No capacity.",
-        "pettracker-inference.service",
-    ):
+    for part in ("0 of 2 targets are healthy", "i-1 is unhealthy", "[503]", "No capacity.", "pettracker-inference.service"):
         assert part in str(failure.value)
 
 

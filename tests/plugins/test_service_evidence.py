@@ -196,9 +196,7 @@ class Ready(Broken):
         ("sleep 20", ["the service was not through with its golden inputs after 0.5 seconds"]),
     ],
 )
-def test_golden_answers_are_compared_by_the_hosts_own_check(
-    host: Host, address: str, script: str, expected: list[str]
-) -> None:
+def test_golden_answers_are_compared_by_the_hosts_own_check(host: Host, address: str, script: str, expected: list[str]) -> None:
     asked = {"check": ["/bin/sh", "-c", script], "check_timeout": 0.5}
     assert host.watch("http://127.0.0.1:9", seconds=0, **asked)["golden"] == []  # it is not even ready
     assert host.watch(address, seconds=0, **asked)["golden"] == expected

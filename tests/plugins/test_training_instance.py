@@ -117,12 +117,7 @@ def test_the_instance_is_private_and_confined(account: Account, parameters: dict
     ]
     assert (volume["Encrypted"], volume["VolumeType"], volume["Size"]) == (True, "gp3", 32)
     tags = {tag["Key"]: tag["Value"] for tag in instance["Tags"]}
-    assert tags == TAGS | {
-        "Name": "pettracker-dev-training",
-        "Role": "training",
-        "Job": "pets-1",
-        "MaximumHours": "24",
-    }
+    assert tags == TAGS | {"Name": "pettracker-dev-training", "Role": "training", "Job": "pets-1", "MaximumHours": "24"}
 
 
 def test_an_ended_instance_is_followed_by_another(account: Account, parameters: dict[str, Any]) -> None:
@@ -140,9 +135,7 @@ def test_another_controllers_instance_is_taken_where_the_token_is_its(
     theirs = run(parameters)["instance_id"]
     found = training_instance.found
     answers = [[]]  # what this controller saw before the other one's request
-    monkeypatch.setattr(
-        training_instance, "found", lambda ec2, wanted: answers.pop() if answers else found(ec2, wanted)
-    )
+    monkeypatch.setattr(training_instance, "found", lambda ec2, wanted: answers.pop() if answers else found(ec2, wanted))
     mine = Refusing(spot=["IdempotentParameterMismatch"])
     assert run(parameters, ec2=mine)["instance_id"] == theirs
     assert len(mine.asked) == 1

@@ -54,9 +54,7 @@ def record(write: Callable[[str, str], None], instance_id: str, outcome: str) ->
     write("state.json", json.dumps({"instance_id": instance_id, "outcome": outcome}))
 
 
-def test_each_epoch_is_said_once_and_an_earlier_instances_are_not(
-    instance_id: str, write: Callable[[str, str], None]
-) -> None:
+def test_each_epoch_is_said_once_and_an_earlier_instances_are_not(instance_id: str, write: Callable[[str, str], None]) -> None:
     said: list[str] = []
     follower = progress.Follower(progress.Job("models", "job", REGION), instance_id, said.append)
     write("history.jsonl", HISTORY)

@@ -22,12 +22,7 @@ ROLES = ("buckets", "load_balancer", "autoscaling_group", "inference_service", "
 # Found out by a run before the roles are asked.
 FOUND: dict[str, Any] = {
     "account_id": "123456789012",
-    "network": {
-        "vpc_id": "vpc-1",
-        "public_subnet_ids": ["a", "b"],
-        "private_subnet_ids": ["c", "d"],
-        "security_group_ids": {},
-    },
+    "network": {"vpc_id": "vpc-1", "public_subnet_ids": ["a", "b"], "private_subnet_ids": ["c", "d"], "security_group_ids": {}},
     "service_fleets": {"live": {"group": "a", "target_group": "a"}, "other": {"group": "b", "target_group": "b"}},
 }
 

@@ -106,11 +106,7 @@ class Controller:
         (self._directory / name).write_text(json.dumps(content))
 
     def apply(
-        self,
-        play: str = "play.yml",
-        *arguments: str,
-        when: Mapping[str, Callable[[], Any]] | None = None,
-        **variables: Any,
+        self, play: str = "play.yml", *arguments: str, when: Mapping[str, Callable[[], Any]] | None = None, **variables: Any
     ) -> subprocess.CompletedProcess[str]:
         """Run a play; `when` says what happens as soon as it prints a line with a text, such as the name of a task."""
         ansible = Path(sys.executable).with_name("ansible-playbook")
@@ -118,12 +114,7 @@ class Controller:
         command = [str(ansible), "-i", "aws_ec2.yml", "-e", said, *arguments, play]
         lines = []
         with subprocess.Popen(
-            command,
-            cwd=self._directory,
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+            command, cwd=self._directory, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:
             ending = threading.Timer(LONGEST, process.kill)
             ending.start()

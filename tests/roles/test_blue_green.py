@@ -99,18 +99,14 @@ class BlueGreen(Controller):
         return dict(found[0]) if found else {}
 
     def groups(self) -> list[str]:
-        return sorted(
-            one["AutoScalingGroupName"] for one in self.asg.describe_auto_scaling_groups()["AutoScalingGroups"]
-        )
+        return sorted(one["AutoScalingGroupName"] for one in self.asg.describe_auto_scaling_groups()["AutoScalingGroups"])
 
     def target_groups(self) -> list[str]:
         return sorted(one["TargetGroupName"] for one in self.elb.describe_target_groups()["TargetGroups"])
 
     def weights(self) -> dict[str, int]:
         """Return the listener's weights by the name of the target group."""
-        names = {
-            one["TargetGroupArn"]: one["TargetGroupName"] for one in self.elb.describe_target_groups()["TargetGroups"]
-        }
+        names = {one["TargetGroupArn"]: one["TargetGroupName"] for one in self.elb.describe_target_groups()["TargetGroups"]}
         balancer = self.elb.describe_load_balancers()["LoadBalancers"][0]["LoadBalancerArn"]
         listeners = self.elb.describe_listeners(LoadBalancerArn=balancer)["Listeners"]
         (action,) = next(one["DefaultActions"] for one in listeners if one["Port"] == 443)
@@ -153,9 +149,7 @@ def test_a_good_release_takes_over_after_its_proof_and_the_old_fleet_is_removed(
     (report,) = controller.reports()
     assert (report["outcome"], report["strategy"], report["fleet"]) == ("deployed", "blue_green", "service-g")
     assert [(one["percentage"], one["verdict"]) for one in report["checkpoints"]] == [(0, "promote"), (100, "promote")]
-    assert (
-        "20 requests through the balancer reached new hosts and were answered." in report["checkpoints"][0]["reasons"]
-    )
+    assert "20 requests through the balancer reached new hosts and were answered." in report["checkpoints"][0]["reasons"]
     assert controller.deployed() == "s3://releases/dev/pets-2.json"
 
 

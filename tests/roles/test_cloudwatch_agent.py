@@ -47,10 +47,7 @@ def play(directory: Path, tasks: list[dict[str, Any]], **variables: Any) -> subp
         ROOT / "playbooks/vars/image.yml",
         ROLE / "vars/main.yml",
     ]
-    written = {
-        **{"hosts": "localhost", "gather_facts": False, "vars_files": [str(file) for file in files]},
-        "tasks": tasks,
-    }
+    written = {**{"hosts": "localhost", "gather_facts": False, "vars_files": [str(file) for file in files]}, "tasks": tasks}
     (directory / "play.yml").write_text(json.dumps([written]))
     command = [Path(sys.executable).with_name("ansible-playbook"), *inventory_of("production")]
     return subprocess.run(
@@ -114,9 +111,7 @@ def host(written: dict[str, Any], tmp_path: Path) -> Iterator[Host]:
     api = Api(endpoint, constants.REGION, metadata)
     api.group_of = lambda _instance: "fleet"  # type: ignore[method-assign]
     agent = Agent(parsed, api, metadata, tmp_path / "state", statsd)
-    yield Host(
-        lambda name: boto3.client(name, constants.REGION, endpoint_url=endpoint, **keys), tmp_path, statsd, agent
-    )
+    yield Host(lambda name: boto3.client(name, constants.REGION, endpoint_url=endpoint, **keys), tmp_path, statsd, agent)
     statsd.close()
     account.close()
 
@@ -278,10 +273,7 @@ def test_a_presigned_address_is_in_no_output(tmp_path: Path) -> None:
     (block,) = (block for task, block in found if "cloudwatch" in task["ansible.builtin.get_url"]["url"])
     block["block"][0] |= {"delay": 0}
     known = {"__cloudwatch_agent_key": "agent.deb", "__cloudwatch_agent_signed": {"urls": {"agent.deb": SIGNED}}}
-    more = {
-        "cloudwatch_agent_package_bucket": "packages",
-        "__cloudwatch_agent_package_file": str(tmp_path / "agent.deb"),
-    }
+    more = {"cloudwatch_agent_package_bucket": "packages", "__cloudwatch_agent_package_file": str(tmp_path / "agent.deb")}
     for name in ("owner", "group"):  # as whoever runs this
         block["block"][0]["ansible.builtin.get_url"].pop(name)
     ran = play(tmp_path, [block], **PINNED, **known, **more, ansible_python_interpreter=sys.executable)

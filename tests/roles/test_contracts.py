@@ -182,10 +182,7 @@ def test_arns_begin_with_the_partition_of_the_region() -> None:
 
 def test_hosts_trust_the_keys_of_models_or_the_one_key_of_an_older_inventory() -> None:
     pem = "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----\n"
-    listed = [
-        {"public_key": "a", "signs": ["records"]},
-        {"public_key": "b", "signs": ["models"], "not_after": "2027-01-01"},
-    ]
+    listed = [{"public_key": "a", "signs": ["records"]}, {"public_key": "b", "signs": ["models"], "not_after": "2027-01-01"}]
     given: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
         "none": ({}, []),
         "one": ({"model_public_key": pem}, [{"public_key": pem}]),
@@ -220,11 +217,7 @@ def test_what_is_written_once_is_refused_without_the_condition_that_keeps_it() -
     for name, document in bucket_policies(Values("staging")["buckets_list"]).items():
         for statement in document["Statement"]:
             if statement["Sid"] == "WriteOnce":
-                assert (statement["Effect"], statement["Principal"], statement["Action"]) == (
-                    "Deny",
-                    "*",
-                    "s3:PutObject",
-                )
+                assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:PutObject")
                 assert statement["Condition"] == {
                     "Null": {"s3:if-none-match": "true"},
                     "Bool": {"s3:ObjectCreationOperation": "true"},
@@ -240,14 +233,11 @@ def test_what_is_written_once_is_refused_without_the_condition_that_keeps_it() -
     }
     for kind, written_once in keys.items():
         for key in written_once:
-            assert any(
-                fnmatchcase(f"arn:aws:s3:::pettracker-staging-123456789012-{kind}/{key}", arn) for arn in refused[kind]
-            )
+            assert any(fnmatchcase(f"arn:aws:s3:::pettracker-staging-123456789012-{kind}/{key}", arn) for arn in refused[kind])
     changing = ["staging/rollout-lock.json", "staging/rollouts/1.json", "images/0/packages.json"]
     for key in changing:
         assert not any(
-            fnmatchcase(f"arn:aws:s3:::pettracker-staging-123456789012-releases/{key}", arn)
-            for arn in refused["releases"]
+            fnmatchcase(f"arn:aws:s3:::pettracker-staging-123456789012-releases/{key}", arn) for arn in refused["releases"]
         )
     assert set(refused) == set(keys)
 

@@ -42,9 +42,7 @@ class Environment:
         vpc = self.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
         subnets = [one["SubnetId"] for one in self.ec2.describe_subnets()["Subnets"][:2]]
         group = self.ec2.create_security_group(GroupName="candidate", Description="x", VpcId=vpc)["GroupId"]
-        self.live = self.elb.create_target_group(Name="service", Protocol="HTTP", Port=8080, VpcId=vpc)["TargetGroups"][
-            0
-        ]
+        self.live = self.elb.create_target_group(Name="service", Protocol="HTTP", Port=8080, VpcId=vpc)["TargetGroups"][0]
         balancer = self.elb.create_load_balancer(Name="service", Subnets=subnets)["LoadBalancers"][0]
         self.listener = self.elb.create_listener(
             LoadBalancerArn=balancer["LoadBalancerArn"],
@@ -119,16 +117,12 @@ class Environment:
         assert [item["Key"] for item in listed] in ([], ["dev/experiments/running.json"])
         if not listed:
             return None
-        return Experiment.model_validate_json(
-            self.s3.get_object(Bucket="releases", Key=listed[0]["Key"])["Body"].read()
-        )
+        return Experiment.model_validate_json(self.s3.get_object(Bucket="releases", Key=listed[0]["Key"])["Body"].read())
 
     def rules(self) -> list[dict[str, Any]]:
         """Return path and weights of each rule but the default one."""
         found = self.elb.describe_rules(ListenerArn=self.listener)["Rules"]
-        names = {
-            one["TargetGroupArn"]: one["TargetGroupName"] for one in self.elb.describe_target_groups()["TargetGroups"]
-        }
+        names = {one["TargetGroupArn"]: one["TargetGroupName"] for one in self.elb.describe_target_groups()["TargetGroups"]}
         return [
             {
                 "paths": rule["Conditions"][0].get("Values") or rule["Conditions"][0]["PathPatternConfig"]["Values"],

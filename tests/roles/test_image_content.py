@@ -66,11 +66,7 @@ class Controller:
 
     def __init__(self, endpoint: str, directory: Path) -> None:
         self.ec2 = boto3.client(
-            "ec2",
-            endpoint_url=endpoint,
-            region_name="us-east-1",
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
+            "ec2", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing"
         )
         self._environment = environment_of(endpoint)
         self._directory = directory
@@ -79,12 +75,8 @@ class Controller:
         """Put an image into the account."""
         identity = self.ec2.register_image(Name=name)["ImageId"]
         if tags:
-            self.ec2.create_tags(
-                Resources=[identity], Tags=[{"Key": key, "Value": value} for key, value in tags.items()]
-            )
-        (backend,) = (
-            regions["us-east-1"] for regions in ec2_backends.values() if identity in regions["us-east-1"].amis
-        )
+            self.ec2.create_tags(Resources=[identity], Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+        (backend,) = (regions["us-east-1"] for regions in ec2_backends.values() if identity in regions["us-east-1"].amis)
         backend.amis[identity].owner_id = owner
 
     def play(self, tasks: list[dict[str, Any]], *arguments: str) -> dict[str, Any]:
@@ -96,10 +88,7 @@ class Controller:
                 {"ansible.builtin.include_role": {"name": "machine_image"}},
                 *tasks,
                 {
-                    "ansible.builtin.copy": {
-                        "content": "{{ seen | to_json }}",
-                        "dest": str(self._directory / "seen.json"),
-                    },
+                    "ansible.builtin.copy": {"content": "{{ seen | to_json }}", "dest": str(self._directory / "seen.json")},
                     "check_mode": False,
                 },
             ],
@@ -210,9 +199,7 @@ def test_what_the_playbooks_give_the_roles_is_what_the_digest_is_made_of(planned
     assert planned["options"]["host_baseline"]["host_baseline_umask"] == "027"  # the role's default
 
 
-def test_each_option_changes_the_digest_but_those_that_leave_no_trace(
-    planned: dict[str, Any], seen: dict[str, Any]
-) -> None:
+def test_each_option_changes_the_digest_but_those_that_leave_no_trace(planned: dict[str, Any], seen: dict[str, Any]) -> None:
     digests = {name: digest_of(options, planned) for name, options in seen.items() if name}
     unchanged = {name for name, digest in digests.items() if digest == planned["digest"]}
     assert unchanged == set(WITHOUT_TRACE)
@@ -227,9 +214,7 @@ def test_the_digest_is_the_same_in_a_plan_and_in_a_run_whatever_else_is_known(
 
 @pytest.mark.parametrize("option", WITHOUT_TRACE)
 def test_what_leaves_no_trace_is_a_place_of_what_a_digest_names_or_of_helping_hosts(option: str) -> None:
-    (role,) = (
-        path.parents[1].name for path in (ROOT / "roles").glob("*/meta/*_specs.yml") if option in path.read_text()
-    )
+    (role,) = (path.parents[1].name for path in (ROOT / "roles").glob("*/meta/*_specs.yml") if option in path.read_text())
     if role != "machine_image":
         thing = re.fullmatch(rf"({role}_\w+)_(bucket|key|source|url|version)", option)
         assert thing

@@ -122,17 +122,12 @@ def endpoint() -> Iterator[str]:
     try:
         url = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
         for name, region in [*((name, HERE) for name in ENVIRONMENTS), ("fifth", "eu-west-1"), ("fifth", HERE)]:
-            ec2 = boto3.client(
-                "ec2", region, endpoint_url=url, aws_access_key_id="testing", aws_secret_access_key="testing"
-            )
+            ec2 = boto3.client("ec2", region, endpoint_url=url, aws_access_key_id="testing", aws_secret_access_key="testing")
             tags = {"Project": "pettracker", "Environment": name, "Role": "service", "Name": f"{name} {region}"}
-            specification = {
-                "ResourceType": "instance",
-                "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
-            }
-            launched = ec2.run_instances(
-                ImageId="ami-12345678", MinCount=2, MaxCount=2, TagSpecifications=[specification]
-            )["Instances"]
+            specification = {"ResourceType": "instance", "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+            launched = ec2.run_instances(ImageId="ami-12345678", MinCount=2, MaxCount=2, TagSpecifications=[specification])[
+                "Instances"
+            ]
             ec2.stop_instances(InstanceIds=[launched[0]["InstanceId"]])
         yield url
     finally:
@@ -151,9 +146,7 @@ def found(endpoint: str, *folders: Path) -> tuple[list[str], Variables]:
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_an_inventory_finds_only_its_own_running_hosts_and_enters_them_by_session_manager(
-    endpoint: str, name: str
-) -> None:
+def test_an_inventory_finds_only_its_own_running_hosts_and_enters_them_by_session_manager(endpoint: str, name: str) -> None:
     names, host = found(endpoint, *sources(ROOT, name))
     assert names == [f"{name} {HERE}"]
     assert host["ansible_connection"] == "pettracker.aws.session_manager"

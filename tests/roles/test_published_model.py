@@ -45,9 +45,7 @@ class Controller:
     def __init__(self, directory: Path, endpoint: str) -> None:
         self._directory = directory
         self._environment = environment_of(endpoint)
-        self._s3: Any = boto3.client(
-            "s3", endpoint_url=endpoint, aws_access_key_id="testing", aws_secret_access_key="testing"
-        )
+        self._s3: Any = boto3.client("s3", endpoint_url=endpoint, aws_access_key_id="testing", aws_secret_access_key="testing")
         self._s3.create_bucket(Bucket=BUCKET)
         (directory / "play.yml").write_text(json.dumps(PLAY))
         inventory = {"all": {"hosts": {"localhost": {"ansible_connection": "local"}}}}
@@ -62,13 +60,7 @@ class Controller:
         extra = json.dumps(variables)
         command = [Path(sys.executable).with_name("ansible-playbook"), "-i", "hosts.yml", "-e", extra, playbook]
         return subprocess.run(
-            command,
-            cwd=self._directory,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+            command, cwd=self._directory, env=self._environment, capture_output=True, text=True, timeout=120, check=False
         )
 
     def put(self, key: str, body: bytes) -> None:

@@ -70,36 +70,12 @@ def play(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 # Each is a host of its own, whose variables are what a person has written: the role, they, and what the refusal says.
 CASES = {
-    "misspelt": (
-        "vpc",
-        NETWORK + "vpc_nat_per_zoen: true",
-        "write vpc_nat_per_zone",
-    ),
-    "wrong type": (
-        "vpc",
-        NETWORK + "vpc_nat_per_zone: [1]",
-        "unable to convert to bool",
-    ),
-    "one zone": (
-        "vpc",
-        NETWORK.replace("us-east-1b", "us-east-1a"),
-        "must name at least two zones, each once",
-    ),
-    "choice": (
-        "vpc",
-        NETWORK + "vpc_flow_log_retention_days: 8",
-        "value of vpc_flow_log_retention_days must be one of",
-    ),
-    "single host": (
-        "autoscaling_group",
-        GROUP + "autoscaling_group_min_size: 1",
-        "must be at least 2",
-    ),
-    "min above max": (
-        "autoscaling_group",
-        GROUP + "autoscaling_group_max_size: 1",
-        "found min 2, max 1",
-    ),
+    "misspelt": ("vpc", NETWORK + "vpc_nat_per_zoen: true", "write vpc_nat_per_zone"),
+    "wrong type": ("vpc", NETWORK + "vpc_nat_per_zone: [1]", "unable to convert to bool"),
+    "one zone": ("vpc", NETWORK.replace("us-east-1b", "us-east-1a"), "must name at least two zones, each once"),
+    "choice": ("vpc", NETWORK + "vpc_flow_log_retention_days: 8", "value of vpc_flow_log_retention_days must be one of"),
+    "single host": ("autoscaling_group", GROUP + "autoscaling_group_min_size: 1", "must be at least 2"),
+    "min above max": ("autoscaling_group", GROUP + "autoscaling_group_max_size: 1", "found min 2, max 1"),
     "hook that ends before the drain": (
         "autoscaling_group",
         GROUP + "autoscaling_group_terminate_hook_timeout: 60",
@@ -115,16 +91,8 @@ CASES = {
         BALANCER + "load_balancer_certificate_arn: arn\nload_balancer_health_check_interval: 10",
         "goes on serving for 24 seconds, but the balancer may send it requests for 34",
     ),
-    "no certificate": (
-        "load_balancer",
-        BALANCER,
-        "The balancer needs a certificate",
-    ),
-    "missing": (
-        "alarms",
-        "alarms_topic_arns: []",
-        "missing required arguments: alarms_list",
-    ),
+    "no certificate": ("load_balancer", BALANCER, "The balancer needs a certificate"),
+    "missing": ("alarms", "alarms_topic_arns: []", "missing required arguments: alarms_list"),
 }
 
 

@@ -127,12 +127,7 @@ def test_a_good_release_replaces_the_fleet_and_a_second_run_changes_nothing(cont
     (report,) = controller.reports()
     assert (report["outcome"], report["by"], report["from_version"]) == ("deployed", "ann@laptop", "1")
     canary, rest = report["checkpoints"]
-    assert (canary["percentage"], canary["verdict"], rest["percentage"], rest["verdict"]) == (
-        50,
-        "promote",
-        100,
-        "promote",
-    )
+    assert (canary["percentage"], canary["verdict"], rest["percentage"], rest["verdict"]) == (50, "promote", 100, "promote")
     ((first,), (left,)) = ([host["instance_id"] for host in canary[side]] for side in ("new", "old"))
     assert (first in new, left in group.old) == (True, True)
     assert [host["instance_id"] for host in rest["new"]] == sorted(new)

@@ -40,9 +40,7 @@ def silence(period: int, periods: int, minute: int) -> int:
     It rings at the first look at which the last so many full periods hold no heartbeat.
     """
     longest = 0
-    for sent, looked in itertools.product(
-        range(0, period, max(1, period // 10)), range(0, minute, max(1, minute // 10))
-    ):
+    for sent, looked in itertools.product(range(0, period, max(1, period // 10)), range(0, minute, max(1, minute // 10))):
         for look in range(looked, 100 * max(period, minute), minute):
             ended = look // period
             if look > sent and ended - periods >= sent // period + 1:
@@ -54,9 +52,7 @@ def silence(period: int, periods: int, minute: int) -> int:
 def dead_mans_alarm(values: Values, environment: str) -> float:
     """Return how long AWS takes to go back after the last heartbeat."""
     alarm = silence(
-        int(values.number("rollout_abandoned_period")),
-        int(values.number("rollout_abandoned_periods")),
-        MINUTE[environment],
+        int(values.number("rollout_abandoned_period")), int(values.number("rollout_abandoned_periods")), MINUTE[environment]
     )
     return alarm + NOTICING * MINUTE[environment] / 60
 
@@ -137,9 +133,7 @@ def test_a_look_has_time_for_the_tasks_on_each_host(environment: str) -> None:
     assert Values(environment).number("rollout_evidence_seconds") >= TASK * len(visits) * len(tasks)
 
 
-def test_heartbeats_are_dense_enough_and_a_dead_controllers_lock_is_free_before_its_refresh_goes_back(
-    values: Values,
-) -> None:
+def test_heartbeats_are_dense_enough_and_a_dead_controllers_lock_is_free_before_its_refresh_goes_back(values: Values) -> None:
     period, stale = values.number("rollout_abandoned_period"), values.number("rollout_lock_stale_seconds")
     assert values.number("rollout_heartbeat_seconds") * 2 <= period
     assert stale < period * values.number("rollout_abandoned_periods")
@@ -227,9 +221,7 @@ def test_a_session_of_a_workflow_outlasts_the_longest_rollout_and_its_way_back(e
         for job in jobs:
             assert longest <= 60 * job["timeout-minutes"] <= 6 * 3600, name
             durations = [
-                step["with"]["role-duration-seconds"]
-                for step in job["steps"]
-                if "role-to-assume" in step.get("with", {})
+                step["with"]["role-duration-seconds"] for step in job["steps"] if "role-to-assume" in step.get("with", {})
             ]
             assert all(60 * job["timeout-minutes"] <= seconds <= 43200 for seconds in durations), name
             assert durations, name

@@ -23,10 +23,7 @@ DIGEST = "sha256:" + "a" * 64
 PLAY = [
     {
         **{"hosts": "localhost", "gather_facts": False},
-        "vars": {
-            "service_fleets": {},
-            **{"model_name": "pets", "model_version": "1.0.0", "model_digest": DIGEST},
-        },
+        "vars": {"service_fleets": {}, **{"model_name": "pets", "model_version": "1.0.0", "model_digest": DIGEST}},
         "tasks": [
             {"ansible.builtin.import_tasks": str(ROOT / "playbooks/tasks/find_service_parts.yml")},
             {"ansible.builtin.debug": {"msg": "the service is made of {{ autoscaling_group_image_id }}"}},
@@ -44,11 +41,7 @@ class Account:
     def __init__(self, endpoint: str, directory: Path) -> None:
         self._environment = environment_of(endpoint)
         self._ec2 = boto3.client(
-            "ec2",
-            endpoint_url=endpoint,
-            region_name="us-east-1",
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
+            "ec2", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing"
         )
         vpc = [{"ResourceType": "vpc", "Tags": [{"Key": "Name", "Value": "pettracker-dev"}]}]
         self._ec2.create_vpc(CidrBlock="10.0.0.0/16", TagSpecifications=vpc)
@@ -63,9 +56,7 @@ class Account:
         identity: str = self._ec2.register_image(Name=f"pettracker-dev-{day}")["ImageId"]
         tags = {"Project": "pettracker", "Environment": "dev", "ModelDigest": digest, "Verified": verified}
         self._ec2.create_tags(Resources=[identity], Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
-        (backend,) = (
-            regions["us-east-1"] for regions in ec2_backends.values() if identity in regions["us-east-1"].amis
-        )
+        (backend,) = (regions["us-east-1"] for regions in ec2_backends.values() if identity in regions["us-east-1"].amis)
         backend.amis[identity].creation_date = datetime(2026, 11, day, tzinfo=UTC)
         return identity
 
@@ -93,11 +84,7 @@ class Account:
         plays = []
         for exists in (True, False):
             found = {"live": {"exists": exists}, "other": {"exists": False}}
-            known = PLAY[0]["vars"] | {
-                "service_fleets": found,
-                "account_id": "123456789012",
-                "images": {"images": IMAGES},
-            }
+            known = PLAY[0]["vars"] | {"service_fleets": found, "account_id": "123456789012", "images": {"images": IMAGES}}
             done = {"ansible.builtin.debug": {"msg": f"on with a fleet: {exists}"}}
             plays.append(PLAY[0] | {"vars": known, "tasks": [asked, done]})
         (self._directory / "first.yml").write_text(json.dumps(plays))
@@ -125,10 +112,7 @@ def test_the_newest_verified_image_serves_unless_another_one_is_pinned(account: 
     # This run has verified it, and EC2 does not show the tag yet.
     assert f"the service is made of {unverified}" in account.look(made=unverified).stdout
     refused = account.look(pinned=of_another_model)
-    assert (refused.returncode, f"dev has no verified image {of_another_model} of pets 1.0.0" in refused.stdout) == (
-        2,
-        True,
-    )
+    assert (refused.returncode, f"dev has no verified image {of_another_model} of pets 1.0.0" in refused.stdout) == (2, True)
 
 
 def test_the_first_fleet_of_what_nobody_has_released_is_not_made(account: Account) -> None:
@@ -136,6 +120,4 @@ def test_the_first_fleet_of_what_nobody_has_released_is_not_made(account: Accoun
     assert "on with a fleet: True" in done.stdout
     assert "on with a fleet: False" not in done.stdout
     assert done.returncode == 2
-    assert "ami-0123 with pets 1.0.0 has no release record in dev: run make release ENV=dev" in " ".join(
-        done.stdout.split()
-    )
+    assert "ami-0123 with pets 1.0.0 has no release record in dev: run make release ENV=dev" in " ".join(done.stdout.split())

@@ -76,13 +76,7 @@ class Controller:
         stopping = threading.Event()
         hosts = threading.Thread(target=self._play, args=[list(plan), stopping])
         hosts.start()
-        command = [
-            Path(sys.executable).with_name("ansible-playbook"),
-            "-i",
-            "hosts.yml",
-            "-e",
-            json.dumps(self._variables),
-        ]
+        command = [Path(sys.executable).with_name("ansible-playbook"), "-i", "hosts.yml", "-e", json.dumps(self._variables)]
         try:
             return subprocess.run(
                 [*command, "play.yml"],

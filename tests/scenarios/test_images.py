@@ -57,9 +57,7 @@ def builders(account: Cloud) -> list[dict[str, Any]]:
 
 def plays_on_the_builder(script: Path, url: str) -> None:
     """Let Ansible say what it says of a host that it found by its tag."""
-    ask = (
-        "ec2 describe-instances --query 'Reservations[].Instances[].InstanceId' --filters Name=tag:Role,Values=builder"
-    )
+    ask = "ec2 describe-instances --query 'Reservations[].Instances[].InstanceId' --filters Name=tag:Role,Values=builder"
     script.write_text(f'#!/bin/sh\necho "$@"\naws --endpoint-url {url} {ask}\n')
 
 

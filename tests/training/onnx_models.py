@@ -61,9 +61,7 @@ def model(
         "matrix": layers[4].weight.T,
         "matrix_bias": layers[4].bias,
     }
-    tensors = [
-        numpy_helper.from_array(np.ascontiguousarray(each.detach().numpy()), name) for name, each in weights.items()
-    ]
+    tensors = [numpy_helper.from_array(np.ascontiguousarray(each.detach().numpy()), name) for name, each in weights.items()]
     nodes = []
     if layout == "NHWC":
         nodes.append(helper.make_node("Transpose", ["input"], ["photo"], perm=[0, 3, 1, 2]))

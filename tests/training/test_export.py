@@ -33,9 +33,7 @@ def test_no_file_names_the_machine_that_made_it() -> None:
                 assert place.encode() not in content, f"{name} names {place}"
 
 
-def test_a_backend_that_disagrees_with_the_reference_stops_the_export(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_backend_that_disagrees_with_the_reference_stops_the_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch_program, "predictor", lambda path: lambda batch: torch.rand(len(batch), 6).numpy())
     with pytest.raises(ExportError, match="torch-fp32 differs from the reference"):
         export_tiny(tmp_path / "bundle")
@@ -75,11 +73,7 @@ def test_the_pretrained_model_is_what_its_package_ships() -> None:
 def test_the_golden_cat_is_a_cat() -> None:
     bundle = load(efficientnet_bundle())
     case = next(case for case in bundle.golden().cases if case.input == "cat.jpg")
-    assert {bundle.manifest.classes[answer.class_id] for answer in case.top[:3]} == {
-        "Egyptian cat",
-        "tiger cat",
-        "tabby",
-    }
+    assert {bundle.manifest.classes[answer.class_id] for answer in case.top[:3]} == {"Egyptian cat", "tiger cat", "tabby"}
 
 
 def test_class_names_are_for_people() -> None:
@@ -92,7 +86,5 @@ def test_class_names_are_for_people() -> None:
 def test_the_rehearsal_serves_what_the_tests_do(tmp_path: Path) -> None:
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     subprocess.run([REPOSITORY / "scripts" / "export-model", tmp_path], check=True, env=environment)
-    assert (
-        load(tmp_path / "bundle", public_key=tmp_path / "signing-key.pub").digest == load(efficientnet_bundle()).digest
-    )
+    assert load(tmp_path / "bundle", public_key=tmp_path / "signing-key.pub").digest == load(efficientnet_bundle()).digest
     assert (tmp_path / "digest").read_text() == load(efficientnet_bundle()).digest

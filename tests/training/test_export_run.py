@@ -90,12 +90,7 @@ def test_int8_is_calibrated_with_what_was_trained_and_compared_on_the_test_split
 
 def test_the_golden_set_holds_photos_of_the_test_split(exported: Bundle) -> None:
     inputs = {case.input for case in exported.golden().cases}
-    assert inputs == {
-        *(f"test-{number}.png" for number in range(len(COLOURS))),
-        "checks.png",
-        "gradient.png",
-        "noise.png",
-    }
+    assert inputs == {*(f"test-{number}.png" for number in range(len(COLOURS))), "checks.png", "gradient.png", "noise.png"}
 
 
 def test_the_manifest_names_run_data_and_configuration(run: Run, exported: Bundle) -> None:

@@ -138,9 +138,7 @@ def test_logits_get_a_softmax_and_blue_may_come_first(place: Path) -> None:
 
 
 @pytest.mark.parametrize("opset", [7, 9, 13])
-def test_batch_normalisation_that_does_not_say_whether_it_trains_is_brought_to_one_that_does(
-    place: Path, opset: int
-) -> None:
+def test_batch_normalisation_that_does_not_say_whether_it_trains_is_brought_to_one_that_does(place: Path, opset: int) -> None:
     """ONNX's evaluator takes an older one for one that trains, and blends in what it sees of the batch."""
     model = onnx_models.model(opset=opset, normalised=True)
     read = read_onnx(onnx_models.write(place / f"opset{opset}.onnx", model), None, None)

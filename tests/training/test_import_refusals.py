@@ -95,9 +95,7 @@ def _functions(depth: int, calls: int, last: str) -> onnx.ModelProto:
     model.opset_import.add(domain="own", version=1)
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
     for level in range(depth):
-        called, domain = (
-            (last, "own" if last.startswith("f") else "") if level == depth - 1 else (f"f{level + 1}", "own")
-        )
+        called, domain = (last, "own" if last.startswith("f") else "") if level == depth - 1 else (f"f{level + 1}", "own")
         names = ["x", *(f"x{level}_{number}" for number in range(calls))]
         nodes = [helper.make_node(called, [names[n]], [names[n + 1]], domain=domain) for n in range(calls)]
         model.functions.append(helper.make_function("own", f"f{level}", ["x"], [names[-1]], nodes, opsets))
@@ -152,9 +150,7 @@ def _model_with(**changes: object) -> onnx.ModelProto:
         (onnx_models.model(batch=1, reshape=[-1, 8, 1]), "breaks ONNX's rules"),
     ],
 )
-def test_models_that_cannot_be_served_are_explained(
-    place: Path, tmp_path: Path, model: onnx.ModelProto, message: str
-) -> None:
+def test_models_that_cannot_be_served_are_explained(place: Path, tmp_path: Path, model: onnx.ModelProto, message: str) -> None:
     assert message in refusal(place, onnx_models.write(tmp_path / "model.onnx", model))
 
 
@@ -162,9 +158,7 @@ def test_labels_have_to_be_as_many_as_the_answers(place: Path, tmp_path: Path) -
     labels = tmp_path / "labels.txt"
     labels.write_text("cat\ndog\n")
     file = onnx_models.write(tmp_path / "model.onnx", onnx_models.model())
-    assert "the model answers 4 numbers for a photo, and there are 2 labels" in refusal(
-        place, file, "--labels", str(labels)
-    )
+    assert "the model answers 4 numbers for a photo, and there are 2 labels" in refusal(place, file, "--labels", str(labels))
     labels.write_text("cat\ncat\n")
     assert "names cat more than once" in refusal(place, file, "--labels", str(labels))
 
@@ -190,9 +184,7 @@ def test_weights_have_to_fit_the_architecture(place: Path, tmp_path: Path) -> No
     with torch.no_grad():
         network.conv1.weight[0] = float("nan")
     save_file(network.state_dict(), file)
-    assert "conv1.weight holds numbers that are not finite" in refusal(
-        place, file, "--architecture", "torchvision/resnet18"
-    )
+    assert "conv1.weight holds numbers that are not finite" in refusal(place, file, "--architecture", "torchvision/resnet18")
 
 
 def test_a_damaged_file_of_weights_is_no_traceback(place: Path, tmp_path: Path) -> None:

@@ -54,9 +54,7 @@ def test_the_same_export_has_the_same_digest(exported: Path, tmp_path: Path) -> 
 def test_known_speeds_decide(exported: Path, tmp_path: Path) -> None:
     slow = dict.fromkeys(load(exported).manifest.programs, 1.0)
     fast = {**slow, "torch-fp32": 2.0}
-    assert (
-        export(small_model(), "1.0.0", tmp_path / "a", _silent, min_agreement=0.8, speeds=fast).chosen == "torch-fp32"
-    )
+    assert export(small_model(), "1.0.0", tmp_path / "a", _silent, min_agreement=0.8, speeds=fast).chosen == "torch-fp32"
 
 
 def test_the_report_tells_speeds_which_the_bundle_does_not_hold(exported: Path) -> None:

@@ -21,11 +21,7 @@ from training.run import Run
 def test_raw_rows_get_the_right_species(name: str) -> None:
     bundle = load(iris_bundle())
     path = bundle.path(bundle.manifest.programs[name].path)
-    predict = (
-        torch_program.predictor(path)
-        if name == "torch-fp32"
-        else openvino_program.compiled(openvino_program.read(path))
-    )
+    predict = torch_program.predictor(path) if name == "torch-fp32" else openvino_program.compiled(openvino_program.read(path))
     rows = np.array([[5.1, 3.5, 1.4, 0.2], [6.0, 2.8, 4.3, 1.3], [6.9, 3.1, 5.8, 2.2]], np.float32)
     answers = predict(rows)
     assert [bundle.manifest.classes[index] for index in answers.argmax(axis=1)] == ["setosa", "versicolor", "virginica"]

@@ -114,9 +114,7 @@ def test_a_finished_job_leaves_its_run_without_checkpoints(cloud: Any, plans: Pa
     keys = {item["Key"] for item in cloud.list_objects_v2(Bucket="models")["Contents"]}
     assert not any("run/checkpoints" in key for key in keys)
     assert failures() == [0.0]
-    events = boto3.client("logs").get_log_events(logGroupName="/pettracker/training", logStreamName="job-1/i-1")[
-        "events"
-    ]
+    events = boto3.client("logs").get_log_events(logGroupName="/pettracker/training", logStreamName="job-1/i-1")["events"]
     assert [event["message"] for event in events] == ["train speaks", "evaluate speaks"]
 
     assert fetch("models", f"{PREFIX}/run", tmp_path / "fetched") == 3
@@ -157,9 +155,7 @@ def test_a_job_that_could_not_say_that_it_began_says_so_later(cloud: Any, tmp_pa
 
 
 @pytest.mark.parametrize("plan", ["sys.exit(75)", "os.kill(os.getpid(), signal.SIGTERM)"])
-def test_an_interrupted_job_is_no_failure_and_is_not_evaluated(
-    cloud: Any, plans: Path, tmp_path: Path, plan: str
-) -> None:
+def test_an_interrupted_job_is_no_failure_and_is_not_evaluated(cloud: Any, plans: Path, tmp_path: Path, plan: str) -> None:
     (plans / "train.plan").write_text(plan)
     (tmp_path / "host").mkdir()
     assert work(JOB, tmp_path / "host", "i-1") == 75

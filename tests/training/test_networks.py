@@ -131,9 +131,7 @@ def _small_vit(_name: str = "", weights: None = None, image_size: int = 224) -> 
     return models.VisionTransformer(image_size, patch_size=16, num_layers=1, num_heads=2, hidden_dim=8, mlp_dim=8)
 
 
-def test_a_vision_transformers_positions_are_fitted_to_the_photos(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_vision_transformers_positions_are_fitted_to_the_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = _small_vit().state_dict()
     assert state["encoder.pos_embedding"].shape == (1, 1 + 14 * 14, 8)
     save_file(state, tmp_path / "vit.safetensors")

@@ -29,11 +29,7 @@ def test_irises_it_has_not_seen_are_named(tmp_path: Path) -> None:
     lineage = run.finished()
     assert done.stdout.split() == [lineage.run_id]
     data = load_data(run.config())
-    assert (lineage.data_digest, lineage.classes, lineage.feature_names) == (
-        data.digest,
-        data.classes,
-        data.feature_names,
-    )
+    assert (lineage.data_digest, lineage.classes, lineage.feature_names) == (data.digest, data.classes, data.feature_names)
     module = build(run.config(), 3, 4).module.eval()
     module.load_state_dict(load_file(run.weights))
     rows = np.stack([data.test.raw(index) for index in range(len(data.test))])
@@ -93,12 +89,7 @@ def test_weights_of_others_execute_nothing(tmp_path: Path) -> None:
     torch.save({"weights": _Malicious(harm)}, tmp_path / "weights.pth")
     project = photo_project(tmp_path)
     result = _train(
-        project,
-        tmp_path / "run",
-        "--set",
-        "network.pretrained=true",
-        "--set",
-        f"network.weights={harm.parent}/weights.pth",
+        project, tmp_path / "run", "--set", "network.pretrained=true", "--set", f"network.weights={harm.parent}/weights.pth"
     )
     assert result.exit_code == 1
     assert f"network.weights: {tmp_path / 'weights.pth'} is no safetensors file" in result.stderr

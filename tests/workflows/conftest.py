@@ -53,9 +53,7 @@ GITHUB = {
     # What is there after `delivery connect`, and of the environments only the one.
     f"repos/{REPOSITORY}/actions/variables?per_page=30": {"variables": [{"name": "AWS_ENVIRONMENTS", "value": "[]"}]},
     f"repos/{REPOSITORY}/environments?per_page=100": {"environments": [{"name": "staging"}]},
-    f"repos/{REPOSITORY}/environments/staging/variables?per_page=30": {
-        "variables": [{"name": "AWS_ROLE_ARN", "value": ""}]
-    },
+    f"repos/{REPOSITORY}/environments/staging/variables?per_page=30": {"variables": [{"name": "AWS_ROLE_ARN", "value": ""}]},
     f"repos/{REPOSITORY}/environments/staging/secrets?per_page=100": {"secrets": []},
 }
 GH = f"""#!{sys.executable}
@@ -125,11 +123,7 @@ class Made:
 def size(document: Document) -> int:
     """Characters without white space, as the quotas count them."""
     text = json.dumps(document, separators=(",", ":"))
-    for short, long in (
-        ("arn:aws:", "arn:aws-us-gov:"),
-        (constants.REGION, "ap-southeast-1"),
-        ("staging", "production"),
-    ):
+    for short, long in (("arn:aws:", "arn:aws-us-gov:"), (constants.REGION, "ap-southeast-1"), ("staging", "production")):
         text = text.replace(short, long)
     return len(text)
 

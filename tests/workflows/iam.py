@@ -35,10 +35,7 @@ def as_list(value: Any) -> list[Any]:
 def allows(documents: Iterable[Document], request: Request) -> bool:
     """Whether identity policies allow the request."""
     effects = [
-        statement["Effect"]
-        for document in documents
-        for statement in document["Statement"]
-        if matches(statement, request)
+        statement["Effect"] for document in documents for statement in document["Statement"] if matches(statement, request)
     ]
     return "Deny" not in effects and "Allow" in effects
 

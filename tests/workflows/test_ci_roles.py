@@ -45,9 +45,7 @@ def token(subject: str, ref: str | None, repository_id: str = "5678") -> Request
     """
     claims = {"aud": "sts.amazonaws.com", "sub": subject}
     claims |= {"ref": ref, "repository_id": repository_id} if ref else {}
-    return Request(
-        "sts:AssumeRoleWithWebIdentity", context={f"{ISSUER}:{name}": value for name, value in claims.items()}
-    )
+    return Request("sts:AssumeRoleWithWebIdentity", context={f"{ISSUER}:{name}": value for name, value in claims.items()})
 
 
 MAIN, PULL_REQUEST = "refs/heads/main", "refs/pull/1/merge"
@@ -170,15 +168,8 @@ def test_no_role_can_change_the_roles_of_the_workflows_or_leave_the_boundary(mad
             actions = {action for action in as_list(statement["Action"]) if action.startswith("iam:")}
             changing = {action for action in actions if not re.match("iam:(Get|List)", action)}
             if changing:
-                assert not any(
-                    "-ci-" in resource or resource.endswith("*") for resource in as_list(statement["Resource"])
-                )
-            if changing & {
-                "iam:CreateRole",
-                "iam:PutRolePolicy",
-                "iam:AttachRolePolicy",
-                "iam:PutRolePermissionsBoundary",
-            }:
+                assert not any("-ci-" in resource or resource.endswith("*") for resource in as_list(statement["Resource"]))
+            if changing & {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"}:
                 assert statement["Condition"] == {"StringEquals": {"iam:PermissionsBoundary": boundary}}
             if "iam:PassRole" in changing:
                 assert set(statement["Condition"]["StringEquals"]) == {"iam:PassedToService"}

@@ -16,18 +16,7 @@ from tests.roles.inventory_values import ENVIRONMENTS, Values
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
-NAMES = {
-    "ci",
-    "plan",
-    "review",
-    "deploy",
-    "model-release",
-    "rollback",
-    "drift",
-    "image-refresh",
-    "destroy",
-    "environment",
-}
+NAMES = {"ci", "plan", "review", "deploy", "model-release", "rollback", "drift", "image-refresh", "destroy", "environment"}
 # What others call for each environment.
 CALLED = ROOT / ".github/workflows/environment.yml"
 LEVELS = ("none", "read", "write")
@@ -94,9 +83,7 @@ def known_targets() -> set[str]:
 def recipe_of(target: str) -> str:
     """The recipe of a make target, and those of the targets that it stands on, as the shell gets them."""
     # Not from `make --dry-run`, which runs every recipe that calls make.
-    found = re.search(
-        rf"^{target}:(?P<before>.*?)## .*\n(?P<recipe>(?:\t.*\n)*)", (ROOT / "Makefile").read_text(), re.M
-    )
+    found = re.search(rf"^{target}:(?P<before>.*?)## .*\n(?P<recipe>(?:\t.*\n)*)", (ROOT / "Makefile").read_text(), re.M)
     assert found, target
     own = [line.removeprefix("\t").removeprefix("@") for line in found["recipe"].splitlines()]
     own += [f"make {called}" for called in re.findall(r"\$\(MAKE\) (\S+)", found["recipe"])]
@@ -158,9 +145,7 @@ def test_packages_are_installed_before_there_are_credentials_and_are_given_no_to
     assert all("make" not in name for name in names[:installed])
 
 
-@pytest.mark.parametrize(
-    "target", sorted({target for _, _, job in jobs() for target in targets(job)} | known_targets())
-)
+@pytest.mark.parametrize("target", sorted({target for _, _, job in jobs() for target in targets(job)} | known_targets()))
 def test_what_a_target_runs_exists(target: str) -> None:
     shown = recipe_of(target)
     named = re.findall(r"\b(?:scripts|playbooks)/[\w./-]+", shown)
@@ -344,9 +329,7 @@ def test_who_approves_sees_what_the_plan_is_now() -> None:
 def test_a_merged_pin_is_recorded_here_where_no_merge_is_deployed_by_itself() -> None:
     record = content(ROOT / ".github/workflows/model-release.yml")["jobs"]["record"]
     assert record["with"]["work"] == "record"
-    assert (
-        record["with"]["wanted"] == "${{ matrix.stage == 0 && endsWith(github.head_ref, format('-{0}', matrix.env)) }}"
-    )
+    assert record["with"]["wanted"] == "${{ matrix.stage == 0 && endsWith(github.head_ref, format('-{0}', matrix.env)) }}"
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)

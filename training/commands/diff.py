@@ -30,9 +30,7 @@ def command(name: str, old: str, new: str, *, bucket: str, as_json: bool) -> Non
     sides = origin_of(store, name, old), origin_of(store, name, new)
     found = difference(*sides)
     if as_json:
-        described = {
-            key: {"label": side.label, "digest": side.digest} for key, side in zip(("old", "new"), sides, strict=True)
-        }
+        described = {key: {"label": side.label, "digest": side.digest} for key, side in zip(("old", "new"), sides, strict=True)}
         print_json({"name": name, **described, **found.as_json()})
         return
     if sides[0].digest == sides[1].digest:
@@ -44,12 +42,7 @@ def command(name: str, old: str, new: str, *, bucket: str, as_json: bool) -> Non
 
 def _rows(found: "Difference") -> list[tuple[str, str, str, str]]:
     rows = [
-        (
-            f"metrics.{key}",
-            _text(each["old"]),
-            _text(each["new"]),
-            "" if each["delta"] is None else f"{each['delta']:+.4g}",
-        )
+        (f"metrics.{key}", _text(each["old"]), _text(each["new"]), "" if each["delta"] is None else f"{each['delta']:+.4g}")
         for key, each in found.metrics.items()
     ]
     sections = {

@@ -67,9 +67,7 @@ def command(run: Path, *, data: str | None, batch_size: int, min_accuracy: float
     if show:
         click.launch(str(report))
     if min_accuracy is not None and evaluation.test_accuracy < min_accuracy:
-        raise click.ClickException(
-            f"the test accuracy {evaluation.test_accuracy:g} is below --min-accuracy {min_accuracy:g}"
-        )
+        raise click.ClickException(f"the test accuracy {evaluation.test_accuracy:g} is below --min-accuracy {min_accuracy:g}")
 
 
 def _measure(run: Run, data: str | None, batch_size: int, progress: Progress) -> tuple[Evaluation, Path]:

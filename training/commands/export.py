@@ -24,9 +24,7 @@ import click
     show_default=True,
     help="Share of the samples on which the chosen program has to put the same class first as the reference.",
 )
-@click.option(
-    "--report", type=click.Path(path_type=Path, dir_okay=False), help="Where to write speeds and agreement, as JSON."
-)
+@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Where to write speeds and agreement, as JSON.")
 def command(
     source: str,
     *,

@@ -28,18 +28,12 @@ import click
 @click.option("--architecture", help="Of safetensors: torchvision/MODEL, such as torchvision/resnet18.")
 @click.option("--mean", help="Per channel (red, green, blue) of pixels scaled to 0..1.  [default: ImageNet's]")
 @click.option("--std", help="The same; a model that takes 0..255 has mean 0,0,0 and std 0.00392157 three times.")
-@click.option(
-    "--channels", type=click.Choice(["rgb", "bgr"]), default="rgb", show_default=True, help="Order that ONNX takes."
-)
+@click.option("--channels", type=click.Choice(["rgb", "bgr"]), default="rgb", show_default=True, help="Order that ONNX takes.")
 @click.option("--resize", type=click.IntRange(1, 4096), help="Pixels of the shorter side.  [default: crop x 256 / 224]")
-@click.option(
-    "--crop", type=click.IntRange(1, 4096), help="Pixels of the square that the model sees.  [default: 224; ONNX's]"
-)
+@click.option("--crop", type=click.IntRange(1, 4096), help="Pixels of the square that the model sees.  [default: 224; ONNX's]")
 @click.option("--interpolation", type=click.Choice(["bilinear", "bicubic"]), default="bilinear", show_default=True)
 @click.option("--input-layout", type=click.Choice(["NCHW", "NHWC"]), help="Of ONNX, where the shape does not say it.")
-@click.option(
-    "--answers", type=click.Choice(["logits", "probabilities"]), help="Of ONNX, where its end does not say it."
-)
+@click.option("--answers", type=click.Choice(["logits", "probabilities"]), help="Of ONNX, where its end does not say it.")
 @click.option("--min-agreement", type=click.FloatRange(0, 1), default=0.98, show_default=True, help="As for export.")
 @click.option("--licence", default="NOASSERTION", show_default=True, help="SPDX identifier of the weights' licence.")
 @click.option("--source", "source", help="Where the file comes from.")

@@ -11,9 +11,7 @@ from training.publishing.console import bucket_option, json_option, print_json, 
 @click.argument("name")
 @bucket_option
 @click.option("--keep", type=click.IntRange(0), required=True, help="Keep this many runs, those that changed last.")
-@click.option(
-    "--older-than", type=click.FloatRange(0), required=True, help="Keep runs that changed within this many days."
-)
+@click.option("--older-than", type=click.FloatRange(0), required=True, help="Keep runs that changed within this many days.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
 @json_option
@@ -53,8 +51,7 @@ def command(name: str, *, bucket: str, keep: int, older_than: float, yes: bool, 
         removed = prune(store, planned)
     if as_json:
         runs = [
-            {"run_id": run.run_id, "status": run.status, "objects": len(run.keys), "bytes": run.bytes}
-            for run in planned.remove
+            {"run_id": run.run_id, "status": run.status, "objects": len(run.keys), "bytes": run.bytes} for run in planned.remove
         ]
         print_json({"name": name, "planned": runs, "removed": removed, "keeps_versions": planned.keeps_versions})
     elif not dry_run:

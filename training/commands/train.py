@@ -47,11 +47,7 @@ INTERRUPTED = 75  # sysexits.h: EX_TEMPFAIL, try again
     help="Where ModelAccuracy, TrainingDuration and TrainingFailed go at the end.",
 )
 @click.option(
-    "--metric-namespace",
-    metavar="NAME",
-    default="ML/Training",
-    show_default=True,
-    help="Their namespace in CloudWatch.",
+    "--metric-namespace", metavar="NAME", default="ML/Training", show_default=True, help="Their namespace in CloudWatch."
 )
 @click.option(
     "--spot-notices",
@@ -107,13 +103,7 @@ def command(
 
 
 def _train(
-    config: "ProjectConfig",
-    run: "Run",
-    data: str | None,
-    options: "Options",
-    *,
-    processes: "Processes",
-    reporter: "Reporter",
+    config: "ProjectConfig", run: "Run", data: str | None, options: "Options", *, processes: "Processes", reporter: "Reporter"
 ) -> "Lineage":
     """Raises click.ClickException, or exits when it was interrupted."""
     from training.data import DataError, load_data

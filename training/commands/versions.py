@@ -4,16 +4,7 @@ from typing import Any
 
 import click
 
-from training.publishing.console import (
-    bucket_option,
-    json_option,
-    print_json,
-    print_table,
-    reports_errors,
-    share,
-    short,
-    size,
-)
+from training.publishing.console import bucket_option, json_option, print_json, print_table, reports_errors, share, short, size
 
 
 @click.command("list")
@@ -24,9 +15,7 @@ from training.publishing.console import (
 @click.option("--lineage", is_flag=True, help="Tell where VERSION (or the run of that id) comes from.")
 @json_option
 @reports_errors
-def command(
-    name: str | None, version: str | None, *, bucket: str, experiments: bool, lineage: bool, as_json: bool
-) -> None:
+def command(name: str | None, version: str | None, *, bucket: str, experiments: bool, lineage: bool, as_json: bool) -> None:
     """List the versions in production, of NAME or of every model, the newest first.
 
     Exit status: 0 done, 1 refused (the message says why), 2 wrong usage.

@@ -17,9 +17,7 @@ def doubts(found: Found) -> list[str]:
 def _parts_of_a_split(found: Found) -> list[str]:
     if not all(map(is_part, found.classes)):
         return []
-    return [
-        f"the classes are called {some(found.classes)}, as the parts of a split are: is that what shall be told apart?"
-    ]
+    return [f"the classes are called {some(found.classes)}, as the parts of a split are: is that what shall be told apart?"]
 
 
 def _spellings(classes: list[str]) -> list[str]:

@@ -38,9 +38,7 @@ def read(path: Path, preprocessing: Preprocessing, cache: Path, say: Say) -> Fou
     for line in left_out(others, path):
         say(line)
     ids = [each.relative_to(path).as_posix() for each in files]
-    return examined(
-        files, labels, ids, [each.name for each in folders], preprocessing=preprocessing, cache=cache, say=say
-    )
+    return examined(files, labels, ids, [each.name for each in folders], preprocessing=preprocessing, cache=cache, say=say)
 
 
 def is_part(name: str) -> bool:

@@ -33,10 +33,7 @@ SCHEME = "s3://"
 _MIB = 2**20
 # Small photos are bound by round trips, large files by bandwidth: many requests at a time, and parts of large objects too.
 _TRANSFERS = TransferConfig(
-    max_concurrency=32,
-    multipart_threshold=16 * _MIB,
-    multipart_chunksize=16 * _MIB,
-    preferred_transfer_client="classic",
+    max_concurrency=32, multipart_threshold=16 * _MIB, multipart_chunksize=16 * _MIB, preferred_transfer_client="classic"
 )
 _RETRIES = Config(max_pool_connections=32, retries={"mode": "standard", "max_attempts": 5})
 _MD5 = re.compile(r"[0-9a-f]{32}")
@@ -82,11 +79,7 @@ def fetch(location: str, cache: Path, say: Callable[[str], None]) -> Path:
 
 def _listed(client: Any, bucket: str, prefix: str) -> list[_Object]:
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    found = [
-        _Object(each["Key"], each["ETag"].strip('"'), each["Size"])
-        for page in pages
-        for each in page.get("Contents", [])
-    ]
+    found = [_Object(each["Key"], each["ETag"].strip('"'), each["Size"]) for page in pages for each in page.get("Contents", [])]
     exact = [each for each in found if each.key == prefix]
     below = f"{prefix}/" if prefix else ""
     # Consoles make an empty object for what they show as a folder.

@@ -32,9 +32,7 @@ class TrainedModel:
     config: ProjectConfig
     lineage: Lineage
 
-    def answer(
-        self, items: Items, batch_size: int, progress: Progress = lambda _done, _all: None
-    ) -> NDArray[np.float64]:
+    def answer(self, items: Items, batch_size: int, progress: Progress = lambda _done, _all: None) -> NDArray[np.float64]:
         """Return logits (n, classes) for every item, prepared as the served program gets it; on the GPU where there is one."""
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network.to(device)
@@ -67,9 +65,7 @@ def load_model(run: Run) -> TrainedModel:
     """
     lineage, config = run.finished(), run.config()
     # Every weight comes from the run: nothing is to be downloaded.
-    bare = config.model_copy(
-        update={"network": config.network.model_copy(update={"pretrained": False, "weights": None})}
-    )
+    bare = config.model_copy(update={"network": config.network.model_copy(update={"pretrained": False, "weights": None})})
     network = build(bare, len(lineage.classes), len(lineage.feature_names)).module
     try:
         network.load_state_dict(load_file(run.weights))

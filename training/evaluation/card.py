@@ -71,11 +71,7 @@ def _factors(evaluation: Evaluation) -> str:
 def _evaluation(evaluation: Evaluation) -> str:
     test, error = evaluation.test, evaluation.expected_calibration_error
     low, high = test.accuracy_interval
-    five = (
-        ""
-        if test.top5_accuracy is None
-        else f", {percent(test.top5_accuracy)} with the right class among the first five"
-    )
+    five = "" if test.top5_accuracy is None else f", {percent(test.top5_accuracy)} with the right class among the first five"
     lines = [
         f"{test.samples:,} items of the test split, none of which was trained or validated with; data"
         f" `{evaluation.data_digest}`.",
@@ -86,9 +82,7 @@ def _evaluation(evaluation: Evaluation) -> str:
         f" {percent(evaluation.validation_accuracy)}",
     ]
     if evaluation.temperature_note:
-        lines.append(
-            f"- Not calibrated: {evaluation.temperature_note}; expected calibration error {percent(error.after)}"
-        )
+        lines.append(f"- Not calibrated: {evaluation.temperature_note}; expected calibration error {percent(error.after)}")
     else:
         lines.append(
             f"- Confidences are calibrated by a temperature of {evaluation.temperature:g}, fitted on the validation split:"

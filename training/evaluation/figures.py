@@ -32,10 +32,7 @@ def fit_temperature(logits: Logits, labels: Labels) -> tuple[float, str]:
     Guo et al. (2017), section 4.2. The likelihood has one maximum over the inverse temperature, so a bounded search finds it.
     """
     if len(labels) < MIN_CALIBRATION_ITEMS:
-        return (
-            1.0,
-            f"the validation split has {len(labels)} items, and calibration takes {MIN_CALIBRATION_ITEMS} or more",
-        )
+        return (1.0, f"the validation split has {len(labels)} items, and calibration takes {MIN_CALIBRATION_ITEMS} or more")
     if (logits.argmax(axis=1) == labels).all():
         return 1.0, "every answer on the validation split is right, so it cannot show how confident is too confident"
     low, high = np.log(_TEMPERATURES)
@@ -120,8 +117,7 @@ def split_figures(logits: Logits, labels: Labels, temperature: float, classes: l
         majority_class=largest.name,
         majority_accuracy=rounded(largest.support / len(labels)),
         negative_log_likelihood=Calibrated(
-            before=rounded(likelihood_loss(logits, labels)),
-            after=rounded(likelihood_loss(logits / temperature, labels)),
+            before=rounded(likelihood_loss(logits, labels)), after=rounded(likelihood_loss(logits / temperature, labels))
         ),
         expected_calibration_error=Calibrated(before=calibration_error(before), after=calibration_error(after)),
         reliability_before=before,

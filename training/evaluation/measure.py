@@ -11,14 +11,7 @@ from sklearn.metrics import confusion_matrix
 
 from training.data import Data, Items
 from training.evaluation.answers import load_model
-from training.evaluation.figures import (
-    Labels,
-    Logits,
-    class_figures,
-    fit_temperature,
-    probabilities,
-    split_figures,
-)
+from training.evaluation.figures import Labels, Logits, class_figures, fit_temperature, probabilities, split_figures
 from training.evaluation.mistakes import describe, keep_pictures, worst
 from training.evaluation.record import ClassFigures, Evaluation, read_evaluation, weights_sha256
 from training.evaluation.report import write_report

@@ -79,9 +79,7 @@ def _write_page(run: Run, directory: Path, evaluation: Evaluation) -> None:
         findings=findings(evaluation, read_history(run), lineage.best_epoch),
         confused=most_confused(evaluation),
         mistakes=[(each, _inlined(picture(directory, rank))) for rank, each in enumerate(evaluation.mistakes)],
-        plots={
-            name: _inlined(directory / f"{name}.svg") for name in ("confusion", "classes", "reliability", "history")
-        },
+        plots={name: _inlined(directory / f"{name}.svg") for name in ("confusion", "classes", "reliability", "history")},
         programs=_programs(evaluation),
         matrix_classes=MATRIX_CLASSES,
         bar_classes=BAR_CLASSES,

@@ -31,9 +31,7 @@ def agreement(expected: NDArray[np.float32], answered: NDArray[np.float32]) -> A
     """Compare probabilities (n, classes) with the reference's for the same items."""
     same = expected.argmax(axis=1) == answered.argmax(axis=1)
     return Agreement(
-        top1=float(same.mean()),
-        max_abs_difference=float(f"{np.abs(expected - answered).max():.3g}"),
-        samples=len(expected),
+        top1=float(same.mean()), max_abs_difference=float(f"{np.abs(expected - answered).max():.3g}"), samples=len(expected)
     )
 
 

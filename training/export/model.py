@@ -113,9 +113,7 @@ class ModelToExport(Exportable):
         network = self.served()
         say("writing the weights as safetensors")
         # Copies: tied weights share memory, which the format refuses.
-        save_file(
-            {name: value.clone().contiguous() for name, value in self.network.state_dict().items()}, root / WEIGHTS_FILE
-        )
+        save_file({name: value.clone().contiguous() for name, value in self.network.state_dict().items()}, root / WEIGHTS_FILE)
         say("tracing the network with torch.export")
         traced = torch_program.trace(network, torch.zeros(2, *self.input.shape, dtype=getattr(torch, self.input.dtype)))
         torch_program.save_program(traced, root / EXPORTED_PROGRAM)
@@ -128,11 +126,7 @@ class ModelToExport(Exportable):
         fp32 = openvino_program.save(converted, self.name, root / "openvino" / "fp32.xml")
         return {
             OPENVINO_FP32: written_openvino(fp32, "fp32"),
-            TORCH_FP32: Written(
-                {"backend": "torch", "precision": "fp32", "path": EXPORTED_PROGRAM},
-                FP32_TOLERANCE,
-                reference,
-            ),
+            TORCH_FP32: Written({"backend": "torch", "precision": "fp32", "path": EXPORTED_PROGRAM}, FP32_TOLERANCE, reference),
         }
 
 

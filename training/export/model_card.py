@@ -23,9 +23,7 @@ class ModelCard:
     evaluation: str
     limits: str
 
-    def render(
-        self, model: Exportable, version: str, metrics: dict[str, float], golden: GoldenSet, tolerance: float
-    ) -> str:
+    def render(self, model: Exportable, version: str, metrics: dict[str, float], golden: GoldenSet, tolerance: float) -> str:
         """Return the card as Markdown. `tolerance` is that of the chosen program."""
         figures = "\n".join(f"| `{name}` | {value:g} |" for name, value in sorted(metrics.items()))
         answers = "\n".join(

@@ -19,10 +19,7 @@ def photographs() -> list[Path]:
         ValueError: the package is not installed.
     """
     found = [
-        path
-        for topic in _TOPICS
-        for path in sorted((_DIRECTORY / topic).rglob("*.png"))
-        if not _DRAWN.intersection(path.parts)
+        path for topic in _TOPICS for path in sorted((_DIRECTORY / topic).rglob("*.png")) if not _DRAWN.intersection(path.parts)
     ]
     if not found:
         raise ValueError(

@@ -53,8 +53,7 @@ def quantise(fp32: Path, calibration: NDArray[Any], bound: float, say: Say) -> A
     _bypass_joins(quantised)
     layers = list(_layers(original))
     stretches = [
-        [layers[index] for index in stretch]
-        for stretch in np.array_split(np.arange(len(layers)), min(_STRETCHES, len(layers)))
+        [layers[index] for index in stretch] for stretch in np.array_split(np.arange(len(layers)), min(_STRETCHES, len(layers)))
     ]
     say(f"int8 changes too many answers; measuring which of {len(layers)} layers to keep in fp32")
     items, wanted = calibration[:_RANKING_ITEMS], expected[:_RANKING_ITEMS]
@@ -80,10 +79,7 @@ def quantise(fp32: Path, calibration: NDArray[Any], bound: float, say: Say) -> A
 def _nncf(fp32: Path, calibration: NDArray[Any], **ignored: Any) -> Any:
     # After openvino_program, which sees to it that NNCF's telemetry cannot be loaded either.
     import nncf  # noqa: PLC0415 - takes seconds, and models of features are not quantised
-    from nncf.quantization.advanced_parameters import (  # noqa: PLC0415 - the same
-        AdvancedQuantizationParameters,
-        OverflowFix,
-    )
+    from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix  # noqa: PLC0415 - the same
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet  # noqa: PLC0415 - the same
 
     nncf.set_log_level(logging.ERROR)

@@ -17,9 +17,7 @@ _TRACE_METADATA = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_f
 
 def trace(network: torch.nn.Module, example: torch.Tensor) -> torch.export.ExportedProgram:
     """Trace a network for batches of 1 to MAX_BATCH items such as those of `example` (a batch of two)."""
-    program = torch.export.export(
-        network, (example,), dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=MAX_BATCH)},)
-    )
+    program = torch.export.export(network, (example,), dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=MAX_BATCH)},))
     for node in program.graph.nodes:
         for key in _TRACE_METADATA:
             node.meta.pop(key, None)

@@ -29,13 +29,7 @@ _GOLDEN_PHOTOS = 6
 
 
 def export_run(
-    run: Run,
-    model_version: str,
-    output: Path,
-    say: Say,
-    *,
-    data: str | None = None,
-    min_agreement: float = MIN_AGREEMENT,
+    run: Run, model_version: str, output: Path, say: Say, *, data: str | None = None, min_agreement: float = MIN_AGREEMENT
 ) -> Exported:
     """Export a run, and put what was measured of its programs into its evaluation.
 

@@ -89,13 +89,7 @@ def check_target(model_version: str, output: Path) -> None:
 
 
 def _write(
-    root: Path,
-    model: Exportable,
-    model_version: str,
-    say: Say,
-    *,
-    min_agreement: float,
-    speeds: Mapping[str, float],
+    root: Path, model: Exportable, model_version: str, say: Say, *, min_agreement: float, speeds: Mapping[str, float]
 ) -> tuple[dict[str, Measured], str]:
     reference = model.reference()
     programs = model.write(root, say)
@@ -125,12 +119,10 @@ def _write(
         model.card.render(model, model_version, metrics, golden, measured[chosen].tolerance), encoding="utf-8"
     )
     entries = {
-        name: Program(**programs[name].entry, agreement=of.agreement, tolerance=of.tolerance)
-        for name, of in measured.items()
+        name: Program(**programs[name].entry, agreement=of.agreement, tolerance=of.tolerance) for name, of in measured.items()
     }
     bundle.seal(
-        root,
-        _manifest(model, model_version, metrics=metrics, programs=entries, chosen=chosen, min_agreement=min_agreement),
+        root, _manifest(model, model_version, metrics=metrics, programs=entries, chosen=chosen, min_agreement=min_agreement)
     )
     return measured, chosen
 
@@ -206,10 +198,7 @@ def _manifest(
         "name": model.name,
         "version": model_version,
         "licence": model.licence,
-        "source": {
-            "description": model.source,
-            "sha256": hashlib.sha256(model.weights_origin.read_bytes()).hexdigest(),
-        },
+        "source": {"description": model.source, "sha256": hashlib.sha256(model.weights_origin.read_bytes()).hexdigest()},
         "input": model.input,
         "classes": model.classes,
         "weights": WEIGHTS_FILE,
@@ -221,7 +210,5 @@ def _manifest(
         "lineage": model.lineage,
         "code_revision": code_revision(),
         # What only makes int8 programs is not installed where none is wanted.
-        "library_versions": {
-            name: version(name) for name in (*_LIBRARIES, *(["nncf"] if OPENVINO_INT8 in programs else []))
-        },
+        "library_versions": {name: version(name) for name in (*_LIBRARIES, *(["nncf"] if OPENVINO_INT8 in programs else []))},
     }

@@ -55,9 +55,7 @@ def imported(file: Path, options: ImportOptions, say: Say) -> Exportable:
     try:
         TypeAdapter(ModelName).validate_python(options.name)
     except ValidationError:
-        raise ValueError(
-            f"{options.name!r} is no name of a model: lower-case letters and digits, joined by '-'"
-        ) from None
+        raise ValueError(f"{options.name!r} is no name of a model: lower-case letters and digits, joined by '-'") from None
     labels = read_labels(options.labels, say)
     if kind == "onnx":
         return _onnx(file, options, labels, say)
@@ -86,18 +84,14 @@ def _onnx(file: Path, options: ImportOptions, labels: list[str], say: Say) -> On
     )
 
 
-def _described(
-    file: Path, options: ImportOptions, labels: list[str], *, crop: int, details: str, say: Say
-) -> dict[str, Any]:
+def _described(file: Path, options: ImportOptions, labels: list[str], *, crop: int, details: str, say: Say) -> dict[str, Any]:
     resize = options.resize or round(crop * _RESIZE_SHARE)
     preprocessing = Preprocessing.model_validate(
         {"resize_shorter_side": resize, "interpolation": options.interpolation, "crop": crop}
     )
     brought = read_photos(options.images, labels, preprocessing, say)
     labelled = brought.samples.labels is not None
-    say(
-        f"{len(brought.samples.calibration)} photos to calibrate int8 with, {len(brought.samples.evaluation)} to measure on"
-    )
+    say(f"{len(brought.samples.calibration)} photos to calibrate int8 with, {len(brought.samples.evaluation)} to measure on")
     source = options.source or f"imported from {file.name}"
     return {
         "name": options.name,

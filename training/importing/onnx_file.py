@@ -155,9 +155,7 @@ def _refuse_large_tensors(path: Path, model: onnx.ModelProto) -> None:
     shapes += [(each.values.name, list(each.dims)) for each in inferred.sparse_initializer]
     for name, shape in shapes:
         if math.prod(shape) > _MAX_NUMBERS:
-            raise ModelFileError(
-                f"{path} makes {name!r} of {'x'.join(map(str, shape))} numbers, more than {_MAX_NUMBERS}"
-            )
+            raise ModelFileError(f"{path} makes {name!r} of {'x'.join(map(str, shape))} numbers, more than {_MAX_NUMBERS}")
 
 
 def _with_telling_batch_normalisation(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
@@ -199,9 +197,7 @@ def _with_inner(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
             yield from _nodes(inner)
 
 
-def _geometry(
-    path: Path, sides: list[int | None], layout: Layout | None, crop: int | None
-) -> tuple[int | None, Layout, int]:
+def _geometry(path: Path, sides: list[int | None], layout: Layout | None, crop: int | None) -> tuple[int | None, Layout, int]:
     shape = "x".join("?" if side is None else str(side) for side in sides)
     if len(sides) != 4:
         raise ModelFileError(f"the input of {path} is {shape or 'unknown'}; photos need batch, channels, height, width")

@@ -74,9 +74,7 @@ class OnnxToExport(Exportable):
     def _probabilities(self, answers: NDArray[np.float32]) -> NDArray[np.float32]:
         if answers.size != len(answers) * len(self.classes):
             shape = "x".join(map(str, answers.shape[1:]))
-            raise ExportError(
-                f"the model answers {shape} numbers for a photo, and there are {len(self.classes)} labels"
-            )
+            raise ExportError(f"the model answers {shape} numbers for a photo, and there are {len(self.classes)} labels")
         answers = answers.reshape(len(answers), -1)
         sum_to_one = answers.min() >= 0 and np.allclose(answers.sum(axis=1), 1, atol=1e-3)
         if self.file.answers == "probabilities":

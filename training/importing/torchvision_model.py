@@ -54,9 +54,7 @@ def _without_prefixes(weights: Mapping[str, torch.Tensor], say: Say) -> dict[str
     while prefix := next((each for each in _PREFIXES if all(name.startswith(each) for name in names)), ""):
         names, stripped = [name.removeprefix(prefix) for name in names], stripped + prefix
     if stripped:
-        say(
-            f"all weights have names that begin with {stripped!r}, which DataParallel or torch.compile put there: taken off"
-        )
+        say(f"all weights have names that begin with {stripped!r}, which DataParallel or torch.compile put there: taken off")
     return dict(zip(names, weights.values(), strict=True))
 
 

@@ -194,9 +194,7 @@ class Learner:
 
     def weights(self) -> Tensors:
         """Return a copy of the network's state."""
-        return {
-            name: value.detach().to("cpu", copy=True).contiguous() for name, value in self._network.state_dict().items()
-        }
+        return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in self._network.state_dict().items()}
 
     def state(self) -> tuple[dict[str, Any], Tensors]:
         """Return everything that the next step depends on: what is no tensor, and the tensors."""
@@ -237,10 +235,7 @@ class Learner:
         """Yield the optimiser's groups: backbone and head, each with and without decay (biases and norms have none)."""
         chosen = self._chosen
         slow = chosen.backbone_learning_rate or chosen.learning_rate / 10
-        parts = (
-            (self._backbone, slow, chosen.frozen_epochs * self._steps),
-            (self._head, chosen.learning_rate, 0),
-        )
+        parts = ((self._backbone, slow, chosen.frozen_epochs * self._steps), (self._head, chosen.learning_rate, 0))
         for parameters, peak, start in parts:
             for dimensions, decay in (("many", chosen.weight_decay), ("one", 0.0)):
                 own = [each for each in parameters if (each.dim() > 1) == (dimensions == "many")]
@@ -273,9 +268,7 @@ class Learner:
         return ((inputs - self._mean) / self._std).contiguous(memory_format=self._memory)
 
     def _losses(self, logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> torch.Tensor:
-        return nn.functional.cross_entropy(
-            logits.float(), labels, self._weights, reduction="none", label_smoothing=smoothing
-        )
+        return nn.functional.cross_entropy(logits.float(), labels, self._weights, reduction="none", label_smoothing=smoothing)
 
     @contextmanager
     def _mixed_precision(self) -> Iterator[None]:

@@ -70,6 +70,4 @@ def _flat(document: Any, key: str = "") -> dict[str, Any]:
 
 
 def _git(tree: Path, *arguments: str) -> str:
-    return subprocess.run(
-        ["git", "-C", str(tree), *arguments], check=True, capture_output=True, text=True
-    ).stdout.strip()
+    return subprocess.run(["git", "-C", str(tree), *arguments], check=True, capture_output=True, text=True).stdout.strip()

@@ -75,9 +75,7 @@ class _Session:
         fitted = (built.mean, built.std) if built.mean and built.std else standardisation(data.train)
         self._normalisation: tuple[tuple[float, ...], tuple[float, ...]] = fitted
         classes = len(data.classes)
-        weights = (
-            class_weights(data.train, classes) if config.training.class_weights == "balanced" else torch.ones(classes)
-        )
+        weights = class_weights(data.train, classes) if config.training.class_weights == "balanced" else torch.ones(classes)
         sizes = self._batches(1, train=True).sizes
         if min(sizes) < processes.size:
             raise TrainingError(f"{processes.size} processes cannot share batches of {min(sizes)} items")

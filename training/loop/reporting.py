@@ -12,14 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
-_CURVES = (
-    "train_loss",
-    "train_accuracy",
-    "validation_loss",
-    "validation_accuracy",
-    "learning_rate",
-    "items_per_second",
-)
+_CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "learning_rate", "items_per_second")
 
 
 class Reporter:

@@ -73,9 +73,7 @@ def difference(old: Origin, new: Origin) -> Difference:
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Change]:
     """Return the keys whose values differ, with both values."""
-    return {
-        key: (old.get(key), new.get(key)) for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)
-    }
+    return {key: (old.get(key), new.get(key)) for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)}
 
 
 def _origin(side: Origin) -> dict[str, Any]:

@@ -82,9 +82,7 @@ def prune(store: Store, planned: Plan) -> list[str]:
 def promoted_runs(store: Store, name: str, experiments: Sequence[Experiment]) -> set[str]:
     """Return the runs that a version comes from, by its record, its manifest or its digest."""
     versions = list_versions(store, name)
-    runs = {version.run_id for version in versions} | {
-        version.promotion.run_id for version in versions if version.promotion
-    }
+    runs = {version.run_id for version in versions} | {version.promotion.run_id for version in versions if version.promotion}
     digests = {version.digest for version in versions}
     same = {run.run_id for run in experiments if run.index is not None and run.index.bundle_digest in digests}
     return {run_id for run_id in runs if run_id} | same

@@ -44,7 +44,5 @@ else:
         """Answers one request at a time in each thread."""
 
         @bentoml.api
-        def predict(
-            self, image: Annotated[Path, bentoml.validators.ContentType("image/jpeg")], /
-        ) -> list[dict[str, Any]]:
+        def predict(self, image: Annotated[Path, bentoml.validators.ContentType("image/jpeg")], /) -> list[dict[str, Any]]:
             return top(self._pipeline.predict([self._pipeline.decode(image.read_bytes())])[0])

@@ -57,7 +57,5 @@ if __name__ == "__main__":
     server = mosec.Server()
     if DECODERS:
         server.append_worker(Decode, num=DECODERS)
-    server.append_worker(
-        Infer if DECODERS else Whole, num=WORKERS, max_batch_size=BATCH, max_wait_time=BATCH_WAIT_MILLISECONDS
-    )
+    server.append_worker(Infer if DECODERS else Whole, num=WORKERS, max_batch_size=BATCH, max_wait_time=BATCH_WAIT_MILLISECONDS)
     server.run()

@@ -86,9 +86,7 @@ class EagerPipeline:
 
     def predict(self, inputs: Sequence[Any]) -> NDArray[np.float32]:
         with self._torch.inference_mode():
-            answer: NDArray[np.float32] = self._torch.softmax(
-                self._network(self._torch.stack(list(inputs))), dim=1
-            ).numpy()
+            answer: NDArray[np.float32] = self._torch.softmax(self._network(self._torch.stack(list(inputs))), dim=1).numpy()
         return answer
 
 

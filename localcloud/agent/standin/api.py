@@ -127,10 +127,7 @@ class Api:
             if "value" in figure:
                 fields[f"{member}.Value"] = repr(figure["value"])
             for place, (value, count) in enumerate(figure.get("values", {}).items(), 1):
-                fields |= {
-                    f"{member}.Values.member.{place}": repr(value),
-                    f"{member}.Counts.member.{place}": repr(count),
-                }
+                fields |= {f"{member}.Values.member.{place}": repr(value), f"{member}.Counts.member.{place}": repr(count)}
             for place, (name, value) in enumerate(sorted(figure["dimensions"].items()), 1):
                 dimension = f"{member}.Dimensions.member.{place}"
                 fields |= {f"{dimension}.Name": name, f"{dimension}.Value": value}

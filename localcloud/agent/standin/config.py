@@ -12,31 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 # CloudWatch Logs accepts these periods only (PutRetentionPolicy); -1 keeps events for ever.
-RETENTIONS = {
-    -1,
-    1,
-    3,
-    5,
-    7,
-    14,
-    30,
-    60,
-    90,
-    120,
-    150,
-    180,
-    365,
-    400,
-    545,
-    731,
-    1096,
-    1827,
-    2192,
-    2557,
-    2922,
-    3288,
-    3653,
-}
+RETENTIONS = {-1, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 DIMENSIONS = {
     "AutoScalingGroupName": "${aws:AutoScalingGroupName}",
     "ImageId": "${aws:ImageId}",
@@ -176,9 +152,7 @@ def parse(text: str) -> Configuration:
     flush, files = _logs(root.section("logs"))
     root.close()
     if not metrics.figures and not files and not metrics.statsd:
-        raise ConfigurationError(
-            "nothing to collect: neither metrics.metrics_collected nor logs.logs_collected is there"
-        )
+        raise ConfigurationError("nothing to collect: neither metrics.metrics_collected nor logs.logs_collected is there")
     return Configuration(user, region, *metrics, files, flush)
 
 
@@ -202,9 +176,7 @@ def _metrics(section: _Section | None, interval: int) -> Metrics:
     push = section.take("force_flush_interval", _seconds, "a number of seconds", DEFAULT_FLUSH)
     collected = section.section("metrics_collected")
     if collected is None:
-        raise ConfigurationError(
-            f"{section.name('metrics_collected')} is missing; the agent takes no metrics without it"
-        )
+        raise ConfigurationError(f"{section.name('metrics_collected')} is missing; the agent takes no metrics without it")
     figures: list[Figure] = []
     mem, disk = collected.section("mem"), collected.section("disk")
     statsd = _statsd(collected.section("statsd"))
@@ -276,9 +248,7 @@ def _log_file(section: _Section) -> LogFile:
     if pattern is None:
         raise ConfigurationError(f"{section.name('file_path')} is missing; it must be an absolute path")
     group = section.take("log_group_name", lambda value: _text(value) and "{" not in value, "a log group's name")
-    stream = section.take(
-        "log_stream_name", _stream, "a name, with {instance_id} as its only variable", "{instance_id}"
-    )
+    stream = section.take("log_stream_name", _stream, "a name, with {instance_id} as its only variable", "{instance_id}")
     retention = section.take("retention_in_days", RETENTIONS.__contains__, "a period that CloudWatch Logs accepts")
     # Without timestamp_format an event's time is the time of reading, which no time zone changes.
     section.take("timezone", {"UTC", "Local"}.__contains__, "UTC or Local")

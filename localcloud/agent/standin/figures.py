@@ -11,19 +11,7 @@ from typing import Any
 from .config import Configuration, Figure
 
 # File systems without a disk behind them, left out unless named.
-VIRTUAL = {
-    "cgroup",
-    "cgroup2",
-    "debugfs",
-    "devpts",
-    "devtmpfs",
-    "mqueue",
-    "proc",
-    "securityfs",
-    "sysfs",
-    "tmpfs",
-    "tracefs",
-}
+VIRTUAL = {"cgroup", "cgroup2", "debugfs", "devpts", "devtmpfs", "mqueue", "proc", "securityfs", "sysfs", "tmpfs", "tracefs"}
 
 
 def memory_used_percent(meminfo: str) -> float:

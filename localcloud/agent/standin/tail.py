@@ -108,9 +108,7 @@ class Followers:
 
     def look(self) -> None:
         """Begin to follow the file that was written last; the agent looks once a second."""
-        times = {
-            path: path.stat().st_mtime_ns for path in Path("/").glob(self._pattern.lstrip("/")) if self._is_log(path)
-        }
+        times = {path: path.stat().st_mtime_ns for path in Path("/").glob(self._pattern.lstrip("/")) if self._is_log(path)}
         newest = max(times, key=times.__getitem__, default=None)
         if newest is not None and newest not in self._known:
             self._known[newest] = Follower(newest, self._directory)

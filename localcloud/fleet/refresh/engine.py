@@ -137,12 +137,7 @@ class Refreshes:
         return current
 
     def _round(
-        self,
-        group: Any,
-        refresh: Refresh,
-        outdated: frozenset[str],
-        known: frozenset[str],
-        checkpoints: tuple[int, ...],
+        self, group: Any, refresh: Refresh, outdated: frozenset[str], known: frozenset[str], checkpoints: tuple[int, ...]
     ) -> Round:
         current = Round(outdated, known, self._clock(), checkpoints)
         self._count(current, survey(group, current, refresh.preferences, self._clock()))
@@ -260,9 +255,7 @@ def obstacle_to_rollback(group: Any, desired: Configuration | None) -> str | Non
 
 
 def _in_transition(group: Any) -> bool:
-    return any(
-        is_leaving(one) or (is_active(one) and one.lifecycle_state != "InService") for one in group.instance_states
-    )
+    return any(is_leaving(one) or (is_active(one) and one.lifecycle_state != "InService") for one in group.instance_states)
 
 
 def _waiting_for(found: Survey) -> str | None:

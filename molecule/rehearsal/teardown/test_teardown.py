@@ -12,9 +12,7 @@ def lines(*command: str) -> list[str]:
 
 
 def test_no_process_is_left():
-    assert [
-        p for p in lines("ps", "-eo", "args") if "localcloud" in p and ("haproxy" in p or "-m localcloud" in p)
-    ] == []
+    assert [p for p in lines("ps", "-eo", "args") if "localcloud" in p and ("haproxy" in p or "-m localcloud" in p)] == []
     assert [p for p in lines("ps", "-eo", "args") if p.startswith("/usr/bin/conmon") and str(ROOT) in p] == []
 
 

@@ -94,8 +94,7 @@ def test_buckets_are_encrypted_versioned_private_and_tls_only(client):
         assert ("Days" in rule.get("Expiration", {})) == bucket.endswith(("-logs", "-transfer")), bucket
         policy = json.loads(storage.get_bucket_policy(Bucket=bucket)["Policy"])
         assert any(
-            s["Effect"] == "Deny"
-            and s.get("Condition", {}).get("Bool", {}).get("aws:SecureTransport") in ("false", False)
+            s["Effect"] == "Deny" and s.get("Condition", {}).get("Bool", {}).get("aws:SecureTransport") in ("false", False)
             for s in policy["Statement"]
         ), bucket
 

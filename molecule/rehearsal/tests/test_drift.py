@@ -68,9 +68,7 @@ class Hand:
 
     def firewall(self) -> Iterator[Named]:
         world = {"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
-        service, balancer = (
-            self.one("describe_security_groups", name)["GroupId"] for name in (SERVICE, f"{PREFIX}-balancer")
-        )
+        service, balancer = (self.one("describe_security_groups", name)["GroupId"] for name in (SERVICE, f"{PREFIX}-balancer"))
         self.ec2.authorize_security_group_ingress(GroupId=service, IpPermissions=[tcp(22, **world)])
         yield f"security group {SERVICE}", "ingress.tcp/22 from 0.0.0.0/0"
         self.ec2.revoke_security_group_ingress(GroupId=balancer, IpPermissions=[tcp(80, **world)])
@@ -122,15 +120,7 @@ class Hand:
         yield f"alarm {PREFIX}-memory", "actions_enabled"
         (cpu,) = self.watch.describe_alarms(AlarmNames=[f"{PREFIX}-cpu"])["MetricAlarms"]
         kept = (
-            *(
-                "AlarmName",
-                "AlarmDescription",
-                "Namespace",
-                "MetricName",
-                "Statistic",
-                "ComparisonOperator",
-                "Dimensions",
-            ),
+            *("AlarmName", "AlarmDescription", "Namespace", "MetricName", "Statistic", "ComparisonOperator", "Dimensions"),
             *("Period", "EvaluationPeriods", "DatapointsToAlarm", "TreatMissingData"),
         )
         self.watch.put_metric_alarm(**{key: cpu[key] for key in kept if key in cpu}, Threshold=99.0)
@@ -169,20 +159,14 @@ class Hand:
 
 def drift() -> set[Named]:
     """Return what `make drift` finds: each field that differs, by resource."""
-    done = subprocess.run(
-        ["scripts/plan", "local", "drift"], cwd=rehearsal.ROOT, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["scripts/plan", "local", "drift"], cwd=rehearsal.ROOT, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 2), done.stdout[-5000:] + done.stderr[-2000:]
     report = json.loads((rehearsal.ROOT / ".cache/plan/local/drift.json").read_text())
     assert report["complete"], report["problems"]
     assert (done.returncode == 2) == bool(report["changes"] or report["unmanaged"])
     assert report["unmanaged"] == {}
     assert {change["action"] for change in report["changes"]} <= {"update"}
-    return {
-        (f"{change['kind']} {change['name']}", item["path"])
-        for change in report["changes"]
-        for item in change["fields"]
-    }
+    return {(f"{change['kind']} {change['name']}", item["path"]) for change in report["changes"] for item in change["fields"]}
 
 
 def activities(scaling: Any, since: datetime) -> list[dict[str, Any]]:
@@ -204,11 +188,7 @@ def test_each_change_by_hand_is_named_nothing_else_is_and_one_apply_repairs_all(
     assert len(changed) >= 30
     assert drift() == changed
     applied = subprocess.run(
-        ["ansible-playbook", "playbooks/site.yml"],
-        cwd=rehearsal.ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
+        ["ansible-playbook", "playbooks/site.yml"], cwd=rehearsal.ROOT, capture_output=True, text=True, check=False
     )
     assert applied.returncode == 0, applied.stdout[-5000:]
     assert drift() == set()

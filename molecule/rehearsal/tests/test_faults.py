@@ -28,9 +28,7 @@ def replaced(group, healthy_targets, eventually):
     return wait
 
 
-def test_every_host_in_turn_is_taken_away_with_notice_and_no_request_fails(
-    client, healthy_targets, eventually, replaced
-):
+def test_every_host_in_turn_is_taken_away_with_notice_and_no_request_fails(client, healthy_targets, eventually, replaced):
     # First of the tests here: a group heeds the balancer's verdict only when a host's grace period is over.
     before = healthy_targets()
     interrupted, terminated = sorted(before)

@@ -8,10 +8,7 @@ import pytest
 import testinfra
 from traffic import load
 
-HOOKS = {
-    "ready": "autoscaling:EC2_INSTANCE_LAUNCHING",
-    "drained": "autoscaling:EC2_INSTANCE_TERMINATING",
-}
+HOOKS = {"ready": "autoscaling:EC2_INSTANCE_LAUNCHING", "drained": "autoscaling:EC2_INSTANCE_TERMINATING"}
 LOG_GROUP = "/pettracker/local/ml-server"
 
 
@@ -25,9 +22,7 @@ def shipped(stream=None):
     pages = boto3.client("logs").get_paginator("filter_log_events")
     which = {"logStreamNames": [stream]} if stream else {}
     return [
-        json.loads(event["message"])
-        for page in pages.paginate(logGroupName=LOG_GROUP, **which)
-        for event in page["events"]
+        json.loads(event["message"]) for page in pages.paginate(logGroupName=LOG_GROUP, **which) for event in page["events"]
     ]
 
 
@@ -41,9 +36,7 @@ def patient_group():
 
     def wait_for(seconds):
         for name, timeout in seconds.items():
-            scaling.put_lifecycle_hook(
-                AutoScalingGroupName=fleet.GROUP, LifecycleHookName=name, HeartbeatTimeout=timeout
-            )
+            scaling.put_lifecycle_hook(AutoScalingGroupName=fleet.GROUP, LifecycleHookName=name, HeartbeatTimeout=timeout)
 
     wait_for(dict.fromkeys(before, 3600))
     yield scaling

@@ -35,9 +35,7 @@ def test_services_restart_one_by_one_and_no_request_fails(healthy_targets):
     assert traffic.wrong == []
 
 
-def test_a_detached_host_is_replaced_and_runs_on_without_requests_until_it_is_ended(
-    client, group, healthy_targets, eventually
-):
+def test_a_detached_host_is_replaced_and_runs_on_without_requests_until_it_is_ended(client, group, healthy_targets, eventually):
     before = healthy_targets()
     out = fleet.in_the_next_ones_zone()
     refusal = is_refused("detach", host="i-0123456789abcdef0")

@@ -89,9 +89,9 @@ def test_the_image_carries_no_identity_of_its_builder(healthy_targets):
 
 
 def test_user_data_holds_no_secret(client):
-    data = client("ec2").describe_launch_template_versions(
-        LaunchTemplateName="pettracker-local-service", Versions=["$Latest"]
-    )["LaunchTemplateVersions"][0]["LaunchTemplateData"]["UserData"]
+    data = client("ec2").describe_launch_template_versions(LaunchTemplateName="pettracker-local-service", Versions=["$Latest"])[
+        "LaunchTemplateVersions"
+    ][0]["LaunchTemplateData"]["UserData"]
     lines = base64.b64decode(data).decode().split("\n")
     assert [line for line in lines if line and not line.startswith("#")] == ["exec /opt/pettracker/bin/first-boot"]
 

@@ -78,9 +78,7 @@ def changed(bundle: Path, root: Path, change: Callable[[Path, dict[str, Any]], N
     return root
 
 
-def test_a_tampered_bundle_is_refused_and_the_fleet_serves_the_old_model(
-    bundle: Path, tmp_path: Path, old_digest: str
-) -> None:
+def test_a_tampered_bundle_is_refused_and_the_fleet_serves_the_old_model(bundle: Path, tmp_path: Path, old_digest: str) -> None:
     done = release(damaged(bundle, tmp_path / "bundle"))
     assert done.returncode == 1
     assert "the bundle is refused: model.safetensors: its content was changed" in done.stderr
@@ -148,9 +146,7 @@ def test_a_second_release_changes_nothing(bundle: Path) -> None:
 
 
 def test_the_release_is_verified_with_everything_that_it_names(digest: str) -> None:
-    done = subprocess.run(
-        [ROOT / "scripts/release", "local", "verify"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([ROOT / "scripts/release", "local", "verify"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "verified: iris-1.0.0-" in done.stdout
 
@@ -166,6 +162,4 @@ def test_the_bill_of_materials_names_the_packages_of_a_host_and_of_its_system() 
 
 def images(version: str) -> list[str]:
     filters = [{"Name": "tag:ModelName", "Values": ["iris"]}, {"Name": "tag:ModelVersion", "Values": [version]}]
-    return [
-        image["ImageId"] for image in boto3.client("ec2").describe_images(Owners=["self"], Filters=filters)["Images"]
-    ]
+    return [image["ImageId"] for image in boto3.client("ec2").describe_images(Owners=["self"], Filters=filters)["Images"]]

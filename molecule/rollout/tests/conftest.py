@@ -45,9 +45,7 @@ def quiet_fleet(running_rehearsal: None) -> None:
     going_on = [one for one in fleet.refreshes() if one["Status"] in fleet.REFRESHING]
     if going_on:
         if going_on[0]["Status"] in ("Pending", "InProgress", "Baking"):
-            boto3.client("autoscaling").rollback_instance_refresh(
-                AutoScalingGroupName=fleet.group()["AutoScalingGroupName"]
-            )
+            boto3.client("autoscaling").rollback_instance_refresh(AutoScalingGroupName=fleet.group()["AutoScalingGroupName"])
         rehearsal.eventually(fleet.refresh_status, lambda status: status not in fleet.REFRESHING, within=300)
     rollouts.forget_lock()
     rehearsal.eventually(fleet.is_whole, bool, within=300)

@@ -40,9 +40,7 @@ def make(change: str | None) -> str:
         ec2.get_waiter("instance_stopped").wait(InstanceIds=[builder], WaiterConfig=SOON)
         name = f"{fleet.GROUP}-{change or 'good'}-{uuid.uuid4().hex[:8]}".replace("_", "-")
         made: str = ec2.create_image(
-            InstanceId=builder,
-            Name=name,
-            TagSpecifications=[{"ResourceType": "image", "Tags": tags(source, name)}],
+            InstanceId=builder, Name=name, TagSpecifications=[{"ResourceType": "image", "Tags": tags(source, name)}]
         )["ImageId"]
         ec2.get_waiter("image_available").wait(ImageIds=[made], WaiterConfig=SOON)
     finally:

@@ -31,16 +31,9 @@ PACE: dict[str, Any] = {
 # Who watches for less than a minute does not see what happens after a minute.
 WATCHFUL: dict[str, Any] = {"rollout_bake_seconds": 75}
 # The lock is free long before the dead man's alarm rings, so that there is something to go on with.
-TAKEN_OVER: dict[str, Any] = {
-    "rollout_lock_stale_seconds": 10,
-    "rollout_abandoned_periods": 9,
-}
+TAKEN_OVER: dict[str, Any] = {"rollout_lock_stale_seconds": 10, "rollout_abandoned_periods": 9}
 # Two fleets instead of one; a canary, then all.
-BLUE_GREEN: dict[str, Any] = {
-    "rollout_strategy": "blue_green",
-    "rollout_weights": [10, 100],
-    "rollout_keep_warm_seconds": 15,
-}
+BLUE_GREEN: dict[str, Any] = {"rollout_strategy": "blue_green", "rollout_weights": [10, 100], "rollout_keep_warm_seconds": 15}
 # What Molecule sets for its own output would break sentences apart.
 PLAIN = {"ANSIBLE_FORCE_COLOR": "false", "ANSIBLE_NOCOLOR": "true", "PYTHONUNBUFFERED": "1"}
 RECAP = re.compile(r"^localhost +: .*\bchanged=(\d+)", re.MULTILINE)

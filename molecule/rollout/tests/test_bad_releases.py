@@ -22,9 +22,7 @@ def test_never_ready_gets_no_request_and_is_taken_back(rejected):
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    ("change", "told"), [("slower", "wait for something else than a processor"), ("computing", "compute")]
-)
+@pytest.mark.parametrize(("change", "told"), [("slower", "wait for something else than a processor"), ("computing", "compute")])
 def test_slower_by_a_third_is_taken_back_and_no_request_fails(rejected, change, told):
     seen = rejected(change)
     report = seen.run.report()

@@ -164,9 +164,7 @@ def test_a_rollback_goes_to_the_old_fleet_while_that_is_warm(image, running, rol
 
 
 @pytest.mark.timeout(1500)
-def test_a_killed_controller_is_run_again_and_goes_on_at_the_share_that_it_had_reached(
-    image, running, roll_out, watched
-):
+def test_a_killed_controller_is_run_again_and_goes_on_at_the_share_that_it_had_reached(image, running, roll_out, watched):
     before = live()
     made = image()
     taken_over = BLUE_GREEN | {"rollout_lock_stale_seconds": 10}

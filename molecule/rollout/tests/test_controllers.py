@@ -46,9 +46,7 @@ def test_a_rollout_that_nobody_looks_at_any_more_is_taken_back_by_aws(image, run
 
 
 @pytest.mark.timeout(900)
-def test_a_second_controller_is_told_who_rolls_out_and_the_first_is_not_disturbed(
-    image, running, roll_out, watched, newcomer
-):
+def test_a_second_controller_is_told_who_rolls_out_and_the_first_is_not_disturbed(image, running, roll_out, watched, newcomer):
     before = fleet.in_service()
     made = image()
     with watched() as (traffic, _), running() as first:

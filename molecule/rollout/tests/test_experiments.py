@@ -38,9 +38,7 @@ def kept():
 
 def under_way():
     """Say whether there is an experiment."""
-    answer = boto3.client("s3").list_objects_v2(
-        Bucket=rollouts.releases_bucket(), Prefix="local/experiments/running.json"
-    )
+    answer = boto3.client("s3").list_objects_v2(Bucket=rollouts.releases_bucket(), Prefix="local/experiments/running.json")
     return answer["KeyCount"] > 0
 
 
@@ -81,9 +79,7 @@ def visitor():
 
 def ask(session):
     """Send the photo; return the status and the cookie that names the variant, "" if there is none."""
-    answer = session.post(
-        f"{os.environ['SERVICE_URL']}/predict", data=CAT, headers={"Content-Type": "image/jpeg"}, timeout=30
-    )
+    answer = session.post(f"{os.environ['SERVICE_URL']}/predict", data=CAT, headers={"Content-Type": "image/jpeg"}, timeout=30)
     return answer.status_code, answer.cookies.get("AWSALBTG", "")
 
 

@@ -46,9 +46,7 @@ def test_a_schedule_makes_the_fleet_grow_and_a_run_meanwhile_leaves_it_so(roll_o
     every_minute = {"name": "test", "recurrence": "* * * * *", "min_size": 3}
     try:
         assert roll_out("service", autoscaling_group_schedules=[every_minute]).status == 0
-        rehearsal.eventually(
-            lambda: (len(fleet.in_service()), fleet.is_whole()), lambda seen: seen == (3, True), within=240
-        )
+        rehearsal.eventually(lambda: (len(fleet.in_service()), fleet.is_whole()), lambda seen: seen == (3, True), within=240)
         again = roll_out("service", autoscaling_group_schedules=[every_minute])
         assert rollouts.changes(again.output) == 0
     finally:
@@ -56,6 +54,4 @@ def test_a_schedule_makes_the_fleet_grow_and_a_run_meanwhile_leaves_it_so(roll_o
         live = fleet.group()["AutoScalingGroupName"]
         boto3.client("autoscaling").set_desired_capacity(AutoScalingGroupName=live, DesiredCapacity=2)
     assert fleet.group()["MinSize"] == 2
-    rehearsal.eventually(
-        lambda: (len(fleet.in_service()), fleet.is_whole()), lambda seen: seen == (2, True), within=180
-    )
+    rehearsal.eventually(lambda: (len(fleet.in_service()), fleet.is_whole()), lambda seen: seen == (2, True), within=180)

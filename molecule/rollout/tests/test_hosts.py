@@ -12,9 +12,7 @@ DECIDED = ("deployed", "rolled back")
 
 
 @pytest.mark.timeout(900)
-def test_an_old_host_that_is_killed_costs_what_it_was_sent_until_its_checks_had_failed(
-    image, running, watched, newcomer
-):
+def test_an_old_host_that_is_killed_costs_what_it_was_sent_until_its_checks_had_failed(image, running, watched, newcomer):
     before = fleet.in_service()
     image()
     with watched() as (traffic, _), running() as run:
@@ -31,9 +29,7 @@ def test_an_old_host_that_is_killed_costs_what_it_was_sent_until_its_checks_had_
 
 
 @pytest.mark.timeout(900)
-def test_a_new_host_that_is_killed_costs_what_it_was_sent_until_its_checks_had_failed(
-    image, running, watched, newcomer
-):
+def test_a_new_host_that_is_killed_costs_what_it_was_sent_until_its_checks_had_failed(image, running, watched, newcomer):
     before = fleet.in_service()
     image()
     with watched() as (traffic, _), running() as run:

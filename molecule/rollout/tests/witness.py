@@ -59,9 +59,7 @@ def last_words(identity: str) -> str:
 
 @contextmanager
 def watched(
-    group: Callable[[], Mapping[str, Any]] = fleet.group,
-    words: Callable[[str], str] = last_words,
-    interval: float = 1.0,
+    group: Callable[[], Mapping[str, Any]] = fleet.group, words: Callable[[str], str] = last_words, interval: float = 1.0
 ) -> Iterator[Witness]:
     """Watch the fleet while the block runs."""
     witness, over = Witness(), threading.Event()

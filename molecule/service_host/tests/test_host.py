@@ -111,9 +111,7 @@ def test_golden_answers_and_the_digest_are_the_bundles(host: Host) -> None:
 
 
 def test_the_metadata_service_wants_a_token(host: Host) -> None:
-    status = host.check_output(
-        "curl -s -o /dev/null -w '%{http_code}' http://169.254.169.254/latest/meta-data/instance-id"
-    )
+    status = host.check_output("curl -s -o /dev/null -w '%{http_code}' http://169.254.169.254/latest/meta-data/instance-id")
 
     assert status == "401"
 

@@ -90,9 +90,7 @@ def test_a_job_that_fails_says_why_leaves_no_instance_and_is_counted() -> None:
     said = " ".join(run.stdout.split())
     assert "The job failing on i-" in said, run.stdout
     assert "nothing" in said.split("Its last lines:")[1], run.stdout
-    reservations = boto3.client("ec2").describe_instances(Filters=[{"Name": "tag:Job", "Values": ["failing"]}])[
-        "Reservations"
-    ]
+    reservations = boto3.client("ec2").describe_instances(Filters=[{"Name": "tag:Job", "Values": ["failing"]}])["Reservations"]
     assert {each["Instances"][0]["State"]["Name"] for each in reservations} <= {"shutting-down", "terminated"}
     state = boto3.client("s3").get_object(
         Bucket=f"pettracker-local-{boto3.client('sts').get_caller_identity()['Account']}-models",

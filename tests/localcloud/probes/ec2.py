@@ -36,9 +36,7 @@ def launch(api: Api, **more: Any) -> dict[str, Any]:
 
 
 def template(api: Api, **data: Any) -> str:
-    made = api("ec2").create_launch_template(
-        LaunchTemplateName="hosts", LaunchTemplateData={"ImageId": api.image} | data
-    )
+    made = api("ec2").create_launch_template(LaunchTemplateName="hosts", LaunchTemplateData={"ImageId": api.image} | data)
     return str(made["LaunchTemplate"]["LaunchTemplateId"])
 
 
@@ -200,9 +198,7 @@ def user_data_that_are_not_encoded_in_a_later_version(api: Api) -> Any:
 @probe(ec2_launch_templates.SOURCE, moto=None, aws="c5.large")
 def a_version_with_a_source(api: Api) -> Any:
     made = api("ec2").create_launch_template_version(
-        LaunchTemplateId=template(api, InstanceType="c5.large"),
-        SourceVersion="1",
-        LaunchTemplateData={"KeyName": "key"},
+        LaunchTemplateId=template(api, InstanceType="c5.large"), SourceVersion="1", LaunchTemplateData={"KeyName": "key"}
     )
     return made["LaunchTemplateVersion"]["LaunchTemplateData"].get("InstanceType")
 

@@ -46,9 +46,7 @@ ALARM = METRIC | {
     "Period": 60,
     "Threshold": 1.0,
 }
-POLICY = json.dumps(
-    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}]}
-)
+POLICY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}]})
 
 
 @functools.cache

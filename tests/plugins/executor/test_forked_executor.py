@@ -104,9 +104,7 @@ def test_a_module_that_a_signal_ends_fails_the_task_by_name(runs):
 @pytest.mark.parametrize("executor", ["forked", "stock"])
 def test_nobody_is_told_a_secret(runs, executor):
     assert SECRET not in runs[executor]["text"]
-    assert (
-        runs[executor]["tasks"]["With a value that nobody may see"]["secret"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
-    )
+    assert runs[executor]["tasks"]["With a value that nobody may see"]["secret"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 
 def test_check_mode_defaults_and_environments_reach_the_module(runs):
@@ -140,7 +138,5 @@ except TooLate:
     except ChildProcessError:
         print("no child is left")
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "no child is left\n", done.stderr

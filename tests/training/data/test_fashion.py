@@ -71,11 +71,7 @@ def test_its_own_test_photos_are_the_test_split(tmp_path: Path) -> None:
         ("t10k-labels-idx1-ubyte.gz", b"not gzip", "cannot be read"),
         ("t10k-labels-idx1-ubyte.gz", gzip.compress(struct.pack(">II", 0x801, 100) + bytes(99)), "cut off"),
         ("t10k-labels-idx1-ubyte.gz", gzip.compress(struct.pack(">II", 0x801, 99) + bytes(99)), "99 labels"),
-        (
-            "train-labels-idx1-ubyte.gz",
-            gzip.compress(struct.pack(">II", 0x801, 400) + bytes([10] * 400)),
-            "beyond the 10",
-        ),
+        ("train-labels-idx1-ubyte.gz", gzip.compress(struct.pack(">II", 0x801, 400) + bytes([10] * 400)), "beyond the 10"),
         ("train-images-idx3-ubyte.gz", gzip.compress(b"\0\0"), "no such file of Fashion-MNIST"),
     ],
     ids=["missing", "not gzip", "cut off", "too few", "label", "kind"],

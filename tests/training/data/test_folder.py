@@ -94,9 +94,7 @@ def test_the_same_photo_in_two_classes_is_named(tmp_path: Path) -> None:
     Image.fromarray(noise(3)).save(tmp_path / "photos/cat/copy.png")  # in its own class: no contradiction
     said: list[str] = []
     _load(tmp_path / "photos", said)
-    assert said[0].startswith(
-        "3 items are the same as one of another class: cat/0017.png (cat) and dog/0017.png (dog), "
-    )
+    assert said[0].startswith("3 items are the same as one of another class: cat/0017.png (cat) and dog/0017.png (dog), ")
     assert "items of 2 classes" in said[1]
 
 

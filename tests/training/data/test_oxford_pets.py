@@ -57,11 +57,7 @@ def test_a_missing_photo_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "problem"),
-    [
-        ("Abyssinian_1 1 1 1\n", "the same breeds"),
-        ("Abyssinian_1 1\n", "does not hold Oxford-IIIT Pet"),
-    ],
+    ("lines", "problem"), [("Abyssinian_1 1 1 1\n", "the same breeds"), ("Abyssinian_1 1\n", "does not hold Oxford-IIIT Pet")]
 )
 def test_damaged_lists_are_refused(tmp_path: Path, lines: str, problem: str) -> None:
     _write(tmp_path / "pets")

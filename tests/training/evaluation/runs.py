@@ -67,9 +67,7 @@ def lineage(classes: list[str], data: Data, **changes: object) -> Lineage:
     return Lineage(**(known | changes))  # type: ignore[arg-type]
 
 
-def answers(
-    classes: int, count: int, accuracy: float = 0.9, seed: int = 0
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def answers(classes: int, count: int, accuracy: float = 0.9, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return logits, none below zero, and labels; about that share of the answers is right."""
     random = np.random.default_rng(seed)
     labels = random.integers(0, classes, count)
@@ -84,9 +82,7 @@ def rows(classes: int, count: int, accuracy: float = 0.9, seed: int = 0) -> Rows
     return Rows(logits, labels, [f"row {seed}-{index}" for index in range(count)])
 
 
-def data(
-    classes: list[str], *, validation: Items | None = None, test: Items | None = None, digest: str = DIGEST
-) -> Data:
+def data(classes: list[str], *, validation: Items | None = None, test: Items | None = None, digest: str = DIGEST) -> Data:
     count = len(classes)
     return Data(
         train=rows(count, 50, seed=1),
@@ -106,8 +102,7 @@ def finished(root: Path, measured: Data, **changes: object) -> Run:
     run.write_lineage(lineage(measured.classes, measured, **changes))
     network = build(config(count), count, count).module
     identity = {
-        name: torch.eye(count) if value.ndim == 2 else torch.zeros(count)
-        for name, value in network.state_dict().items()
+        name: torch.eye(count) if value.ndim == 2 else torch.zeros(count) for name, value in network.state_dict().items()
     }
     save_file(identity, run.weights)
     history = (

@@ -16,11 +16,7 @@ def test_the_card_is_complete(tmp_path: Path) -> None:
     run = finished(tmp_path, measured)
     evaluation = evaluate(run, measured)
     card = card_texts(run.config(), run.lineage(), evaluation)
-    assert (card.title, card.intended_use, card.out_of_scope) == (
-        CARD["title"],
-        CARD["intended_use"],
-        CARD["out_of_scope"],
-    )
+    assert (card.title, card.intended_use, card.out_of_scope) == (CARD["title"], CARD["intended_use"], CARD["out_of_scope"])
     assert card.details.startswith(CARD["details"])
     assert "train 50, validation 200, test 300" in card.details
     assert card.factors.startswith(CARD["factors"])

@@ -18,9 +18,7 @@ pytestmark = pytest.mark.usefixtures("undrawn")
 
 def _csv(path: Path, seed: int) -> Path:
     logits, labels = answers(3, 600, seed=seed)
-    lines = [
-        ",".join([*(f"{value:.4f}" for value in row), "abc"[label]]) for row, label in zip(logits, labels, strict=True)
-    ]
+    lines = [",".join([*(f"{value:.4f}" for value in row), "abc"[label]]) for row, label in zip(logits, labels, strict=True)]
     path.write_text("\n".join(["x,y,z,kind", *lines]) + "\n")
     return path
 

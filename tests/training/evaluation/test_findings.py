@@ -73,7 +73,5 @@ def test_a_network_that_knows_its_training_items_by_heart(good: Evaluation) -> N
 
 
 def test_validation_and_test_that_differ_by_more_than_chance(good: Evaluation) -> None:
-    apart = good.model_copy(
-        update={"validation": good.validation.model_copy(update={"accuracy_interval": (0.97, 0.99)})}
-    )
+    apart = good.model_copy(update={"validation": good.validation.model_copy(update={"accuracy_interval": (0.97, 0.99)})})
     assert _titles(apart) == ["Validation and test disagree"]

@@ -37,9 +37,7 @@ def test_the_worst_mistakes_come_first_with_their_numbers(tmp_path: Path) -> Non
     evaluation = evaluate(finished(tmp_path, measured), measured)
     logits, labels = answers(3, 300, seed=3)
     wrong = np.flatnonzero(logits.argmax(axis=1) != labels)
-    confidence = np.exp(logits.max(axis=1) / evaluation.temperature) / np.exp(logits / evaluation.temperature).sum(
-        axis=1
-    )
+    confidence = np.exp(logits.max(axis=1) / evaluation.temperature) / np.exp(logits / evaluation.temperature).sum(axis=1)
     expected = wrong[np.argsort(-confidence[wrong])][:25]
     assert len(wrong) < 25 or len(evaluation.mistakes) == 25
     assert [each.id for each in evaluation.mistakes] == [f"row 3-{index}" for index in expected]
@@ -65,9 +63,7 @@ def test_the_normalisation_is_that_of_the_training(tmp_path: Path) -> None:
     plain = evaluate(finished(tmp_path / "plain", measured), measured)
     moved = replace(measured, test=shifted)
     scaled = evaluate(finished(tmp_path / "scaled", moved, mean=[2.0] * 3, std=[4.0] * 3), moved)
-    assert scaled.test.negative_log_likelihood.before == pytest.approx(
-        plain.test.negative_log_likelihood.before, rel=1e-4
-    )
+    assert scaled.test.negative_log_likelihood.before == pytest.approx(plain.test.negative_log_likelihood.before, rel=1e-4)
 
 
 def test_progress_is_told_to_the_end(tmp_path: Path) -> None:
@@ -122,9 +118,7 @@ def test_another_test_set_is_measured_whole_and_beside_the_runs_own_evaluation(t
 
     # Two of the three classes, in another order.
     logits, labels = answers(2, 80, seed=9)
-    part = Rows(
-        np.hstack([logits, np.zeros_like(logits[:, :1])])[:, [1, 0, 2]], labels, [f"new {i}" for i in range(80)]
-    )
+    part = Rows(np.hstack([logits, np.zeros_like(logits[:, :1])])[:, [1, 0, 2]], labels, [f"new {i}" for i in range(80)])
     other = OtherData(part, ["dog", "cat"], "sha256:" + "ab" * 32, measured.feature_names)
     found, directory = evaluate_other(run, other)
     assert found.other_test_set

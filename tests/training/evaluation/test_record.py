@@ -55,10 +55,7 @@ def test_other_weights_than_those_measured_are_noticed(run: Run) -> None:
     [
         (lambda document: document.update(test_acuracy=1), "test_acuracy: Extra inputs"),
         (lambda document: document.pop("temperature"), "temperature: Field required"),
-        (
-            lambda document: document["test"].update(accuracy=1.2),
-            "test.accuracy: Input should be less than or equal to 1",
-        ),
+        (lambda document: document["test"].update(accuracy=1.2), "test.accuracy: Input should be less than or equal to 1"),
         (lambda document: document.update(format=2), "format: Input should be 1"),
     ],
 )

@@ -62,9 +62,7 @@ def _photos(tmp_path_factory: pytest.TempPathFactory) -> Run:
     measured = replace(data(["dark", "bright"]), validation=photos, test=photos, feature_names=[])
     run = finished(tmp_path_factory.mktemp("photos"), measured, mean=[0.5] * 3, std=[0.1] * 3)
     image = {"kind": "image", "preprocessing": preprocessing.model_dump()}
-    run.write_config(
-        config(2, input=image, data={"source": "fashion-mnist"}, network={"backbone": "torchvision/resnet18"})
-    )
+    run.write_config(config(2, input=image, data={"source": "fashion-mnist"}, network={"backbone": "torchvision/resnet18"}))
 
     network = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 2))
     with torch.no_grad():
@@ -118,9 +116,7 @@ def test_the_page_needs_nothing_from_elsewhere_and_lets_nothing_in(kind: str, re
     style = re.search("<style>(.*)</style>", page, re.DOTALL)
     assert style
     digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
-    assert policy == (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    )
+    assert policy == (f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'")
     for tag, attributes in elements.found:
         assert "style" not in attributes, tag
         for name in ("src", "href", "action", "data"):

@@ -26,9 +26,7 @@ def _changed(config: ProjectConfig, **training: Any) -> ProjectConfig:
     return config.model_copy(update={"training": config.training.model_copy(update=training)})
 
 
-def _rows_learner(
-    weights: torch.Tensor | None = None, mixup: float = 0.0, **training: Any
-) -> tuple[Learner, nn.Sequential]:
+def _rows_learner(weights: torch.Tensor | None = None, mixup: float = 0.0, **training: Any) -> tuple[Learner, nn.Sequential]:
     config = _changed(iris()[0], **training)
     config = config.model_copy(update={"augmentation": config.augmentation.model_copy(update={"mixup": mixup})})
     seed_everything(1)
@@ -56,9 +54,7 @@ def test_the_head_is_trained_first_and_the_backbone_stays_as_it_is() -> None:
 
 
 def test_backbone_and_head_have_rates_of_their_own_and_biases_no_decay() -> None:
-    learner, _ = _rows_learner(
-        learning_rate=0.1, backbone_learning_rate=None, weight_decay=0.3, frozen_epochs=0, epochs=9
-    )
+    learner, _ = _rows_learner(learning_rate=0.1, backbone_learning_rate=None, weight_decay=0.3, frozen_epochs=0, epochs=9)
     learner.learn(ROWS, LABELS, Position(1, 1), False)
     groups = [(round(group["lr"], 9), group["weight_decay"]) for group in learner._optimiser.param_groups]
     assert groups == [(0.01, 0.3), (0.01, 0.0), (0.1, 0.3), (0.1, 0.0)]

@@ -94,9 +94,7 @@ def test_what_is_damaged_in_s3_is_named_and_the_one_before_is_used(s3: Any, tmp_
     assert tensors(Run(tmp_path / "second").weights) == tensors(Run(tmp_path / "first").weights)
 
 
-def test_what_s3_refuses_is_tried_again_at_the_next_epoch(
-    s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_s3_refuses_is_tried_again_at_the_next_epoch(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _refuse_uploads(monkeypatch, times=2)
     result = _train(tmp_path / "run", "--checkpoints", URL)
     assert result.exit_code == 0, result.output
@@ -104,9 +102,7 @@ def test_what_s3_refuses_is_tried_again_at_the_next_epoch(
     assert _keys(s3)[-1] == "00006-0000000.safetensors"
 
 
-def test_a_run_whose_last_checkpoint_is_not_in_s3_is_not_done(
-    s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_whose_last_checkpoint_is_not_in_s3_is_not_done(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         _refuse_uploads(patch, times=1000)
         result = _train(tmp_path / "run", "--checkpoints", URL)

@@ -102,9 +102,7 @@ def test_where_cloudwatch_refuses_the_run_is_done_all_the_same(tmp_path: Path, m
     assert Run(tmp_path).finished()
 
 
-def test_curves_and_history_have_each_epoch_once_whatever_happens(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_curves_and_history_have_each_epoch_once_whatever_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         _not_a_number(patch, 8)  # of 5 steps in each epoch
         assert _train(tmp_path).exit_code == 1

@@ -44,10 +44,7 @@ def test_killed_at_random_steps(project: Path, uninterrupted: Run, tmp_path: Pat
     kills = random.Random(seed)  # noqa: S311
     run = Run(tmp_path / "run")
     for _ in range(4):
-        assert _train(project, run, "training.loop.learner:Learner", "learn", kills.randrange(1, 14)) in (
-            -signal.SIGKILL,
-            0,
-        )
+        assert _train(project, run, "training.loop.learner:Learner", "learn", kills.randrange(1, 14)) in (-signal.SIGKILL, 0)
     assert _train(project, run) == 0
     _same(run, uninterrupted)
 

@@ -93,9 +93,7 @@ def test_a_serving_host_fetches_versions_and_writes_nothing(
     digest = releaser.publish().digest
     releaser.promote()
     with allowed("service") as store:
-        assert (
-            Registry(store).fetch("iris", "1.0.0", digest, tmp_path / "fetched", releaser.public_key).digest == digest
-        )
+        assert Registry(store).fetch("iris", "1.0.0", digest, tmp_path / "fetched", releaser.public_key).digest == digest
         with pytest.raises(RegistryError, match=r"access denied \(PutObject\)"):
             store.write_once("production/iris/1.0.1/manifest.json", b"{}")
         with pytest.raises(RegistryError, match=r"access denied \(GetObject\)"):

@@ -60,11 +60,7 @@ def test_runs_are_listed_the_incomplete_too(releaser: Releaser, s3: Any) -> None
     made = releaser.publish()
     s3.put_object(Bucket=BUCKET, Key="experiments/iris/training/checkpoints/1.safetensors", Body=b"weights")
     runs = {run["run_id"]: run for run in as_json("list", "iris", "--experiments")}
-    assert (runs[RUN_ID]["status"], runs[RUN_ID]["digest"], runs[RUN_ID]["version"]) == (
-        "published",
-        made.digest,
-        "1.0.0",
-    )
+    assert (runs[RUN_ID]["status"], runs[RUN_ID]["digest"], runs[RUN_ID]["version"]) == ("published", made.digest, "1.0.0")
     assert runs[RUN_ID]["metrics"]["test_accuracy"] == 0.9625
     assert (runs["training"]["status"], runs["training"]["bytes"]) == ("training job", 7)
     rows = {line.split()[1]: line.split() for line in invoke("list", "--experiments").stdout.splitlines()}

@@ -107,9 +107,7 @@ def _without_golden_file(releaser: Releaser) -> None:
         (_without_golden_file, r"golden/answers\.json: is missing from s3://"),
     ],
 )
-def test_a_bundle_that_was_tampered_with_is_refused(
-    releaser: Releaser, damage: Callable[[Releaser], None], told: str
-) -> None:
+def test_a_bundle_that_was_tampered_with_is_refused(releaser: Releaser, damage: Callable[[Releaser], None], told: str) -> None:
     releaser.publish()
     damage(releaser)
     with pytest.raises(BundleError, match=told):
@@ -156,9 +154,7 @@ def _replace(releaser: Releaser, bundle: Path) -> None:
 
 
 @pytest.mark.parametrize("metrics", [{}, {"test_accuracy": float("nan")}, {"test_accuracy": 7.0}])
-def test_a_bundle_that_states_no_accuracy_is_refused_without_a_floor_too(
-    releaser: Releaser, metrics: dict[str, float]
-) -> None:
+def test_a_bundle_that_states_no_accuracy_is_refused_without_a_floor_too(releaser: Releaser, metrics: dict[str, float]) -> None:
     _smuggled(releaser, metrics=metrics)
     with pytest.raises(PublishingError, match="states no test_accuracy: evaluate the run"):
         releaser.promote()
@@ -190,8 +186,7 @@ def test_a_bundle_without_a_golden_set_is_refused(releaser: Releaser, answers: s
 
 
 @pytest.mark.parametrize(
-    ("newest", "version"),
-    [("1.0.0", "0.9.9"), ("1.10.0", "1.9.0"), ("1.0.0", "1.0.0-rc.1"), ("2.0.0-rc.10", "2.0.0-rc.9")],
+    ("newest", "version"), [("1.0.0", "0.9.9"), ("1.10.0", "1.9.0"), ("1.0.0", "1.0.0-rc.1"), ("2.0.0-rc.10", "2.0.0-rc.9")]
 )
 def test_a_lower_version_needs_leave(releaser: Releaser, newest: str, version: str) -> None:
     releaser.publish("first", newest)

@@ -74,9 +74,7 @@ def test_a_run_that_is_promoted_after_it_was_planned_stays(runs: Releaser) -> No
     assert remaining(runs.store) == {"run-1", "run-3"}
 
 
-def test_a_prune_that_breaks_off_leaves_no_half_run_that_looks_whole(
-    runs: Releaser, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_prune_that_breaks_off_leaves_no_half_run_that_looks_whole(runs: Releaser, monkeypatch: pytest.MonkeyPatch) -> None:
     real = Store.delete
     calls: list[list[str]] = []
 

@@ -129,9 +129,7 @@ def test_a_bundle_of_something_else_is_refused(store: Store, tmp_path: Path, fie
 
 def test_the_bundle_of_another_run_is_refused(store: Store, tmp_path: Path) -> None:
     made, other = trained(tmp_path / "one"), trained(tmp_path / "two", "20261122T080000Z-ffffff")
-    with pytest.raises(
-        PublishingError, match=r"from run 20261122T080000Z-ffffff, and .* is iris's run 20261122T071500Z"
-    ):
+    with pytest.raises(PublishingError, match=r"from run 20261122T080000Z-ffffff, and .* is iris's run 20261122T071500Z"):
         Experiments(store).publish(made.run, other.bundle)
     with pytest.raises(PublishingError, match="another configuration"):
         configured = trained(tmp_path / "three", overrides={"training.epochs": 3})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff
+
+from ..module_utils.state import as_diff
 
 
 class ActionModule(ActionBase):

@@ -11,11 +11,12 @@ import boto3
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.pettracker.aws.plugins.module_utils.blue_green import in_service, lacks, standing, trouble
-from ansible_collections.pettracker.aws.plugins.module_utils.fleets import Fleets
-from ansible_collections.pettracker.aws.plugins.module_utils.looking import PATIENCE, look_on
-from ansible_collections.pettracker.aws.plugins.module_utils.rollout_lock import Lock, LockLostError
 from botocore.exceptions import BotoCoreError, ClientError
+
+from ..module_utils.blue_green import in_service, lacks, standing, trouble
+from ..module_utils.fleets import Fleets
+from ..module_utils.looking import PATIENCE, look_on
+from ..module_utils.rollout_lock import Lock, LockLostError
 
 # What AWS does while it cannot be reached.
 MEANWHILE = "the weights stay as they are"
@@ -73,9 +74,7 @@ class Sight:
 class Watch:
     """Looks at both fleets, and beats."""
 
-    def __init__(
-        self, region: str, colours: list[dict[str, str]], listener_arn: str, lock: Lock, identity: str
-    ) -> None:
+    def __init__(self, region: str, colours: list[dict[str, str]], listener_arn: str, lock: Lock, identity: str) -> None:
         self._scaling: Any = boto3.client("autoscaling", region_name=region)
         self._cloudwatch: Any = boto3.client("cloudwatch", region_name=region)
         balancing = boto3.client("elbv2", region_name=region)
@@ -143,9 +142,7 @@ class ActionModule(ActionBase):
     `old`. Fails, with `lock_lost`, when somebody else has taken the lock over.
     """
 
-    _VALID_ARGS = frozenset(
-        {"region", "colours", "listener_arn", "until", "share", "seconds", "interval", "alarms", "lock"}
-    )
+    _VALID_ARGS = frozenset({"region", "colours", "listener_arn", "until", "share", "seconds", "interval", "alarms", "lock"})
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)

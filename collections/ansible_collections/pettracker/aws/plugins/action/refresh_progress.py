@@ -11,16 +11,11 @@ import boto3
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.pettracker.aws.plugins.module_utils.instance_refreshes import (
-    GOING_BACK,
-    GOING_ON,
-    hosts_at,
-    progress,
-    split,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.looking import PATIENCE, look_on
-from ansible_collections.pettracker.aws.plugins.module_utils.rollout_lock import Lock, LockLostError
 from botocore.exceptions import BotoCoreError, ClientError
+
+from ..module_utils.instance_refreshes import GOING_BACK, GOING_ON, hosts_at, progress, split
+from ..module_utils.looking import PATIENCE, look_on
+from ..module_utils.rollout_lock import Lock, LockLostError
 
 # What AWS does while it cannot be reached.
 MEANWHILE = "without heartbeats it takes the rollout back by itself"
@@ -193,9 +188,7 @@ class ActionModule(ActionBase):
             )
         return {}
 
-    def _follow(
-        self, watch: Watch, goal: Goal, interval: float, identity: str, template: tuple[str, str]
-    ) -> dict[str, Any]:
+    def _follow(self, watch: Watch, goal: Goal, interval: float, identity: str, template: tuple[str, str]) -> dict[str, Any]:
         begin, said, seen = time.monotonic(), "", {}
         new: list[str] = []
         old: list[str] = []

@@ -7,12 +7,13 @@ import time
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.pettracker.aws.plugins.action.rollout_times import ARGUMENTS
-from ansible_collections.pettracker.aws.plugins.module_utils.rollout.blue_green import BlueGreen
-from ansible_collections.pettracker.aws.plugins.module_utils.rollout.next_step import next_step
-from ansible_collections.pettracker.aws.plugins.module_utils.rollout.rolling import Rolling
-from ansible_collections.pettracker.aws.plugins.module_utils.rollout.steps import State
-from ansible_collections.pettracker.aws.plugins.module_utils.rollout.times import Times
+
+from ..module_utils.rollout.blue_green import BlueGreen
+from ..module_utils.rollout.next_step import next_step
+from ..module_utils.rollout.rolling import Rolling
+from ..module_utils.rollout.steps import State
+from ..module_utils.rollout.times import Times
+from .rollout_times import ARGUMENTS
 
 STRATEGIES: dict[str, type[Rolling] | type[BlueGreen]] = {"rolling": Rolling, "blue_green": BlueGreen}
 

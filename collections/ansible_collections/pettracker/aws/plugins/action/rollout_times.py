@@ -6,7 +6,8 @@ import dataclasses
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.pettracker.aws.plugins.module_utils.rollout.times import Times
+
+from ..module_utils.rollout.times import Times
 
 # What `times` holds.
 ARGUMENTS = {

@@ -173,9 +173,7 @@ class ActionModule(ActionBase):
     `log`.
     """
 
-    _VALID_ARGS = frozenset(
-        {"bucket", "prefix", "region", "instance_id", "interval", "seconds", "setup_seconds", "known"}
-    )
+    _VALID_ARGS = frozenset({"bucket", "prefix", "region", "instance_id", "interval", "seconds", "setup_seconds", "known"})
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)

@@ -11,9 +11,10 @@ from ansible import constants as C
 from ansible import context
 from ansible.executor.task_result import CallbackTaskResult
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.pettracker.aws.plugins.module_utils.operation_text import WIDTH
-from ansible_collections.pettracker.aws.plugins.module_utils.plan import changes_of
-from ansible_collections.pettracker.aws.plugins.module_utils.plan_text import field_text
+
+from ..module_utils.operation_text import WIDTH
+from ..module_utils.plan import changes_of
+from ..module_utils.plan_text import field_text
 
 DOCUMENTATION = r"""
 name: operation

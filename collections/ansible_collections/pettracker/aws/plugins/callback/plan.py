@@ -8,19 +8,12 @@ from typing import Any
 from ansible import constants as C
 from ansible.executor.task_result import CallbackTaskResult
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.pettracker.aws.plugins.module_utils.costs import assumptions, monthly_usd
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Owned
-from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import unmanaged
-from ansible_collections.pettracker.aws.plugins.module_utils.plan import (
-    Change,
-    Plan,
-    Resource,
-    Stray,
-    changes_of,
-    named_in,
-    resources_of,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.plan_text import reports, terminal
+
+from ..module_utils.costs import assumptions, monthly_usd
+from ..module_utils.kinds.kind import Owned
+from ..module_utils.owned_resources import unmanaged
+from ..module_utils.plan import Change, Plan, Resource, Stray, changes_of, named_in, resources_of
+from ..module_utils.plan_text import reports, terminal
 
 DOCUMENTATION = r"""
 name: plan
@@ -88,9 +81,7 @@ class CallbackModule(CallbackBase):
         for kind, parts in named_in(result.result, "nobodys").items():
             self._nobodys.setdefault(kind, set()).update(parts)
         if module == "pettracker.aws.owned_resources":
-            self._found = {
-                kind: [Owned(**one) for one in found] for kind, found in result.result.get("found", {}).items()
-            }
+            self._found = {kind: [Owned(**one) for one in found] for kind, found in result.result.get("found", {}).items()}
 
     def _strays(self) -> dict[str, tuple[Stray, ...]]:
         """Returns what nothing manages, which a plan, that does not look for it, has none of."""

@@ -298,10 +298,7 @@ class Connection(aws_ssm.Connection):
             self.s3_client.put_object(Bucket=bucket, Key=key, Body=data, **encryption)
         try:
             url = self.s3_manager.get_url("get_object", bucket, key, "GET")
-            yield (
-                f"(umask 077; curl --fail --silent --show-error --retry 3 --output {path} \\\n{shlex.quote(url)})",
-                path,
-            )
+            yield (f"(umask 077; curl --fail --silent --show-error --retry 3 --output {path} \\\n{shlex.quote(url)})", path)
         finally:
             try:
                 self.s3_client.delete_object(Bucket=bucket, Key=key)

@@ -6,14 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.operation_text import (
-    fleet_lines,
-    group_lines,
-    host_lines,
-    of_inventory,
-    own_account,
-    printed,
-)
+from ..module_utils.operation_text import fleet_lines, group_lines, host_lines, of_inventory, own_account, printed
 
 
 def fleet(
@@ -57,9 +50,4 @@ class FilterModule:
     """The filters, by their names in playbooks."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {
-            "as_fleet_table": fleet,
-            "as_host_table": hosts,
-            "as_instance_table": instance,
-            "as_printed": printed,
-        }
+        return {"as_fleet_table": fleet, "as_host_table": hosts, "as_instance_table": instance, "as_printed": printed}

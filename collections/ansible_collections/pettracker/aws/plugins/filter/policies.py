@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.registry import KINDS
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.statements import statements
+from ..module_utils.kinds.registry import KINDS
+from ..module_utils.kinds.statements import statements
 
 
 def with_kinds(
@@ -20,9 +20,7 @@ def with_kinds(
 ) -> dict[str, Any]:
     """Returns a policy with the statements that the kinds need and that it does not have."""
     written = document["Statement"]
-    added = statements(
-        KINDS, purpose, values, written=written, services=services, besides=besides, conditions=conditions
-    )
+    added = statements(KINDS, purpose, values, written=written, services=services, besides=besides, conditions=conditions)
     return {**document, "Statement": [*written, *added]}
 
 

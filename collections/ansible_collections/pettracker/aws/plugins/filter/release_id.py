@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.release_id import release_id
+from ..module_utils.release_id import release_id
 
 
 class FilterModule:

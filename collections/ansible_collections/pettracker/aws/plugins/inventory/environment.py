@@ -58,6 +58,4 @@ class InventoryModule(BaseInventoryPlugin):
             )
         name = get_vars_from_inventory_sources(loader, [str(own)], [Group("all")], "task").get("env_name")
         if name != own.name:
-            raise AnsibleParserError(
-                f"env_name is {name} in {own}: it names what the environment owns; write {own.name}."
-            )
+            raise AnsibleParserError(f"env_name is {name} in {own}: it names what the environment owns; write {own.name}.")

@@ -33,13 +33,9 @@ def describe(client: Any, names: Iterable[str]) -> dict[str, dict[str, Any]]:
     wanted = sorted(set(names))
     if not wanted:
         return {}
-    pages = client.get_paginator("describe_alarms").paginate(
-        AlarmNames=wanted, AlarmTypes=["MetricAlarm", "CompositeAlarm"]
-    )
+    pages = client.get_paginator("describe_alarms").paginate(AlarmNames=wanted, AlarmTypes=["MetricAlarm", "CompositeAlarm"])
     return {
-        alarm["AlarmName"]: alarm
-        for page in pages
-        for alarm in page.get("MetricAlarms", []) + page.get("CompositeAlarms", [])
+        alarm["AlarmName"]: alarm for page in pages for alarm in page.get("MetricAlarms", []) + page.get("CompositeAlarms", [])
     }
 
 

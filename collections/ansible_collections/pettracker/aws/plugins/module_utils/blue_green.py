@@ -11,15 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.instance_refreshes import (
-    GOING_BACK,
-    GOING_ON,
-    in_the_way,
-    serves,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.mixed_instances import template_of
-from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_client import missing
-from ansible_collections.pettracker.aws.plugins.module_utils.state import tags_to_dict
+from .instance_refreshes import GOING_BACK, GOING_ON, in_the_way, serves
+from .mixed_instances import template_of
+from .scaling_group_client import missing
+from .state import tags_to_dict
 
 # Tag of the group that a rollout brings, and its values: on its way in, or taken back and to be removed.
 TAG = "Rollout"
@@ -121,8 +116,7 @@ def weights_of(actions: Iterable[Mapping[str, Any]]) -> dict[str, int]:
 def is_sticky(actions: Iterable[Mapping[str, Any]]) -> bool:
     """Says whether the balancer sends whoever came before to the same target group, whatever its weight is now."""
     return any(
-        action.get("ForwardConfig", {}).get("TargetGroupStickinessConfig", {}).get("Enabled", False)
-        for action in actions
+        action.get("ForwardConfig", {}).get("TargetGroupStickinessConfig", {}).get("Enabled", False) for action in actions
     )
 
 
@@ -156,9 +150,7 @@ def checkpoints(reached: int, steps: Iterable[int]) -> list[int]:
     return [reached] + [step for step in steps if step > reached]
 
 
-def plan(
-    found: Roles, refreshes: Iterable[Mapping[str, Any]], template_id: str, version: str, steps: Iterable[int]
-) -> Plan:
+def plan(found: Roles, refreshes: Iterable[Mapping[str, Any]], template_id: str, version: str, steps: Iterable[int]) -> Plan:
     """Returns what a rollout of this version has to do; `refreshes` are the live group's, `steps` percentages up to 100."""
     if found.live.found is None:
         return Plan("absent")

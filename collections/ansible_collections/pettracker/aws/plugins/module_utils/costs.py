@@ -8,19 +8,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import (
-    Fields,
-    Gap,
-    Item,
-    Line,
-    Place,
-    Range,
-    Resources,
-    region_of,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Owned
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.registry import BY_NAME
-from ansible_collections.pettracker.aws.plugins.module_utils.plan import ANNOUNCED
+from .kinds.charges import Fields, Gap, Item, Line, Place, Range, Resources, region_of
+from .kinds.kind import Owned
+from .kinds.registry import BY_NAME
+from .plan import ANNOUNCED
 
 # What goes through them is paid for, too, and not before somebody uses them.
 UNUSED = dict.fromkeys(("data_in_gb", "data_out_gb", "nat_gb"), Decimal(0))
@@ -58,9 +49,7 @@ def _decimals(value: Any) -> Any:
     return Decimal(value)
 
 
-def monthly_usd(
-    found: Mapping[str, Iterable[Owned]], known: Resources, assumed: Assumptions
-) -> dict[tuple[str, str], str]:
+def monthly_usd(found: Mapping[str, Iterable[Owned]], known: Resources, assumed: Assumptions) -> dict[tuple[str, str], str]:
     """Returns what each resource that was found costs a month, by kind and identity; "" for nothing, or where it is not known.
 
     No requests and no data are assumed to go through it: it costs what it costs by being there.

@@ -6,15 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.blue_green import Fleet, weights_of
-from ansible_collections.pettracker.aws.plugins.module_utils.state import error_code
+from .blue_green import Fleet, weights_of
+from .state import error_code
 
-ABSENT = (
-    "LoadBalancerNotFound",
-    "LoadBalancerNotFoundException",
-    "TargetGroupNotFound",
-    "TargetGroupNotFoundException",
-)
+ABSENT = ("LoadBalancerNotFound", "LoadBalancerNotFoundException", "TargetGroupNotFound", "TargetGroupNotFoundException")
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.instance_refreshes import GOING_BACK, GOING_ON
-from ansible_collections.pettracker.aws.plugins.module_utils.refusals import unless_gone
-from ansible_collections.pettracker.aws.plugins.module_utils.state import tags_to_dict
+from .instance_refreshes import GOING_BACK, GOING_ON
+from .refusals import unless_gone
+from .state import tags_to_dict
 
 Image = Mapping[str, Any]
 # States of an instance that has its disk, or will have it: user guide of EC2, "Amazon EC2 instance state changes".
@@ -17,9 +17,7 @@ THERE = ("pending", "running", "stopping", "stopped", "shutting-down")
 UNFINISHED = timedelta(days=1)
 
 
-def superfluous(
-    images: Iterable[Image], in_use: Collection[str], keep: int, now: datetime, to_be_made: int = 0
-) -> list[Image]:
+def superfluous(images: Iterable[Image], in_use: Collection[str], keep: int, now: datetime, to_be_made: int = 0) -> list[Image]:
     """Returns the images that may go, oldest first: not among the `keep` newest verified ones, and not in use.
 
     Args:
@@ -71,9 +69,7 @@ def images_in_use(ec2: Any, autoscaling: Any, tags: Mapping[str, str]) -> set[st
     These are instances, whoever's; and of what has the tags: the versions $Default and $Latest of launch templates, those
     that groups or their members have, and those that a refresh brings or goes back to.
     """
-    pages = ec2.get_paginator("describe_instances").paginate(
-        Filters=[{"Name": "instance-state-name", "Values": list(THERE)}]
-    )
+    pages = ec2.get_paginator("describe_instances").paginate(Filters=[{"Name": "instance-state-name", "Values": list(THERE)}])
     found = {one["ImageId"] for page in pages for held in page["Reservations"] for one in held["Instances"]}
     templates = ec2.get_paginator("describe_launch_templates").paginate(Filters=_by(tags))
     versions = {
@@ -107,9 +103,7 @@ def _specified(described_by: Any) -> Iterator[tuple[str, str]]:
 
 
 def _images_of(ec2: Any, template: str, version: str) -> set[str]:
-    answer = unless_gone(
-        lambda: ec2.describe_launch_template_versions(LaunchTemplateId=template, Versions=[version]), {}
-    )
+    answer = unless_gone(lambda: ec2.describe_launch_template_versions(LaunchTemplateId=template, Versions=[version]), {})
     data = [one["LaunchTemplateData"] for one in answer.get("LaunchTemplateVersions", [])]
     return {one["ImageId"] for one in data if "ImageId" in one}
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.mixed_instances import desired_configuration, template_of
+from .mixed_instances import desired_configuration, template_of
 
 GOING_ON = ("Pending", "InProgress", "Baking")
 GOING_BACK = ("Cancelling", "RollbackInProgress")

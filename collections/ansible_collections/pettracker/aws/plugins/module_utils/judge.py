@@ -14,9 +14,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.judge_limits import Limits
-from ansible_collections.pettracker.aws.plugins.module_utils.slowdown import common_inputs, in_the_same_rounds, parts
 from scipy.stats import fisher_exact
+
+from .judge_limits import Limits
+from .slowdown import common_inputs, in_the_same_rounds, parts
 
 PROMOTE, HOLD, REJECT = "promote", "hold", "reject"
 # A latency above this share of the old hosts' live answers is a slow answer.
@@ -146,9 +147,7 @@ def _alarms(states: Mapping[str, str], required: Iterable[str], uncounted: Itera
         if states.get(name) not in ("OK", "ALARM"):
             found.holds.append(f"The alarm {name} has no data.")
     if states:
-        found.facts.append(
-            f"No other alarm rings, of {len(states)}." if found.facts else f"No alarm rings, of {len(states)}."
-        )
+        found.facts.append(f"No other alarm rings, of {len(states)}." if found.facts else f"No alarm rings, of {len(states)}.")
     return found
 
 
@@ -185,9 +184,7 @@ def _through_the_balancer(through: Mapping[str, Any], counted: int, digest: str)
         answered = any(not error.startswith(NO_ANSWER) for error in errors)
         return Findings(rejects=said) if answered else Findings(holds=said)
     if counted < sent:
-        return Findings(
-            holds=[f"New hosts counted {counted} of {sent} requests that the balancer should send to them."]
-        )
+        return Findings(holds=[f"New hosts counted {counted} of {sent} requests that the balancer should send to them."])
     return Findings(facts=[f"{sent} requests through the balancer reached new hosts and were answered."])
 
 
@@ -196,9 +193,7 @@ def _compare(new: Traffic, old: Traffic, limits: Limits, must_compare: bool) -> 
     if old.requests < needed and not must_compare:
         found.add(_alone(new, limits))
     elif min(new.requests, old.requests) < needed:
-        found.holds.append(
-            f"New hosts answered {new.requests} requests, old ones {old.requests}; {needed} each are needed."
-        )
+        found.holds.append(f"New hosts answered {new.requests} requests, old ones {old.requests}; {needed} each are needed.")
     found.add(_errors(new, old, limits))
     return found
 
@@ -239,15 +234,11 @@ def _slower(
     together = in_the_same_rounds(_rounds(ours), _rounds(theirs))
     if not common_inputs(_rounds(ours), _rounds(theirs)):
         found = Findings(
-            facts=[
-                f"New hosts and {named} have answered no golden input in common, so no latency of probes was compared."
-            ]
+            facts=[f"New hosts and {named} have answered no golden input in common, so no latency of probes was compared."]
         )
     elif together < ROUNDS and must_compare:
         found = Findings(
-            holds=[
-                f"New hosts and {named} were asked the same in {together} rounds; {ROUNDS} are needed to compare latencies."
-            ]
+            holds=[f"New hosts and {named} were asked the same in {together} rounds; {ROUNDS} are needed to compare latencies."]
         )
     elif together < ROUNDS:
         found = Findings(

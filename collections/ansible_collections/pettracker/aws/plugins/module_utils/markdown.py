@@ -18,9 +18,7 @@ def shown(text: str) -> str:
     """Returns a text in which every character is seen: what hides is written as its number."""
     if text.isprintable():
         return text
-    return "".join(
-        f"\\u{ord(letter):04x}" if unicodedata.category(letter) in HIDDEN_CATEGORIES else letter for letter in text
-    )
+    return "".join(f"\\u{ord(letter):04x}" if unicodedata.category(letter) in HIDDEN_CATEGORIES else letter for letter in text)
 
 
 def visible(text: Any) -> str:

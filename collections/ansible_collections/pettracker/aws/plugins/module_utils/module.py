@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.argument_spec import argument_spec
+
+from .argument_spec import argument_spec
 
 
 class Module(AnsibleAWSModule):

@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.address import Address
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import Part, Resource, VpcPart, name_of
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.internet_gateway import InternetGateway
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.nat_gateway import NatGateway, addresses
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.network_acl import EVERYTHING, WORLD, NetworkAcl
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.route_table import RouteTable, is_main
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.subnet import Subnet
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.vpc import Vpc, aws_dhcp_options
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.vpc_endpoint import OPEN_POLICY, VpcEndpoint
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, canonical_policy
+from .kinds.address import Address
+from .kinds.ec2 import Part, Resource, VpcPart, name_of
+from .kinds.internet_gateway import InternetGateway
+from .kinds.nat_gateway import NatGateway, addresses
+from .kinds.network_acl import EVERYTHING, WORLD, NetworkAcl
+from .kinds.route_table import RouteTable, is_main
+from .kinds.subnet import Subnet
+from .kinds.vpc import Vpc, aws_dhcp_options
+from .kinds.vpc_endpoint import OPEN_POLICY, VpcEndpoint
+from .state import State, canonical_policy
 
 Parts = dict[Part, State]
 # What there is in a VPC, as EC2 describes it, by kind.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import Part, Resource, Site, correct_tags
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, as_set, put_back
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.vpc_endpoint import s3
-from ansible_collections.pettracker.aws.plugins.module_utils.network import KINDS, Parts, identities, wanted
-from ansible_collections.pettracker.aws.plugins.module_utils.state import differences
+from .kinds.ec2 import Part, Resource, Site, correct_tags
+from .kinds.kind import Answers, as_set, put_back
+from .kinds.vpc_endpoint import s3
+from .network import KINDS, Parts, identities, wanted
+from .state import differences
 
 # A NAT gateway takes about two minutes.
 PATIENCE = {"Delay": 5, "MaxAttempts": 180}

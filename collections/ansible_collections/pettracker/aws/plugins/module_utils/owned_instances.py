@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_members import RefusedError, moment
-from ansible_collections.pettracker.aws.plugins.module_utils.state import tags_to_dict
+from .scaling_group_members import RefusedError, moment
+from .state import tags_to_dict
 
 Instance = Mapping[str, Any]
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html

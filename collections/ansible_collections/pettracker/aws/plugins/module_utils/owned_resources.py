@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Clients, Kind, Owned, Scope
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.registry import KINDS
-from ansible_collections.pettracker.aws.plugins.module_utils.refusals import BUSY, gone
-from ansible_collections.pettracker.aws.plugins.module_utils.state import error_code
+from .kinds.kind import Clients, Kind, Owned, Scope
+from .kinds.registry import KINDS
+from .refusals import BUSY, gone
+from .state import error_code
 
 # Seconds between two looks at something that is being removed, and how long to keep looking: a NAT gateway takes minutes.
 PAUSE = 2.0

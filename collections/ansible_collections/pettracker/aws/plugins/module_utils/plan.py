@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import foreign
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.registry import KINDS
-from ansible_collections.pettracker.aws.plugins.module_utils.state import is_unknown
+from .kinds.fields import foreign
+from .kinds.registry import KINDS
+from .state import is_unknown
 
 SCHEMA_VERSION = 3
 # `unknown`: a task would change something, and its module does not say what.
@@ -171,10 +171,7 @@ def changes_of(result: Mapping[str, Any], task: str) -> list[Change]:
     """Returns the changes that a task's result tells of: of each round of a loop, and of each entry of its `diff`."""
     if "results" in result and isinstance(result["results"], list):
         return [
-            change
-            for item in result["results"]
-            if isinstance(item, Mapping)
-            for change in changes_of(item, _label(task, item))
+            change for item in result["results"] if isinstance(item, Mapping) for change in changes_of(item, _label(task, item))
         ]
     if not result.get("changed"):
         return []
@@ -227,9 +224,7 @@ def joined(parts: Sequence[Plan]) -> Plan:
 def from_json(document: Mapping[str, Any]) -> Plan:
     """Returns the plan of which `as_json` has made a document."""
     changes = [
-        Change(
-            **one | {"fields": tuple(Field(**item) for item in one["fields"]), "interrupts": tuple(one["interrupts"])}
-        )
+        Change(**one | {"fields": tuple(Field(**item) for item in one["fields"]), "interrupts": tuple(one["interrupts"])})
         for one in document["changes"]
     ]
     return Plan(
@@ -251,8 +246,7 @@ def checked(plan: Plan) -> Plan:
         if change.action not in ACTIONS:
             raise ValueError(f"{change.action!r} is no action")
     changes = (
-        replace(one, fields=tuple(replace(item, unknown=is_unknown(item.after)) for item in one.fields))
-        for one in plan.changes
+        replace(one, fields=tuple(replace(item, unknown=is_unknown(item.after)) for item in one.fields)) for one in plan.changes
     )
     return replace(plan, changes=tuple(changes))
 

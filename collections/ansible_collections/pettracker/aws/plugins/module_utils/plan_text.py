@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.markdown import cell, code, html, shown, visible
-from ansible_collections.pettracker.aws.plugins.module_utils.plan import Change, Field, Plan, Stray, as_json
+from .markdown import cell, code, html, shown, visible
+from .plan import Change, Field, Plan, Stray, as_json
 
 SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-", "unknown": "?"}
 COLOURS = {"create": "green", "update": "yellow", "replace": "purple", "delete": "red", "unknown": "cyan"}
@@ -110,9 +110,7 @@ class _Block:
     short: str
 
 
-def markdown(
-    plan: Plan, title: str, limit: int = COMMENT_LIMIT, whole_at: str = "the JSON report has all of it"
-) -> str:
+def markdown(plan: Plan, title: str, limit: int = COMMENT_LIMIT, whole_at: str = "the JSON report has all of it") -> str:
     """Returns the comment of a merge request. Nothing in it is Markdown that a resource or an error brings along.
 
     Args:

@@ -19,8 +19,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.exposition import PREDICT, counters
-from ansible_collections.pettracker.aws.plugins.module_utils.processor_time import between, listener, threads
+from .exposition import PREDICT, counters
+from .processor_time import between, listener, threads
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.state import error_code
+from .state import error_code
 
 # A removal that meets one of these has to wait for an earlier one to take effect.
 BUSY = (

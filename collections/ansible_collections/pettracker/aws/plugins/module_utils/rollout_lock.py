@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.state import error_code
+from .state import error_code
 
 # Somebody else has written, deleted, or is writing it at this moment.
 CHANGED = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
@@ -103,10 +103,4 @@ class Lock:
 
 def body(identity: str, holder: str, purpose: str, now: datetime) -> dict[str, Any]:
     """Returns what a new lock says."""
-    return {
-        "id": identity,
-        "holder": holder,
-        "purpose": purpose,
-        "since": now.isoformat(timespec="seconds"),
-        "beats": 0,
-    }
+    return {"id": identity, "holder": holder, "purpose": purpose, "since": now.isoformat(timespec="seconds"), "beats": 0}

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_client import missing
+from .scaling_group_client import missing
 
 Group = Mapping[str, Any]
 # ELB's TargetHealthDescriptions by the ARN of the target group.
@@ -28,9 +28,7 @@ class RefusedError(ValueError):
 
 def lifecycle_of(group: Group, instance_id: str) -> str | None:
     """Returns the life-cycle state of a member, None for an instance that is none."""
-    return next(
-        (item["LifecycleState"] for item in group.get("Instances", []) if item["InstanceId"] == instance_id), None
-    )
+    return next((item["LifecycleState"] for item in group.get("Instances", []) if item["InstanceId"] == instance_id), None)
 
 
 def target_states(targets: Targets, instance_id: str) -> list[dict[str, Any]]:
@@ -132,9 +130,7 @@ def _into_standby(instance_id: str, found: str | None) -> str:
     if found in ("Standby", "EnteringStandby"):
         return ""
     if found != "InService":
-        raise RefusedError(
-            f"{instance_id} is {found or 'not in the group'}: only a host in service is put into Standby."
-        )
+        raise RefusedError(f"{instance_id} is {found or 'not in the group'}: only a host in service is put into Standby.")
     return "enter_standby"
 
 

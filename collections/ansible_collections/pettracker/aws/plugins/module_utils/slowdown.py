@@ -72,21 +72,15 @@ def parts(new: Iterable[Rounds], old: Iterable[Rounds]) -> list[Part]:
     ours_counted, theirs_counted = _counted(ours), _counted(theirs)
     ours_paired, theirs_paired = _in_pairs(ours_counted, theirs_counted)
     usual = _usual(ours_paired + theirs_paired)
-    computing = _more(
-        [_computing(host, usual) for host in ours_paired], [_computing(host, usual) for host in theirs_paired]
-    )
+    computing = _more([_computing(host, usual) for host in ours_paired], [_computing(host, usual) for host in theirs_paired])
     if len(computing):
         found.append(_part("compute", computing, np.exp(np.median(computing))))
         # What is usual for each side is seen best in all of its rounds, those without a pair among them.
         floor = _floor(ours_counted, theirs_counted)
         # As a share of what an answer takes: what waits for nothing cannot be divided by.
         typical = np.median([seconds[0] for sent, seconds in _usual(theirs_counted).items() if sent in floor])
-        waiting = _more(
-            [_waiting(host, floor) for host in ours_paired], [_waiting(host, floor) for host in theirs_paired]
-        )
-        found.append(
-            _part("wait for something else than a processor", waiting / typical, 1 + np.median(waiting) / typical)
-        )
+        waiting = _more([_waiting(host, floor) for host in ours_paired], [_waiting(host, floor) for host in theirs_paired])
+        found.append(_part("wait for something else than a processor", waiting / typical, 1 + np.median(waiting) / typical))
     whole = _wholes(*_in_pairs(ours, theirs))
     if len(whole):
         found.append(_part("answer", whole, np.exp(np.quantile(whole, 0.25))))
@@ -99,10 +93,7 @@ def _answered(hosts: Iterable[Rounds]) -> set[str]:
 
 def _answers(hosts: Iterable[Rounds]) -> list[_Answers]:
     return [
-        {
-            int(number): {sent: np.array(seconds, float) for sent, seconds in taken.items()}
-            for number, taken in rounds.items()
-        }
+        {int(number): {sent: np.array(seconds, float) for sent, seconds in taken.items()} for number, taken in rounds.items()}
         for rounds in hosts
     ]
 
@@ -146,9 +137,7 @@ def _only(host: _Answers, pairs: Mapping[int, tuple[int, set[str]]]) -> _Answers
 
 def _counted(hosts: list[_Answers]) -> list[_Answers]:
     """Returns the rounds in which the kernel has counted."""
-    return [
-        {number: taken for number, taken in host.items() if not np.isnan(list(taken.values())).any()} for host in hosts
-    ]
+    return [{number: taken for number, taken in host.items() if not np.isnan(list(taken.values())).any()} for host in hosts]
 
 
 def _of_input(hosts: list[_Answers]) -> dict[str, NDArray[np.float64]]:
@@ -196,8 +185,7 @@ def _wholes(new: list[_Answers], old: list[_Answers]) -> NDArray[np.float64]:
 def _floor(new: list[_Answers], old: list[_Answers]) -> dict[str, float]:
     """Returns, for each input, what most answers of the side that waits less have left, in seconds."""
     ours, theirs = (
-        {sent: float(np.quantile(_rest(seconds), MOST)) for sent, seconds in _of_input(side).items()}
-        for side in (new, old)
+        {sent: float(np.quantile(_rest(seconds), MOST)) for sent, seconds in _of_input(side).items()} for side in (new, old)
     )
     return {sent: min(ours[sent], theirs[sent]) for sent in ours.keys() & theirs.keys()}
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.state import tags_to_dict, tags_to_list
+from .state import tags_to_dict, tags_to_list
 
 Instance = dict[str, Any]
 

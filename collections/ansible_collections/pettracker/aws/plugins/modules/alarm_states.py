@@ -7,8 +7,9 @@ import dataclasses
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.alarm_states import describe, sort
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
+
+from ..module_utils.alarm_states import describe, sort
+from ..module_utils.module import run_module
 
 DOCUMENTATION = r"""
 module: alarm_states

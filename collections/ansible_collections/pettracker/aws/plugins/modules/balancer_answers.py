@@ -13,8 +13,9 @@ import urllib.request
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pettracker.aws.plugins.module_utils.argument_spec import argument_spec
-from ansible_collections.pettracker.aws.plugins.module_utils.exposition import PREDICT
+
+from ..module_utils.argument_spec import argument_spec
+from ..module_utils.exposition import PREDICT
 
 DOCUMENTATION = r"""
 module: balancer_answers

@@ -6,13 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.budget import Budget
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import as_set
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.state import (
-    as_diff,
-    differences,
-)
+
+from ..module_utils.kinds.budget import Budget
+from ..module_utils.kinds.kind import as_set
+from ..module_utils.module import run_module
+from ..module_utils.state import as_diff, differences
 
 DOCUMENTATION = r"""
 module: cost_budget
@@ -92,9 +90,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     kind, account, name = Budget(), module.params["account_id"], module.params["name"]
     answers = kind.read(module.client, account, name)
     wanted, found = as_set(
-        kind.wanted(module.params),
-        kind.state(answers) if answers else None,
-        kind.deviations(answers) if answers else [],
+        kind.wanted(module.params), kind.state(answers) if answers else None, kind.deviations(answers) if answers else []
     )
     if differences(wanted, found) and not module.check_mode:
         kind.apply(module.client, account, name, wanted, found=found, answers=answers)

@@ -6,9 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_client import describe
-from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff, error_code
+
+from ..module_utils.module import run_module
+from ..module_utils.scaling_group_client import describe
+from ..module_utils.state import as_diff, error_code
 
 DOCUMENTATION = r"""
 module: fleet_state
@@ -114,9 +115,7 @@ def mark(module: AnsibleAWSModule, client: Any, group: dict[str, Any]) -> dict[s
     if changed and not module.check_mode:
         name = module.params["group"]
         kind = {"ResourceId": name, "ResourceType": "auto-scaling-group", "PropagateAtLaunch": False}
-        client.create_or_update_tags(
-            Tags=[kind | {"Key": key, "Value": value} for key, value in module.params["tag"].items()]
-        )
+        client.create_or_update_tags(Tags=[kind | {"Key": key, "Value": value} for key, value in module.params["tag"].items()])
     return {"changed": changed, "exists": True}
 
 
@@ -127,9 +126,7 @@ def remove(module: AnsibleAWSModule, group: dict[str, Any] | None) -> dict[str, 
     arn, changed = module.params["target_group_arn"], group is not None
     if group and not module.check_mode:
         # Nothing is left to be forced but activities that are about to be recorded as ended.
-        module.client("autoscaling").delete_auto_scaling_group(
-            AutoScalingGroupName=module.params["group"], ForceDelete=True
-        )
+        module.client("autoscaling").delete_auto_scaling_group(AutoScalingGroupName=module.params["group"], ForceDelete=True)
     if arn:
         balancing = module.client("elbv2")
         try:

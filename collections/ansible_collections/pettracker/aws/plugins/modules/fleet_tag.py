@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff
+
+from ..module_utils.module import run_module
+from ..module_utils.state import as_diff
 
 DOCUMENTATION = r"""
 module: fleet_tag
@@ -75,8 +76,7 @@ def host_values(client: Any, group: dict[str, Any], key: str) -> dict[str, str |
     reservations = client.describe_instances(InstanceIds=hosts)["Reservations"]
     instances = [instance for reservation in reservations for instance in reservation["Instances"]]
     return {
-        one["InstanceId"]: next((tag["Value"] for tag in one.get("Tags", []) if tag["Key"] == key), None)
-        for one in instances
+        one["InstanceId"]: next((tag["Value"] for tag in one.get("Tags", []) if tag["Key"] == key), None) for one in instances
     }
 
 

@@ -6,10 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.instance_profile import InstanceProfile
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.keeping import keep
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.role import Role
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
+
+from ..module_utils.kinds.instance_profile import InstanceProfile
+from ..module_utils.kinds.keeping import keep
+from ..module_utils.kinds.role import Role
+from ..module_utils.module import run_module
 
 DOCUMENTATION = r"""
 module: iam_roles
@@ -92,9 +93,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     """Compares each role and profile, and corrects those that differ unless in check mode."""
     entries = {role["name"]: role for role in module.params["roles"]}
     roles = keep(module, Role(), entries)
-    profiles = keep(
-        module, InstanceProfile(), {name: role for name, role in entries.items() if role["instance_profile"]}
-    )
+    profiles = keep(module, InstanceProfile(), {name: role for name, role in entries.items() if role["instance_profile"]})
     return {
         "changed": roles["changed"] or profiles["changed"],
         "diff": roles["diff"] + profiles["diff"],

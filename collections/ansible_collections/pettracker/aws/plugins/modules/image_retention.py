@@ -7,15 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.image_retention import (
-    deregister,
-    described,
-    images_in_use,
-    own_images,
-    superfluous,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.state import removal
+
+from ..module_utils.image_retention import deregister, described, images_in_use, own_images, superfluous
+from ..module_utils.module import run_module
+from ..module_utils.state import removal
 
 DOCUMENTATION = r"""
 module: image_retention

@@ -7,7 +7,8 @@ from typing import Any
 
 import botocore.exceptions
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
+
+from ..module_utils.module import run_module
 
 DOCUMENTATION = r"""
 module: instance_console
@@ -57,9 +58,7 @@ def console(ec2: Any, instance_id: str) -> list[str]:
 
 def consoles(ec2: Any, wanted: dict[str, Any], lines: int) -> dict[str, list[str]]:
     """Returns the last lines of each instance that `wanted` finds and that has written any. Raises botocore's errors."""
-    filters = [
-        {"Name": name, "Values": value if isinstance(value, list) else [value]} for name, value in wanted.items()
-    ]
+    filters = [{"Name": name, "Values": value if isinstance(value, list) else [value]} for name, value in wanted.items()]
     pages = ec2.get_paginator("describe_instances").paginate(Filters=filters)
     found = [one["InstanceId"] for page in pages for group in page["Reservations"] for one in group["Instances"]]
     said = {instance_id: console(ec2, instance_id)[-lines:] for instance_id in found}

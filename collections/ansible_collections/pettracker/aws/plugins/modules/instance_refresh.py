@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.instance_refreshes import (
+
+from ..module_utils.instance_refreshes import (
     GOING_BACK,
     GOING_ON,
     checkpoints,
@@ -17,9 +18,9 @@ from ansible_collections.pettracker.aws.plugins.module_utils.instance_refreshes 
     request,
     split,
 )
-from ansible_collections.pettracker.aws.plugins.module_utils.mixed_instances import template_of
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff, error_code
+from ..module_utils.mixed_instances import template_of
+from ..module_utils.module import run_module
+from ..module_utils.state import as_diff, error_code
 
 DOCUMENTATION = r"""
 module: instance_refresh
@@ -164,9 +165,7 @@ def roll_back(module: AnsibleAWSModule, client: Any, refreshes: list[dict[str, A
     return found | {"changed": True, "action": "rollback"}
 
 
-def bring(
-    module: AnsibleAWSModule, client: Any, group: dict[str, Any], refreshes: list[dict[str, Any]]
-) -> dict[str, Any]:
+def bring(module: AnsibleAWSModule, client: Any, group: dict[str, Any], refreshes: list[dict[str, Any]]) -> dict[str, Any]:
     """Starts the refresh, finds it, or finds that there is nothing to do."""
     parameters = module.params
     version = str(parameters["launch_template_version"])

@@ -6,22 +6,12 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import as_set
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.launch_template import (
-    OF_THE_TEMPLATE,
-    LaunchTemplate,
-    data_request,
-    text_of,
-    wanted_state,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.propagation import NEW_ID, once_known
-from ansible_collections.pettracker.aws.plugins.module_utils.state import (
-    as_diff,
-    differences,
-    tag_changes,
-    tags_to_list,
-)
+
+from ..module_utils.kinds.kind import as_set
+from ..module_utils.kinds.launch_template import OF_THE_TEMPLATE, LaunchTemplate, data_request, text_of, wanted_state
+from ..module_utils.module import run_module
+from ..module_utils.propagation import NEW_ID, once_known
+from ..module_utils.state import as_diff, differences, tag_changes, tags_to_list
 
 DOCUMENTATION = r"""
 module: launch_template
@@ -184,15 +174,11 @@ def create(ec2: Any, name: str, parameters: dict[str, Any], tags: dict[str, str]
     return made
 
 
-def correct(
-    ec2: Any, template: dict[str, Any], parameters: dict[str, Any], fields: list[str], tags: dict[str, str]
-) -> int:
+def correct(ec2: Any, template: dict[str, Any], parameters: dict[str, Any], fields: list[str], tags: dict[str, str]) -> int:
     """Makes a new version where the data differ, the latest one the default, and the tags right; returns the latest one."""
     identity, latest = template["LaunchTemplateId"], int(template["LatestVersionNumber"])
     if set(fields) - OF_THE_TEMPLATE:
-        made = ec2.create_launch_template_version(
-            LaunchTemplateId=identity, LaunchTemplateData=data_request(parameters)
-        )
+        made = ec2.create_launch_template_version(LaunchTemplateId=identity, LaunchTemplateData=data_request(parameters))
         latest = made["LaunchTemplateVersion"]["VersionNumber"]
     if set(fields) - {"tags"}:
         once_known(lambda: ec2.modify_launch_template(LaunchTemplateId=identity, DefaultVersion=str(latest)), NEW_ID)
@@ -235,9 +221,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the module."""
-    run_module(
-        DOCUMENTATION, run, "Could not set up the launch template", no_log={"kms_key_id": False, "http_tokens": False}
-    )
+    run_module(DOCUMENTATION, run, "Could not set up the launch template", no_log={"kms_key_id": False, "http_tokens": False})
 
 
 if __name__ == "__main__":

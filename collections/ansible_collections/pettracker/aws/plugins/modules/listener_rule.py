@@ -6,13 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.state import (
-    as_diff,
-    differences,
-    tags_to_dict,
-    tags_to_list,
-)
+
+from ..module_utils.module import run_module
+from ..module_utils.state import as_diff, differences, tags_to_dict, tags_to_list
 
 DOCUMENTATION = r"""
 module: listener_rule
@@ -138,9 +134,7 @@ def find_listener(module: AnsibleAWSModule, client: Any) -> dict[str, Any] | Non
     """Returns the listener as ELB describes it; None if there is none."""
     name, port = module.params["load_balancer"], module.params["port"]
     pages = client.get_paginator("describe_load_balancers").paginate()
-    arns = [
-        one["LoadBalancerArn"] for page in pages for one in page["LoadBalancers"] if one["LoadBalancerName"] == name
-    ]
+    arns = [one["LoadBalancerArn"] for page in pages for one in page["LoadBalancers"] if one["LoadBalancerName"] == name]
     listeners = client.describe_listeners(LoadBalancerArn=arns[0])["Listeners"] if arns else []
     return next((one for one in listeners if one["Port"] == port), None)
 
@@ -180,9 +174,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     }
 
 
-def change(
-    client: Any, wanted: dict[str, Any] | None, rule: dict[str, Any] | None, fields: list[str], **place: Any
-) -> None:
+def change(client: Any, wanted: dict[str, Any] | None, rule: dict[str, Any] | None, fields: list[str], **place: Any) -> None:
     """Makes the calls that correct `fields`, that make the rule at its place, or that remove it where none is wanted."""
     if wanted is None:
         if rule:

@@ -6,9 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.blue_green import forward, is_sticky, weights_of
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff
+
+from ..module_utils.blue_green import forward, is_sticky, weights_of
+from ..module_utils.module import run_module
+from ..module_utils.state import as_diff
 
 DOCUMENTATION = r"""
 module: listener_weights

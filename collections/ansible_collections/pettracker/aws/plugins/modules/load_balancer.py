@@ -8,17 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, as_set
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.listener import Listener
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.load_balancer import LoadBalancer
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.state import (
-    State,
-    any_differ,
-    as_diff,
-    differences,
-    removal,
-)
+
+from ..module_utils.kinds.kind import Answers, Clients, as_set
+from ..module_utils.kinds.listener import Listener
+from ..module_utils.kinds.load_balancer import LoadBalancer
+from ..module_utils.module import run_module
+from ..module_utils.state import State, any_differ, as_diff, differences, removal
 
 DOCUMENTATION = r"""
 module: load_balancer
@@ -142,9 +137,7 @@ def ports(entries: list[dict[str, Any]], listeners: Mapping[int, Answers]) -> di
         state = LISTENER.state(answers) if answers else None
         wanted = None
         if entry is not None:
-            wanted, state = as_set(
-                LISTENER.wanted(entry, answers), state, LISTENER.deviations(answers) if answers else []
-            )
+            wanted, state = as_set(LISTENER.wanted(entry, answers), state, LISTENER.deviations(answers) if answers else [])
         found[number] = Port(entry, answers, wanted, state)
     return found
 

@@ -6,9 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.keeping import keep
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.log_group import LogGroup
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
+
+from ..module_utils.kinds.keeping import keep
+from ..module_utils.kinds.log_group import LogGroup
+from ..module_utils.module import run_module
 
 DOCUMENTATION = r"""
 module: log_groups

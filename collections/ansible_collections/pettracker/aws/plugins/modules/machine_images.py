@@ -6,11 +6,12 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.image import MADE, Image, snapshots_of
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Scope, as_set
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.snapshot import Snapshot
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.state import any_differ, as_diff, differences
+
+from ..module_utils.kinds.image import MADE, Image, snapshots_of
+from ..module_utils.kinds.kind import Scope, as_set
+from ..module_utils.kinds.snapshot import Snapshot
+from ..module_utils.module import run_module
+from ..module_utils.state import any_differ, as_diff, differences
 
 DOCUMENTATION = r"""
 module: machine_images

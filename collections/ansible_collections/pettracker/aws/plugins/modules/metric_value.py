@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
+from ..module_utils.module import run_module
 
 DOCUMENTATION = r"""
 module: metric_value

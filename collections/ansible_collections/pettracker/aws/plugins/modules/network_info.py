@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.state import tags_to_dict
+
+from ..module_utils.module import run_module
+from ..module_utils.state import tags_to_dict
 
 DOCUMENTATION = r"""
 module: network_info

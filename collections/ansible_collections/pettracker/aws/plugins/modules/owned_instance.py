@@ -6,16 +6,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.owned_instances import (
-    REACHED,
-    call_for,
-    chosen,
-    refuse_member,
-    summary,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_members import RefusedError
-from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff
+from ..module_utils.module import run_module
+from ..module_utils.owned_instances import REACHED, call_for, chosen, refuse_member, summary
+from ..module_utils.scaling_group_members import RefusedError
+from ..module_utils.state import as_diff
 
 DOCUMENTATION = r"""
 module: owned_instance
@@ -93,9 +87,7 @@ def wait_for(module: Any, instance_id: str, wanted: str) -> dict[str, Any]:
         if found == wanted or not module.params["wait_timeout"]:
             return instance
         if time.monotonic() - begin >= module.params["wait_timeout"]:
-            module.fail_json(
-                msg=f"{instance_id} is {found} after {module.params['wait_timeout']} seconds, not {wanted}."
-            )
+            module.fail_json(msg=f"{instance_id} is {found} after {module.params['wait_timeout']} seconds, not {wanted}.")
         time.sleep(PAUSE)
 
 
@@ -104,9 +96,7 @@ def run(module: Any) -> dict[str, Any]:
     parameters = module.params
     instance_id, state = parameters["instance_id"], parameters["state"]
     ec2 = module.client("ec2")
-    owned = described(
-        ec2, Filters=[{"Name": f"tag:{key}", "Values": [value]} for key, value in parameters["tags"].items()]
-    )
+    owned = described(ec2, Filters=[{"Name": f"tag:{key}", "Values": [value]} for key, value in parameters["tags"].items()])
     try:
         instance = chosen(owned, instance_id)
         memberships = module.client("autoscaling").describe_auto_scaling_instances(InstanceIds=[instance_id])

@@ -7,11 +7,12 @@ from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Scope
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.registry import BY_NAME
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import identities, listed, remove
-from ansible_collections.pettracker.aws.plugins.module_utils.state import is_unknown
+
+from ..module_utils.kinds.kind import Scope
+from ..module_utils.kinds.registry import BY_NAME
+from ..module_utils.module import run_module
+from ..module_utils.owned_resources import identities, listed, remove
+from ..module_utils.state import is_unknown
 
 DOCUMENTATION = r"""
 module: owned_resources
@@ -77,9 +78,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     clients = module.client
     tags, kept = module.params["tags"], frozenset(module.params["keep"])
     if unknown := sorted(kept - set(BY_NAME)):
-        module.fail_json(
-            msg=f"There is no kind {unknown[0]!r} to be kept; the kinds are: {', '.join(sorted(BY_NAME))}."
-        )
+        module.fail_json(msg=f"There is no kind {unknown[0]!r} to be kept; the kinds are: {', '.join(sorted(BY_NAME))}.")
     vpc_id, prefix = module.params["vpc_id"], module.params["prefix"]
     found = listed(clients, Scope(tags, "" if is_unknown(vpc_id) else vpc_id, prefix), kept)
     ids = identities(found)

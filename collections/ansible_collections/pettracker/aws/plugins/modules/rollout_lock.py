@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.rollout_lock import Held, Lock, body
+
+from ..module_utils.module import run_module
+from ..module_utils.rollout_lock import Held, Lock, body
 
 DOCUMENTATION = r"""
 module: rollout_lock

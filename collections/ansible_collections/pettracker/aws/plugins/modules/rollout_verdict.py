@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.alarm_states import describe
-from ansible_collections.pettracker.aws.plugins.module_utils.judge import Limits, judge
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
+
+from ..module_utils.alarm_states import describe
+from ..module_utils.judge import Limits, judge
+from ..module_utils.module import run_module
 
 DOCUMENTATION = r"""
 module: rollout_verdict

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
+from ..module_utils.module import run_module
 
 DOCUMENTATION = r"""
 module: s3_fingerprint

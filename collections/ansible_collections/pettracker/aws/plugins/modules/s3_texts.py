@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
 from botocore.exceptions import ClientError
+
+from ..module_utils.module import run_module
 
 DOCUMENTATION = r"""
 module: s3_texts

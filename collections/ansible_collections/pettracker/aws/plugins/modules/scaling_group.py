@@ -7,14 +7,15 @@ from functools import partial
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import as_set
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.scaling_group import ScalingGroup, of_others, own
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.scaling_group_calls import calls, wanted_state
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.scaling_rules import resource_label, wanted_hooks
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.propagation import NEW_PROFILE, NEW_TEMPLATE, once_known
-from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_client import describe, missing, wait_until
-from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff, differences
+
+from ..module_utils.kinds.kind import as_set
+from ..module_utils.kinds.scaling_group import ScalingGroup, of_others, own
+from ..module_utils.kinds.scaling_group_calls import calls, wanted_state
+from ..module_utils.kinds.scaling_rules import resource_label, wanted_hooks
+from ..module_utils.module import run_module
+from ..module_utils.propagation import NEW_PROFILE, NEW_TEMPLATE, once_known
+from ..module_utils.scaling_group_client import describe, missing, wait_until
+from ..module_utils.state import as_diff, differences
 
 DOCUMENTATION = r"""
 module: scaling_group

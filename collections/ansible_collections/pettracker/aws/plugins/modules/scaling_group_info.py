@@ -5,15 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.instance_refreshes import GOING_BACK, GOING_ON
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_client import (
-    instances_of,
-    required,
-    targets_of,
-    wait_until,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_members import found_size, rows, unsettled
+from ..module_utils.instance_refreshes import GOING_BACK, GOING_ON
+from ..module_utils.module import run_module
+from ..module_utils.scaling_group_client import instances_of, required, targets_of, wait_until
+from ..module_utils.scaling_group_members import found_size, rows, unsettled
 
 DOCUMENTATION = r"""
 module: scaling_group_info

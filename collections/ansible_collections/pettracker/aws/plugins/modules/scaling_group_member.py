@@ -5,16 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_client import required, wait_until
-from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_members import (
-    RefusedError,
-    arrived,
-    call_for,
-    lifecycle_of,
-    request_for,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff
+from ..module_utils.module import run_module
+from ..module_utils.scaling_group_client import required, wait_until
+from ..module_utils.scaling_group_members import RefusedError, arrived, call_for, lifecycle_of, request_for
+from ..module_utils.state import as_diff
 
 DOCUMENTATION = r"""
 module: scaling_group_member

@@ -5,14 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_client import required
-from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_members import (
-    RefusedError,
-    found_size,
-    wanted_size,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff, differences
+from ..module_utils.module import run_module
+from ..module_utils.scaling_group_client import required
+from ..module_utils.scaling_group_members import RefusedError, found_size, wanted_size
+from ..module_utils.state import as_diff, differences
 
 DOCUMENTATION = r"""
 module: scaling_group_size

@@ -6,18 +6,13 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import as_set
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.security_group import (
-    NEW_DEFAULT_GROUP,
-    SecurityGroup,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.security_group_rules import (
-    unusable_texts,
-    wanted_state,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.propagation import SOON
-from ansible_collections.pettracker.aws.plugins.module_utils.state import any_differ, as_diff, differences, is_unknown
+
+from ..module_utils.kinds.kind import as_set
+from ..module_utils.kinds.security_group import NEW_DEFAULT_GROUP, SecurityGroup
+from ..module_utils.kinds.security_group_rules import unusable_texts, wanted_state
+from ..module_utils.module import run_module
+from ..module_utils.propagation import SOON
+from ..module_utils.state import any_differ, as_diff, differences, is_unknown
 
 DOCUMENTATION = r"""
 module: security_groups

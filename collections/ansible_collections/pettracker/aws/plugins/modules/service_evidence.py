@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pettracker.aws.plugins.module_utils.argument_spec import argument_spec
-from ansible_collections.pettracker.aws.plugins.module_utils.background import Background, BackgroundError
-from ansible_collections.pettracker.aws.plugins.module_utils.probing import Pace, Probe, ask, golden_inputs, said
+
+from ..module_utils.argument_spec import argument_spec
+from ..module_utils.background import Background, BackgroundError
+from ..module_utils.probing import Pace, Probe, ask, golden_inputs, said
 
 DOCUMENTATION = r"""
 module: service_evidence
@@ -156,9 +157,7 @@ def start(parameters: dict[str, Any]) -> dict[str, Any]:
     probe = Probe(parameters["url"].rstrip("/"), inputs, parameters["timeout"], parameters["metrics"])
     pace = Pace(parameters["interval"], parameters["slot"])
     patience = 2 * parameters["timeout"]
-    Background(Path(parameters["directory"])).start(
-        lambda ended: probe.watch(pace, parameters["seconds"], ended), patience
-    )
+    Background(Path(parameters["directory"])).start(lambda ended: probe.watch(pace, parameters["seconds"], ended), patience)
     return {"changed": False}
 
 

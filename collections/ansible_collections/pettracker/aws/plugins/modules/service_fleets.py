@@ -6,10 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.blue_green import Plan, plan, roles, tied, weights_of
-from ansible_collections.pettracker.aws.plugins.module_utils.fleets import Fleets
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.certificate import certificate_name
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
+
+from ..module_utils.blue_green import Plan, plan, roles, tied, weights_of
+from ..module_utils.fleets import Fleets
+from ..module_utils.kinds.certificate import certificate_name
+from ..module_utils.module import run_module
 
 DOCUMENTATION = r"""
 module: service_fleets

@@ -6,13 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import as_set
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.target_group import TargetGroup
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.state import (
-    as_diff,
-    differences,
-)
+
+from ..module_utils.kinds.kind import as_set
+from ..module_utils.kinds.target_group import TargetGroup
+from ..module_utils.module import run_module
+from ..module_utils.state import as_diff, differences
 
 DOCUMENTATION = r"""
 module: target_group

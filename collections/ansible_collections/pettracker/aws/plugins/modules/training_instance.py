@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.propagation import NEW_PROFILE, once_known
-from ansible_collections.pettracker.aws.plugins.module_utils.state import error_code
-from ansible_collections.pettracker.aws.plugins.module_utils.training_instances import (
+from ..module_utils.module import run_module
+from ..module_utils.propagation import NEW_PROFILE, once_known
+from ..module_utils.state import error_code
+from ..module_utils.training_instances import (
     ALIVE,
     NO_CAPACITY,
     NOT_GONE,
@@ -24,7 +24,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.training_instances 
     request,
     too_long,
 )
-from ansible_collections.pettracker.aws.plugins.module_utils.vcpu_quotas import ON_DEMAND, SPOT, USED_UP, code_of, page
+from ..module_utils.vcpu_quotas import ON_DEMAND, SPOT, USED_UP, code_of, page
 
 DOCUMENTATION = r"""
 module: training_instance
@@ -158,9 +158,7 @@ def places(parameters: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def start(ec2: Any, parameters: dict[str, Any]) -> Instance:
     """Starts the instance where there is capacity. Raises NoCapacityError, or QuotaError if only the quota is in the way."""
     refused: dict[str, str] = {}
-    earlier = [
-        each["InstanceId"] for each in found(ec2, filters(parameters["tags"], parameters["job"], ["terminated"]))
-    ]
+    earlier = [each["InstanceId"] for each in found(ec2, filters(parameters["tags"], parameters["job"], ["terminated"]))]
     for market, subnet_id in places(parameters):
         try:
             return start_at(ec2, parameters, market, subnet_id, earlier)
@@ -220,9 +218,7 @@ def run(module: Any) -> dict[str, Any]:
     if parameters["state"] == "absent":
         states = NOT_GONE
         return end(
-            module,
-            ec2,
-            [each["InstanceId"] for each in found(ec2, filters(parameters["tags"], parameters["job"], states))],
+            module, ec2, [each["InstanceId"] for each in found(ec2, filters(parameters["tags"], parameters["job"], states))]
         )
     running = found(ec2, filters(parameters["tags"], parameters["job"], ALIVE))
     if running:

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.state import error_code
-from ansible_collections.pettracker.aws.plugins.module_utils.vcpu_quotas import Need, advice, needs, page
+from ..module_utils.module import run_module
+from ..module_utils.state import error_code
+from ..module_utils.vcpu_quotas import Need, advice, needs, page
 
 DOCUMENTATION = r"""
 module: vcpu_quotas

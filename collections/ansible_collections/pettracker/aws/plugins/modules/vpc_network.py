@@ -6,10 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.network import KINDS, label
-from ansible_collections.pettracker.aws.plugins.module_utils.network_client import Network
-from ansible_collections.pettracker.aws.plugins.module_utils.state import any_differ, as_diff, differences
+
+from ..module_utils.module import run_module
+from ..module_utils.network import KINDS, label
+from ..module_utils.network_client import Network
+from ..module_utils.state import any_differ, as_diff, differences
 
 DOCUMENTATION = r"""
 module: vpc_network
@@ -111,12 +112,7 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     managed: dict[str, list[str]] = {}
     for (name, _), identity in network.ids.items():
         managed.setdefault(name, []).append(identity)
-    result: dict[str, Any] = {
-        "changed": any_differ(diffs),
-        "diff": diffs,
-        "managed": managed,
-        "nobodys": network.nobodys(),
-    }
+    result: dict[str, Any] = {"changed": any_differ(diffs), "diff": diffs, "managed": managed, "nobodys": network.nobodys()}
     return result | ({"vpc_id": network.vpc_id} if network.ids else {})
 
 

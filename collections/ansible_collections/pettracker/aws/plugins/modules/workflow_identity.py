@@ -7,16 +7,14 @@ from functools import partial
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.identity_provider import IdentityProvider
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.policy import Policy
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.role import Role
-from ansible_collections.pettracker.aws.plugins.module_utils.module import run_module
-from ansible_collections.pettracker.aws.plugins.module_utils.refusals import unless_gone
-from ansible_collections.pettracker.aws.plugins.module_utils.state import removal
-from ansible_collections.pettracker.aws.plugins.module_utils.workflow_identity import (
-    roles_that_trust,
-    users_of_policy,
-)
+
+from ..module_utils.kinds.identity_provider import IdentityProvider
+from ..module_utils.kinds.policy import Policy
+from ..module_utils.kinds.role import Role
+from ..module_utils.module import run_module
+from ..module_utils.refusals import unless_gone
+from ..module_utils.state import removal
+from ..module_utils.workflow_identity import roles_that_trust, users_of_policy
 
 DOCUMENTATION = r"""
 module: workflow_identity

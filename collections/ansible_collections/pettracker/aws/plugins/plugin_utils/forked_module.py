@@ -67,9 +67,7 @@ def _text(file: IO[bytes]) -> str:
     return file.read().decode(errors="surrogateescape")
 
 
-def _be_the_module(
-    work: Callable[[], int], environment: Mapping[str, str], outputs: tuple[IO[bytes], IO[bytes]]
-) -> NoReturn:
+def _be_the_module(work: Callable[[], int], environment: Mapping[str, str], outputs: tuple[IO[bytes], IO[bytes]]) -> NoReturn:
     """Does `work` and ends with what it returns; this process never comes back to Ansible's code, whatever happens."""
     code = 1
     try:

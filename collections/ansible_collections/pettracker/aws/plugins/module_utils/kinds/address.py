@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Fields, Item, Place, line
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import TAGGING, Resource, Site, VpcPart, arns
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    FIGURE,
-    FIXED,
-    IDENTITY,
-    Answer,
-    Compared,
-    Default,
-    Deviation,
-    Ignored,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Client, Clients, Grant
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tags_to_dict
+from ..state import State, tags_to_dict
+from .charges import Fields, Item, Place, line
+from .ec2 import TAGGING, Resource, Site, VpcPart, arns
+from .fields import FIGURE, FIXED, IDENTITY, Answer, Compared, Default, Deviation, Ignored
+from .kind import Answers, Client, Clients, Grant
 
 USER = Ignored("what has the address; a NAT gateway compares its addresses, and lets nobody take them away")
 # The end of the name that AWS gives an address for which nobody has asked for another.
@@ -57,12 +48,7 @@ class Address(VpcPart):
         Answer(
             "DescribeAddressesAttribute",
             "Addresses",
-            {
-                "AllocationId": IDENTITY,
-                "PublicIp": IDENTITY,
-                "PtrRecord": Default(None),
-                "PtrRecordUpdate": FIGURE,
-            },
+            {"AllocationId": IDENTITY, "PublicIp": IDENTITY, "PtrRecord": Default(None), "PtrRecordUpdate": FIGURE},
         ),
     )
     look = (Grant(("ec2:DescribeAddresses", "ec2:DescribeAddressesAttribute")),)
@@ -77,9 +63,9 @@ class Address(VpcPart):
         clients("ec2").release_address(AllocationId=identity)
 
     def read(self, client: Client, resource: Resource) -> Answers:
-        attributes = client.describe_addresses_attribute(
-            AllocationIds=[resource["AllocationId"]], Attribute="domain-name"
-        )["Addresses"]
+        attributes = client.describe_addresses_attribute(AllocationIds=[resource["AllocationId"]], Attribute="domain-name")[
+            "Addresses"
+        ]
         return {"DescribeAddresses": resource, "DescribeAddressesAttribute": attributes[0] if attributes else {}}
 
     def state(self, answers: Answers) -> State:

@@ -5,27 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.alarm_metrics import FIELDS, found_metric, request
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Fields, Gap, Item, Place, line
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    IDENTITY,
-    TIME,
-    Answer,
-    Compared,
-    Default,
-    Foreign,
-    Ignored,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import tagged
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.keeping import Kept
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Grant, Owned, Scope
-from ansible_collections.pettracker.aws.plugins.module_utils.state import (
-    State,
-    differences,
-    tag_changes,
-    tags_to_dict,
-    tags_to_list,
-)
+from ..state import State, differences, tag_changes, tags_to_dict, tags_to_list
+from .alarm_metrics import FIELDS, found_metric, request
+from .charges import Fields, Gap, Item, Place, line
+from .fields import IDENTITY, TIME, Answer, Compared, Default, Foreign, Ignored
+from .finding import tagged
+from .keeping import Kept
+from .kind import Answers, Clients, Grant, Owned, Scope
 
 METRIC_FIELDS = ("namespace", "metric", "statistic", "period", "expression")
 # A composite alarm with the environment's tags is found, so that it is seen: no variable describes one.
@@ -127,9 +113,7 @@ class Alarm(Kept):
             ("arn:{partition}:cloudwatch:{region}:{account}:alarm:{prefix}-*",),
         ),
     )
-    removal = (
-        Grant(("cloudwatch:DeleteAlarms",), ("arn:{partition}:cloudwatch:{region}:{account}:alarm:{prefix}-*",)),
-    )
+    removal = (Grant(("cloudwatch:DeleteAlarms",), ("arn:{partition}:cloudwatch:{region}:{account}:alarm:{prefix}-*",)),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         names = [arn.split(":alarm:", 1)[1] for arn in tagged(clients, scope, "cloudwatch:alarm")]

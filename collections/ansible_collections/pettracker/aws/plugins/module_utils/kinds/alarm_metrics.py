@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State
+from ..state import State
 
 # The fields of DescribeAlarms and PutMetricAlarm that are called otherwise here, apart from the metric, actions and tags.
 FIELDS = {
@@ -48,9 +48,7 @@ def _is_measured(queries: list[dict[str, Any]]) -> bool:
 
 def _is_made(queries: list[dict[str, Any]]) -> bool:
     """Tells whether this is the one expression, which the alarm watches; what it is called decides nothing."""
-    return [set(query) - {"ReturnData"} for query in queries] == [{"Id", "Expression"}] and queries[0].get(
-        "ReturnData", True
-    )
+    return [set(query) - {"ReturnData"} for query in queries] == [{"Id", "Expression"}] and queries[0].get("ReturnData", True)
 
 
 def _given(answer: Mapping[str, Any]) -> Iterator[str]:

@@ -11,39 +11,14 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.bucket_answers import (
-    ANSWERS,
-    LISTS,
-    NOTHING,
-    PUT_BACK,
-    UNKNOWN,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.bucket_lifecycle import (
-    lifecycle_request,
-    lifecycle_state,
-    wanted_lifecycle,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Fields, Item, Place, line, plain
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import Answer, snake
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import tagged
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.keeping import Kept
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
-    Answers,
-    Client,
-    Clients,
-    Grant,
-    Owned,
-    Scope,
-    as_set,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.state import (
-    State,
-    canonical_policy,
-    differences,
-    error_code,
-    tags_to_dict,
-    tags_to_list,
-)
+from ..state import State, canonical_policy, differences, error_code, tags_to_dict, tags_to_list
+from .bucket_answers import ANSWERS, LISTS, NOTHING, PUT_BACK, UNKNOWN
+from .bucket_lifecycle import lifecycle_request, lifecycle_state, wanted_lifecycle
+from .charges import Fields, Item, Place, line, plain
+from .fields import Answer, snake
+from .finding import tagged
+from .keeping import Kept
+from .kind import Answers, Client, Clients, Grant, Owned, Scope, as_set
 
 PUBLIC_ACCESS_BLOCK = {
     "BlockPublicAcls": True,

@@ -7,16 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    EMPTY_ANSWER,
-    FIXED,
-    IDENTITY,
-    Answer,
-    Compared,
-    Default,
-    Foreign,
-    Ignored,
-)
+from .fields import EMPTY_ANSWER, FIXED, IDENTITY, Answer, Compared, Default, Foreign, Ignored
 
 UNSET = Default(None)
 PAGES = dict.fromkeys(("ContinuationToken", "NextContinuationToken", "IsTruncated"), EMPTY_ANSWER)
@@ -39,10 +30,7 @@ ANSWERS = (
     Answer(
         "GetBucketVersioning",
         "",
-        {
-            "Status": Compared("versioning"),
-            "MFADelete": Foreign("the root user of the account, who alone can change it"),
-        },
+        {"Status": Compared("versioning"), "MFADelete": Foreign("the root user of the account, who alone can change it")},
     ),
     Answer(
         "GetBucketLifecycleConfiguration",
@@ -93,18 +81,11 @@ ANSWERS = (
         under="website",
     ),
     Answer("GetBucketRequestPayment", "", {"Payer": Default("BucketOwner")}, under="request_payment"),
-    Answer(
-        "GetBucketAccelerateConfiguration",
-        "",
-        {"Status": Compared("accelerated"), "RequestCharged": EMPTY_ANSWER},
-    ),
+    Answer("GetBucketAccelerateConfiguration", "", {"Status": Compared("accelerated"), "RequestCharged": EMPTY_ANSWER}),
     Answer(
         "GetObjectLockConfiguration",
         "ObjectLockConfiguration",
-        {
-            "ObjectLockEnabled": Ignored("nobody can take it away; what it does to objects is in the rule"),
-            "Rule": UNSET,
-        },
+        {"ObjectLockEnabled": Ignored("nobody can take it away; what it does to objects is in the rule"), "Rule": UNSET},
         under="object_lock",
     ),
     Answer("GetBucketTagging", "", {"TagSet": Compared("tags")}),
@@ -113,11 +94,7 @@ ANSWERS = (
     Answer("ListBucketMetricsConfigurations", "", PAGES | {"MetricsConfigurationList": UNSET}),
     Answer("ListBucketIntelligentTieringConfigurations", "", PAGES | {"IntelligentTieringConfigurationList": UNSET}),
     # Knows the configurations of GetBucketMetadataTableConfiguration as well.
-    Answer(
-        "GetBucketMetadataConfiguration",
-        "GetBucketMetadataConfigurationResult",
-        {"MetadataConfigurationResult": UNSET},
-    ),
+    Answer("GetBucketMetadataConfiguration", "GetBucketMetadataConfigurationResult", {"MetadataConfigurationResult": UNSET}),
     Answer("GetBucketAbac", "AbacStatus", {"Status": Default("Disabled")}, under="abac"),
     Answer("GetBucketLocation", "", {"LocationConstraint": FIXED}),
 )

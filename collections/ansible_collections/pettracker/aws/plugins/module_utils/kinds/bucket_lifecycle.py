@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State
+from ..state import State
 
 # What a rule does after some days: our name, the action and its argument.
 DAYS = {
@@ -58,8 +58,8 @@ def lifecycle_request(lifecycle: Mapping[str, State]) -> list[dict[str, Any]]:
     """Returns wanted rules as S3 takes them."""
     rules = []
     for identity, state in lifecycle.items():
-        actions: dict[str, Any] = {
-            action: {key: state[name]} for name, (action, key) in DAYS.items() if name in state
-        } | ({"Expiration": {"ExpiredObjectDeleteMarker": True}} if "remove_markers" in state else {})
+        actions: dict[str, Any] = {action: {key: state[name]} for name, (action, key) in DAYS.items() if name in state} | (
+            {"Expiration": {"ExpiredObjectDeleteMarker": True}} if "remove_markers" in state else {}
+        )
         rules.append({"ID": identity, "Filter": {"Prefix": state["prefix"]}, "Status": "Enabled"} | actions)
     return rules

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.budget_requests import (
+from ..refusals import unless_gone
+from ..state import State, differences, tag_changes, tags_to_dict, tags_to_list
+from .budget_requests import (
     budget_request,
     cost_tags,
     notification_identity,
@@ -18,35 +20,9 @@ from ansible_collections.pettracker.aws.plugins.module_utils.kinds.budget_reques
     notification_request,
     subscribers_request,
 )
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    EMPTY_ANSWER,
-    FIGURE,
-    IDENTITY,
-    TIME,
-    Answer,
-    Compared,
-    Default,
-    Ignored,
-    Nobodys,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
-    Answers,
-    Client,
-    Clients,
-    Grant,
-    Kind,
-    Owned,
-    Scope,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.refusals import unless_gone
-from ansible_collections.pettracker.aws.plugins.module_utils.state import (
-    State,
-    differences,
-    tag_changes,
-    tags_to_dict,
-    tags_to_list,
-)
+from .fields import EMPTY_ANSWER, FIGURE, IDENTITY, TIME, Answer, Compared, Default, Ignored, Nobodys
+from .finding import pages
+from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope
 
 UNIT = "USD"
 PERIOD = "MONTHLY"
@@ -129,9 +105,7 @@ class Budget(Kind):
             many=True,
         ),
         Answer(
-            "DescribeBudgetActionsForBudget",
-            "",
-            {"Actions": Nobodys("budget action", "ActionId"), "NextToken": EMPTY_ANSWER},
+            "DescribeBudgetActionsForBudget", "", {"Actions": Nobodys("budget action", "ActionId"), "NextToken": EMPTY_ANSWER}
         ),
         Answer("ListTagsForResource", "", {"ResourceTags": Compared("tags")}),
     )
@@ -192,9 +166,7 @@ class Budget(Kind):
         budget = answers["DescribeBudget"]
         limit, view = budget.get("BudgetLimit") or {}, budget.get("BillingViewArn") or ""
         end = (budget.get("TimePeriod") or {}).get("End")
-        notified = zip(
-            answers["DescribeNotificationsForBudget"], answers["DescribeSubscribersForNotification"], strict=True
-        )
+        notified = zip(answers["DescribeNotificationsForBudget"], answers["DescribeSubscribersForNotification"], strict=True)
         return {
             "limit": {"amount": float(limit.get("Amount", 0)), "unit": limit.get("Unit")},
             "type": budget["BudgetType"],
@@ -213,9 +185,7 @@ class Budget(Kind):
     def wanted(self, entry: Mapping[str, Any]) -> State:
         """Returns the module's parameters in the fields of `state`."""
         subscribers = sorted(entry["subscribers"])
-        keys = [
-            f"{item['type'].upper()} GREATER_THAN {item['percent']:g} PERCENTAGE" for item in entry["notifications"]
-        ]
+        keys = [f"{item['type'].upper()} GREATER_THAN {item['percent']:g} PERCENTAGE" for item in entry["notifications"]]
         return {
             "limit": {"amount": float(entry["limit"]), "unit": UNIT},
             "type": "COST",
@@ -228,9 +198,7 @@ class Budget(Kind):
             "tags": dict(entry["tags"]),
         }
 
-    def apply(
-        self, clients: Clients, account: str, name: str, wanted: State, *, found: State | None, answers: Answers
-    ) -> None:
+    def apply(self, clients: Clients, account: str, name: str, wanted: State, *, found: State | None, answers: Answers) -> None:
         """Makes the calls that make or correct one."""
         client = clients("budgets")
         budget = budget_request(name, wanted)

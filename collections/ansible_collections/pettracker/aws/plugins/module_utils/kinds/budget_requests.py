@@ -60,7 +60,4 @@ def notification_request(key: str) -> dict[str, Any]:
 
 def subscribers_request(addresses: list[str]) -> list[dict[str, str]]:
     """Returns subscribers as Budgets takes them."""
-    return [
-        {"SubscriptionType": "SNS" if address.startswith("arn:") else "EMAIL", "Address": address}
-        for address in addresses
-    ]
+    return [{"SubscriptionType": "SNS" if address.startswith("arn:") else "EMAIL", "Address": address} for address in addresses]

@@ -11,27 +11,11 @@ import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    FIGURE,
-    FIXED,
-    IDENTITY,
-    TIME,
-    Answer,
-    Compared,
-    Ignored,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages, tagged
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
-    Answers,
-    Client,
-    Clients,
-    Grant,
-    Kind,
-    Owned,
-    Scope,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.refusals import unless_gone
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tag_changes, tags_to_dict, tags_to_list
+from ..refusals import unless_gone
+from ..state import State, tag_changes, tags_to_dict, tags_to_list
+from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Ignored
+from .finding import pages, tagged
+from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope
 
 # ListCertificates leaves out everything but RSA keys of 1024 and 2048 bits unless it is asked.
 # https://docs.aws.amazon.com/acm/latest/APIReference/API_Filters.html
@@ -169,9 +153,7 @@ class Certificate(Kind):
 def fingerprints(pem: str | None) -> list[str]:
     """Returns the SHA-256 digests of the certificates in a PEM text, whatever its line breaks."""
     blocks = [block.split(END)[0] for block in (pem or "").split(BEGIN)[1:]]
-    return [
-        hashlib.sha256(ssl.PEM_cert_to_DER_cert(f"{BEGIN}\n{block.strip()}\n{END}\n")).hexdigest() for block in blocks
-    ]
+    return [hashlib.sha256(ssl.PEM_cert_to_DER_cert(f"{BEGIN}\n{block.strip()}\n{END}\n")).hexdigest() for block in blocks]
 
 
 def certificate_name(client: Client, arn: str) -> str:

@@ -105,9 +105,7 @@ def between(least: int, most: int) -> str:
     return str(least) if least == most else f"{least} to {most}"
 
 
-def volume_charges(
-    resource: str, device: str, volume: Fields, place: Place, sizes: tuple[int, int] = (1, 1)
-) -> Iterator[Item]:
+def volume_charges(resource: str, device: str, volume: Fields, place: Place, sizes: tuple[int, int] = (1, 1)) -> Iterator[Item]:
     """Yields what one volume costs, on as few and as many hosts as `sizes`."""
     kind, size, prices = volume.get("volume_type"), volume.get("volume_size"), place.prices["volumes"]
     if kind not in prices["gb_month"] or size is None:

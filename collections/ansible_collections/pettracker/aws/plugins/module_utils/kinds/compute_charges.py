@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import (
-    Fields,
-    Gap,
-    Item,
-    Place,
-    line,
-    plain,
-    volume_charges,
-)
+from .charges import Fields, Gap, Item, Place, line, plain, volume_charges
 
 # An instance in one of these costs its volumes only, which are resources of their own.
 UNPAID = ("stopping", "stopped", "shutting-down", "terminated")

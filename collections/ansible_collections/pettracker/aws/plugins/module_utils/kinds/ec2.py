@@ -12,19 +12,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import IDENTITY, Compared, Ignored, Marks
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
-    Answers,
-    Client,
-    Clients,
-    Grant,
-    Kind,
-    Owned,
-    Scope,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.propagation import NEW_ID, SOON, once_known
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tag_changes, tags_to_dict, tags_to_list
+from ..propagation import NEW_ID, SOON, once_known
+from ..state import State, tag_changes, tags_to_dict, tags_to_list
+from .fields import IDENTITY, Compared, Ignored, Marks
+from .finding import pages
+from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope
 
 Part = tuple[str, str]  # kind and name
 Names = Mapping[str, Part]  # of parts, by their ids

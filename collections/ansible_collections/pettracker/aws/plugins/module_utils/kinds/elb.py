@@ -6,11 +6,11 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import IDENTITY, Answer, Compared
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages, tagged
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Client, Clients, Scope
-from ansible_collections.pettracker.aws.plugins.module_utils.refusals import unless_gone
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, differences, tag_changes, tags_to_list
+from ..refusals import unless_gone
+from ..state import State, differences, tag_changes, tags_to_list
+from .fields import IDENTITY, Answer, Compared
+from .finding import pages, tagged
+from .kind import Client, Clients, Scope
 
 TAGS = Answer("DescribeTags", "TagDescriptions", {"ResourceArn": IDENTITY, "Tags": Compared("tags")})
 # DescribeTags takes at most twenty ARNs.

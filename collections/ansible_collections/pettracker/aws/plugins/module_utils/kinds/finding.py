@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Client, Clients, Scope
+from .kind import Client, Clients, Scope
 
 
 def pages(client: Client, operation: str, key: str, **parameters: Any) -> Iterator[Any]:

@@ -6,26 +6,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
-    TAGGING,
-    Ec2Kind,
-    Resource,
-    arns,
-    tag_specifications,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    FIGURE,
-    FIXED,
-    IDENTITY,
-    TIME,
-    Answer,
-    Compared,
-    Default,
-    Ignored,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Client, Clients, Grant
-from ansible_collections.pettracker.aws.plugins.module_utils.propagation import NEW_ID, NEW_ROLE, once_known
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tags_to_dict
+from ..propagation import NEW_ID, NEW_ROLE, once_known
+from ..state import State, tags_to_dict
+from .ec2 import TAGGING, Ec2Kind, Resource, arns, tag_specifications
+from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Default, Ignored
+from .kind import Answers, Client, Clients, Grant
 
 CLOUDWATCH = "cloud-watch-logs"
 # https://docs.aws.amazon.com/vpc/latest/userguide/flow-log-records.html#flow-logs-default
@@ -107,10 +92,7 @@ class FlowLog(Ec2Kind):
 
     def wanted(self, parameters: Mapping[str, Any]) -> State:
         """Returns the module's parameters in the fields of `state`."""
-        return {
-            field: parameters[field]
-            for field in ("log_group", "role_arn", "traffic_type", "aggregation_seconds", "tags")
-        }
+        return {field: parameters[field] for field in ("log_group", "role_arn", "traffic_type", "aggregation_seconds", "tags")}
 
     def make(self, client: Client, vpc_id: str, wanted: State) -> str:
         """Makes the flow log of a VPC, as soon as EC2 knows the VPC and the role, and returns its id."""

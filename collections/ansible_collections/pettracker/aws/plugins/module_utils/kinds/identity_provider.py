@@ -9,18 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    IDENTITY,
-    TIME,
-    Answer,
-    Compared,
-    Foreign,
-    Ignored,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.keeping import Kept
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Client, Clients, Owned, Scope
-from ansible_collections.pettracker.aws.plugins.module_utils.refusals import unless_gone
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State
+from ..refusals import unless_gone
+from ..state import State
+from .fields import IDENTITY, TIME, Answer, Compared, Foreign, Ignored
+from .keeping import Kept
+from .kind import Answers, Client, Clients, Owned, Scope
 
 
 class IdentityProvider(Kept):

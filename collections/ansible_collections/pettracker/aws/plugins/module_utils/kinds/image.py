@@ -5,22 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.compute_charges import ImageCharges
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import Ec2Kind, Resource, arns, regional_arns
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    FIGURE,
-    FIXED,
-    IDENTITY,
-    TIME,
-    Answer,
-    Compared,
-    Default,
-    Foreign,
-    Ignored,
-    Nobodys,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Client, Clients, Grant
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State
+from ..state import State
+from .compute_charges import ImageCharges
+from .ec2 import Ec2Kind, Resource, arns, regional_arns
+from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Default, Foreign, Ignored, Nobodys
+from .kind import Answers, Client, Clients, Grant
 
 DESCRIBED = Ignored("DescribeImages says it, too")
 # One that is being made, or was not made, cannot be changed.
@@ -131,9 +120,7 @@ class Image(ImageCharges, Ec2Kind):
             "own",
         ),
     )
-    removal = (
-        Grant(("ec2:DeregisterImage", "ec2:DisableImageDeregistrationProtection"), regional_arns("image"), "own"),
-    )
+    removal = (Grant(("ec2:DeregisterImage", "ec2:DisableImageDeregistrationProtection"), regional_arns("image"), "own"),)
 
     def since(self, resource: Resource) -> str:
         return str(resource["CreationDate"])

@@ -4,28 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.compute_charges import InstanceCharges
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
-    TAGGING,
-    Ec2Kind,
-    Filter,
-    Resource,
-    arns,
-    regional_arns,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    FIGURE,
-    FIXED,
-    IDENTITY,
-    TIME,
-    Answer,
-    Compared,
-    Foreign,
-    Ignored,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Client, Clients, Grant
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tags_to_dict
-from ansible_collections.pettracker.aws.plugins.module_utils.training_instances import ROLE, overdue
+from ..state import State, tags_to_dict
+from ..training_instances import ROLE, overdue
+from .compute_charges import InstanceCharges
+from .ec2 import TAGGING, Ec2Kind, Filter, Resource, arns, regional_arns
+from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Foreign, Ignored
+from .kind import Answers, Client, Clients, Grant
 
 # Reserved to AWS, so that nobody can write it by hand:
 # https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-tagging.html

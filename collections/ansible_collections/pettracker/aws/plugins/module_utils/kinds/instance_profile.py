@@ -8,21 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    FIXED,
-    IDENTITY,
-    TIME,
-    Answer,
-    Compared,
-    Ignored,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.keeping import Kept
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Grant, Owned, Scope
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.role import AT_ONCE, LOSES, Role
-from ansible_collections.pettracker.aws.plugins.module_utils.propagation import SOON
-from ansible_collections.pettracker.aws.plugins.module_utils.refusals import unless_gone
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tag_changes, tags_to_dict, tags_to_list
+from ..propagation import SOON
+from ..refusals import unless_gone
+from ..state import State, tag_changes, tags_to_dict, tags_to_list
+from .fields import FIXED, IDENTITY, TIME, Answer, Compared, Ignored
+from .finding import pages
+from .keeping import Kept
+from .kind import Answers, Clients, Grant, Owned, Scope
+from .role import AT_ONCE, LOSES, Role
 
 OF_THE_ROLE = Ignored("the role is looked at itself")
 

@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import ClassVar
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
-    TAGGING,
-    Names,
-    Site,
-    VpcPart,
-    arns,
-    by_name,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import FIGURE, IDENTITY, Answer, Compared
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Grant
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tags_to_dict
+from ..state import State, tags_to_dict
+from .ec2 import TAGGING, Names, Site, VpcPart, arns, by_name
+from .fields import FIGURE, IDENTITY, Answer, Compared
+from .kind import Answers, Clients, Grant
 
 
 class InternetGateway(VpcPart):

@@ -6,8 +6,8 @@ from abc import abstractmethod
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Kind, as_set
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, any_differ, as_diff, differences
+from ..state import State, any_differ, as_diff, differences
+from .kind import Answers, Clients, Kind, as_set
 
 
 class Kept(Kind):

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Fields, Item, Place
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import Answer, Deviation, deviations, nobodys
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tags_to_dict
+from ..state import State, tags_to_dict
+from .charges import Fields, Item, Place
+from .fields import Answer, Deviation, deviations, nobodys
 
 Client = Any
 Clients = Callable[[str], Client]
@@ -135,10 +135,7 @@ def as_set(wanted: State, found: State | None, others: list[Deviation]) -> tuple
     """Returns both states with the fields of which the project sets nothing, where AWS has them otherwise."""
     if found is None:
         return wanted, None
-    return (
-        wanted | {other.path: other.mark.value for other in others},
-        found | {other.path: other.value for other in others},
-    )
+    return (wanted | {other.path: other.mark.value for other in others}, found | {other.path: other.value for other in others})
 
 
 def put_back(client: Client, others: list[Deviation], **identity: Any) -> None:

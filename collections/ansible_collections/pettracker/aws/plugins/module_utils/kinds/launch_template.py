@@ -12,26 +12,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    FIXED,
-    IDENTITY,
-    TIME,
-    Answer,
-    Compared,
-    Default,
-    Ignored,
-    snake,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
-    Answers,
-    Clients,
-    Grant,
-    Kind,
-    Owned,
-    Scope,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tags_to_dict, tags_to_list
+from ..state import State, tags_to_dict, tags_to_list
+from .fields import FIXED, IDENTITY, TIME, Answer, Compared, Default, Ignored, snake
+from .finding import pages
+from .kind import Answers, Clients, Grant, Kind, Owned, Scope
 
 # Fields that are of the template and not of its latest version.
 OF_THE_TEMPLATE = {"tags", "default_version"}
@@ -60,12 +44,7 @@ DATA: dict[str, Any] = {
 # Whatever else a version may hold: no variable sets it, so that `other` is empty.
 OTHERS = (
     *("KernelId", "EbsOptimized", "NetworkInterfaces", "KeyName", "Placement", "RamDiskId", "DisableApiTermination"),
-    *(
-        "InstanceInitiatedShutdownBehavior",
-        "ElasticGpuSpecifications",
-        "ElasticInferenceAccelerators",
-        "SecurityGroups",
-    ),
+    *("InstanceInitiatedShutdownBehavior", "ElasticGpuSpecifications", "ElasticInferenceAccelerators", "SecurityGroups"),
     *("InstanceMarketOptions", "CreditSpecification", "CpuOptions", "CapacityReservationSpecification"),
     *("LicenseSpecifications", "HibernationOptions", "EnclaveOptions", "InstanceRequirements", "PrivateDnsNameOptions"),
     *("MaintenanceOptions", "DisableApiStop", "NetworkPerformanceOptions"),
@@ -156,10 +135,7 @@ class LaunchTemplate(Kind):
         return {"DescribeLaunchTemplates": templates[0], "DescribeLaunchTemplateVersions": latest}
 
     def state(self, answers: Answers) -> State:
-        template, data = (
-            answers["DescribeLaunchTemplates"],
-            answers["DescribeLaunchTemplateVersions"]["LaunchTemplateData"],
-        )
+        template, data = (answers["DescribeLaunchTemplates"], answers["DescribeLaunchTemplateVersions"]["LaunchTemplateData"])
         profile = data.get("IamInstanceProfile") or {}
         latest = template["DefaultVersionNumber"] == template["LatestVersionNumber"]
         return {
@@ -172,8 +148,7 @@ class LaunchTemplate(Kind):
             "detailed_monitoring": (data.get("Monitoring") or {}).get("Enabled", False),
             "user_data_sha256": _digest(data.get("UserData")),
             "tags_of": {
-                item["ResourceType"]: tags_to_dict(item.get("Tags") or [])
-                for item in data.get("TagSpecifications") or []
+                item["ResourceType"]: tags_to_dict(item.get("Tags") or []) for item in data.get("TagSpecifications") or []
             },
             "other": _others(data),
             "default_version": "latest" if latest else str(template["DefaultVersionNumber"]),
@@ -208,8 +183,7 @@ def data_request(parameters: Mapping[str, Any]) -> dict[str, Any]:
         "IamInstanceProfile": {"Arn" if profile.startswith("arn:") else "Name": profile},
         "SecurityGroupIds": parameters["security_group_ids"],
         "BlockDeviceMappings": [
-            {"DeviceName": item["device_name"], "Ebs": _request(item["ebs"])}
-            for item in parameters["block_device_mappings"]
+            {"DeviceName": item["device_name"], "Ebs": _request(item["ebs"])} for item in parameters["block_device_mappings"]
         ],
         "MetadataOptions": _request(parameters["metadata_options"]),
         "Monitoring": {"Enabled": parameters["monitoring"]["enabled"]},

@@ -5,33 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from ansible_collections.pettracker.aws.plugins.module_utils.blue_green import TAG, forward, is_sticky, weights_of
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.elb import as_expected, attribute_changes, tags_of
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    EMPTY_ANSWER,
-    FIGURE,
-    FIXED,
-    IDENTITY,
-    Answer,
-    Compared,
-    Default,
-    Foreign,
-    Ignored,
-    Nobodys,
-    snake,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
-    Answers,
-    Client,
-    Clients,
-    Grant,
-    Kind,
-    Owned,
-    Scope,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.load_balancer import LoadBalancer
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, differences, tags_to_dict
+from ..blue_green import TAG, forward, is_sticky, weights_of
+from ..state import State, differences, tags_to_dict
+from .elb import as_expected, attribute_changes, tags_of
+from .fields import EMPTY_ANSWER, FIGURE, FIXED, IDENTITY, Answer, Compared, Default, Foreign, Ignored, Nobodys, snake
+from .finding import pages
+from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope
+from .load_balancer import LoadBalancer
 
 ARNS = ("arn:{partition}:elasticloadbalancing:{region}:{account}:listener/app/{prefix}-*",)
 ACTION = Compared("default_action")

@@ -5,38 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Fields, Item, Place, line, plain
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.elb import (
-    TAGS,
-    as_expected,
-    attribute_changes,
-    found,
-    put_tags,
-    tags_of,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    FIGURE,
-    FIXED,
-    IDENTITY,
-    TIME,
-    Answer,
-    Compared,
-    Default,
-    Deviation,
-    Ignored,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
-    Answers,
-    Client,
-    Clients,
-    Grant,
-    Kind,
-    Owned,
-    Scope,
-    put_back,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.refusals import unless_gone
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, differences, tags_to_dict, tags_to_list
+from ..refusals import unless_gone
+from ..state import State, differences, tags_to_dict, tags_to_list
+from .charges import Fields, Item, Place, line, plain
+from .elb import TAGS, as_expected, attribute_changes, found, put_tags, tags_of
+from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Default, Deviation, Ignored
+from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope, put_back
 
 # A capacity unit is a GB an hour, where not connections or rules are what there is most of.
 # https://aws.amazon.com/elasticloadbalancing/pricing/
@@ -143,9 +117,7 @@ class LoadBalancer(Kind):
             ARNS,
         ),
     )
-    removal = (
-        Grant(("elasticloadbalancing:DeleteLoadBalancer", "elasticloadbalancing:ModifyLoadBalancerAttributes"), ARNS),
-    )
+    removal = (Grant(("elasticloadbalancing:DeleteLoadBalancer", "elasticloadbalancing:ModifyLoadBalancerAttributes"), ARNS),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         for balancer in found(clients, scope, "LoadBalancer"):

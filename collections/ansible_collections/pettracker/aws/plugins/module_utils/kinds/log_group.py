@@ -7,24 +7,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Fields, Gap, Item, Place, line, plain
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    EMPTY_ANSWER,
-    FIGURE,
-    FIXED,
-    IDENTITY,
-    TIME,
-    Answer,
-    Compared,
-    Default,
-    Deviation,
-    Ignored,
-    Nobodys,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages, tagged
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.keeping import Kept
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Grant, Owned, Scope
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, differences, tag_changes
+from ..state import State, differences, tag_changes
+from .charges import Fields, Gap, Item, Place, line, plain
+from .fields import EMPTY_ANSWER, FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Default, Deviation, Ignored, Nobodys
+from .finding import pages, tagged
+from .keeping import Kept
+from .kind import Answers, Clients, Grant, Owned, Scope
 
 DAYS_A_MONTH = Decimal(365) / 12
 
@@ -57,9 +45,7 @@ class LogGroup(Kept):
         ),
         Answer("ListTagsForResource", "", {"tags": Compared("tags")}),
         Answer(
-            "DescribeMetricFilters",
-            "",
-            {"metricFilters": Nobodys("metric filter", "filterName"), "nextToken": EMPTY_ANSWER},
+            "DescribeMetricFilters", "", {"metricFilters": Nobodys("metric filter", "filterName"), "nextToken": EMPTY_ANSWER}
         ),
         Answer(
             "DescribeSubscriptionFilters",
@@ -134,16 +120,10 @@ class LogGroup(Kept):
 
     def deviations(self, answers: Answers) -> list[Deviation]:
         # AWS says for ever that there has been a policy of data protection.
-        return [
-            other for other in super().deviations(answers) if other.value not in ("ARCHIVED", "DELETED", "DISABLED")
-        ]
+        return [other for other in super().deviations(answers) if other.value not in ("ARCHIVED", "DELETED", "DISABLED")]
 
     def wanted(self, entry: Mapping[str, Any], found: State | None) -> State:
-        return {
-            "retention_days": entry["retention_days"],
-            "kms_key_id": entry.get("kms_key_id"),
-            "tags": dict(entry["tags"]),
-        }
+        return {"retention_days": entry["retention_days"], "kms_key_id": entry.get("kms_key_id"), "tags": dict(entry["tags"])}
 
     def apply(self, clients: Clients, name: str, wanted: State, answers: Answers) -> None:
         client, key = clients("logs"), wanted["kms_key_id"]

@@ -4,29 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Fields, Item, Place, line, plain
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
-    PLACE,
-    TAGGING,
-    Names,
-    Resource,
-    Site,
-    VpcPart,
-    arns,
-    by_name,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    FIGURE,
-    FIXED,
-    IDENTITY,
-    TIME,
-    Answer,
-    Compared,
-    Ignored,
-    Nobodys,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Grant
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tags_to_dict
+from ..state import State, tags_to_dict
+from .charges import Fields, Item, Place, line, plain
+from .ec2 import PLACE, TAGGING, Names, Resource, Site, VpcPart, arns, by_name
+from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Ignored, Nobodys
+from .kind import Answers, Clients, Grant
 
 REGIONAL = Ignored("of a regional gateway; AWS makes no zonal one of it, or the other way round")
 DERIVED = Ignored("follows from the address and the subnet")

@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import ClassVar
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
-    PLACE,
-    TAGGING,
-    Names,
-    Resource,
-    Site,
-    VpcPart,
-    arns,
-    correct_tags,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import FIXED, IDENTITY, Answer, Compared
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Grant
-from ansible_collections.pettracker.aws.plugins.module_utils.propagation import NEW_ID, once_known
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tags_to_dict
+from ..propagation import NEW_ID, once_known
+from ..state import State, tags_to_dict
+from .ec2 import PLACE, TAGGING, Names, Resource, Site, VpcPart, arns, correct_tags
+from .fields import FIXED, IDENTITY, Answer, Compared
+from .kind import Answers, Clients, Grant
 
 WORLD = "0.0.0.0/0"
 # An entry that lets all through.
@@ -76,9 +67,7 @@ class NetworkAcl(VpcPart):
     look = (Grant(("ec2:DescribeNetworkAcls",)),)
     change = (
         Grant(
-            ("ec2:CreateNetworkAclEntry", "ec2:DeleteNetworkAclEntry", "ec2:ReplaceNetworkAclEntry"),
-            arns("network-acl"),
-            "own",
+            ("ec2:CreateNetworkAclEntry", "ec2:DeleteNetworkAclEntry", "ec2:ReplaceNetworkAclEntry"), arns("network-acl"), "own"
         ),
         Grant(("ec2:ReplaceNetworkAclAssociation",), arns("network-acl", "subnet"), "own"),
         TAGGING,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import Ec2Kind, Resource, arns
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Clients, Grant
+from .ec2 import Ec2Kind, Resource, arns
+from .kind import Clients, Grant
 
 
 class NetworkInterface(Ec2Kind):

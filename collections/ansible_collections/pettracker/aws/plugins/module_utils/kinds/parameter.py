@@ -7,23 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    IDENTITY,
-    TIME,
-    Answer,
-    Foreign,
-    Ignored,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
-    Answers,
-    Clients,
-    Grant,
-    Kind,
-    Owned,
-    Scope,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State
+from ..state import State
+from .fields import IDENTITY, TIME, Answer, Foreign, Ignored
+from .finding import pages
+from .kind import Answers, Clients, Grant, Kind, Owned, Scope
 
 RELEASES = Foreign("releases and rollouts")
 

@@ -11,34 +11,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    FIGURE,
-    FIXED,
-    IDENTITY,
-    TIME,
-    Answer,
-    Compared,
-    Ignored,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.keeping import Kept
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Client, Clients, Owned, Scope
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.role import DOCUMENTS
-from ansible_collections.pettracker.aws.plugins.module_utils.refusals import gone, unless_gone
-from ansible_collections.pettracker.aws.plugins.module_utils.state import (
-    State,
-    canonical_policy,
-    differences,
-    tag_changes,
-    tags_to_dict,
-    tags_to_list,
-)
+
+from ..refusals import gone, unless_gone
+from ..state import State, canonical_policy, differences, tag_changes, tags_to_dict, tags_to_list
+from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Ignored
+from .finding import pages
+from .keeping import Kept
+from .kind import Answers, Client, Clients, Owned, Scope
+from .role import DOCUMENTS
 
 # "Changes that I make are not always immediately visible", IAM user guide: a policy may still seem attached to a role that
 # is gone.
-_once_nothing_has_it = AWSRetry.jittered_backoff(
-    retries=8, delay=1, max_delay=10, catch_extra_error_codes=["DeleteConflict"]
-)
+_once_nothing_has_it = AWSRetry.jittered_backoff(retries=8, delay=1, max_delay=10, catch_extra_error_codes=["DeleteConflict"])
 
 
 class Policy(Kept):
@@ -48,9 +32,7 @@ class Policy(Kept):
     service = "iam"
     free = "AWS charges for none"
     torn_down = False
-    interrupts: ClassVar = {
-        "document": "Roles that have the policy, or are bounded by it, lose or gain permissions at once."
-    }
+    interrupts: ClassVar = {"document": "Roles that have the policy, or are bounded by it, lose or gain permissions at once."}
     answers = (
         Answer(
             "GetPolicy",

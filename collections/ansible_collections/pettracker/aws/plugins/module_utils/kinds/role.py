@@ -11,36 +11,13 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    EMPTY_ANSWER,
-    FIGURE,
-    FIXED,
-    IDENTITY,
-    TIME,
-    Answer,
-    Compared,
-    Ignored,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.keeping import Kept
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
-    Answers,
-    Client,
-    Clients,
-    Grant,
-    Owned,
-    Scope,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.propagation import SOON, once_known
-from ansible_collections.pettracker.aws.plugins.module_utils.refusals import unless_gone
-from ansible_collections.pettracker.aws.plugins.module_utils.state import (
-    State,
-    canonical_policy,
-    differences,
-    tag_changes,
-    tags_to_dict,
-    tags_to_list,
-)
+from ..propagation import SOON, once_known
+from ..refusals import unless_gone
+from ..state import State, canonical_policy, differences, tag_changes, tags_to_dict, tags_to_list
+from .fields import EMPTY_ANSWER, FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Ignored
+from .finding import pages
+from .keeping import Kept
+from .kind import Answers, Client, Clients, Grant, Owned, Scope
 
 # How long a session may last, in seconds, where IAM says nothing.
 SESSION_SECONDS = 3600
@@ -94,11 +71,7 @@ class Role(Kept):
         Answer(
             "GetRolePolicy",
             "",
-            {
-                "RoleName": IDENTITY,
-                "PolicyName": Compared("inline_policies"),
-                "PolicyDocument": Compared("inline_policies"),
-            },
+            {"RoleName": IDENTITY, "PolicyName": Compared("inline_policies"), "PolicyDocument": Compared("inline_policies")},
             many=True,
             key="PolicyName",
         ),
@@ -163,9 +136,7 @@ class Role(Kept):
             "GetRole": role,
             "ListRolePolicies": {"PolicyNames": names},
             "GetRolePolicy": [client.get_role_policy(RoleName=name, PolicyName=policy) for policy in names],
-            "ListAttachedRolePolicies": list(
-                pages(client, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
-            ),
+            "ListAttachedRolePolicies": list(pages(client, "list_attached_role_policies", "AttachedPolicies", RoleName=name)),
         }
 
     def state(self, answers: Answers) -> State:
@@ -187,9 +158,7 @@ class Role(Kept):
             "description": entry["description"],
             "trust": canonical_policy(entry["trust"]),
             "managed_policies": sorted(entry["managed_policies"]),
-            "inline_policies": {
-                name: canonical_policy(document) for name, document in entry["inline_policies"].items()
-            },
+            "inline_policies": {name: canonical_policy(document) for name, document in entry["inline_policies"].items()},
             "session_seconds": entry.get("session_seconds", SESSION_SECONDS),
             "permissions_boundary": entry.get("permissions_boundary") or None,
             "tags": dict(entry["tags"]),
@@ -202,9 +171,7 @@ class Role(Kept):
         found = self.state(answers) if answers else wanted | {"managed_policies": [], "inline_policies": {}}
         fields = differences(wanted, found)
         if {"description", "session_seconds"} & set(fields):
-            client.update_role(
-                RoleName=name, Description=wanted["description"], MaxSessionDuration=wanted["session_seconds"]
-            )
+            client.update_role(RoleName=name, Description=wanted["description"], MaxSessionDuration=wanted["session_seconds"])
         if "trust" in fields:
             client.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(wanted["trust"]))
         if "permissions_boundary" in fields:

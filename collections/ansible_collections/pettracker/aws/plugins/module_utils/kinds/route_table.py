@@ -5,27 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
-    PLACE,
-    TAGGING,
-    Names,
-    Resource,
-    Site,
-    VpcPart,
-    arns,
-    by_name,
-    tag_specifications,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    FIGURE,
-    IDENTITY,
-    Answer,
-    Compared,
-    Default,
-    Ignored,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Grant
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tags_to_dict
+from ..state import State, tags_to_dict
+from .ec2 import PLACE, TAGGING, Names, Resource, Site, VpcPart, arns, by_name, tag_specifications
+from .fields import FIGURE, IDENTITY, Answer, Compared, Default, Ignored
+from .kind import Answers, Clients, Grant
 
 DESTINATIONS = ("DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId")
 TARGETS = (
@@ -94,12 +77,7 @@ class RouteTable(VpcPart):
         Grant(("ec2:CreateRouteTable",), arns("route-table"), "making"),
         Grant(("ec2:CreateRouteTable",), arns("vpc"), "own"),
         Grant(
-            (
-                "ec2:CreateRoute",
-                "ec2:DeleteRoute",
-                "ec2:DisableVgwRoutePropagation",
-                "ec2:ReplaceRoute",
-            ),
+            ("ec2:CreateRoute", "ec2:DeleteRoute", "ec2:DisableVgwRoutePropagation", "ec2:ReplaceRoute"),
             arns("route-table"),
             "own",
         ),

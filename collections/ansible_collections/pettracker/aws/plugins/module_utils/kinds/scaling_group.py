@@ -8,38 +8,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Fields, Item, Place
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import Answer, Deviation, deviations
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
-    Answers,
-    Clients,
-    Grant,
-    Kind,
-    Owned,
-    Scope,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.scaling_group_calls import (
-    GROUP_TAG,
-    found_state,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.scaling_group_charges import group_charges
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.scaling_group_fields import (
-    GROUP,
-    HOOK,
-    NOTIFICATION,
-    POLICY,
-    SCHEDULE,
-    SOURCE,
-    WARM_POOL,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.scaling_rules import (
-    CPU_POLICY,
-    REQUEST_POLICY,
-    SCHEDULE_PREFIX,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.mixed_instances import found_policy
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State
+from ..mixed_instances import found_policy
+from ..state import State
+from .charges import Fields, Item, Place
+from .fields import Answer, Deviation, deviations
+from .finding import pages
+from .kind import Answers, Clients, Grant, Kind, Owned, Scope
+from .scaling_group_calls import GROUP_TAG, found_state
+from .scaling_group_charges import group_charges
+from .scaling_group_fields import GROUP, HOOK, NOTIFICATION, POLICY, SCHEDULE, SOURCE, WARM_POOL
+from .scaling_rules import CPU_POLICY, REQUEST_POLICY, SCHEDULE_PREFIX
 
 # What the fields of a part begin with in a plan, and the member that names one.
 PARTS = {
@@ -57,27 +35,12 @@ class ScalingGroup(Kind):
     service = "autoscaling"
     answers = (
         Answer(
-            "DescribeAutoScalingGroups",
-            "AutoScalingGroups",
-            GROUP,
-            either=((("LaunchTemplate",), ("MixedInstancesPolicy",)),),
+            "DescribeAutoScalingGroups", "AutoScalingGroups", GROUP, either=((("LaunchTemplate",), ("MixedInstancesPolicy",)),)
         ),
         Answer("DescribePolicies", "ScalingPolicies", POLICY, many=True, key="PolicyName"),
         Answer("DescribeLifecycleHooks", "LifecycleHooks", HOOK, many=True, key="LifecycleHookName"),
-        Answer(
-            "DescribeScheduledActions",
-            "ScheduledUpdateGroupActions",
-            SCHEDULE,
-            many=True,
-            key="ScheduledActionName",
-        ),
-        Answer(
-            "DescribeNotificationConfigurations",
-            "NotificationConfigurations",
-            NOTIFICATION,
-            many=True,
-            key="TopicARN",
-        ),
+        Answer("DescribeScheduledActions", "ScheduledUpdateGroupActions", SCHEDULE, many=True, key="ScheduledActionName"),
+        Answer("DescribeNotificationConfigurations", "NotificationConfigurations", NOTIFICATION, many=True, key="TopicARN"),
         Answer("DescribeWarmPool", "", WARM_POOL),
         Answer("DescribeTrafficSources", "TrafficSources", SOURCE, many=True, key="Identifier"),
     )
@@ -120,9 +83,7 @@ class ScalingGroup(Kind):
             if inside or scope.carried_by(group.get("Tags") or []):
                 since = group["CreatedTime"].isoformat(timespec="seconds")
                 sizes = {"min_size": group["MinSize"], "max_size": group["MaxSize"]}
-                yield Owned(
-                    group["AutoScalingGroupName"], since=since, fields=sizes | {"mixed_instances": found_policy(group)}
-                )
+                yield Owned(group["AutoScalingGroupName"], since=since, fields=sizes | {"mixed_instances": found_policy(group)})
 
     def remove(self, clients: Clients, identity: str) -> None:
         client, group = clients("autoscaling"), {"AutoScalingGroupName": identity}
@@ -146,10 +107,7 @@ class ScalingGroup(Kind):
             ),
             "DescribeNotificationConfigurations": list(
                 pages(
-                    client,
-                    "describe_notification_configurations",
-                    "NotificationConfigurations",
-                    AutoScalingGroupNames=[name],
+                    client, "describe_notification_configurations", "NotificationConfigurations", AutoScalingGroupNames=[name]
                 )
             ),
             "DescribeWarmPool": {} if gone else pool,

@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import Deviation, snake
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.scaling_rules import (
+from ..mixed_instances import found_policy, source_request, template_of, wanted_policy
+from ..state import State, differences, tags_to_dict
+from .fields import Deviation, snake
+from .kind import Answers
+from .scaling_rules import (
     Call,
     found_hooks,
     found_schedules,
@@ -26,13 +28,6 @@ from ansible_collections.pettracker.aws.plugins.module_utils.kinds.scaling_rules
     wanted_hooks,
     wanted_schedules,
 )
-from ansible_collections.pettracker.aws.plugins.module_utils.mixed_instances import (
-    found_policy,
-    source_request,
-    template_of,
-    wanted_policy,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, differences, tags_to_dict
 
 # The tag by which an instance learns the name of its group from its metadata. Auto Scaling sets it on each that it launches.
 GROUP_TAG = "AutoScalingGroup"
@@ -48,24 +43,15 @@ GROUP_METRICS = {
 INSTEAD: dict[str, dict[str, Any]] = {
     "placement_group": {"PlacementGroup": ""},
     "max_instance_lifetime": {"MaxInstanceLifetime": 0},
-    "instance_maintenance_policy": {
-        "InstanceMaintenancePolicy": {"MinHealthyPercentage": -1, "MaxHealthyPercentage": -1}
-    },
+    "instance_maintenance_policy": {"InstanceMaintenancePolicy": {"MinHealthyPercentage": -1, "MaxHealthyPercentage": -1}},
     "availability_zone_distribution": {
         "AvailabilityZoneDistribution": {"CapacityDistributionStrategy": "balanced-best-effort"}
     },
     "availability_zone_impairment_policy": {
-        "AvailabilityZoneImpairmentPolicy": {
-            "ZonalShiftEnabled": False,
-            "ImpairedZoneHealthCheckBehavior": "ReplaceUnhealthy",
-        }
+        "AvailabilityZoneImpairmentPolicy": {"ZonalShiftEnabled": False, "ImpairedZoneHealthCheckBehavior": "ReplaceUnhealthy"}
     },
-    "capacity_reservation_specification": {
-        "CapacityReservationSpecification": {"CapacityReservationPreference": "default"}
-    },
-    "instance_lifecycle_policy": {
-        "InstanceLifecyclePolicy": {"RetentionTriggers": {"TerminateHookAbandon": "terminate"}}
-    },
+    "capacity_reservation_specification": {"CapacityReservationSpecification": {"CapacityReservationPreference": "default"}},
+    "instance_lifecycle_policy": {"InstanceLifecyclePolicy": {"RetentionTriggers": {"TerminateHookAbandon": "terminate"}}},
 }
 # And what the distribution of a mixed instances policy is given.
 DISTRIBUTION: dict[str, Any] = {"spot_instance_pools": 2, "spot_max_price": "", "distribution_segments": []}
@@ -95,11 +81,7 @@ def wanted_state(parameters: Mapping[str, Any], found: Mapping[str, Any] | None,
     """
     template = {"id": parameters["launch_template_id"], "version": str(parameters["launch_template_version"])}
     # A number: with $Latest or $Default hosts would get whatever version somebody makes.
-    if (
-        found
-        and found["launch_template"]["id"] == template["id"]
-        and str(found["launch_template"]["version"]).isdigit()
-    ):
+    if found and found["launch_template"]["id"] == template["id"] and str(found["launch_template"]["version"]).isdigit():
         template = found["launch_template"]
     schedules = wanted_schedules(parameters["schedules"])
     sizes = {

@@ -6,16 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from math import ceil
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import (
-    Fields,
-    Gap,
-    Item,
-    Place,
-    between,
-    line,
-    plain,
-    volume_charges,
-)
+from .charges import Fields, Gap, Item, Place, between, line, plain, volume_charges
 
 # EC2 sends so many metrics of an instance with detailed monitoring, each at the price of a custom one.
 # https://aws.amazon.com/cloudwatch/pricing/, example of EC2 detailed monitoring
@@ -50,9 +41,7 @@ def _sizes(fields: Fields) -> tuple[int, int]:
     return min(least), max(most)
 
 
-def _hosts(
-    resource: str, policy: Fields | None, template_type: str, sizes: tuple[int, int], place: Place
-) -> Iterator[Item]:
+def _hosts(resource: str, policy: Fields | None, template_type: str, sizes: tuple[int, int], place: Place) -> Iterator[Item]:
     """Yields the hosts' hours.
 
     On-Demand hosts are of the first type, Spot hosts are counted as the dearest of all: which one it is, Auto Scaling

@@ -4,18 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    EMPTY_ANSWER,
-    FIGURE,
-    FIXED,
-    IDENTITY,
-    TIME,
-    Compared,
-    Default,
-    Foreign,
-    Ignored,
-    Nobodys,
-)
+from .fields import EMPTY_ANSWER, FIGURE, FIXED, IDENTITY, TIME, Compared, Default, Foreign, Ignored, Nobodys
 
 UPDATE = "update_auto_scaling_group"
 AUTO_SCALING = Foreign("Auto Scaling, between min_size and max_size")

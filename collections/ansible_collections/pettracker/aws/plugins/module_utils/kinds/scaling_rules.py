@@ -14,10 +14,7 @@ from typing import Any
 # A client's method and its arguments.
 Call = tuple[str, dict[str, Any]]
 
-TRANSITIONS = {
-    "launching": "autoscaling:EC2_INSTANCE_LAUNCHING",
-    "terminating": "autoscaling:EC2_INSTANCE_TERMINATING",
-}
+TRANSITIONS = {"launching": "autoscaling:EC2_INSTANCE_LAUNCHING", "terminating": "autoscaling:EC2_INSTANCE_TERMINATING"}
 # Names of the two target tracking policies.
 CPU_POLICY = "cpu"
 REQUEST_POLICY = "requests"
@@ -69,9 +66,7 @@ def hook_specifications(hooks: Mapping[str, Mapping[str, Any] | None]) -> list[d
     ]
 
 
-def hook_calls(
-    group: str, wanted: Mapping[str, Any], found: Mapping[str, Any], odd: Collection[str] = ()
-) -> list[Call]:
+def hook_calls(group: str, wanted: Mapping[str, Any], found: Mapping[str, Any], odd: Collection[str] = ()) -> list[Call]:
     """Returns the calls that make the hooks what they should be. Deleting one ends what waits for it.
 
     One of `odd` notifies somebody, which only a new one does not.
@@ -112,11 +107,7 @@ def _tracked(policy: Mapping[str, Any]) -> tuple[str, str, float | None]:
     metric = tracking.get("PredefinedMetricSpecification") or {}
     kind = policy.get("PolicyType")
     name = metric.get("PredefinedMetricType") or ""
-    return (
-        name if kind == TRACKING else f"{kind} {name}",
-        metric.get("ResourceLabel") or "",
-        tracking.get("TargetValue"),
-    )
+    return (name if kind == TRACKING else f"{kind} {name}", metric.get("ResourceLabel") or "", tracking.get("TargetValue"))
 
 
 def policy_calls(
@@ -174,9 +165,7 @@ def found_schedules(described: Iterable[Mapping[str, Any]]) -> dict[str, dict[st
     }
 
 
-def schedule_calls(
-    group: str, wanted: Mapping[str, Any], found: Mapping[str, Any], odd: Collection[str] = ()
-) -> list[Call]:
+def schedule_calls(group: str, wanted: Mapping[str, Any], found: Mapping[str, Any], odd: Collection[str] = ()) -> list[Call]:
     """Returns the calls that make the scheduled actions what they should be.
 
     One that differs, or is `odd` because it ends, is made anew, because what an update leaves out stays as it is.

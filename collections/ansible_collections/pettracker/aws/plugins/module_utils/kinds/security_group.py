@@ -9,38 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
-    PLACE,
-    TAGGING,
-    Ec2Kind,
-    Resource,
-    arns,
-    correct_tags,
-    tag_specifications,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    EMPTY_ANSWER,
-    IDENTITY,
-    Answer,
-    Compared,
-    Foreign,
-    Ignored,
-    Marks,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
-    Answers,
-    Client,
-    Clients,
-    Grant,
-    Scope,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.security_group_rules import (
-    permission,
-    rule_changes,
-    single_rules,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tags_to_dict, tags_to_list
+from ..state import State, tags_to_dict, tags_to_list
+from .ec2 import PLACE, TAGGING, Ec2Kind, Resource, arns, correct_tags, tag_specifications
+from .fields import EMPTY_ANSWER, IDENTITY, Answer, Compared, Foreign, Ignored, Marks
+from .finding import pages
+from .kind import Answers, Client, Clients, Grant, Scope
+from .security_group_rules import permission, rule_changes, single_rules
 
 RULE = Ignored("compared where the group is described")
 OF_GROUP = Ignored("follows from the group that is compared")
@@ -152,9 +126,7 @@ class SecurityGroup(Ec2Kind):
         by_group: dict[str, list[Resource]] = {identity: [] for identity in ids}
         of_groups = [{"Name": "group-id", "Values": ids}]
         # Without a value, a filter is refused.
-        for rule in (
-            pages(client, "describe_security_group_rules", "SecurityGroupRules", Filters=of_groups) if ids else ()
-        ):
+        for rule in pages(client, "describe_security_group_rules", "SecurityGroupRules", Filters=of_groups) if ids else ():
             by_group.setdefault(rule["GroupId"], []).append(rule)
         return {
             group["GroupName"]: {
@@ -229,9 +201,7 @@ class SecurityGroupRules(Ec2Kind):
     free = "AWS charges for none"
     members = "the security group that they belong to"
     describe, listing, key = "describe_security_groups", "SecurityGroups", "GroupId"
-    removal = (
-        Grant(("ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress"), arns("security-group"), "own"),
-    )
+    removal = (Grant(("ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress"), arns("security-group"), "own"),)
 
     def found(self, clients: Clients, scope: Scope) -> Iterator[Resource]:
         for group in super().found(clients, scope):

@@ -63,9 +63,7 @@ def single_rules(
         ("UserIdGroupPairs", "GroupId"),
     )
     for permission in permissions:
-        traffic: dict[str, Any] = {
-            key: permission[key] for key in ("IpProtocol", "FromPort", "ToPort") if key in permission
-        }
+        traffic: dict[str, Any] = {key: permission[key] for key in ("IpProtocol", "FromPort", "ToPort") if key in permission}
         for kind, key in peers:
             for peer in permission.get(kind, []):
                 name = names.get(peer[key], peer[key])

@@ -5,28 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.compute_charges import SnapshotCharges
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import Ec2Kind, Resource, regional_arns
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    FIGURE,
-    FIXED,
-    IDENTITY,
-    TIME,
-    Answer,
-    Compared,
-    Foreign,
-    Ignored,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.image import Image, snapshots_of
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
-    Answers,
-    Client,
-    Clients,
-    Grant,
-    Owned,
-    Scope,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State
+from ..state import State
+from .compute_charges import SnapshotCharges
+from .ec2 import Ec2Kind, Resource, regional_arns
+from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Foreign, Ignored
+from .image import Image, snapshots_of
+from .kind import Answers, Client, Clients, Grant, Owned, Scope
 
 
 class Snapshot(SnapshotCharges, Ec2Kind):
@@ -72,19 +56,11 @@ class Snapshot(SnapshotCharges, Ec2Kind):
         Answer(
             "DescribeSnapshotAttribute",
             "",
-            {
-                "SnapshotId": IDENTITY,
-                "CreateVolumePermissions": Compared("create_volume_permissions"),
-                "ProductCodes": FIXED,
-            },
+            {"SnapshotId": IDENTITY, "CreateVolumePermissions": Compared("create_volume_permissions"), "ProductCodes": FIXED},
         ),
     )
     look = (Grant(("ec2:DescribeSnapshotAttribute", "ec2:DescribeSnapshots")),)
-    change = (
-        Grant(
-            ("ec2:CreateTags", "ec2:DeleteSnapshot", "ec2:ModifySnapshotAttribute"), regional_arns("snapshot"), "own"
-        ),
-    )
+    change = (Grant(("ec2:CreateTags", "ec2:DeleteSnapshot", "ec2:ModifySnapshotAttribute"), regional_arns("snapshot"), "own"),)
     removal = (Grant(("ec2:DeleteSnapshot",), regional_arns("snapshot"), "own"),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Grant, Kind
+from .kind import Grant, Kind
 
 Statement = dict[str, Any]
 # A type of EC2's in an account and a region.

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import PLACE, TAGGING, Site, VpcPart, arns
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    FIGURE,
-    FIXED,
-    IDENTITY,
-    Answer,
-    Compared,
-    Default,
-    Ignored,
-    Nobodys,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Grant
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.vpc import BLOCKED, ended_blocks
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tags_to_dict
+from ..state import State, tags_to_dict
+from .ec2 import PLACE, TAGGING, Site, VpcPart, arns
+from .fields import FIGURE, FIXED, IDENTITY, Answer, Compared, Default, Ignored, Nobodys
+from .kind import Answers, Clients, Grant
+from .vpc import BLOCKED, ended_blocks
 
 # What puts a field back, of which EC2 takes one in a call, and which it names otherwise than it describes them.
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifySubnetAttribute.html
@@ -28,10 +19,7 @@ PUT_BACK = {
     "enable_lni_at_device_index": ("DisableLniAtDeviceIndex", {"Value": True}),
     "map_customer_owned_ip_on_launch": ("MapCustomerOwnedIpOnLaunch", _OFF),
     "private_dns_name_options_on_launch.hostname_type": ("PrivateDnsHostnameTypeOnLaunch", "ip-name"),
-    "private_dns_name_options_on_launch.enable_resource_name_dns_a_record": (
-        "EnableResourceNameDnsARecordOnLaunch",
-        _OFF,
-    ),
+    "private_dns_name_options_on_launch.enable_resource_name_dns_a_record": ("EnableResourceNameDnsARecordOnLaunch", _OFF),
     "private_dns_name_options_on_launch.enable_resource_name_dns_aaaa_record": (
         "EnableResourceNameDnsAAAARecordOnLaunch",
         _OFF,

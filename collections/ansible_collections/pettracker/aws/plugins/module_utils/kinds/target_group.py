@@ -8,35 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.elb import (
-    TAGS,
-    as_expected,
-    attribute_changes,
-    found,
-    put_tags,
-    tags_of,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    FIGURE,
-    FIXED,
-    IDENTITY,
-    Answer,
-    Compared,
-    Foreign,
-    Ignored,
-    Nobodys,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import (
-    Answers,
-    Clients,
-    Grant,
-    Kind,
-    Owned,
-    Scope,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.refusals import unless_gone
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, differences, tags_to_dict, tags_to_list
+from ..refusals import unless_gone
+from ..state import State, differences, tags_to_dict, tags_to_list
+from .elb import TAGS, as_expected, attribute_changes, found, put_tags, tags_of
+from .fields import FIGURE, FIXED, IDENTITY, Answer, Compared, Foreign, Ignored, Nobodys
+from .finding import pages
+from .kind import Answers, Clients, Grant, Kind, Owned, Scope
 
 ARNS = ("arn:{partition}:elasticloadbalancing:{region}:{account}:targetgroup/{prefix}-*",)
 CHECK = Compared("health_check")
@@ -83,10 +60,7 @@ class TargetGroup(Kind):
                 "HealthyThresholdCount": CHECK,
                 "UnhealthyThresholdCount": CHECK,
                 "HealthCheckPath": CHECK,
-                "Matcher": {
-                    "HttpCode": CHECK,
-                    "GrpcCode": Ignored("of gRPC only, which a group has from its beginning"),
-                },
+                "Matcher": {"HttpCode": CHECK, "GrpcCode": Ignored("of gRPC only, which a group has from its beginning")},
                 "LoadBalancerArns": Ignored("follows from listeners and rules, which are looked at"),
                 "TargetType": FIXED,
                 "ProtocolVersion": FIXED,

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.compute_charges import VolumeCharges
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import Ec2Kind, Resource, arns
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    FIGURE,
-    FIXED,
-    IDENTITY,
-    TIME,
-    Answer,
-    Compared,
-    Foreign,
-    Ignored,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Grant
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State
+from ..state import State
+from .compute_charges import VolumeCharges
+from .ec2 import Ec2Kind, Resource, arns
+from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Foreign, Ignored
+from .kind import Answers, Clients, Grant
 
 # A disk comes and goes with its host, and is replaced with it.
 MAKER = Foreign("who started the host that has it: its group by a launch template, an image build or a training job")

@@ -5,28 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
-    PLACE,
-    TAGGING,
-    Resource,
-    Site,
-    VpcPart,
-    arns,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    FIGURE,
-    FIXED,
-    IDENTITY,
-    Answer,
-    Compared,
-    Default,
-    Deviation,
-    Foreign,
-    Ignored,
-    Nobodys,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Client, Clients, Grant
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, tags_to_dict
+from ..state import State, tags_to_dict
+from .ec2 import PLACE, TAGGING, Resource, Site, VpcPart, arns
+from .fields import FIGURE, FIXED, IDENTITY, Answer, Compared, Default, Deviation, Foreign, Ignored, Nobodys
+from .kind import Answers, Client, Clients, Grant
 
 # The attributes that EC2 describes one at a time, as their calls name them, by the fields of the state.
 ATTRIBUTES = {"dns_support": "EnableDnsSupport", "dns_hostnames": "EnableDnsHostnames"}
@@ -129,12 +111,7 @@ class Vpc(VpcPart):
     change = (
         Grant(("ec2:CreateVpc",), arns("vpc"), "making"),
         Grant(
-            (
-                "ec2:AssociateDhcpOptions",
-                "ec2:DeleteVpcEncryptionControl",
-                "ec2:ModifyVpcAttribute",
-                "ec2:ModifyVpcTenancy",
-            ),
+            ("ec2:AssociateDhcpOptions", "ec2:DeleteVpcEncryptionControl", "ec2:ModifyVpcAttribute", "ec2:ModifyVpcTenancy"),
             arns("vpc"),
             "own",
         ),

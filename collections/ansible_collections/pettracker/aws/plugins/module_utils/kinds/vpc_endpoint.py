@@ -6,35 +6,14 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.ec2 import (
-    PLACE,
-    TAGGING,
-    Names,
-    Site,
-    VpcPart,
-    arns,
-    by_name,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.fields import (
-    FIGURE,
-    FIXED,
-    IDENTITY,
-    TIME,
-    Answer,
-    Compared,
-    Default,
-    Foreign,
-    Ignored,
-)
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Answers, Clients, Grant
-from ansible_collections.pettracker.aws.plugins.module_utils.state import State, canonical_policy, tags_to_dict
+from ..state import State, canonical_policy, tags_to_dict
+from .ec2 import PLACE, TAGGING, Names, Site, VpcPart, arns, by_name
+from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Default, Foreign, Ignored
+from .kind import Answers, Clients, Grant
 
 # What an endpoint has for which nobody wrote a policy.
 # https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html
-OPEN_POLICY = {
-    "Version": "2008-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}],
-}
+OPEN_POLICY = {"Version": "2008-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}
 # https://docs.aws.amazon.com/vpc/latest/privatelink/gateway-endpoints.html
 INTERFACE = Ignored("of an interface endpoint; AWS changes no gateway endpoint into one")
 DNS = {
@@ -52,10 +31,7 @@ class VpcEndpoint(VpcPart):
     describe, listing, key, made_at = "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId", "CreationTimestamp"
     alive = (("vpc-endpoint-state", ("pending", "available")),)
     samples: ClassVar[Mapping[str, Any]] = {
-        "DescribeVpcEndpoints.PolicyDocument": (
-            json.dumps(OPEN_POLICY),
-            json.dumps(OPEN_POLICY | {"Statement": []}),
-        )
+        "DescribeVpcEndpoints.PolicyDocument": (json.dumps(OPEN_POLICY), json.dumps(OPEN_POLICY | {"Statement": []}))
     }
     answers = (
         Answer(

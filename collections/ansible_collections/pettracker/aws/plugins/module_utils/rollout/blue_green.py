@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.pettracker.aws.plugins.module_utils.rollout.steps import State, Step
-from ansible_collections.pettracker.aws.plugins.module_utils.rollout.times import Times
+from .steps import State, Step
+from .times import Times
 
 
 @dataclass(frozen=True)

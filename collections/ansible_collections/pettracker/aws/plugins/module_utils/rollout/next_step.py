@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.pettracker.aws.plugins.module_utils.judge import HOLD, PROMOTE, REJECT
-from ansible_collections.pettracker.aws.plugins.module_utils.rollout.steps import State, Step, Strategy
+from ..judge import HOLD, PROMOTE, REJECT
+from .steps import State, Step, Strategy
 
 
 def next_step(state: State, strategy: Strategy) -> Step:

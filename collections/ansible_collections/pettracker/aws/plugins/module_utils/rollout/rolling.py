@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ansible_collections.pettracker.aws.plugins.module_utils.instance_refreshes import hosts_at
-from ansible_collections.pettracker.aws.plugins.module_utils.rollout.steps import NOWHERE, State, Step
-from ansible_collections.pettracker.aws.plugins.module_utils.rollout.times import Times
+from ..instance_refreshes import hosts_at
+from .steps import NOWHERE, State, Step
+from .times import Times
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ansible_collections.pettracker.aws.plugins.module_utils.rollout.times import Times
+from .times import Times
 
 # Nothing is judged yet: 0 % is a stop of a blue/green rollout.
 NOWHERE = -1
