@@ -4,8 +4,6 @@ Every round converges `playbooks/site.yml` unchanged with the stock executor, th
 (docs/decisions/0020), then plans as `make plan` does. A run that changes something is no measurement, and ends the benchmark.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import statistics

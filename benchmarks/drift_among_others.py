@@ -8,8 +8,6 @@ Each call waits for as long as AWS's answers are on their way. What the account 
 that the ratio is above that on AWS, whose answers to a filter do not come later where there is more to filter.
 """
 
-from __future__ import annotations
-
 import functools
 import statistics
 import time

@@ -1,7 +1,5 @@
 """The page of the kinds of AWS resources, docs/kinds.md, as the kinds say it of themselves."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """The one AWS account: API, instances, fleet, health checks, alarms and schedules, put together, as threads of this process."""
 
-from __future__ import annotations
-
 import random
 import threading
 import time

@@ -1,7 +1,5 @@
 """`python -m localcloud up --api-only`: the corrected API in the foreground; instances exist in the API only."""
 
-from __future__ import annotations
-
 import signal
 import threading
 

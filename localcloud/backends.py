@@ -4,8 +4,6 @@ Moto's objects are its own business and change shape between releases: pyproject
 and its corrections reach into them.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from moto.acm.models import acm_backends

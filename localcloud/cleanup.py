@@ -1,7 +1,5 @@
 """Removes what a cloud has made, whether it still runs, was killed, or never came up."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

@@ -1,7 +1,5 @@
 """Command line of the local cloud."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -5,8 +5,6 @@ behind IAM: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#t
 does not tell for how long; here it is one number of seconds for all.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager

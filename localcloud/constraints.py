@@ -4,8 +4,6 @@ botocore checks little of it before it sends a request, and moto nothing; AWS re
 are AWS's.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

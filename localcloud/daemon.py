@@ -4,8 +4,6 @@
 a step, and ends with a line `ready`; anything else is in the log.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """The variables that point AWS clients, curl and podman at the running cloud."""
 
-from __future__ import annotations
-
 import os
 import shlex
 

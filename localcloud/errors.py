@@ -1,7 +1,5 @@
 """Errors for the person at the terminal: what was wrong, where, and what to do."""
 
-from __future__ import annotations
-
 import click
 
 

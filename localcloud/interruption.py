@@ -1,7 +1,5 @@
 """How a person, or a test, interrupts a host: through the API, as on AWS."""
 
-from __future__ import annotations
-
 import uuid
 
 from localcloud.settings import Settings

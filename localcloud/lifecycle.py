@@ -1,7 +1,5 @@
 """Starting and ending the daemon, from the command line's side."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

@@ -1,7 +1,5 @@
 """One local cloud on a machine at a time: a lock that ends with the process that holds it, and says who that is."""
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os

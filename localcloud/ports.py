@@ -1,7 +1,5 @@
 """Are the cloud's ports free, and if not, who has them?"""
 
-from __future__ import annotations
-
 import re
 import socket
 import subprocess

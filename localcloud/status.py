@@ -1,7 +1,5 @@
 """What runs where: read from the running cloud through its own API, as any AWS client would."""
 
-from __future__ import annotations
-
 import json
 import time
 from dataclasses import asdict, dataclass

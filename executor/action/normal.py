@@ -7,8 +7,6 @@ and ansible.cfg names its folder. ANSIBLE_ACTION_PLUGINS=none leaves it out: the
 Only how the payload runs is exchanged. Arguments, check mode, no_log, defaults, and the parsing of results are ActionBase's.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import sys

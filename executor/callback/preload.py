@@ -1,7 +1,5 @@
 """Imports once in the process that Ansible forks its workers from what forked modules need: see executor/action/normal.py."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import gc

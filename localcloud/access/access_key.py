@@ -1,7 +1,5 @@
 """An access key, as clients use it."""
 
-from __future__ import annotations
-
 import secrets
 import string
 from dataclasses import dataclass, field

@@ -5,8 +5,6 @@ page for each service. Only what hosts do is here; of any other call the resourc
 where a policy allows it on everything. Whoever grants hosts another call on narrower resources adds a line.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any

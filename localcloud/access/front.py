@@ -1,7 +1,5 @@
 """What stands between the network and the emulated API: only the cloud's own clients get through."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The keys that the local cloud gave out: one of its own for each start, those of users, and those of sessions."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from datetime import UTC

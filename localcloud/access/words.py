@@ -6,8 +6,6 @@ https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html (services 
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/CommonErrors.html (those that speak JSON).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from botocore.exceptions import UnknownServiceError

@@ -1,7 +1,5 @@
 """Packs the stand-in as a Debian package, always with the same bytes for the same sources."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

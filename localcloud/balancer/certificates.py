@@ -1,7 +1,5 @@
 """The balancer's certificate: from a certificate authority that lives and dies with the running cloud."""
 
-from __future__ import annotations
-
 import trustme
 
 from localcloud.settings import Settings

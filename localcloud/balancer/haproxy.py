@@ -1,7 +1,5 @@
 """HAProxy's configuration for what a load balancer of the API says: data classes and their rendering, no more."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from dataclasses import dataclass, field

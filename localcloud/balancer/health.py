@@ -1,7 +1,5 @@
 """The balancer's health checks: asks each target at its group's pace and keeps what DescribeTargetHealth says."""
 
-from __future__ import annotations
-
 import http.client
 import logging
 import random

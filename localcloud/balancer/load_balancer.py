@@ -5,8 +5,6 @@ This machine has one address, so a port of the API is served once: the first bal
 do not go to their bucket (HAProxy's are in .localcloud/haproxy/haproxy.log), and X-Amzn-Trace-Id is not added.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 import signal

@@ -5,8 +5,6 @@ reload, write one line a request to the same file. Counters of "show stat" end w
 averages of the last 1024 requests, from which no percentile can be had.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path

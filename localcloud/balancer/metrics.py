@@ -5,8 +5,6 @@ criteria. There is no dimension AvailabilityZone. Response times carry HAProxy's
 single one is kept, so that percentiles are true.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ Load Balancers user guide, "Health checks for your target groups" (a new target 
 many in a row as the healthy threshold says).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -1,7 +1,5 @@
 """Reads the API's balancers, listeners, rules and target groups into what HAProxy is configured from."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import re

@@ -1,7 +1,5 @@
 """Where this machine gets Debian packages from (mirrors, proxy, certificate authorities), for the hosts to use too."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

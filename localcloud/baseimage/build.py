@@ -1,7 +1,5 @@
 """Building the base image: debootstrap's minimal system once, then a Containerfile over it."""
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """EC2 Auto Scaling: what a request names."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from moto.autoscaling.exceptions import ValidationError

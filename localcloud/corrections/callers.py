@@ -1,7 +1,5 @@
 """Who signed a request."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from localcloud.access.keys import principal_of

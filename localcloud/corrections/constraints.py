@@ -1,7 +1,5 @@
 """Every service but S3: requests that break a constraint of the service's model are refused, as AWS refuses them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from botocore.exceptions import UnknownServiceError

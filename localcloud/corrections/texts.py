@@ -1,7 +1,5 @@
 """What AWS asks of names, descriptions and tags and only its documents say: models of EC2 and of balancers have no patterns."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import re

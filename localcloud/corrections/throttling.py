@@ -4,8 +4,6 @@ https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html; the oth
 https://docs.aws.amazon.com/autoscaling/ec2/APIReference/CommonErrors.html. AWS's own rates are not told for all calls.
 """
 
-from __future__ import annotations
-
 import itertools
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The activity log of Auto Scaling groups, as DescribeScalingActivities shows it."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from datetime import UTC, datetime

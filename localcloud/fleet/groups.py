@@ -5,8 +5,6 @@ default termination policy, activities, instance refresh, mixed instances, rebal
 schedules change the desired capacity (localcloud/scaling/). There are no warm pools.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

@@ -4,8 +4,6 @@ Source: Amazon EC2 Auto Scaling user guide, "About the health checks for your Au
 Scaling minimizes downtime". AWS does not say how often it looks; the pace here is an estimate.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary

@@ -5,8 +5,6 @@ action"; API reference, PutLifecycleHook and DeleteLifecycleHook. Nobody is noti
 from the state that its metadata names, or from the API.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field

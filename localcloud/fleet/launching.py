@@ -1,7 +1,5 @@
 """Launches a new member of an Auto Scaling group: where, from what, and on which market it is bought."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Any
 

@@ -3,8 +3,6 @@
 Source of the states: Amazon EC2 Auto Scaling user guide, "Amazon EC2 Auto Scaling instance lifecycle".
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from localcloud import backends

@@ -5,8 +5,6 @@ reference, InstancesDistribution. Every type is always to be had here, so that t
 allocation strategies are.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 ON_DEMAND = "on-demand"

@@ -4,8 +4,6 @@ Source: Amazon EC2 Auto Scaling user guide, "Capacity Rebalancing in Auto Scalin
 notices are those of the Fault Injection Service, which strike any instance here, not only Spot instances.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from localcloud.fleet.members import lacking

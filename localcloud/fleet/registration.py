@@ -1,7 +1,5 @@
 """A member's place in its group's target groups."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from localcloud import backends

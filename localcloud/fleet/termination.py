@@ -4,8 +4,6 @@ Source: Amazon EC2 Auto Scaling user guide, "Configure termination policies". Al
 policy does for the markets of a mixed group, and custom policies are passed over.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -6,8 +6,6 @@ group becomes unbalanced when instances are terminated or detached by hand or pu
 go above the maximum by one or by 10 percent.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Any
 from weakref import WeakSet

@@ -1,7 +1,5 @@
 """How much CPU time a container has used, from the kernel's accounting; cgroup v1 and v2."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """EC2 instances as containers with systemd, one for each instance id, driven through podman."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

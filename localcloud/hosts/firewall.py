@@ -6,8 +6,6 @@ Every bridge's name starts with the same letters, so one nftables table covers t
 host. Link-local traffic from a host reaches the metadata service or nothing: it can never leave this machine.
 """
 
-from __future__ import annotations
-
 import re
 import shlex
 import subprocess

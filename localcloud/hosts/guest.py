@@ -4,8 +4,6 @@ The files are mounted, so an image made of a host carries none of them. Inside a
 on the machine, so a presigned URL made outside is valid inside.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from localcloud.settings import Settings

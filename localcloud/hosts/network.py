@@ -1,7 +1,5 @@
 """VPCs as bridges of this machine, with the VPC's own addresses."""
 
-from __future__ import annotations
-
 import hashlib
 import ipaddress
 import json

@@ -4,8 +4,6 @@ Nothing of the machine's own podman is touched: graph root, run root, network de
 local cloud's. CONTAINERS_CONF and CONTAINERS_STORAGE_CONF point every podman process at them.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import resource

@@ -1,7 +1,5 @@
 """Gives every EC2 instance its real host: follows the API's calls, reports back what became of the host."""
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

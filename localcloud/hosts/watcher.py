@@ -1,7 +1,5 @@
 """Notices at once when a host's first process ends, without polling: one thread waits on a file descriptor for each."""
 
-from __future__ import annotations
-
 import os
 import select
 import threading

@@ -1,7 +1,5 @@
 """Who a host is, for the metadata service: the instance behind an address, and its role's temporary credentials."""
 
-from __future__ import annotations
-
 import base64
 import threading
 from datetime import UTC, datetime, timedelta

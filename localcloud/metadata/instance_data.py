@@ -3,8 +3,6 @@
 Categories follow "Instance metadata categories" in the EC2 user guide; one that an instance has not got is not listed.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Source: EC2 user guide, "Spot Instance interruption notices" and "EC2 instance rebalance recommendations".
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from datetime import UTC, datetime, timedelta

@@ -5,8 +5,6 @@ As there, if both day of month and day of week are restricted, either of them is
 is left out, one that it shows twice in autumn counts once.
 """
 
-from __future__ import annotations
-
 import calendar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

@@ -4,8 +4,6 @@ Source: Amazon EC2 Auto Scaling user guide, "Step and simple scaling policies" (
 and "Target tracking scaling policies". How target tracking computes is not documented in full; what is not is said below.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ AlarmNotification. Predictive scaling is stored and not carried out. The cooldow
 changed, not when the last instance is in service.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

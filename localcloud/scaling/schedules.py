@@ -4,8 +4,6 @@ Source: Amazon EC2 Auto Scaling user guide, "Scheduled scaling", and API referen
 that was due while the ScheduledActions process was suspended is left out.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from datetime import datetime

@@ -5,8 +5,6 @@ target for three data points of a minute, below 90 % of it for fifteen. Here a d
 `Settings.telemetry_period`.
 """
 
-from __future__ import annotations
-
 import uuid
 from dataclasses import dataclass, replace
 from typing import Any

@@ -4,8 +4,6 @@ The real agent makes the user ssm-user, who may do everything by sudo, before th
 pseudo-terminal (aws/amazon-ssm-agent, agent/session/plugins/shell).
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Protocol

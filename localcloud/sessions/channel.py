@@ -6,8 +6,6 @@ Then come the bytes, as they are. A shell has one such connection at a time; a p
 the session, and one (`connection` is true) for each of its clients.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import logging

@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_StartSession.html and the other operations on sessions.
 """
 
-from __future__ import annotations
-
 import contextlib
 import secrets
 import socket

@@ -5,8 +5,6 @@ It is called as the real one is: with the answer of StartSession (or the name of
 nothing but Python, because every task of Ansible starts it anew.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """A shell on a pseudo-terminal, and its relay to a client that comes, goes and may come back."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os

@@ -5,8 +5,6 @@ tables are this module's tests. How many points more than the evaluation periods
 alarm period", and the guide does not say how: see `range_length`.
 """
 
-from __future__ import annotations
-
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

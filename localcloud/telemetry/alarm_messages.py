@@ -4,8 +4,6 @@ The wording is that of AWS's own answers, for people and programs who read it kn
 the CloudWatch user guide, "Notifying users on alarm changes".
 """
 
-from __future__ import annotations
-
 import json
 from datetime import datetime
 from typing import Any

@@ -3,8 +3,6 @@
 Source: CloudWatch API reference, PutMetricAlarm. Where the wording of AWS's answer is known it is that.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -4,8 +4,6 @@ Source: CloudWatch API reference, PutMetricAlarm and MetricDataQuery; CloudWatch
 metric math the local cloud evaluates FILL alone.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Alarms on other alarms are not evaluated: they stay in INSUFFICIENT_DATA, and th
 PutMetricAlarm refuses. Actions are SNS topics and Auto Scaling policies; any other is noted as failed in the alarm's history.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import threading

@@ -4,8 +4,6 @@ On AWS a minute is the grain of all this. Here it is `Settings.telemetry_period`
 takes a minute there; periods of alarms that people set keep their length.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

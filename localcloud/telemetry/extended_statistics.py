@@ -4,8 +4,6 @@ Source: CloudWatch user guide, "CloudWatch statistics definitions", with its syn
 here: CloudWatch interpolates.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Source: EC2 user guide, "List the available CloudWatch metrics for your instance
 that a host may use, which are this machine's: two busy hosts on two cores show 50 % each.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections import Counter, defaultdict

@@ -1,7 +1,5 @@
 """Where CloudWatch's data lie: by series and time, so that an alarm reads only its own, and no longer than it is of use."""
 
-from __future__ import annotations
-
 import bisect
 import itertools
 import threading

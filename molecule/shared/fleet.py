@@ -1,7 +1,5 @@
 """The service's fleet in the rehearsal, as the API tells it; of two fleets, the live one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import boto3

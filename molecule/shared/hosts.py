@@ -1,7 +1,5 @@
 """Access to the scenario's host for Testinfra, by the podman connection: its Ansible connection is many times slower."""
 
-from __future__ import annotations
-
 import boto3
 import testinfra
 from testinfra.host import Host

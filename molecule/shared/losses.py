@@ -4,8 +4,6 @@ An Application Load Balancer tries no other target, and asks EC2 nothing: a host
 failed as the target group says, and some seconds later at every node. All other requests are to be answered.
 """
 
-from __future__ import annotations
-
 import subprocess
 import time
 from collections.abc import Iterable

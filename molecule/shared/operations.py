@@ -1,7 +1,5 @@
 """Operations on the rehearsal's fleet, called as a person calls them."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """The running rehearsal: how a test gets at it, and how it waits for it."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import time

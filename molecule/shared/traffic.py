@@ -4,8 +4,6 @@
 command's, or 1 when a request was not answered as it has to be.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

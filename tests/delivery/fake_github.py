@@ -1,7 +1,5 @@
 """The part of GitHub's REST API that this project asks, for one repository, acme/pets."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """What the bootstrap asks GitHub, and the settings that it leaves there for the workflows."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

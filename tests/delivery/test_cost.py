@@ -1,7 +1,5 @@
 """A bill is made of what modules describe, never of a guess: what has no price is named."""
 
-from __future__ import annotations
-
 import copy
 import json
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """A play that calls a command hands over what it knows of its environment: no Ansible is started from within Ansible."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """One issue of an environment's drift, and how GitHub is asked."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

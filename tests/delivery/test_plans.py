@@ -1,7 +1,5 @@
 """What was reviewed is applied, and nothing else."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Each guard rail finds what it is for and nothing else; a waiver holds for what it names, for a reason and until its day."""
 
-from __future__ import annotations
-
 import copy
 from datetime import date, timedelta
 from typing import Any

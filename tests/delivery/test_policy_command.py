@@ -1,7 +1,5 @@
 """`make policy` and `make plan-comment`: what they say, and with which exit status."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the guard rails read: rules, waivers, variables, and the secrets among them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

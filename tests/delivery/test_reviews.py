@@ -3,8 +3,6 @@
 Who attacks here may push branches, run workflows of them, and write comments as the bot; may neither merge nor approve.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 from collections.abc import Callable

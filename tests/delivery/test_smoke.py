@@ -1,7 +1,5 @@
 """A fleet answers with the model that was rolled out, over TLS, or the smoke test says what is wrong."""
 
-from __future__ import annotations
-
 import http.server
 import json
 import ssl

@@ -1,7 +1,5 @@
 """Every command of README.md and docs/*.md is executed by a test, or says why not, and takes what it is given."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import re

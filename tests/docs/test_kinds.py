@@ -1,7 +1,5 @@
 """docs/kinds.md is what the kinds say of themselves."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from click.testing import CliRunner

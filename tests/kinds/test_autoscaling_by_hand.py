@@ -1,7 +1,5 @@
 """What somebody changes of a group, its template or an alarm is named and repaired; what nobody declares is shown and stays."""
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Callable
 from typing import Any

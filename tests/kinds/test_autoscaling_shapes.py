@@ -1,7 +1,5 @@
 """Answers in the shapes that AWS gives: what is absent, empty or null is what nobody has set."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.alarm import Alarm

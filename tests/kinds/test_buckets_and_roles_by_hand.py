@@ -1,7 +1,5 @@
 """What a hand changes of buckets, the budget, roles and their profiles is named alone, and one apply puts it back."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """What AWS really answers about a VPC's parts: members that are absent, null or empty."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What is changed by hand in a VPC is named with resource and field, nothing else is, and one apply repairs it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

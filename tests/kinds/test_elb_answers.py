@@ -1,7 +1,5 @@
 """What the readers of the balancer's kinds make of answers in the shapes of AWS's own: absent, null and empty members."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import MagicMock

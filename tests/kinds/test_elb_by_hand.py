@@ -1,7 +1,5 @@
 """What a person changes at the balancer is named with resource and field, nothing else is, and one apply repairs it."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

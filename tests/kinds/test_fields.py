@@ -1,7 +1,5 @@
 """Every field with which AWS describes a resource has its place, and what is called compared is compared."""
 
-from __future__ import annotations
-
 import copy
 import datetime
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """What AWS really answers about hosts, images and disks: members that are absent, null or empty; and what each belongs to."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

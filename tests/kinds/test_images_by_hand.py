@@ -1,7 +1,5 @@
 """What is changed by hand at an image or its snapshot is named alone, and one apply repairs it; what was forgotten is told."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """What other people have beside the environment's own is left alone by every plan and apply."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The policies of the workflows' roles follow from the grants of the kinds."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

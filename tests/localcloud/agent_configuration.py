@@ -1,7 +1,5 @@
 """The agent's configuration, as the project's role writes it."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """An account of the local cloud without hosts, served over HTTP on a free port."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable, Iterator

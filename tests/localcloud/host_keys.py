@@ -1,7 +1,5 @@
 """Instances as the API sees them: clients with the keys that the metadata service gives to a role's hosts."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a probe is: a question of an ordinary client to which stock moto has another answer than AWS."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """A group in whose launch template there is a new version to roll out, and what tests ask about a refresh."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A service as tests need it: an Auto Scaling group over two zones behind a balancer."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from localcloud import backends

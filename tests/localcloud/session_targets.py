@@ -1,7 +1,5 @@
 """Instances that Session Manager can enter, and sessions with them as AWS's clients have them."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The dead man's alarm, as the role rollout sets it in each environment, rings in time however far CloudWatch looks back."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """Who may ask the API: clients with keys that it gave out, by name, and no browser; hosts for what their roles allow."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

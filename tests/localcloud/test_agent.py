@@ -1,7 +1,5 @@
 """The stand-in for the CloudWatch agent: what it understands, follows, measures and refuses."""
 
-from __future__ import annotations
-
 import os
 import pwd
 import subprocess

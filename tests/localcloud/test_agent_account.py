@@ -1,7 +1,5 @@
 """The stand-in for the CloudWatch agent at work: what it sends arrives in a served account."""
 
-from __future__ import annotations
-
 import json
 import socket
 from collections.abc import Iterator

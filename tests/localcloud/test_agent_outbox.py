@@ -1,7 +1,5 @@
 """How long the stand-in for the CloudWatch agent holds metrics back, and when it loses them, as the agent does."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

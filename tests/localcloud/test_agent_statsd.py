@@ -1,7 +1,5 @@
 """What the stand-in for the CloudWatch agent makes of StatsD lines."""
 
-from __future__ import annotations
-
 import math
 import socket
 from collections import Counter

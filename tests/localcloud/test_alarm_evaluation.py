@@ -1,7 +1,5 @@
 """The state of an alarm from its data points: the tables of CloudWatch's user guide, row by row, and what lies between them."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """Alarms of the API: evaluated on what CloudWatch has, with history and actions."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any

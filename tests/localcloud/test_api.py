@@ -1,7 +1,5 @@
 """The API's addresses: several at once, also one that no interface has yet."""
 
-from __future__ import annotations
-
 import shutil
 import socket
 import subprocess

@@ -1,7 +1,5 @@
 """The role autoscaling_group on the local cloud: its variables become a group."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """HAProxy's configuration for listeners, rules and target groups; requests through the real HAProxy."""
 
-from __future__ import annotations
-
 import http.client
 import shutil
 import socket

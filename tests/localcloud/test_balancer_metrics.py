@@ -1,7 +1,5 @@
 """What the balancer's log becomes in CloudWatch."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Which mirror the base image comes from, and what makes it another image."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

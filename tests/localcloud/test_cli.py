@@ -1,7 +1,5 @@
 """The command line: what a person is told when something stands in the way, and what `status` shows."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """The local cloud as a whole, with real hosts: up, a host of its own, killed, interrupted, down without a trace."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

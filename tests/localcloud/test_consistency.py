@@ -1,7 +1,5 @@
 """What EC2 and IAM have just made is not known at once, and the modules wait for it."""
 
-from __future__ import annotations
-
 import time
 from types import SimpleNamespace
 from typing import Any

@@ -1,7 +1,5 @@
 """AWS Budgets: what is changed, tagged and subscribed is what is described."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

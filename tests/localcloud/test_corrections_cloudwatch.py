@@ -1,7 +1,5 @@
 """Metrics: percentiles, and which data belong to one."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Names, descriptions, tags and sizes that AWS refuses; moto takes them all."""
 
-from __future__ import annotations
-
 import base64
 from typing import Any
 

@@ -1,7 +1,5 @@
 """EC2 as the roles meet it: launches, states, images, launch templates, tags."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Target health as Elastic Load Balancing tells it, attributes and protection of balancers."""
 
-from __future__ import annotations
-
 import pytest
 from botocore.exceptions import ClientError
 

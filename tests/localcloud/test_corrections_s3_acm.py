@@ -1,7 +1,5 @@
 """Bucket policies with conditions, life cycles, imported certificates."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

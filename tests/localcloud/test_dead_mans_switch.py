@@ -1,7 +1,5 @@
 """Within what time an alarm rings when data stop, whatever AWS does not tell about the range and the pace of its evaluation."""
 
-from __future__ import annotations
-
 import itertools
 from datetime import datetime, timedelta
 

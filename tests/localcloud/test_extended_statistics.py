@@ -1,7 +1,5 @@
 """The examples of CloudWatch's user guide, "CloudWatch statistics definitions", each beside what its words come to."""
 
-from __future__ import annotations
-
 from statistics import mean
 
 import pytest

@@ -1,7 +1,5 @@
 """The ruleset in namespaces of its own: what hosts, the machine itself and its neighbours reach while a rehearsal runs."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

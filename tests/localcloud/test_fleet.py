@@ -1,7 +1,5 @@
 """Auto Scaling groups: capacity, zones, health, replacement, target registration, order of termination."""
 
-from __future__ import annotations
-
 import time
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace

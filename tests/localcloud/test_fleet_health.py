@@ -1,7 +1,5 @@
 """How many members of a group are replaced for their health, and when."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

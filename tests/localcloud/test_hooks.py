@@ -1,7 +1,5 @@
 """Life-cycle hooks: instances wait on their way in and out until somebody completes the action or its time is over."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

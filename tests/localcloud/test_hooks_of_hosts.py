@@ -1,7 +1,5 @@
 """A host's own code lets its group go on: with its role's credentials from its metadata, by a call that it signs itself."""
 
-from __future__ import annotations
-
 import socket
 import threading
 from collections.abc import Iterator

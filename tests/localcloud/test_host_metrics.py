@@ -1,7 +1,5 @@
 """CPU and status checks of hosts, from cgroups of either version to CloudWatch's metrics."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path

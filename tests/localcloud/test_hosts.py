@@ -1,7 +1,5 @@
 """What the hosts' driver decides before anything is started: configuration, firewall, bridges, mounts."""
 
-from __future__ import annotations
-
 import ipaddress
 import json
 import os

@@ -1,7 +1,5 @@
 """Real hosts on this machine: boot, identity, isolation, reboot, image, the agent on board, and nothing left behind."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import time

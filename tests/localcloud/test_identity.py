@@ -1,7 +1,5 @@
 """What the metadata service tells a host about itself, and the credentials of its role."""
 
-from __future__ import annotations
-
 import json
 
 import boto3

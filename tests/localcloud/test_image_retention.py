@@ -1,7 +1,5 @@
 """The module image_retention on the local cloud: what nothing refers to goes with its snapshots, and nothing else does."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

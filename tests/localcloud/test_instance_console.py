@@ -1,7 +1,5 @@
 """What a host has written while it booted is found when the host itself can not be entered."""
 
-from __future__ import annotations
-
 from tests.localcloud.conftest import Cloud
 from tests.plugins.loading import load
 

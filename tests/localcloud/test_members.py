@@ -1,7 +1,5 @@
 """Members of a group that a person takes aside or out, and brings back."""
 
-from __future__ import annotations
-
 import pytest
 from botocore.exceptions import ClientError
 

@@ -1,7 +1,5 @@
 """The metadata service over HTTP on loopback, asked as a host would."""
 
-from __future__ import annotations
-
 import json
 import socket
 import threading

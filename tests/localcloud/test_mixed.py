@@ -1,7 +1,5 @@
 """Mixed groups: On-Demand base and Spot above it, kept by growing, shrinking and refreshing; capacity rebalancing."""
 
-from __future__ import annotations
-
 from collections import Counter
 from datetime import timedelta
 from typing import Any

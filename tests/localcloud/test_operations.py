@@ -1,7 +1,5 @@
 """The operations of playbooks/operate on a group of the account, whose hosts are this machine under other names."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

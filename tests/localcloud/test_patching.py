@@ -1,7 +1,5 @@
 """What is corrected in moto is given back to whoever uses moto afterwards in the same process."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

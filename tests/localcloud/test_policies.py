@@ -1,7 +1,5 @@
 """Decisions of IAM: policies, conditions and what bounds them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The project's own alarms stay silent while a small fleet with nothing to do comes up and runs."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from pathlib import Path
 from typing import Any

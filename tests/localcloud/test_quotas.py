@@ -1,7 +1,5 @@
 """The quotas of vCPUs of a new account: what the API refuses, and what the project's modules say about it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

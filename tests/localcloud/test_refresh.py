@@ -1,7 +1,5 @@
 """Instance refresh on its way forwards: order, pace, checkpoints, and what happens to the group meanwhile."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import pytest

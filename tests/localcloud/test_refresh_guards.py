@@ -1,7 +1,5 @@
 """What stops an instance refresh: hosts that never get healthy, alarms, a user, protected instances; and the way back."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

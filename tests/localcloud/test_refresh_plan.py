@@ -1,7 +1,5 @@
 """The arithmetic of an instance refresh: healthy percentages, checkpoints, preferences."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """A running account measures, looks at its alarms and at its schedules by itself."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path

@@ -1,7 +1,5 @@
 """After a run that failed, what is there and costs money is named with its price and the way to be rid of it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

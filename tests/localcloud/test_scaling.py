@@ -1,7 +1,5 @@
 """Scaling policies through the API: what alarms and users make of a group's capacity, and what its activities say."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """The arithmetic of scaling policies, with the examples of the Auto Scaling user guide."""
 
-from __future__ import annotations
-
 import pytest
 
 from localcloud.scaling.decisions import Step, adjusted, amount_of_step, stepped, tracked_in, tracked_out

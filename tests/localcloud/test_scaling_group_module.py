@@ -1,7 +1,5 @@
 """The module scaling_group on the local cloud: what it sets is found again, and what is no longer asked for goes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

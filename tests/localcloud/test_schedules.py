@@ -1,7 +1,5 @@
 """Scheduled actions: cron expressions, and what becomes of a group when it is time."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo

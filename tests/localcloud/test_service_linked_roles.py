@@ -1,7 +1,5 @@
 """A new account has no service-linked roles: the first call that needs one makes it, if its caller may."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

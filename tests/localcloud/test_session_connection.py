@@ -1,7 +1,5 @@
 """The connection through Session Manager, with make-believe hosts whose shells run on this machine."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Session Manager of the local cloud: who gets in, what a session is, and how it ends."""
 
-from __future__ import annotations
-
 import socket
 import threading
 from collections.abc import Callable, Iterator

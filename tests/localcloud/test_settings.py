@@ -1,7 +1,5 @@
 """Ports from the environment, variables for clients, certificates."""
 
-from __future__ import annotations
-
 import shutil
 import ssl
 import stat

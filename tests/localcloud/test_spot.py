@@ -1,7 +1,5 @@
 """Spot interruptions: asked for by an experiment of the Fault Injection Service, announced to the host, carried out."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

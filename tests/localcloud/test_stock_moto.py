@@ -1,7 +1,5 @@
 """Each correction of moto says why it is there, and stock moto still needs it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

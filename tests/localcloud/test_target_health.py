@@ -1,7 +1,5 @@
 """When the balancer looks at a target, and what becomes of one whose instance does not run."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What the bootstrap made in IAM goes again, in an order that IAM takes, and nothing goes that somebody else has or needs."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Availability Zone rebalancing: what makes a group uneven is made good, the new member first."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import pytest

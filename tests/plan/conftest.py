@@ -1,7 +1,5 @@
 """The corrected API of the local cloud without hosts, in this process, as the account that plans are made of."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path

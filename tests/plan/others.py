@@ -1,7 +1,5 @@
 """Other people's resources in the same account, of kinds of which there are many."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Callable

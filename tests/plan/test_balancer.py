@@ -1,7 +1,5 @@
 """The balancer, its listeners and its certificate: made once, corrected by field, and looked at only in check mode."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

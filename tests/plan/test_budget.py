@@ -1,7 +1,5 @@
 """A budget is made once, corrected by field, looked at only in check mode, and found by the teardown."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

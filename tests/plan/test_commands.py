@@ -1,7 +1,5 @@
 """What `make plan` and `make drift` run: the callback in a real run of Ansible, and the exit status of the script."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """A bill is made of the kinds and fields that the modules really return."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any

@@ -1,7 +1,5 @@
 """What is changed by hand is named with resource and field, nothing else is, and one apply repairs it."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """A new environment is a folder of inventories/ and nothing else: every command takes it, and says that it is its own."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The guard rails over plans that the modules make, on an empty account and on one that is as planned."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The guard rails over the plans that the roles themselves make of each environment, on an empty account."""
 
-from __future__ import annotations
-
 import functools
 import itertools
 import json

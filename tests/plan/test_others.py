@@ -1,7 +1,5 @@
 """Other people's resources cost drift no calls, however many there are."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from typing import Any

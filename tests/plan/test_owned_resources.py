@@ -1,7 +1,5 @@
 """What carries an environment's tags is found and removed; what belongs to another environment stays."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """An account in which EC2 and IAM need a while until they know what they have just made, and in which calls are throttled."""
 
-from __future__ import annotations
-
 import functools
 import json
 import subprocess

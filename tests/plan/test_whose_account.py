@@ -1,7 +1,5 @@
 """Whatever options Ansible is given, nothing is asked or changed in an account before it was seen whose it is."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """One environment as the roles describe it, planned and applied by the modules that keep it, without Ansible around."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """An emulated account for the modules to act on."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What tests of the collection's plugins share."""
 
-from __future__ import annotations
-
 import importlib
 from pathlib import Path
 from types import ModuleType

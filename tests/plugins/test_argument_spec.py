@@ -1,7 +1,5 @@
 """A module takes what it documents, and nothing else."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

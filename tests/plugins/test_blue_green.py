@@ -1,7 +1,5 @@
 """Which fleet is live is read from AWS alone, whatever a rollout has left, and so is what it has to do next."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Every kind says what one of it costs, or why it costs nothing."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What the collection says of itself holds."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

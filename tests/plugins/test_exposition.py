@@ -1,7 +1,5 @@
 """The counters of predictions are read from what the service really exposes."""
 
-from __future__ import annotations
-
 from ansible_collections.pettracker.aws.plugins.module_utils.exposition import counters
 
 from inference.metrics import Metrics

@@ -1,7 +1,5 @@
 """A tag on every host of a group, also on those to come."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

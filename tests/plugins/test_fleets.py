@@ -1,7 +1,5 @@
 """The modules of a blue/green rollout, on an account of the local cloud whose hosts are healthy as soon as they run."""
 
-from __future__ import annotations
-
 import json
 import ssl
 import threading

@@ -1,7 +1,5 @@
 """Roles inside a boundary, and the provider whose tokens they trust."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

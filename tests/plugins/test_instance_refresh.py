@@ -1,7 +1,5 @@
 """The module starts one refresh, finds it again, leaves a fleet alone that is as it should be, and takes back what goes on."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

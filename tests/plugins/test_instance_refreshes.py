@@ -1,7 +1,5 @@
 """A refresh begins with one host, nothing is refreshed twice, and what somebody else does is named."""
 
-from __future__ import annotations
-
 import math
 from datetime import UTC, datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Bad hosts are rejected on small samples, noise is not, and too little data promotes nothing."""
 
-from __future__ import annotations
-
 import math
 import random
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """Misspelt variables are refused with what to write instead."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.plugins.loading import ROOT, load

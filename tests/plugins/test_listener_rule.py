@@ -1,7 +1,5 @@
 """One rule of a listener, and nothing else of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

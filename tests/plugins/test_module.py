@@ -1,7 +1,5 @@
 """A module asks each service through one client."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Each module makes what is wanted, then finds nothing to do, corrects a change made by hand, and only looks in check mode."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

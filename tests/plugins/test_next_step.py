@@ -1,7 +1,5 @@
 """What a rollout does next follows from what was found and measured, with the numbers of a production environment."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

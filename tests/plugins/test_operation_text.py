@@ -1,7 +1,5 @@
 """What an operation answers is a table that fits a terminal, with every fact of every host."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """What a person may do to a group, its members and single hosts is done once, and refused in words where AWS would undo it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any

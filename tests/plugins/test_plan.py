@@ -1,7 +1,5 @@
 """From the results of tasks to a plan, and from a plan to what people and programs read."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Whoever looks on beats; what the refresh does is said once; a lost lock ends the looking on, and nothing else."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """One rollout at a time: the second is told who was first, and a dead holder's lock is taken over by one of many."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """An Auto Scaling group is compared without what Auto Scaling owns, and a group that does not serve says why."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

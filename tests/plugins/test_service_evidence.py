@@ -1,7 +1,5 @@
 """A host's service is watched as it is, and one that does not answer is evidence as well."""
 
-from __future__ import annotations
-
 import http.server
 import threading
 import time

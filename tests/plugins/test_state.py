@@ -1,7 +1,5 @@
 """Comparing a wanted state with a found one."""
 
-from __future__ import annotations
-
 from ansible_collections.pettracker.aws.plugins.module_utils.state import (
     as_diff,
     canonical_policy,

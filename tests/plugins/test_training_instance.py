@@ -1,7 +1,5 @@
 """A training job has one instance at a time, which is private, confined and gone when it is over."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any

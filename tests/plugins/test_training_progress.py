@@ -1,7 +1,5 @@
 """A job is followed through S3: each epoch once, and an end that tells what came of it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

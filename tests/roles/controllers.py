@@ -1,7 +1,5 @@
 """What Ansible is told when it runs against an emulated account."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What a role's expressions come to with the variables of an environment, as Ansible itself works them out."""
 
-from __future__ import annotations
-
 import functools
 from pathlib import Path
 from typing import Any

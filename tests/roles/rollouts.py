@@ -1,7 +1,5 @@
 """A controller that runs the role `rollout` in an account of the local cloud, whose hosts are one small HTTP server."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The services of hosts that come and go, and a balancer that heeds one kind of listener rule, in one HTTP server."""
 
-from __future__ import annotations
-
 import http.server
 import json
 import threading

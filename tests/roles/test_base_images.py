@@ -1,7 +1,5 @@
 """The system of hosts is one entry of base_images: everything that differs between systems follows from it."""
 
-from __future__ import annotations
-
 import tomllib
 from pathlib import Path
 

@@ -5,8 +5,6 @@ molecule/rollout does it on real hosts. A rollout is some eighty tasks, of a sec
 through is run every time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The agent's configuration as the role writes it for production, at work in the stand-in and on the local cloud's API."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

@@ -1,7 +1,5 @@
 """What every role, playbook and inventory promises, read from the files themselves."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

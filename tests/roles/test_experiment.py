@@ -1,7 +1,5 @@
 """An experiment comes and goes on an account whose hosts only exist as answers: what is made, and that nothing of it stays."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The digest of an image's content: every option of the roles that fill the image changes it, and nothing else does."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """What all environments share is said once, and what one of them says itself goes before it."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The roles publish and fetch the pinned model, and nothing that no trusted key has signed."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

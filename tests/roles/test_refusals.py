@@ -1,7 +1,5 @@
 """Wrong variables fail before anything is touched, with a message that says what to write."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

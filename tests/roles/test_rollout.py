@@ -3,8 +3,6 @@
 The instance refresh, its alarms and its way back are the local cloud's; molecule/release rolls out on real hosts.
 """
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Callable, Iterator

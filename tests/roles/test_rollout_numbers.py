@@ -1,7 +1,5 @@
 """The times of a rollout, worked out by Ansible for each environment, against what AWS does meanwhile, worked out here."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 from typing import Any

@@ -1,7 +1,5 @@
 """Which image the service is made of: the newest verified one of the pinned model, or the one that is pinned."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """What a service is called, and so where it is on its hosts, is one value."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

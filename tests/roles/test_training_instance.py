@@ -3,8 +3,6 @@
 molecule/training does the same with real hosts and real training.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import subprocess

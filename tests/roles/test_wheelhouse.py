@@ -1,7 +1,5 @@
 """The role tells nobody of an archive that the bucket names and the locks and the sources do not make."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

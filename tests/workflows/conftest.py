@@ -1,7 +1,5 @@
 """What workflows and hosts of staging get from `make bootstrap` and the plays after it, in an account of the local cloud."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -4,8 +4,6 @@ A Deny that matches wins, then an Allow; an operator matches where its key is ab
 known here is an error, not a match. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

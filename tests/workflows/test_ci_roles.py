@@ -1,7 +1,5 @@
 """What GitHub's workflows may do in AWS: each role no more than its task, and only for tokens of the right kind."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import re

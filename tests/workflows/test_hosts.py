@@ -1,7 +1,5 @@
 """What hosts ask of AWS, with the roles of staging, in an account that judges them: all that their software needs, no more."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from io import BytesIO

@@ -1,7 +1,5 @@
 """After `make destroy`, `make unbootstrap` leaves nothing of the bootstrap in AWS or on GitHub; before it, it refuses."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """What the policies let workflows and hosts do, decided as IAM decides it, on requests in the form that AWS documents."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """The workflows: each command exists, each permission is needed, and each job takes the role that trusts it."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

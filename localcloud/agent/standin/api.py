@@ -3,8 +3,6 @@
 Requests are signed as "AWS Signature Version 4" in the IAM user guide says.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import http.client

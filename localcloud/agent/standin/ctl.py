@@ -1,7 +1,5 @@
 """The control command, amazon-cloudwatch-agent-ctl: fetch-config, start, stop and status on EC2."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import shutil

@@ -1,7 +1,5 @@
 """Memory and disk use, as the agent names and computes them."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Iterable

@@ -1,7 +1,5 @@
 """The agent's process: follows log files and takes figures until it is asked to stop."""
 
-from __future__ import annotations
-
 import logging
 import os
 import pwd

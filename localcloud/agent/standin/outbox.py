@@ -3,8 +3,6 @@
 Follows plugins/processors/ec2tagger/ec2tagger.go and plugins/outputs/cloudwatch/cloudwatch.go of aws/amazon-cloudwatch-agent.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime

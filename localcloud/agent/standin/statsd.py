@@ -5,8 +5,6 @@ sources (plugins/inputs/statsd and metric/distribution/seh1 of aws/amazon-cloudw
 unit, and values as the middles of bins a tenth wide.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 import re

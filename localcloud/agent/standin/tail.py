@@ -1,7 +1,5 @@
 """Follows log files through growth, rotation and truncation, and remembers how far it has sent them."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Carries instance refreshes out: one step a look, forwards until all is replaced, back when something is wrong."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from typing import Any

@@ -4,8 +4,6 @@ Source: Amazon EC2 Auto Scaling user guide, "Undo changes with a rollback", cons
 while an alarm is without data, "Amazon EC2 Auto Scaling cannot replace instances until new data points are found".
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from localcloud import backends

@@ -4,8 +4,6 @@ Source: Amazon EC2 Auto Scaling API reference, RefreshPreferences (MinHealthyPer
 an instance refresh works in an Auto Scaling group" and "Add checkpoints to an instance refresh".
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -4,8 +4,6 @@ Source: Amazon EC2 Auto Scaling API reference, RefreshPreferences; user guide, "
 refresh".
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

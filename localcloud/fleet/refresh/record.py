@@ -3,8 +3,6 @@
 Source: Amazon EC2 Auto Scaling API reference, InstanceRefresh and RollbackDetails.
 """
 
-from __future__ import annotations
-
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """A look at a group in the middle of a refresh: which members are to be replaced, which are new, which may not be touched."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any

@@ -3,8 +3,6 @@
 A page marks what is executed elsewhere, or nowhere: see tests/docs/pages.py.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import socket

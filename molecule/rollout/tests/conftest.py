@@ -1,7 +1,5 @@
 """A fleet under load, releases to roll out to it, and all that was said when a test on it fails."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager

@@ -1,7 +1,5 @@
 """Images that look like verified ones and are made behind the gates' back."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

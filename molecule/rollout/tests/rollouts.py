@@ -1,7 +1,5 @@
 """Runs of the playbooks that change the fleet, as a person runs them, and the reports that they leave."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

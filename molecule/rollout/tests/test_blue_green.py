@@ -1,7 +1,5 @@
 """Releases that come as a second fleet beside the first one, good and bad, and the ways back."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Operations of playbooks/operate under load that take minutes; the short ones are in molecule/rehearsal/tests."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager

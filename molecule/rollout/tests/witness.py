@@ -1,7 +1,5 @@
 """What became of the fleet while something was done to it: looked at once a second, with the last words of its new hosts."""
 
-from __future__ import annotations
-
 import subprocess
 import threading
 import time

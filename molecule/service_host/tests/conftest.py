@@ -1,7 +1,5 @@
 """The scenario's host, and its journal when a test on it fails."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A host after the three roles, its first boot and a reboot."""
 
-from __future__ import annotations
-
 import json
 import re
 import time

@@ -1,7 +1,5 @@
 """Probes of EC2 Auto Scaling."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Probes of EC2."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from localcloud.corrections import (

@@ -1,7 +1,5 @@
 """Probes of the other services."""
 
-from __future__ import annotations
-
 import functools
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """A fork of Ansible's worker gives what the stock executor gives."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """A module that does to its process what modules do, and what they should not."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

@@ -1,7 +1,5 @@
 """Says in a plan what tasks will make that check mode cannot look through: commands, uploads, the making of an image."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ansible.plugins.action import ActionBase

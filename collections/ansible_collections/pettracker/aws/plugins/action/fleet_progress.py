@@ -1,7 +1,5 @@
 """Looks on while requests move from one fleet to another: prints how far that is, and keeps the rollout's lock."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ These look like a role's but no role documents them. Or an inventory sets a role
 which knows no hosts yet, would be made without it.
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Looks on while an instance refresh goes on: prints its progress, and sends the heartbeats that let it go on."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

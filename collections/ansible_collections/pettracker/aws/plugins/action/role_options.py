@@ -3,8 +3,6 @@
 What an option is, and its default, is in the role's `meta/argument_specs.yml`; there is no second list.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Decides what a rollout does next; see module_utils/rollout/next_step.py."""
 
-from __future__ import annotations
-
 import dataclasses
 import time
 from typing import Any

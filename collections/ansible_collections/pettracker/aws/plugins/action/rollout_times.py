@@ -1,7 +1,5 @@
 """Works out how long the stops of an instance refresh have to be; see module_utils/rollout/times.py."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

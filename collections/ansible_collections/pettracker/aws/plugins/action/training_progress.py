@@ -1,7 +1,5 @@
 """Follows a training job, through what its host writes to S3, and prints a line for each epoch."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Mapping

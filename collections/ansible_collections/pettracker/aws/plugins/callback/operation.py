@@ -1,7 +1,5 @@
 """Says what an operation on hosts does and answers, in lines for people; Ansible's own output is behind -v."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Mapping
 from textwrap import wrap

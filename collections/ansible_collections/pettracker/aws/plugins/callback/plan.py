@@ -1,7 +1,5 @@
 """Collects what the tasks of a run in check mode would change, and says it as text, Markdown and JSON."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Filters with which the playbooks of playbooks/operate/ say what there is; the words are in module_utils/operation_text.py."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """The filter with which roles/identity completes policies by what the kinds of resources need."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The filter that names a release; how is in module_utils/release_id.py."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Sees that an environment's inventory, which says only what differs, is read over what all environments share."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ansible import context

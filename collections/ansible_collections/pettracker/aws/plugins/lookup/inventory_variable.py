@@ -1,7 +1,5 @@
 """Finds variables of the inventory where Ansible knows none yet: in the configuration of a dynamic inventory, read first."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

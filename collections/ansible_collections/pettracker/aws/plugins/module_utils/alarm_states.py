@@ -1,7 +1,5 @@
 """What CloudWatch says of alarms, and which of them an instance refresh can be guarded with."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any

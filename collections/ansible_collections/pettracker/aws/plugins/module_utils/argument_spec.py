@@ -3,8 +3,6 @@
 PyYAML comes with Ansible on the controller, and with cloud-init on a host.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

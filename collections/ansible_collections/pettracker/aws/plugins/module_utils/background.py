@@ -3,8 +3,6 @@
 Session Manager has a shell for one command only, so what lasts must not depend on it. Python's standard library only.
 """
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os

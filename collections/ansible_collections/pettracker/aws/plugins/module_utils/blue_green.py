@@ -5,8 +5,6 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balance
 Nothing else holds the state of a rollout: a run that was interrupted is planned from these weights and groups.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """What resources cost, each by what its kind says. Pure functions only."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

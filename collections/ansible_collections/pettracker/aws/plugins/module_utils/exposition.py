@@ -1,7 +1,5 @@
 """What the judge needs of a service's /metrics, read from Prometheus' text format. Pure functions only."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Reads the two fleets behind a listener from AWS."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Which machine images of an environment are not needed any more: what refers to images, and what is left of the others."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any

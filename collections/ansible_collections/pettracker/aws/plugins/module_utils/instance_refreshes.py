@@ -4,8 +4,6 @@ https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_RefreshPreferences.
 https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_InstanceRefresh.html
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The numbers that verdicts go by: of the judge of rollouts, and of reports on experiments, which import nothing of Ansible."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -1,7 +1,5 @@
 """Looking until something is seen, also while AWS does not answer."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

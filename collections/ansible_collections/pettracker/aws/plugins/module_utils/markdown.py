@@ -5,8 +5,6 @@ of them, and a line end begins a heading; so all of them are code: a span, the c
 https://github.github.com/gfm/#code-spans
 """
 
-from __future__ import annotations
-
 import unicodedata
 from typing import Any
 

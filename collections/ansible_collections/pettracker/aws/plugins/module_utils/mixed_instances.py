@@ -6,8 +6,6 @@ https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DesiredConfiguratio
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-mixed-instances-groups.html.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How a module that calls AWS starts and ends."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -5,8 +5,6 @@ VPC_Route_Tables.html, vpc-nat-gateway.html, vpc-network-acls.html and
 https://docs.aws.amazon.com/vpc/latest/privatelink/gateway-endpoints.html.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

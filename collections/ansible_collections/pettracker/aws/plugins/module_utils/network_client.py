@@ -1,7 +1,5 @@
 """A VPC with its parts in EC2: reads it, and makes and corrects what `network` says it should be."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from .kinds.ec2 import Part, Resource, Site, correct_tags

@@ -1,7 +1,5 @@
 """What operations on hosts answer, for people: tables with hosts down and facts across. Pure functions only."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime

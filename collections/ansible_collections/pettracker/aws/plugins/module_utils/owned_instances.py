@@ -1,7 +1,5 @@
 """Single instances of an environment that a person starts, stops, reboots or ends. Pure functions only."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

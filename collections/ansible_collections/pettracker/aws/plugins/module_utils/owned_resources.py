@@ -3,8 +3,6 @@
 Each kind finds its own.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Mapping
 

@@ -5,8 +5,6 @@ The normal form of a difference is an entry of a task's `diff` as `state.as_diff
 and a task that would change something without saying what is part of the plan as well, marked as not seen.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace

@@ -1,7 +1,5 @@
 """A plan for people: for a terminal, and as the comment of a merge request. Pure functions only."""
 
-from __future__ import annotations
-
 import difflib
 import json
 import sys

@@ -3,8 +3,6 @@
 Rounds begin at the same times on every host, so that what disturbs a machine, or all of them, hits the same round of each.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

@@ -4,8 +4,6 @@ The source is `/proc/<pid>/task/<tid>/schedstat` (https://docs.kernel.org/schedu
 library only.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -4,8 +4,6 @@ EC2: https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html. 
 new in IAM: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """What AWS's refusals mean to who removes things: come again, or it has gone already. Pure functions only."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any

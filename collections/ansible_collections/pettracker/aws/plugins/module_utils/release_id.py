@@ -1,7 +1,5 @@
 """The name of a release: of its record, of its reports, and of what Ansible rolls out."""
 
-from __future__ import annotations
-
 import hashlib
 
 

@@ -5,8 +5,6 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 Its holder counts its heartbeats in it. How old the last one is, S3's own clock says: clocks of controllers need not agree.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime

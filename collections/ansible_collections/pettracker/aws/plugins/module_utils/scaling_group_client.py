@@ -1,7 +1,5 @@
 """How modules read an Auto Scaling group with its targets, and how they wait for it."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -6,8 +6,6 @@ https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-enter-exit-standby.html
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-detach-attach-instances.html
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any

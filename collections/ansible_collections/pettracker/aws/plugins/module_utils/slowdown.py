@@ -14,8 +14,6 @@ A round is one observation, for what disturbs it disturbs all of its answers. Di
 test (Biometrics Bulletin 1, 1945), which pairs new and old hosts by their rounds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 Everything here is pure: plain dictionaries in, plain dictionaries out.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any

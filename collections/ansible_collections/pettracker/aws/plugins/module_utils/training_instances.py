@@ -3,8 +3,6 @@
 Everything here is pure: plain dictionaries in, plain dictionaries out.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable, Mapping

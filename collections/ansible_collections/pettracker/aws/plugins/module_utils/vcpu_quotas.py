@@ -5,8 +5,6 @@ types, in each region: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-o
 and https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-spot-limits.html, whose codes these are.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterable, Mapping

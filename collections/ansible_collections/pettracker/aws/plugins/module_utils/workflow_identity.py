@@ -1,7 +1,5 @@
 """Who else depends on what `make bootstrap` made in IAM."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 

@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Says which alarms ring, which have no data, and which are not there."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Asks a service for predictions through its balancer."""
 
-from __future__ import annotations
-
 import base64
 import http.client
 import json

@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Holds the fleet of an Auto Scaling group at its size, marks it, empties it, or removes it when it is empty."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Puts a tag on every host of an Auto Scaling group, also on those to come, or takes it off."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

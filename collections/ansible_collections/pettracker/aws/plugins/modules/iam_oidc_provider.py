@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Lets IAM trust the tokens of an OpenID Connect issuer."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

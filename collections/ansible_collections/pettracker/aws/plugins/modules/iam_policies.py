@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Keeps a list of managed policies of IAM as they should be."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Keeps a list of IAM roles, their policies and their instance profiles as they should be."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Removes the machine images of an environment that nothing needs any more."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Keeps a certificate in Certificate Manager that was made elsewhere."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

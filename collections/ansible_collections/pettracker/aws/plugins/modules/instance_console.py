@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Reads what instances have written on their consoles."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import botocore.exceptions

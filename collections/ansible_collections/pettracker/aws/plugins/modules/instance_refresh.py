@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Starts the instance refresh that brings a launch template version to a group, finds it again, and takes it back."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

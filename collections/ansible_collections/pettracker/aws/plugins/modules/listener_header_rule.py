@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Lets a listener send requests with one header to a target group, before anybody else gets there."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

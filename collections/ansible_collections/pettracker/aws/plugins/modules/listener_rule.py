@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Keeps a rule of a listener that forwards to target groups by weight, and nothing else of the listener."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Sets by which weights a listener forwards to its target groups, in one call."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

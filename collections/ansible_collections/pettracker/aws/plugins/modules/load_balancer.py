@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Keeps an application load balancer and its listeners as they should be."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Keeps the machine images of an environment, and their snapshots, as the image build leaves them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

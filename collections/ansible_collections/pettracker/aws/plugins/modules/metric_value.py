@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Writes one value of a CloudWatch metric."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..module_utils.module import run_module

@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Starts, stops, reboots or ends one instance of an environment, unless a group would undo it."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

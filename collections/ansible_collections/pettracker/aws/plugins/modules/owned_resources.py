@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Lists or removes everything that belongs to one environment."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Any
 

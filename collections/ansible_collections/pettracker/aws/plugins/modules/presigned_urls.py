@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Signs addresses from which a host may fetch objects for a while."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..module_utils.module import run_module

@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Takes and gives back the lock that lets one rollout at a time change an environment."""
 
-from __future__ import annotations
-
 import time
 import uuid
 from datetime import UTC, datetime

@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Judges new hosts by what was seen on them, on old hosts, and by the state of alarms."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

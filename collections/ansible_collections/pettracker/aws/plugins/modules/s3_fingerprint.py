@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Tells whether what lies below an address in S3 has changed."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable, Mapping

@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Reads small objects of a bucket, as far as they are there."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from botocore.exceptions import ClientError

@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Keeps an Auto Scaling group behind a load balancer as it should be, and waits until it serves."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Tells how an Auto Scaling group and its members are, and waits until the group is whole."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..module_utils.instance_refreshes import GOING_BACK, GOING_ON

@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Takes a member of an Auto Scaling group aside, out, back or to its end, and waits until it is there."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..module_utils.module import run_module

@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Suspends a process of an Auto Scaling group, or resumes it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..module_utils.module import run_module

@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Sets how many hosts an Auto Scaling group has now, and its limits."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..module_utils.module import run_module

@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Watches the inference service of the host on which it runs, and says how it is."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 from pathlib import Path

@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Says which of an environment's two fleets is live, and what a blue/green rollout has to do next."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Finds, starts and ends the instance of a training job, and ends those that are overdue."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial

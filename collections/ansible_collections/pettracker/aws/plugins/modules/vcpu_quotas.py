@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Compares EC2's quotas of vCPUs with what an environment may run at once."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..module_utils.module import run_module

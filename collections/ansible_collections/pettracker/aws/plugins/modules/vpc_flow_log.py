@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Sends the flow logs of a VPC to a log group."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Keeps a VPC with its subnets, gateways, routes, network ACL and S3 endpoint as it should be."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

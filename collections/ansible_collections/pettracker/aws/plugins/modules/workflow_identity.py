@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Takes away what lets GitHub's workflows into an account."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

@@ -4,8 +4,6 @@ Everything that a module does to its process (it exits, writes to standard outpu
 crashes) ends with the fork. What it says comes back as the text that an interpreter would have written.
 """
 
-from __future__ import annotations
-
 import atexit
 import os
 import signal

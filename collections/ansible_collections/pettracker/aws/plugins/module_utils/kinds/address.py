@@ -1,7 +1,5 @@
 """Elastic IP addresses. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Address.html"""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 
 from ..state import State, tags_to_dict

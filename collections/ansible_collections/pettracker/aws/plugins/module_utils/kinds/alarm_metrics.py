@@ -1,7 +1,5 @@
 """What a CloudWatch alarm watches, as DescribeAlarms says it and PutMetricAlarm takes it. Pure functions only."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any

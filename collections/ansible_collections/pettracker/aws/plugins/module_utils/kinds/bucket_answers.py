@@ -3,8 +3,6 @@
 The actions of the calls: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from .fields import EMPTY_ANSWER, FIXED, IDENTITY, Answer, Compared, Default, Foreign, Ignored

@@ -4,8 +4,6 @@ https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_
 API_budgets_Notification.html. A notification is known by when it is sent: `ACTUAL GREATER_THAN 80 PERCENTAGE`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, ClassVar

@@ -1,7 +1,5 @@
 """A budget, its filter and its notifications as the calls of AWS Budgets take them. Pure functions only."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from decimal import Decimal

@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/acm/latest/APIReference/API_CertificateDetail.html
 """
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import ssl

@@ -1,7 +1,5 @@
 """What single instances, volumes and their images cost; the kinds inherit it. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from .charges import Fields, Gap, Item, Place, line, plain, volume_charges

@@ -4,8 +4,6 @@ A part is known by its kind and name, and parts refer to each other by name, nev
 yet compares like any other.
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass

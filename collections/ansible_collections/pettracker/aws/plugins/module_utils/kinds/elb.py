@@ -1,7 +1,5 @@
 """What the kinds of Elastic Load Balancing share: attributes, and tags."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any

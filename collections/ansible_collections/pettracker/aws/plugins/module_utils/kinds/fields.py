@@ -6,8 +6,6 @@ somebody else decides it, `Ignored` where it decides nothing, `Nobodys` where ea
 for a structure goes for all that is in it; a dictionary in its place marks the members one by one.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """How kinds find what carries an environment's tags, without reading the tags of everything that there is in the account."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

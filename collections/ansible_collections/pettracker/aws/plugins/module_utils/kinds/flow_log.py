@@ -1,7 +1,5 @@
 """VPC flow logs. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_FlowLog.html"""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """Machine images. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Image.html"""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 

@@ -1,7 +1,5 @@
 """Instances. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Instance.html"""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 from ..state import State, tags_to_dict

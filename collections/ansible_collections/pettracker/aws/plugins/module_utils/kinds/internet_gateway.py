@@ -1,7 +1,5 @@
 """Internet gateways. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InternetGateway.html"""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """How resources of a kind are kept as variables describe them: read, compared, and corrected unless in check mode."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar

@@ -5,8 +5,6 @@ it. A kind that a list of variables describes is kept by `keeping.keep`; one tha
 uses its parts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar

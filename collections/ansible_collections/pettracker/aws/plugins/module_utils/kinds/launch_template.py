@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ResponseLaunchTemplateData.html
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import hashlib

@@ -1,7 +1,5 @@
 """Listeners of an application load balancer. https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_Listener.html"""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 

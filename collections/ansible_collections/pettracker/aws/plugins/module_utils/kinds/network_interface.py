@@ -1,7 +1,5 @@
 """Network interfaces. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NetworkInterface.html"""
 
-from __future__ import annotations
-
 from .ec2 import Ec2Kind, Resource, arns
 from .kind import Clients, Grant
 

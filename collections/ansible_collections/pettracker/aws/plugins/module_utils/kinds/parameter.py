@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_ParameterMetadata.html
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ..state import State

@@ -4,8 +4,6 @@ A policy has one version: what an older one allowed, nobody can return to.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_managed-versioning.html
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar

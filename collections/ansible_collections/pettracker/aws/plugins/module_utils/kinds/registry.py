@@ -1,7 +1,5 @@
 """Every kind, in the order of removal: what uses something goes before what is used."""
 
-from __future__ import annotations
-
 from .address import Address
 from .alarm import Alarm
 from .bucket import Bucket

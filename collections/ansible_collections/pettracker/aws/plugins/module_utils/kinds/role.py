@@ -4,8 +4,6 @@ The whole role is owned, inline policies and attachments included: what somebody
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from functools import partial

@@ -6,8 +6,6 @@ https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-scaling-target-tracking
 there: the warm-up holds back scaling out, and scaling in is gradual by itself).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

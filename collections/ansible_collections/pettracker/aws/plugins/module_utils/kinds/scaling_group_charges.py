@@ -1,7 +1,5 @@
 """What an Auto Scaling group costs: hosts, their volumes and their metrics. Pure functions only."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from decimal import Decimal
 from math import ceil

@@ -1,7 +1,5 @@
 """What the project makes of each field of an Auto Scaling group and of its parts."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from .fields import EMPTY_ANSWER, FIGURE, FIXED, IDENTITY, TIME, Compared, Default, Foreign, Ignored, Nobodys

@@ -4,8 +4,6 @@ A rule is known by what it lets through: `tcp/443 from 0.0.0.0/0`, `all to 10.0.
 same VPC, by its name). Its value is its description.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

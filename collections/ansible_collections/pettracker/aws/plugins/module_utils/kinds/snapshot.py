@@ -1,7 +1,5 @@
 """Snapshots. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Snapshot.html"""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar
 

@@ -1,7 +1,5 @@
 """The statements of IAM policies that follow from what the calls of the kinds need. Pure functions only."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import defaultdict

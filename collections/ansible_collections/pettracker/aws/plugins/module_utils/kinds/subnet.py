@@ -1,7 +1,5 @@
 """Subnets. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Subnet.html"""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 from ..state import State, tags_to_dict

@@ -1,7 +1,5 @@
 """Volumes. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Volume.html"""
 
-from __future__ import annotations
-
 from ..state import State
 from .compute_charges import VolumeCharges
 from .ec2 import Ec2Kind, Resource, arns

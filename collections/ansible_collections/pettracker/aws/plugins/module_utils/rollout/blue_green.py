@@ -1,7 +1,5 @@
 """The strategy that brings a second fleet beside the first one, and moves requests. Pure functions only."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from .steps import State, Step

@@ -1,7 +1,5 @@
 """What a rollout does next, from what was found and measured. Pure functions only; the role `rollout` carries it out."""
 
-from __future__ import annotations
-
 from ..judge import HOLD, PROMOTE, REJECT
 from .steps import State, Step, Strategy
 

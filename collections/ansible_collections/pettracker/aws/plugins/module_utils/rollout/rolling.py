@@ -1,7 +1,5 @@
 """The strategy that replaces the hosts of the fleet, by an instance refresh. Pure functions only."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """How far a rollout is, what it can do next, and what its strategies have in common."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol

@@ -1,7 +1,5 @@
 """How long the stops of an instance refresh have to be; docs/decisions/0026 derives it. Pure functions only."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 
