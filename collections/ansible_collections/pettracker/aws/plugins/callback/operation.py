@@ -23,11 +23,7 @@ description:
   - A line for each host and step goes to stderr when it begins; with C(--check), what would change.
   - What has failed is one line at the end. C(scripts/operate) starts it, unless C(-v) asks for Ansible's own output.
 options:
-  name:
-    description: What is done where, for the last line.
-    type: str
-    default: operation
-    env: [{name: OPERATION_NAME}]
+  name: {type: str, default: operation, env: [{name: OPERATION_NAME}], description: "What is done where, for the last line."}
 author: PetTracker ML
 """
 

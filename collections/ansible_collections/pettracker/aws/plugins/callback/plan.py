@@ -22,30 +22,13 @@ description:
     C(NAME.md). C(scripts/plan) starts it, with C(--check).
   - C(docs/plan.schema.json) describes the JSON.
 options:
-  directory:
-    description: Where the reports are written.
-    type: path
-    required: true
-    env: [{name: PLAN_DIRECTORY}]
-  name:
-    description: Name of the reports, C(plan) or C(drift).
-    type: str
-    default: plan
-    env: [{name: PLAN_NAME}]
-  part:
-    description: Whether this is a part of a plan, which C(python -m delivery join) shows when all are there.
-    type: bool
-    default: false
-    env: [{name: PLAN_PART}]
-  environment:
-    description: The environment, for the headings.
-    type: str
-    required: true
-    env: [{name: PLAN_ENVIRONMENT}]
-  prices:
-    description: What C(python -m delivery prices) has written, so that what nothing manages is named with what it costs.
-    type: path
-    env: [{name: PLAN_PRICES}]
+  directory: {type: path, required: true, env: [{name: PLAN_DIRECTORY}], description: "Where the reports are written."}
+  name: {type: str, default: plan, env: [{name: PLAN_NAME}], description: "Name of the reports, C(plan) or C(drift)."}
+  part: {type: bool, default: false, env: [{name: PLAN_PART}], description: "Whether this is a part of a plan, which C(python -m
+    delivery join) shows when all are there."}
+  environment: {type: str, required: true, env: [{name: PLAN_ENVIRONMENT}], description: "The environment, for the headings."}
+  prices: {type: path, env: [{name: PLAN_PRICES}], description: "What C(python -m delivery prices) has written, so that what
+    nothing manages is named with what it costs."}
 author: PetTracker ML
 """
 

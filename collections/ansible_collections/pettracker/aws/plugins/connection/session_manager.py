@@ -32,30 +32,18 @@ description:
   - amazon.aws.aws_ssm with pipelining. A command that has begun is never run again.
   - The host needs the SSM agent, curl and an interpreter; the controller needs AWS's session-manager-plugin.
 options:
-  access_key_id:
-    description: Access key for Session Manager and S3.
-    vars:
-      - name: ansible_aws_ssm_access_key_id
-    env:
-      - name: AWS_ACCESS_KEY_ID
+  access_key_id: {vars: [{name: ansible_aws_ssm_access_key_id}], env: [{name: AWS_ACCESS_KEY_ID}], description: "Access key for
+    Session Manager and S3."}
   secret_access_key:
     description: Secret of the access key.
     vars:
       - name: ansible_aws_ssm_secret_access_key
     env:
       - name: AWS_SECRET_ACCESS_KEY
-  session_token:
-    description: Token of the caller's own session, as roles have one.
-    vars:
-      - name: ansible_aws_ssm_session_token
-    env:
-      - name: AWS_SESSION_TOKEN
+  session_token: {vars: [{name: ansible_aws_ssm_session_token}], env: [{name: AWS_SESSION_TOKEN}], description: "Token of the
+    caller's own session, as roles have one."}
   profile:
-    description: Profile of AWS's configuration files.
-    vars:
-      - name: ansible_aws_ssm_profile
-    env:
-      - name: AWS_PROFILE
+    {vars: [{name: ansible_aws_ssm_profile}], env: [{name: AWS_PROFILE}], description: "Profile of AWS's configuration files."}
   region:
     description: Region of the instance.
     default: us-east-1
@@ -64,61 +52,31 @@ options:
     env:
       - name: AWS_REGION
       - name: AWS_DEFAULT_REGION
-  instance_id:
-    description: The instance; the host's address if not given.
-    vars:
-      - name: ansible_aws_ssm_instance_id
-  plugin:
-    description: Path of session-manager-plugin; /usr/local/bin or PATH if not given.
-    vars:
-      - name: ansible_aws_ssm_plugin
-    env:
-      - name: AWS_SESSION_MANAGER_PLUGIN
+  instance_id: {vars: [{name: ansible_aws_ssm_instance_id}], description: "The instance; the host's address if not given."}
+  plugin: {vars: [{name: ansible_aws_ssm_plugin}], env: [{name: AWS_SESSION_MANAGER_PLUGIN}], description: "Path of
+    session-manager-plugin; /usr/local/bin or PATH if not given."}
   ssm_document:
-    description: Session document; Session Manager's own shell if not given.
-    vars:
-      - name: ansible_aws_ssm_document
-  ssm_timeout:
-    description: Seconds that a command may take. One that takes longer is hung up, and the task fails.
-    type: integer
-    default: 3600
-    vars:
-      - name: ansible_aws_ssm_timeout
-  reconnection_retries:
-    description: How many more times a session is started when none comes about.
-    type: integer
-    default: 3
-    vars:
-      - name: ansible_aws_ssm_retries
-  bucket_name:
-    description: Bucket by way of which files and modules travel.
-    vars:
-      - name: ansible_aws_ssm_bucket_name
-  bucket_endpoint_url:
-    description: Endpoint of the bucket.
-    vars:
-      - name: ansible_aws_ssm_bucket_endpoint_url
-  bucket_sse_mode:
-    description: Encryption of what travels; the bucket's own if not given.
-    choices: [AES256, "aws:kms"]
-    vars:
-      - name: ansible_aws_ssm_bucket_sse_mode
-  bucket_sse_kms_key_id:
-    description: Key of that encryption.
-    vars:
-      - name: ansible_aws_ssm_bucket_sse_kms_key_id
+    {vars: [{name: ansible_aws_ssm_document}], description: "Session document; Session Manager's own shell if not given."}
+  ssm_timeout: {type: integer, default: 3600, vars: [{name: ansible_aws_ssm_timeout}], description: "Seconds that a command may
+    take. One that takes longer is hung up, and the task fails."}
+  reconnection_retries: {type: integer, default: 3, vars: [{name: ansible_aws_ssm_retries}], description: "How many more times a
+    session is started when none comes about."}
+  bucket_name: {vars: [{name: ansible_aws_ssm_bucket_name}], description: "Bucket by way of which files and modules travel."}
+  bucket_endpoint_url: {vars: [{name: ansible_aws_ssm_bucket_endpoint_url}], description: "Endpoint of the bucket."}
+  bucket_sse_mode: {choices: [AES256, 'aws:kms'], vars: [{name: ansible_aws_ssm_bucket_sse_mode}], description: "Encryption of
+    what travels; the bucket's own if not given."}
+  bucket_sse_kms_key_id: {vars: [{name: ansible_aws_ssm_bucket_sse_kms_key_id}], description: "Key of that encryption."}
   s3_addressing_style:
     description: Whether the bucket is named in the host part or in the path of its addresses.
-    choices: [path, virtual, auto]
+    choices:
+      - path
+      - virtual
+      - auto
     default: auto
     vars:
       - name: ansible_aws_ssm_s3_addressing_style
-  pipelining:
-    description: Whether modules go to the interpreter's standard input, and leave no file behind.
-    type: boolean
-    default: true
-    vars:
-      - name: ansible_pipelining
+  pipelining: {type: boolean, default: true, vars: [{name: ansible_pipelining}], description: "Whether modules go to the
+    interpreter's standard input, and leave no file behind."}
 """
 
 # Seconds in which a session has to come about.

@@ -18,10 +18,7 @@ description:
   - Says that a folder beside C(common) is an environment. Adds no host and no variable.
   - Refuses to be read without C(common) before it, with another environment, or under a name that is not its folder's.
 options:
-  plugin:
-    description: This plugin.
-    required: true
-    choices: [pettracker.aws.environment]
+  plugin: {choices: [pettracker.aws.environment], required: true, description: "This plugin."}
 """
 EXAMPLES = r"""
 plugin: pettracker.aws.environment

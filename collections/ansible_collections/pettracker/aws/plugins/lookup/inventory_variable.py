@@ -17,20 +17,14 @@ short_description: Read a variable of all hosts of this run's inventory
 description:
   - Returns what the files group_vars/all of the inventories of this run say, a later inventory before an earlier one.
 options:
-  _terms:
-    description: Names of variables.
-    required: true
-    type: list
-    elements: str
+  _terms: {type: list, elements: str, required: true, description: "Names of variables."}
 """
 EXAMPLES = r"""
 - plugin: amazon.aws.aws_ec2
   regions: ["{{ lookup('inventory_variable', 'aws_region') }}"]
 """
 RETURN = r"""
-_raw:
-  description: The value of each variable.
-  type: list
+_raw: {type: list, description: "The value of each variable."}
 """
 
 

@@ -15,11 +15,7 @@ short_description: Says which alarms ring, which have no data, and which are not
 description:
   - Reads the states of metric alarms and composite alarms. It changes nothing.
 options:
-  names:
-    description: Names of the alarms.
-    type: list
-    elements: str
-    required: true
+  names: {type: list, elements: str, required: true, description: "Names of the alarms."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -31,25 +27,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-silent:
-  description: Names of the alarms that are V(OK).
-  returned: always
-  type: list
-  elements: str
-ringing:
-  description: Sentences by the name of the alarm, with CloudWatch's reason.
-  returned: always
-  type: dict
-unknown:
-  description: Names of the alarms that have no data.
-  returned: always
-  type: list
-  elements: str
-absent:
-  description: Names of which there is no alarm.
-  returned: always
-  type: list
-  elements: str
+silent: {type: list, elements: str, returned: always, description: "Names of the alarms that are V(OK)."}
+ringing: {type: dict, returned: always, description: "Sentences by the name of the alarm, with CloudWatch's reason."}
+unknown: {type: list, elements: str, returned: always, description: "Names of the alarms that have no data."}
+absent: {type: list, elements: str, returned: always, description: "Names of which there is no alarm."}
 """
 
 

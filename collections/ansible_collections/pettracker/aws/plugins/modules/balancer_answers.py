@@ -21,38 +21,15 @@ short_description: Asks a service for predictions through its balancer
 description:
   - Each request has a connection of its own. It changes nothing. An answer that is none is evidence, not an error.
 options:
-  url:
-    description: Base address of the service.
-    type: str
-    required: true
-  ca:
-    description: File of the certificate authority; the system's own when it is empty.
-    type: str
-    default: ""
+  url: {type: str, required: true, description: "Base address of the service."}
+  ca: {type: str, default: "", description: "File of the certificate authority; the system's own when it is empty."}
   server_name:
-    description: Name that the certificate has to be for, where that of the address is another.
-    type: str
-    default: ""
-  headers:
-    description: Headers of the requests.
-    type: dict
-    default: {}
-  filename:
-    description: Name of a file of the kind that is sent.
-    type: str
-    required: true
-  content:
-    description: What is sent, in base64.
-    type: str
-    required: true
-  count:
-    description: How often.
-    type: int
-    default: 20
-  timeout:
-    description: Seconds for each request.
-    type: float
-    default: 10
+    {type: str, default: "", description: "Name that the certificate has to be for, where that of the address is another."}
+  headers: {type: dict, default: {}, description: "Headers of the requests."}
+  filename: {type: str, required: true, description: "Name of a file of the kind that is sent."}
+  content: {type: str, required: true, description: "What is sent, in base64."}
+  count: {type: int, default: 20, description: "How often."}
+  timeout: {type: float, default: 10, description: "Seconds for each request."}
 author: PetTracker ML
 """
 
@@ -66,20 +43,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-sent:
-  description: Number of requests.
-  returned: always
-  type: int
+sent: {type: int, returned: always, description: "Number of requests."}
 errors:
-  description: What was answered instead of a prediction, one sentence each.
-  returned: always
-  type: list
-  elements: str
-digests:
-  description: Of the models that answered.
-  returned: always
-  type: list
-  elements: str
+  {type: list, elements: str, returned: always, description: "What was answered instead of a prediction, one sentence each."}
+digests: {type: list, elements: str, returned: always, description: "Of the models that answered."}
 """
 
 

@@ -18,48 +18,22 @@ description:
   - AWS tells costs apart by tags that are activated as cost allocation tags; until then it counts nothing.
   - It never deletes a budget.
 options:
-  account_id:
-    description: The account, which Budgets asks for in each call.
-    type: str
-    required: true
-  name:
-    description: Name of the budget.
-    type: str
-    required: true
-  limit:
-    description: Limit for a month, in US dollars.
-    type: float
-    required: true
-  cost_tags:
-    description: Tags that resources carry whose costs are counted, all of them.
-    type: dict
-    required: true
+  account_id: {type: str, required: true, description: "The account, which Budgets asks for in each call."}
+  name: {type: str, required: true, description: "Name of the budget."}
+  limit: {type: float, required: true, description: "Limit for a month, in US dollars."}
+  cost_tags: {type: dict, required: true, description: "Tags that resources carry whose costs are counted, all of them."}
   notifications:
-    description: When the subscribers are notified.
     type: list
     elements: dict
     required: true
+    description: "When the subscribers are notified."
     suboptions:
-      type:
-        description: Whether it goes by what was spent, or by what the month will have cost.
-        type: str
-        choices: [actual, forecasted]
-        required: true
-      percent:
-        description: Percentage of the limit above which the subscribers are notified.
-        type: float
-        required: true
-  subscribers:
-    description:
-      - Addresses of e-mail, and at most one ARN of an SNS topic into which Budgets may publish.
-      - Without any, nobody is notified.
-    type: list
-    elements: str
-    required: true
-  tags:
-    description: All tags of the budget.
-    type: dict
-    default: {}
+      type: {type: str, choices: [actual, forecasted], required: true, description: "Whether it goes by what was spent, or by
+        what the month will have cost."}
+      percent: {type: float, required: true, description: "Percentage of the limit above which the subscribers are notified."}
+  subscribers: {type: list, elements: str, required: true, description: "Addresses of e-mail, and at most one ARN of an SNS
+    topic into which Budgets may publish. Without any, nobody is notified."}
+  tags: {type: dict, default: {}, description: "All tags of the budget."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -76,10 +50,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-managed:
-  description: Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift` asks about those that no task names.
-  returned: always
-  type: dict
+managed: {type: dict, returned: always, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift`
+  asks about those that no task names."}
 """
 
 

@@ -18,31 +18,14 @@ description:
     all of them, so its smallest size is raised; what a group is by rights, M(pettracker.aws.scaling_group) restores.
   - It does not wait.
 options:
-  group:
-    description: Name of the group.
-    type: str
-    required: true
-  state:
-    description:
-      - V(held) lets the group have no fewer instances than it has now, and no fewer than O(at_least).
-      - V(marked) writes O(tag) on it.
-      - V(emptied) lets all instances end, with their hooks and their connections drained.
-      - V(absent) removes an empty group, and O(target_group_arn). A group with instances is an error.
-    type: str
-    choices: [held, marked, emptied, absent]
-    required: true
-  at_least:
-    description: Instances that a held group has at least.
-    type: int
-    default: 0
-  tag:
-    description: The tag, a name with its value.
-    type: dict
-    default: {}
-  target_group_arn:
-    description: Target group that goes with the group, if any.
-    type: str
-    default: ""
+  group: {type: str, required: true, description: "Name of the group."}
+  state: {type: str, choices: [held, marked, emptied, absent], required: true, description: "V(held) lets the group have no
+    fewer instances than it has now, and no fewer than O(at_least). V(marked) writes O(tag) on it. V(emptied) lets all instances
+    end, with their hooks and their connections drained. V(absent) removes an empty group, and O(target_group_arn). A group with
+    instances is an error."}
+  at_least: {type: int, default: 0, description: "Instances that a held group has at least."}
+  tag: {type: dict, default: {}, description: "The tag, a name with its value."}
+  target_group_arn: {type: str, default: "", description: "Target group that goes with the group, if any."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -55,14 +38,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-exists:
-  description: Whether there is such a group.
-  returned: always
-  type: bool
-desired:
-  description: How many instances the group wants.
-  returned: with O(state=held) and O(state=emptied)
-  type: int
+exists: {type: bool, returned: always, description: "Whether there is such a group."}
+desired: {type: int, returned: with O(state=held) and O(state=emptied), description: "How many instances the group wants."}
 """
 
 # Instances that SetInstanceProtection takes at once.

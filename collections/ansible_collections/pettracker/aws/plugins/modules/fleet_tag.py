@@ -15,23 +15,10 @@ description:
   - The group gets the tag first and hands it on to hosts that it launches from then on; then those that are there get it.
   - A group that does not exist has no hosts with the tag.
 options:
-  group:
-    description: Name of the group.
-    type: str
-    required: true
-  key:
-    description: Key of the tag.
-    type: str
-    required: true
-  value:
-    description: Its value, needed when O(state=present).
-    type: str
-    default: ""
-  state:
-    description: Whether the hosts have the tag.
-    type: str
-    choices: [present, absent]
-    default: present
+  group: {type: str, required: true, description: "Name of the group."}
+  key: {type: str, required: true, description: "Key of the tag."}
+  value: {type: str, default: "", description: "Its value, needed when O(state=present)."}
+  state: {type: str, choices: [present, absent], default: present, description: "Whether the hosts have the tag."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -45,11 +32,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-instances:
-  description: Ids of the hosts that had another value, or none.
-  returned: always
-  type: list
-  elements: str
+instances: {type: list, elements: str, returned: always, description: "Ids of the hosts that had another value, or none."}
 """
 
 GONE = ("Terminating", "Terminating:Wait", "Terminating:Proceed", "Terminated")

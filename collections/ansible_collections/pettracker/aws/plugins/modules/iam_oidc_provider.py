@@ -18,15 +18,8 @@ description:
   - AWS checks the certificates of well-known issuers by its own list of authorities, so no thumbprint is given.
     U(https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html)
 options:
-  url:
-    description: Address of the issuer, as its tokens name it.
-    type: str
-    required: true
-  audiences:
-    description: Audiences that tokens may have.
-    type: list
-    elements: str
-    required: true
+  url: {type: str, required: true, description: "Address of the issuer, as its tokens name it."}
+  audiences: {type: list, elements: str, required: true, description: "Audiences that tokens may have."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -39,10 +32,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-arn:
-  description: ARN of the provider; empty in check mode where there is none yet.
-  returned: always
-  type: str
+arn: {type: str, returned: always, description: "ARN of the provider; empty in check mode where there is none yet."}
 """
 
 

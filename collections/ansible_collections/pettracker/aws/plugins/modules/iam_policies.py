@@ -18,27 +18,15 @@ description:
     there are, AWS's 1,400 included, and it returns a difference. It deletes no policy.
 options:
   policies:
-    description: The policies.
     type: list
     elements: dict
     required: true
+    description: "The policies."
     suboptions:
-      arn:
-        description: ARN of the policy, with its name.
-        type: str
-        required: true
-      description:
-        description: What a new policy is for. IAM cannot change it afterwards.
-        type: str
-        required: true
-      document:
-        description: What the policy says.
-        type: dict
-        required: true
-      tags:
-        description: All tags of the policy.
-        type: dict
-        default: {}
+      arn: {type: str, required: true, description: "ARN of the policy, with its name."}
+      description: {type: str, required: true, description: "What a new policy is for. IAM cannot change it afterwards."}
+      document: {type: dict, required: true, description: "What the policy says."}
+      tags: {type: dict, default: {}, description: "All tags of the policy."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -55,10 +43,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-diff:
-  description: What differs, a policy each.
-  returned: always
-  type: list
+diff: {type: list, returned: always, description: "What differs, a policy each."}
 """
 
 

@@ -20,48 +20,21 @@ description:
     added is removed, and returns a difference. It deletes no role.
 options:
   roles:
-    description: The roles.
     type: list
     elements: dict
     required: true
+    description: "The roles."
     suboptions:
-      name:
-        description: Name of the role, and of its instance profile.
-        type: str
-        required: true
-      description:
-        description: What the role is for.
-        type: str
-        required: true
-      trust:
-        description: The policy that says who may assume the role.
-        type: dict
-        required: true
-      managed_policies:
-        description: ARNs of all policies that are attached.
-        type: list
-        elements: str
-        default: []
-      inline_policies:
-        description: All inline policies, by their names.
-        type: dict
-        default: {}
+      name: {type: str, required: true, description: "Name of the role, and of its instance profile."}
+      description: {type: str, required: true, description: "What the role is for."}
+      trust: {type: dict, required: true, description: "The policy that says who may assume the role."}
+      managed_policies: {type: list, elements: str, default: [], description: "ARNs of all policies that are attached."}
+      inline_policies: {type: dict, default: {}, description: "All inline policies, by their names."}
       permissions_boundary:
-        description: ARN of the policy beyond which no policy of the role goes; none where empty.
-        type: str
-        default: ""
-      session_seconds:
-        description: How long a session may last at most, in seconds.
-        type: int
-        default: 3600
-      instance_profile:
-        description: Whether there is an instance profile for it.
-        type: bool
-        default: false
-      tags:
-        description: All tags of the role and of its instance profile.
-        type: dict
-        default: {}
+        {type: str, default: "", description: "ARN of the policy beyond which no policy of the role goes; none where empty."}
+      session_seconds: {type: int, default: 3600, description: "How long a session may last at most, in seconds."}
+      instance_profile: {type: bool, default: false, description: "Whether there is an instance profile for it."}
+      tags: {type: dict, default: {}, description: "All tags of the role and of its instance profile."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -80,10 +53,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-managed:
-  description: Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift` asks about those that no task names.
-  returned: always
-  type: dict
+managed: {type: dict, returned: always, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift`
+  asks about those that no task names."}
 """
 
 

@@ -20,23 +20,11 @@ description:
   - The others are deregistered together with their snapshots. Images that are not verified stay for a day, for somebody may
     be making them. An image that is protected against it stays.
 options:
-  tags:
-    description: Tags of the environment's images, launch templates and groups.
-    type: dict
-    required: true
-  keep:
-    description: How many of the newest verified images stay in any case, 1 or more.
-    type: int
-    required: true
-  in_use:
-    description: Ids of images that are needed for another reason, such as a release that one can go back to.
-    type: list
-    elements: str
-    default: []
-  to_be_made:
-    description: How many images a plan makes before this.
-    type: int
-    default: 0
+  tags: {type: dict, required: true, description: "Tags of the environment's images, launch templates and groups."}
+  keep: {type: int, required: true, description: "How many of the newest verified images stay in any case, 1 or more."}
+  in_use: {type: list, elements: str, default: [], description: "Ids of images that are needed for another reason, such as a
+    release that one can go back to."}
+  to_be_made: {type: int, default: 0, description: "How many images a plan makes before this."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -49,11 +37,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-removed:
-  description: Ids of the images that were removed, or would be in check mode, oldest first.
-  returned: always
-  type: list
-  elements: str
+removed: {type: list, elements: str, returned: always, description: "Ids of the images that were removed, or would be in check
+  mode, oldest first."}
 """
 
 

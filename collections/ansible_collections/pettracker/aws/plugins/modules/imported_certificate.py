@@ -18,26 +18,13 @@ description:
   - Unlike M(community.aws.acm_certificate) it finds certificates of every kind of key, says by which digest they differ, and
     never returns what it was given.
 options:
-  name:
-    description: The C(Name) tag by which the certificate is found, among those that this module has imported.
-    type: str
-    required: true
-  certificate:
-    description: The certificate, as PEM.
-    type: str
-    required: true
+  name: {type: str, required: true, description: "The C(Name) tag by which the certificate is found, among those that this
+    module has imported."}
+  certificate: {type: str, required: true, description: "The certificate, as PEM."}
   private_key:
-    description: Its private key, as PEM. It cannot be read back and so is not compared.
-    type: str
-    required: true
-  chain:
-    description: The certificates between it and the root, as PEM.
-    type: str
-    required: true
-  tags:
-    description: Tags of the certificate, to which C(Name) and C(ImportedBy) are added.
-    type: dict
-    default: {}
+    {type: str, required: true, description: "Its private key, as PEM. It cannot be read back and so is not compared."}
+  chain: {type: str, required: true, description: "The certificates between it and the root, as PEM."}
+  tags: {type: dict, default: {}, description: "Tags of the certificate, to which C(Name) and C(ImportedBy) are added."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -52,14 +39,9 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-certificate_arn:
-  description: The certificate.
-  returned: when it exists
-  type: str
-managed:
-  description: Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift` asks about those that no task names.
-  returned: when it exists
-  type: dict
+certificate_arn: {type: str, returned: when it exists, description: "The certificate."}
+managed: {type: dict, returned: when it exists, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them;
+  `make drift` asks about those that no task names."}
 """
 
 

@@ -15,14 +15,8 @@ description:
   - Where a host could never be entered, this is all that tells why. It holds what its user data said.
   - EC2 keeps it for an hour after an instance has ended.
 options:
-  filters:
-    description: Filters of C(DescribeInstances) that choose the instances.
-    type: dict
-    required: true
-  lines:
-    description: How many of the last lines to return.
-    type: int
-    default: 20
+  filters: {type: dict, required: true, description: "Filters of C(DescribeInstances) that choose the instances."}
+  lines: {type: int, default: 20, description: "How many of the last lines to return."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -35,10 +29,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-consoles:
-  description: The last lines of each instance's console, by instance id. Instances that have written nothing are left out.
-  returned: always
-  type: dict
+consoles: {type: dict, returned: always, description: "The last lines of each instance's console, by instance id. Instances that
+  have written nothing are left out."}
 """
 
 

@@ -30,53 +30,21 @@ description:
     matching and automatic rollback, none of which M(community.aws.autoscaling_instance_refresh) knows.
   - It does not wait.
 options:
-  state:
-    description:
-      - V(present) starts the refresh or finds it.
-      - V(rolled_back) takes back whatever refresh of the group goes on. A finished one cannot be taken back.
-    type: str
-    choices: [present, rolled_back]
-    default: present
-  group:
-    description: Name of the group.
-    type: str
-    required: true
-  launch_template_id:
-    description: The launch template. Needed with O(state=present), as all that follow.
-    type: str
-  launch_template_version:
-    description: Number of its version.
-    type: int
+  state: {type: str, choices: [present, rolled_back], default: present, description: "V(present) starts the refresh or finds it.
+    V(rolled_back) takes back whatever refresh of the group goes on. A finished one cannot be taken back."}
+  group: {type: str, required: true, description: "Name of the group."}
+  launch_template_id: {type: str, description: "The launch template. Needed with O(state=present), as all that follow."}
+  launch_template_version: {type: int, description: "Number of its version."}
   min_healthy_percentage:
-    description: Share of the desired capacity that always serves, in percent.
-    type: int
-    default: 100
+    {type: int, default: 100, description: "Share of the desired capacity that always serves, in percent."}
   max_healthy_percentage:
-    description: Share of the desired capacity that there may be at once, in percent.
-    type: int
-    default: 110
-  warm_up:
-    description: Seconds that a new instance has to be in service before it counts.
-    type: int
-    default: 60
-  checkpoints:
-    description: Percentages at which the refresh waits, between the first instance and the end, where it always does.
-    type: list
-    elements: int
-    default: []
-  checkpoint_delay:
-    description: Seconds that it waits at each but the last.
-    type: int
-    default: 900
-  bake_time:
-    description: Seconds that it waits at the end, when it can still be taken back.
-    type: int
-    default: 900
-  alarms:
-    description: Alarms that let it be taken back when they ring, ten at most.
-    type: list
-    elements: str
-    default: []
+    {type: int, default: 110, description: "Share of the desired capacity that there may be at once, in percent."}
+  warm_up: {type: int, default: 60, description: "Seconds that a new instance has to be in service before it counts."}
+  checkpoints: {type: list, elements: int, default: [], description: "Percentages at which the refresh waits, between the first
+    instance and the end, where it always does."}
+  checkpoint_delay: {type: int, default: 900, description: "Seconds that it waits at each but the last."}
+  bake_time: {type: int, default: 900, description: "Seconds that it waits at the end, when it can still be taken back."}
+  alarms: {type: list, elements: str, default: [], description: "Alarms that let it be taken back when they ring, ten at most."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -91,41 +59,20 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-action:
-  description:
-    - V(none), V(start) or V(follow); V(absent) where there is no group, in check mode.
-    - With O(state=rolled_back), V(none), V(rollback), or V(follow) where it is taken back already.
-  returned: always
-  type: str
+action: {type: str, returned: always, description: "V(none), V(start) or V(follow); V(absent) where there is no group, in check
+  mode. With O(state=rolled_back), V(none), V(rollback), or V(follow) where it is taken back already."}
 refresh_id:
-  description: The refresh that was started, found or taken back; empty if there is none.
-  returned: always
-  type: str
+  {type: str, returned: always, description: "The refresh that was started, found or taken back; empty if there is none."}
 checkpoints:
-  description: Percentages that are still to be judged.
-  returned: with O(state=present)
-  type: list
-  elements: int
-resumed:
-  description: Whether the first of these is not the first of the refresh, so that hosts were compared before.
-  returned: with O(state=present)
-  type: bool
-hosts:
-  description: Desired capacity of the group.
-  returned: with O(state=present)
-  type: int
-matching:
-  description: How many hosts have the version before a refresh begins; 0 where one was found.
-  returned: with O(state=present)
-  type: int
+  {type: list, elements: int, returned: with O(state=present), description: "Percentages that are still to be judged."}
+resumed: {type: bool, returned: with O(state=present), description: "Whether the first of these is not the first of the refresh,
+  so that hosts were compared before."}
+hosts: {type: int, returned: with O(state=present), description: "Desired capacity of the group."}
+matching: {type: int, returned: with O(state=present), description: "How many hosts have the version before a refresh begins; 0
+  where one was found."}
 from_version:
-  description: Launch template version of the group before the refresh.
-  returned: with O(state=present)
-  type: str
-progress:
-  description: How far the refresh is, for people.
-  returned: always
-  type: str
+  {type: str, returned: with O(state=present), description: "Launch template version of the group before the refresh."}
+progress: {type: str, returned: always, description: "How far the refresh is, for people."}
 """
 
 # How many of the latest refreshes are looked at: one at most is under way.

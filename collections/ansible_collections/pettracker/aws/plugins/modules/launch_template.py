@@ -20,112 +20,55 @@ description:
   - Takes what M(amazon.aws.ec2_launch_template) takes, names each field that differs, and finds what somebody has put into a
     version by hand.
 options:
-  name:
-    description: Name of the template.
-    type: str
-    required: true
-  image_id:
-    description: Image that instances start from.
-    type: str
-    required: true
-  instance_type:
-    description: Type of the instances.
-    type: str
-    required: true
-  iam_instance_profile:
-    description: ARN or name of the instance profile.
-    type: str
-    required: true
-  security_group_ids:
-    description: Security groups of the instances.
-    type: list
-    elements: str
-    required: true
+  name: {type: str, required: true, description: "Name of the template."}
+  image_id: {type: str, required: true, description: "Image that instances start from."}
+  instance_type: {type: str, required: true, description: "Type of the instances."}
+  iam_instance_profile: {type: str, required: true, description: "ARN or name of the instance profile."}
+  security_group_ids: {type: list, elements: str, required: true, description: "Security groups of the instances."}
   block_device_mappings:
-    description: Volumes of the instances.
     type: list
     elements: dict
     required: true
+    description: "Volumes of the instances."
     suboptions:
-      device_name:
-        description: Device as the image names it.
-        type: str
-        required: true
+      device_name: {type: str, required: true, description: "Device as the image names it."}
       ebs:
-        description: The volume.
         type: dict
         required: true
+        description: "The volume."
         suboptions:
-          volume_type:
-            description: Type of the volume.
-            type: str
-          volume_size:
-            description: Size in GiB.
-            type: int
-          encrypted:
-            description: Whether the volume is encrypted.
-            type: bool
-          delete_on_termination:
-            description: Whether the volume goes with its instance.
-            type: bool
-          kms_key_id:
-            description: Key that the volume is encrypted with; EBS's own when it is missing.
-            type: str
-          iops:
-            description: Operations each second.
-            type: int
-          throughput:
-            description: MiB each second.
-            type: int
+          volume_type: {type: str, description: "Type of the volume."}
+          volume_size: {type: int, description: "Size in GiB."}
+          encrypted: {type: bool, description: "Whether the volume is encrypted."}
+          delete_on_termination: {type: bool, description: "Whether the volume goes with its instance."}
+          kms_key_id: {type: str, description: "Key that the volume is encrypted with; EBS's own when it is missing."}
+          iops: {type: int, description: "Operations each second."}
+          throughput: {type: int, description: "MiB each second."}
   metadata_options:
-    description: How the instance's metadata service answers.
     type: dict
     required: true
+    description: "How the instance's metadata service answers."
     suboptions:
-      http_endpoint:
-        description: Whether it answers.
-        type: str
-      http_tokens:
-        description: Whether it asks for a token.
-        type: str
-        required: true
-      http_put_response_hop_limit:
-        description: How many network hops a token may travel.
-        type: int
-      instance_metadata_tags:
-        description: Whether it tells the instance's tags.
-        type: str
+      http_endpoint: {type: str, description: "Whether it answers."}
+      http_tokens: {type: str, required: true, description: "Whether it asks for a token."}
+      http_put_response_hop_limit: {type: int, description: "How many network hops a token may travel."}
+      instance_metadata_tags: {type: str, description: "Whether it tells the instance's tags."}
   monitoring:
-    description: Monitoring of the instances.
     type: dict
     required: true
+    description: "Monitoring of the instances."
     suboptions:
-      enabled:
-        description: Whether metrics come each minute.
-        type: bool
-        required: true
-  user_data:
-    description: User data, as base64. Differences show only its digest.
-    type: str
-    required: true
+      enabled: {type: bool, required: true, description: "Whether metrics come each minute."}
+  user_data: {type: str, required: true, description: "User data, as base64. Differences show only its digest."}
   tag_specifications:
-    description: Tags of what is launched.
     type: list
     elements: dict
     default: []
+    description: "Tags of what is launched."
     suboptions:
-      resource_type:
-        description: Kind of what is tagged, such as C(instance).
-        type: str
-        required: true
-      tags:
-        description: The tags.
-        type: dict
-        required: true
-  tags:
-    description: All tags of the template itself.
-    type: dict
-    default: {}
+      resource_type: {type: str, required: true, description: "Kind of what is tagged, such as C(instance)."}
+      tags: {type: dict, required: true, description: "The tags."}
+  tags: {type: dict, default: {}, description: "All tags of the template itself."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -145,18 +88,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-template:
-  description: The template, with its C(launch_template_id).
-  returned: when it exists
-  type: dict
+template: {type: dict, returned: when it exists, description: "The template, with its C(launch_template_id)."}
 latest_version:
-  description: Number of its latest version, in check mode of the one that would be made.
-  returned: always
-  type: int
-managed:
-  description: Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift` asks about those that no task names.
-  returned: when it exists
-  type: dict
+  {type: int, returned: always, description: "Number of its latest version, in check mode of the one that would be made."}
+managed: {type: dict, returned: when it exists, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them;
+  `make drift` asks about those that no task names."}
 """
 
 REPLACED = "Hosts are replaced one after the other by the rollout that follows."

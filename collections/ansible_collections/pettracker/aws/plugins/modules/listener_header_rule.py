@@ -18,25 +18,11 @@ description:
     there is one at most for a header. M(amazon.aws.elb_application_lb) takes rules away that it does not know, once it is
     given any.
 options:
-  listener_arn:
-    description: The listener.
-    type: str
-    required: true
-  header:
-    description: Name of the header.
-    type: str
-    required: true
-  value:
-    description: Its value. Needed with O(state=present), as is O(target_group_arn).
-    type: str
-  target_group_arn:
-    description: Target group that gets the requests.
-    type: str
-  state:
-    description: Whether there is such a rule.
-    type: str
-    choices: [present, absent]
-    default: present
+  listener_arn: {type: str, required: true, description: "The listener."}
+  header: {type: str, required: true, description: "Name of the header."}
+  value: {type: str, description: "Its value. Needed with O(state=present), as is O(target_group_arn)."}
+  target_group_arn: {type: str, description: "Target group that gets the requests."}
+  state: {type: str, choices: [present, absent], default: present, description: "Whether there is such a rule."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -51,10 +37,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-priority:
-  description: Of the rule; 0 where there is none.
-  returned: always
-  type: int
+priority: {type: int, returned: always, description: "Of the rule; 0 where there is none."}
 """
 
 # By which drift knows the rule from one that somebody has made by hand.

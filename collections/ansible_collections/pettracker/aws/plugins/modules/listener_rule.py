@@ -17,40 +17,17 @@ description:
   - With O(sticky_seconds), a client that keeps cookies goes on with the target group that it was sent to first.
   - A rule of that priority that lacks one of O(tags) belongs to somebody else and is refused.
 options:
-  load_balancer:
-    description: Name of the balancer.
-    type: str
-    required: true
-  port:
-    description: Port of the listener.
-    type: int
-    default: 443
-  priority:
-    description: Priority of the rule, 1 to 50000; the lowest that matches wins.
-    type: int
-    required: true
-  paths:
-    description: Paths that it holds for, with C(*) and C(?) as wildcards. Needed when O(state=present).
-    type: list
-    elements: str
-    default: []
+  load_balancer: {type: str, required: true, description: "Name of the balancer."}
+  port: {type: int, default: 443, description: "Port of the listener."}
+  priority: {type: int, required: true, description: "Priority of the rule, 1 to 50000; the lowest that matches wins."}
+  paths: {type: list, elements: str, default: [], description: "Paths that it holds for, with C(*) and C(?) as wildcards. Needed
+    when O(state=present)."}
   forward:
-    description: Weight by the ARN of each target group, 0 to 999. Needed when O(state=present).
-    type: dict
-    default: {}
-  sticky_seconds:
-    description: For how long a client stays with its target group, up to seven days; 0 draws anew for each request.
-    type: int
-    default: 0
-  tags:
-    description: All tags of the rule.
-    type: dict
-    required: true
-  state:
-    description: Whether there is such a rule.
-    type: str
-    choices: [present, absent]
-    default: present
+    {type: dict, default: {}, description: "Weight by the ARN of each target group, 0 to 999. Needed when O(state=present)."}
+  sticky_seconds: {type: int, default: 0, description: "For how long a client stays with its target group, up to seven days; 0
+    draws anew for each request."}
+  tags: {type: dict, required: true, description: "All tags of the rule."}
+  state: {type: str, choices: [present, absent], default: present, description: "Whether there is such a rule."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -67,15 +44,9 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-default_target_groups:
-  description: ARNs of the target groups that the listener's default action gives weight.
-  returned: when the listener exists
-  type: list
-  elements: str
-load_balancer_arn:
-  description: The balancer.
-  returned: when the listener exists
-  type: str
+default_target_groups: {type: list, elements: str, returned: when the listener exists, description: "ARNs of the target groups
+  that the listener's default action gives weight."}
+load_balancer_arn: {type: str, returned: when the listener exists, description: "The balancer."}
 """
 
 

@@ -17,17 +17,11 @@ description:
     Only the default action is touched, without stickiness. M(amazon.aws.elb_application_lb) does not compare weights, and so
     would set them anew each time.
 options:
-  listener_arn:
-    description: The listener.
-    type: str
-    required: true
-  weights:
-    description: Weight by target group, 0 to 999. A target group that is not named gets nothing and is not checked any more.
-    type: dict
-    required: true
-  expected:
-    description: Weights that there have to be, if given; with others, somebody else is at it, and nothing is changed.
-    type: dict
+  listener_arn: {type: str, required: true, description: "The listener."}
+  weights: {type: dict, required: true, description: "Weight by target group, 0 to 999. A target group that is not named gets
+    nothing and is not checked any more."}
+  expected: {type: dict, description: "Weights that there have to be, if given; with others, somebody else is at it, and nothing
+    is changed."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -40,10 +34,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-before:
-  description: Weight by target group as it was.
-  returned: always
-  type: dict
+before: {type: dict, returned: always, description: "Weight by target group as it was."}
 """
 
 

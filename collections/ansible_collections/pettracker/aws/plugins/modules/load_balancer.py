@@ -22,35 +22,14 @@ description:
   - Unlike M(amazon.aws.elb_application_lb) it compares before it acts, also in check mode, and returns a difference. It leaves
     the rules of listeners alone.
 options:
-  name:
-    description: Name, at most 32 letters, digits and hyphens.
-    type: str
-    required: true
-  subnets:
-    description: Subnets of two zones or more.
-    type: list
-    elements: str
-    required: true
-  security_groups:
-    description: Ids of all security groups.
-    type: list
-    elements: str
-    required: true
-  listeners:
-    description:
-      - All listeners, in the form of ELB's CreateListener, with a port each.
-      - An existing listener that forwards keeps its target groups and their weights where C(DefaultActions) is empty.
-    type: list
-    elements: dict
-    required: true
-  attributes:
-    description: Attributes, named as in ELB's ModifyLoadBalancerAttributes.
-    type: dict
-    default: {}
-  tags:
-    description: All tags of the balancer.
-    type: dict
-    default: {}
+  name: {type: str, required: true, description: "Name, at most 32 letters, digits and hyphens."}
+  subnets: {type: list, elements: str, required: true, description: "Subnets of two zones or more."}
+  security_groups: {type: list, elements: str, required: true, description: "Ids of all security groups."}
+  listeners: {type: list, elements: dict, required: true, description: "All listeners, in the form of ELB's CreateListener, with
+    a port each. An existing listener that forwards keeps its target groups and their weights where C(DefaultActions) is
+    empty."}
+  attributes: {type: dict, default: {}, description: "Attributes, named as in ELB's ModifyLoadBalancerAttributes."}
+  tags: {type: dict, default: {}, description: "All tags of the balancer."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -68,22 +47,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-load_balancer_arn:
-  description: The balancer.
-  returned: when it exists
-  type: str
-dns_name:
-  description: Its name in the DNS.
-  returned: when it exists
-  type: str
-managed:
-  description: Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift` asks about those that no task names.
-  returned: when it exists
-  type: dict
-nobodys:
-  description: Parts of listeners that nothing declares, by what they are called; they are left alone.
-  returned: when it exists
-  type: dict
+load_balancer_arn: {type: str, returned: when it exists, description: "The balancer."}
+dns_name: {type: str, returned: when it exists, description: "Its name in the DNS."}
+managed: {type: dict, returned: when it exists, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them;
+  `make drift` asks about those that no task names."}
+nobodys: {type: dict, returned: when it exists, description: "Parts of listeners that nothing declares, by what they are called;
+  they are left alone."}
 """
 
 BALANCER = LoadBalancer()

@@ -18,26 +18,15 @@ description:
     anew. It never deletes a log group.
 options:
   groups:
-    description: The log groups.
     type: list
     elements: dict
     required: true
+    description: "The log groups."
     suboptions:
-      name:
-        description: Name of the log group.
-        type: str
-        required: true
-      retention_days:
-        description: Days for which logs are kept.
-        type: int
-        required: true
-      kms_key_id:
-        description: ARN of the key that encrypts the logs; the log service's own when it is missing.
-        type: str
-      tags:
-        description: All tags of the log group.
-        type: dict
-        default: {}
+      name: {type: str, required: true, description: "Name of the log group."}
+      retention_days: {type: int, required: true, description: "Days for which logs are kept."}
+      kms_key_id: {type: str, description: "ARN of the key that encrypts the logs; the log service's own when it is missing."}
+      tags: {type: dict, default: {}, description: "All tags of the log group."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -50,10 +39,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-managed:
-  description: Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift` asks about those that no task names.
-  returned: always
-  type: dict
+managed: {type: dict, returned: always, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift`
+  asks about those that no task names."}
 """
 
 

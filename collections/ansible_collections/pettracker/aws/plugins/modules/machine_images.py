@@ -20,10 +20,7 @@ description:
   - Takes away a date of deprecation and a list of instance types. A protection against deregistration stays.
   - Makes and removes none; M(pettracker.aws.image_retention) removes old ones. An image that is not complete is left alone.
 options:
-  tags:
-    description: Tags of the environment's images.
-    type: dict
-    required: true
+  tags: {type: dict, required: true, description: "Tags of the environment's images."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -35,14 +32,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-managed:
-  description: Ids of the images and snapshots that were compared, by kind.
-  returned: always
-  type: dict
-nobodys:
-  description: What images carry besides, such as watermarks, by kind.
-  returned: always
-  type: dict
+managed: {type: dict, returned: always, description: "Ids of the images and snapshots that were compared, by kind."}
+nobodys: {type: dict, returned: always, description: "What images carry besides, such as watermarks, by kind."}
 """
 
 

@@ -17,73 +17,37 @@ description:
   - Unlike M(amazon.aws.cloudwatch_metric_alarm) it tags them and returns a difference. It deletes nothing.
 options:
   alarms:
-    description: The alarms.
     type: list
     elements: dict
     required: true
+    description: "The alarms."
     suboptions:
-      name:
-        description: Name of the alarm.
-        type: str
-        required: true
-      description:
-        description: What is wrong when it rings.
-        type: str
-        required: true
-      namespace:
-        description: Namespace of the metric.
-        type: str
-        required: true
-      metric:
-        description: Name of the metric.
-        type: str
-        required: true
-      dimensions:
-        description: All dimensions of the metric.
-        type: dict
-        default: {}
-      expression:
-        description:
-          - Metric math over the metric, which is called C(m1), such as C(FILL(m1, 0\)). The alarm watches what comes of it.
-          - The metric itself when it is empty.
-        type: str
-        default: ""
-      statistic:
-        description: Statistic over a period.
-        type: str
-        choices: [Average, Maximum, Minimum, Sum, SampleCount]
-        default: Average
+      name: {type: str, required: true, description: "Name of the alarm."}
+      description: {type: str, required: true, description: "What is wrong when it rings."}
+      namespace: {type: str, required: true, description: "Namespace of the metric."}
+      metric: {type: str, required: true, description: "Name of the metric."}
+      dimensions: {type: dict, default: {}, description: "All dimensions of the metric."}
+      expression: {type: str, default: "", description: "Metric math over the metric, which is called C(m1), such as C(FILL(m1,
+        0\\)). The alarm watches what comes of it. The metric itself when it is empty."}
+      statistic: {type: str, choices: [Average, Maximum, Minimum, Sum, SampleCount], default: Average, description: "Statistic
+        over a period."}
       comparison:
         description: How the statistic compares with the threshold when it rings.
         type: str
-        choices: [GreaterThanThreshold, GreaterThanOrEqualToThreshold, LessThanThreshold, LessThanOrEqualToThreshold]
+        choices:
+          - GreaterThanThreshold
+          - GreaterThanOrEqualToThreshold
+          - LessThanThreshold
+          - LessThanOrEqualToThreshold
         default: GreaterThanThreshold
-      threshold:
-        description: Threshold in the unit of the metric.
-        type: float
-        required: true
-      period:
-        description: Length of a period, in seconds.
-        type: int
-        default: 300
-      evaluation_periods:
-        description: Number of periods in a row that must be bad.
-        type: int
-        default: 2
-      missing_data:
-        description: What a period without data counts as.
-        type: str
-        choices: [missing, breaching, notBreaching, ignore]
-        default: missing
-  topic_arns:
-    description: SNS topics that are notified when an alarm rings and when it is over.
-    type: list
-    elements: str
-    default: []
-  tags:
-    description: Tags of every alarm, to which its name is added as C(Name).
-    type: dict
-    default: {}
+      threshold: {type: float, required: true, description: "Threshold in the unit of the metric."}
+      period: {type: int, default: 300, description: "Length of a period, in seconds."}
+      evaluation_periods: {type: int, default: 2, description: "Number of periods in a row that must be bad."}
+      missing_data: {type: str, choices: [missing, breaching, notBreaching, ignore], default: missing, description: "What a
+        period without data counts as."}
+  topic_arns: {type: list, elements: str, default: [], description: "SNS topics that are notified when an alarm rings and when
+    it is over."}
+  tags: {type: dict, default: {}, description: "Tags of every alarm, to which its name is added as C(Name)."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -101,15 +65,9 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-alarms:
-  description: Names of the alarms.
-  returned: always
-  type: list
-  elements: str
-managed:
-  description: Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift` asks about those that no task names.
-  returned: always
-  type: dict
+alarms: {type: list, elements: str, returned: always, description: "Names of the alarms."}
+managed: {type: dict, returned: always, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift`
+  asks about those that no task names."}
 """
 
 

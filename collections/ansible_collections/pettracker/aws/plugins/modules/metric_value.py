@@ -11,22 +11,10 @@ short_description: Writes one value of a CloudWatch metric
 description:
   - For what only the controller knows. It always changes something; in check mode nothing is written.
 options:
-  namespace:
-    description: Namespace of the metric.
-    type: str
-    required: true
-  metric:
-    description: Name of the metric.
-    type: str
-    required: true
-  value:
-    description: The value, a count.
-    type: float
-    required: true
-  dimensions:
-    description: Dimensions of the metric.
-    type: dict
-    default: {}
+  namespace: {type: str, required: true, description: "Namespace of the metric."}
+  metric: {type: str, required: true, description: "Name of the metric."}
+  value: {type: float, required: true, description: "The value, a count."}
+  dimensions: {type: dict, default: {}, description: "Dimensions of the metric."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """

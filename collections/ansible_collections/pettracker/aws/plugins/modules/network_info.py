@@ -15,14 +15,9 @@ description:
   - Finds the VPC by its C(Name) tag, its subnets by their C(Tier) tag and its security groups by their names, in one task.
   - Fails with the command to run when the network is not there.
 options:
-  name:
-    description: The C(Name) tag of the VPC.
-    type: str
-    required: true
+  name: {type: str, required: true, description: "The C(Name) tag of the VPC."}
   required:
-    description: Whether a missing network is an error. When it is not, every value is empty.
-    type: bool
-    default: true
+    {type: bool, default: true, description: "Whether a missing network is an error. When it is not, every value is empty."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -35,24 +30,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-vpc_id:
-  description: The VPC.
-  returned: always
-  type: str
+vpc_id: {type: str, returned: always, description: "The VPC."}
 public_subnet_ids:
-  description: Subnets tagged C(Tier=public), in the order of their zones.
-  returned: always
-  type: list
-  elements: str
+  {type: list, elements: str, returned: always, description: "Subnets tagged C(Tier=public), in the order of their zones."}
 private_subnet_ids:
-  description: Subnets tagged C(Tier=private), in the order of their zones.
-  returned: always
-  type: list
-  elements: str
-security_group_ids:
-  description: Ids of the VPC's security groups by group name.
-  returned: always
-  type: dict
+  {type: list, elements: str, returned: always, description: "Subnets tagged C(Tier=private), in the order of their zones."}
+security_group_ids: {type: dict, returned: always, description: "Ids of the VPC's security groups by group name."}
 """
 
 

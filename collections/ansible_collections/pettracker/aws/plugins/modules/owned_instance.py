@@ -16,30 +16,14 @@ description:
   - Unlike M(amazon.aws.ec2_instance) it acts only on an instance that carries the environment's tags, names those there are
     when it finds none, and refuses what an Auto Scaling group would undo.
 options:
-  instance_id:
-    description: The instance.
-    type: str
-    required: true
-  tags:
-    description: Tags that the instance must carry; all instances that carry them are the ones there are.
-    type: dict
-    required: true
-  state:
-    description:
-      - V(present) only looks for it.
-      - V(rebooted) is a change each time.
-      - A member of a group is never ended, and stopped, started or rebooted only in Standby.
-    type: str
-    choices: [present, running, stopped, rebooted, terminated]
-    default: present
-  member:
-    description: Whether it may be a member of an Auto Scaling group at all.
-    type: bool
-    default: true
-  wait_timeout:
-    description: Seconds to wait for the state; 0 does not wait.
-    type: int
-    default: 300
+  instance_id: {type: str, required: true, description: "The instance."}
+  tags: {type: dict, required: true, description: "Tags that the instance must carry; all instances that carry them are the ones
+    there are."}
+  state: {type: str, choices: [present, running, stopped, rebooted, terminated], default: present, description: "V(present) only
+    looks for it. V(rebooted) is a change each time. A member of a group is never ended, and stopped, started or rebooted only
+    in Standby."}
+  member: {type: bool, default: true, description: "Whether it may be a member of an Auto Scaling group at all."}
+  wait_timeout: {type: int, default: 300, description: "Seconds to wait for the state; 0 does not wait."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -53,18 +37,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-instance:
-  description: instance_id, state, role, name, zone, image and launched (when) of the instance before.
-  returned: always
-  type: dict
-now:
-  description: The same after it; in check mode, as it was.
-  returned: always
-  type: dict
-lifecycle:
-  description: Its life-cycle state in its Auto Scaling group; empty if it has none.
-  returned: always
-  type: str
+instance: {type: dict, returned: always, description: "instance_id, state, role, name, zone, image and launched (when) of the
+  instance before."}
+now: {type: dict, returned: always, description: "The same after it; in check mode, as it was."}
+lifecycle: {type: str, returned: always, description: "Its life-cycle state in its Auto Scaling group; empty if it has none."}
 """
 
 PAUSE = 1.0

@@ -20,35 +20,16 @@ description:
     them in the order in which they depend on each other.
   - Waits until each kind is gone, and fails when something is left.
 options:
-  tags:
-    description: Tags that a resource must carry, all of them.
-    type: dict
-    required: true
-  state:
-    description: Whether to list or to remove.
-    type: str
-    choices: [listed, absent]
-    default: listed
-  vpc_id:
-    description:
-      - The environment's VPC, to list what lives in it without the tags, too. Nothing is removed for that reason.
-    type: str
-    default: ""
-  prefix:
-    description:
-      - With what the names of the environment's roles and budgets begin, whose lists have no tags. Without it the tags of
-        all in the account are read, one by one.
-    type: str
-    default: ""
-  keep:
-    description: Kinds that are neither listed nor removed, such as C(bucket), as C(python -m delivery kinds) names them.
-    type: list
-    elements: str
-    default: []
+  tags: {type: dict, required: true, description: "Tags that a resource must carry, all of them."}
+  state: {type: str, choices: [listed, absent], default: listed, description: "Whether to list or to remove."}
+  vpc_id: {type: str, default: "", description: "The environment's VPC, to list what lives in it without the tags, too. Nothing
+    is removed for that reason."}
+  prefix: {type: str, default: "", description: "With what the names of the environment's roles and budgets begin, whose lists
+    have no tags. Without it the tags of all in the account are read, one by one."}
+  keep: {type: list, elements: str, default: [], description: "Kinds that are neither listed nor removed, such as C(bucket), as
+    C(python -m delivery kinds) names them."}
   wait_timeout:
-    description: Seconds after which the removal is given up; a NAT gateway takes minutes.
-    type: int
-    default: 900
+    {type: int, default: 900, description: "Seconds after which the removal is given up; a NAT gateway takes minutes."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -60,14 +41,9 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-resources:
-  description: Ids of the resources by kind, as they were before the task.
-  returned: always
-  type: dict
-found:
-  description: The same with what people know of them, C(identity), C(name), C(since), C(belongs_to) and C(fields).
-  returned: always
-  type: dict
+resources: {type: dict, returned: always, description: "Ids of the resources by kind, as they were before the task."}
+found: {type: dict, returned: always, description: "The same with what people know of them, C(identity), C(name), C(since),
+  C(belongs_to) and C(fields)."}
 """
 
 

@@ -12,24 +12,11 @@ description:
   - Signs one address for each key, in one task. M(amazon.aws.s3_object) signs one address a task.
   - An address lets whoever has it read that object, or write it, until it expires, or until the signer's own credentials do.
 options:
-  bucket:
-    description: The bucket of the objects.
-    type: str
-    required: true
-  keys:
-    description: Keys of the objects. They need not exist.
-    type: list
-    elements: str
-    required: true
-  method:
-    description: V(get) lets the bearer read the objects, V(put) lets it write them.
-    type: str
-    choices: [get, put]
-    default: get
-  expiry:
-    description: Seconds for which the addresses are good; Signature Version 4 allows a week.
-    type: int
-    default: 600
+  bucket: {type: str, required: true, description: "The bucket of the objects."}
+  keys: {type: list, elements: str, required: true, description: "Keys of the objects. They need not exist."}
+  method: {type: str, choices: [get, put], default: get, description: "V(get) lets the bearer read the objects, V(put) lets it
+    write them."}
+  expiry: {type: int, default: 600, description: "Seconds for which the addresses are good; Signature Version 4 allows a week."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -43,10 +30,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-urls:
-  description: The address of each key.
-  returned: always
-  type: dict
+urls: {type: dict, returned: always, description: "The address of each key."}
 """
 
 LONGEST = 7 * 24 * 3600

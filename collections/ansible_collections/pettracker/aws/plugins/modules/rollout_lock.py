@@ -19,39 +19,14 @@ description:
     The lock is an object of a bucket. Whoever holds it counts heartbeats in it. One whose heartbeats have stopped for
     O(stale_seconds) is taken over: the module waits for that long, and refuses as soon as it sees a heartbeat.
 options:
-  state:
-    description: Whether to take it or to give it back.
-    type: str
-    choices: [held, released]
-    default: held
-  bucket:
-    description: Bucket of the lock.
-    type: str
-    required: true
-  key:
-    description: Key of the lock.
-    type: str
-    required: true
-  identity:
-    description: C(identity) that taking it returned. Needed to give it back.
-    type: str
-    default: ""
-  holder:
-    description: Who takes it, for people.
-    type: str
-    default: ""
-  purpose:
-    description: What for, for people.
-    type: str
-    default: ""
-  stale_seconds:
-    description: After so many seconds without a heartbeat the holder counts as dead.
-    type: int
-    default: 180
-  pause:
-    description: Seconds between two looks at a lock that somebody else holds.
-    type: float
-    default: 5
+  state: {type: str, choices: [held, released], default: held, description: "Whether to take it or to give it back."}
+  bucket: {type: str, required: true, description: "Bucket of the lock."}
+  key: {type: str, required: true, description: "Key of the lock."}
+  identity: {type: str, default: "", description: "C(identity) that taking it returned. Needed to give it back."}
+  holder: {type: str, default: "", description: "Who takes it, for people."}
+  purpose: {type: str, default: "", description: "What for, for people."}
+  stale_seconds: {type: int, default: 180, description: "After so many seconds without a heartbeat the holder counts as dead."}
+  pause: {type: float, default: 5, description: "Seconds between two looks at a lock that somebody else holds."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -66,14 +41,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-identity:
-  description: Names this holding of the lock, for heartbeats and for giving it back.
-  returned: always
-  type: str
-taken_over:
-  description: Who held it before and counts as dead; empty if nobody.
-  returned: always
-  type: str
+identity: {type: str, returned: always, description: "Names this holding of the lock, for heartbeats and for giving it back."}
+taken_over: {type: str, returned: always, description: "Who held it before and counts as dead; empty if nobody."}
 """
 
 

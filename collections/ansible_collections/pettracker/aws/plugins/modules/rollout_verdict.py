@@ -16,75 +16,28 @@ short_description: Judges new hosts
 description:
   - Reads the alarms and applies the rules of C(module_utils/judge.py). It changes nothing.
 options:
-  alarms:
-    description: Names of the alarms of which none may ring.
-    type: list
-    elements: str
-    required: true
-  required:
-    description: Those without whose data nothing is promoted.
-    type: list
-    elements: str
-    default: []
-  uncounted:
-    description:
-      - Names of alarms that say nothing of new hosts, because they are of old hosts as well, or rang before anything was
-        replaced. That they ring is told.
-    type: list
-    elements: str
-    default: []
-  metric:
-    description:
-      - A metric that each host sends of itself, with C(namespace), C(metric) and C(dimensions) besides C(InstanceId). Without a
-        data point of each new host nothing is promoted.
-      - Hosts are not asked for when it is empty.
-    type: dict
-    default: {}
-  new:
-    description: What was seen on each new host.
-    type: list
-    elements: dict
-    required: true
-  old:
-    description: What was seen on each old host.
-    type: list
-    elements: dict
-    required: true
-  digest:
-    description: Digest of the model that new hosts have to serve.
-    type: str
-    required: true
-  proven:
-    description: New hosts that were promoted beside old ones. When no old host is left, the others are compared with them.
-    type: list
-    elements: str
-    default: []
-  must_compare:
-    description: Whether there is no promotion without old hosts that have answered enough to be compared with.
-    type: bool
-    default: true
-  through:
-    description: >-
-      What came of requests that only new hosts should have got, as M(pettracker.aws.balancer_answers) returns it; empty
-      where nothing was sent.
-    type: dict
-    default: {}
-  alpha:
-    description: Probability at which chance is no explanation any more.
-    type: float
-    default: 0.01
-  minimum_requests:
-    description: Requests that a promotion needs, of new hosts, and of old ones where they have to be compared.
-    type: int
-    default: 20
+  alarms: {type: list, elements: str, required: true, description: "Names of the alarms of which none may ring."}
+  required: {type: list, elements: str, default: [], description: "Those without whose data nothing is promoted."}
+  uncounted: {type: list, elements: str, default: [], description: "Names of alarms that say nothing of new hosts, because they
+    are of old hosts as well, or rang before anything was replaced. That they ring is told."}
+  metric: {type: dict, default: {}, description: "A metric that each host sends of itself, with C(namespace), C(metric) and
+    C(dimensions) besides C(InstanceId). Without a data point of each new host nothing is promoted. Hosts are not asked for when
+    it is empty."}
+  new: {type: list, elements: dict, required: true, description: "What was seen on each new host."}
+  old: {type: list, elements: dict, required: true, description: "What was seen on each old host."}
+  digest: {type: str, required: true, description: "Digest of the model that new hosts have to serve."}
+  proven: {type: list, elements: str, default: [], description: "New hosts that were promoted beside old ones. When no old host
+    is left, the others are compared with them."}
+  must_compare: {type: bool, default: true, description: "Whether there is no promotion without old hosts that have answered
+    enough to be compared with."}
+  through: {type: dict, default: {}, description: "What came of requests that only new hosts should have got, as
+    M(pettracker.aws.balancer_answers) returns it; empty where nothing was sent."}
+  alpha: {type: float, default: 0.01, description: "Probability at which chance is no explanation any more."}
+  minimum_requests: {type: int, default: 20, description: "Requests that a promotion needs, of new hosts, and of old ones where
+    they have to be compared."}
   slowdown:
-    description: Ratio of new to old time, computing or waiting, from which new hosts are slow.
-    type: float
-    default: 1.2
-  slow_share:
-    description: Share of live answers from which slow ones matter.
-    type: float
-    default: 0.05
+    {type: float, default: 1.2, description: "Ratio of new to old time, computing or waiting, from which new hosts are slow."}
+  slow_share: {type: float, default: 0.05, description: "Share of live answers from which slow ones matter."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -99,19 +52,9 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-verdict:
-  description: V(promote), V(hold) or V(reject).
-  returned: always
-  type: str
-reasons:
-  description: Sentences.
-  returned: always
-  type: list
-  elements: str
-alarms:
-  description: States of the alarms by name.
-  returned: always
-  type: dict
+verdict: {type: str, returned: always, description: "V(promote), V(hold) or V(reject)."}
+reasons: {type: list, elements: str, returned: always, description: "Sentences."}
+alarms: {type: dict, returned: always, description: "States of the alarms by name."}
 """
 
 

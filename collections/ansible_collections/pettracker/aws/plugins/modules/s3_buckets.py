@@ -19,67 +19,36 @@ description:
     bucket key for both kinds of encryption. It never deletes a bucket.
 options:
   buckets:
-    description: The buckets.
     type: list
     elements: dict
     required: true
+    description: "The buckets."
     suboptions:
-      name:
-        description: Name of the bucket.
-        type: str
-        required: true
-      encryption:
-        description: Encryption of objects for which the writer asks for nothing else.
-        type: str
-        choices: [AES256, 'aws:kms']
-        default: AES256
-      kms_key_id:
-        description: ARN of the key for C(aws:kms); the AWS managed key of S3 when it is missing.
-        type: str
-      bucket_key:
-        description: Whether S3 derives object keys from one bucket key, which saves requests to KMS.
-        type: bool
-        default: true
-      versioning:
-        description: Whether earlier versions of objects are kept.
-        type: bool
-        default: true
+      name: {type: str, required: true, description: "Name of the bucket."}
+      encryption: {type: str, choices: [AES256, 'aws:kms'], default: AES256, description: "Encryption of objects for which the
+        writer asks for nothing else."}
+      kms_key_id: {type: str, description: "ARN of the key for C(aws:kms); the AWS managed key of S3 when it is missing."}
+      bucket_key: {type: bool, default: true, description: "Whether S3 derives object keys from one bucket key, which saves
+        requests to KMS."}
+      versioning: {type: bool, default: true, description: "Whether earlier versions of objects are kept."}
       lifecycle_rules:
-        description:
-          - All rules of the bucket's life cycle. 0 days are never, and a rule does at least one thing.
-          - Where earlier versions go, and objects do not, delete markers that hide nothing go, too.
         type: list
         elements: dict
         default: []
+        description: >-
+          All rules of the bucket's life cycle. 0 days are never, and a rule does at least one thing. Where earlier versions go,
+          and objects do not, delete markers that hide nothing go, too.
         suboptions:
-          id:
-            description: Name of the rule.
-            type: str
-            required: true
-          prefix:
-            description: Beginning of the keys that it is about; all of them when it is empty.
-            type: str
-            default: ""
-          expire_days:
-            description: Days after which an object goes; where versions are kept, it becomes an earlier one.
-            type: int
-            default: 0
+          id: {type: str, required: true, description: "Name of the rule."}
+          prefix: {type: str, default: "", description: "Beginning of the keys that it is about; all of them when it is empty."}
+          expire_days: {type: int, default: 0, description: "Days after which an object goes; where versions are kept, it
+            becomes an earlier one."}
           noncurrent_days:
-            description: Days after which a version goes for good that was overwritten or deleted.
-            type: int
-            default: 0
-          abort_upload_days:
-            description: Days after which the parts of an upload go that was never completed. AWS counts them as storage.
-            type: int
-            default: 0
-      policy:
-        description: The bucket's policy.
-        type: dict
-        required: true
-      tags:
-        description: All tags of the bucket.
-        type: dict
-        default: {}
+            {type: int, default: 0, description: "Days after which a version goes for good that was overwritten or deleted."}
+          abort_upload_days: {type: int, default: 0, description: "Days after which the parts of an upload go that was never
+            completed. AWS counts them as storage."}
+      policy: {type: dict, required: true, description: "The bucket's policy."}
+      tags: {type: dict, default: {}, description: "All tags of the bucket."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -95,15 +64,9 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-buckets:
-  description: Names of the buckets.
-  returned: always
-  type: list
-  elements: str
-managed:
-  description: Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift` asks about those that no task names.
-  returned: always
-  type: dict
+buckets: {type: list, elements: str, returned: always, description: "Names of the buckets."}
+managed: {type: dict, returned: always, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift`
+  asks about those that no task names."}
 """
 
 

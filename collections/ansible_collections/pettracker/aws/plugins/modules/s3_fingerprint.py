@@ -16,10 +16,8 @@ description:
   - Lists the objects, and makes one digest of their keys, sizes and entity tags. Nothing is downloaded.
   - Fails when there is nothing.
 options:
-  url:
-    description: Address of an object, or of everything below a prefix, such as C(s3://bucket/pets).
-    type: str
-    required: true
+  url: {type: str, required: true, description: "Address of an object, or of everything below a prefix, such as
+    C(s3://bucket/pets)."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -32,14 +30,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-sha256:
-  description: The digest, in hexadecimal.
-  returned: always
-  type: str
-objects:
-  description: How many objects there are.
-  returned: always
-  type: int
+sha256: {type: str, returned: always, description: "The digest, in hexadecimal."}
+objects: {type: int, returned: always, description: "How many objects there are."}
 """
 
 

@@ -15,15 +15,8 @@ description:
   - It never changes anything, so it does in check mode what it does otherwise.
   - In check mode a bucket that is not there holds nothing, since the plan of an empty account comes before its buckets.
 options:
-  bucket:
-    description: The bucket of the objects.
-    type: str
-    required: true
-  keys:
-    description: Keys of the objects. They need not exist.
-    type: list
-    elements: str
-    required: true
+  bucket: {type: str, required: true, description: "The bucket of the objects."}
+  keys: {type: list, elements: str, required: true, description: "Keys of the objects. They need not exist."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -37,10 +30,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-texts:
-  description: The text of each object that exists, by its key.
-  returned: always
-  type: dict
+texts: {type: dict, returned: always, description: "The text of each object that exists, by its key."}
 """
 
 # Texts become variables of a play, which are no place for more.

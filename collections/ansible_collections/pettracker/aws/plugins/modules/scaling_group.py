@@ -27,143 +27,70 @@ description:
   - It owns the hooks that it is given by name, the policies V(cpu) and V(requests), and the scheduled actions whose names begin
     with V(managed-). Those it removes when they are no longer asked for; what others have added stays.
 options:
-  name:
-    description: Name of the group.
-    type: str
-    required: true
-  launch_template_id:
-    description: The launch template.
-    type: str
-    required: true
-  launch_template_version:
-    description: Number of the version that a new group starts with.
-    type: int
-    required: true
-  min_size:
-    description: Fewest instances, and how many a new group starts with.
-    type: int
-    required: true
-  max_size:
-    description: Most instances.
-    type: int
-    required: true
-  subnet_ids:
-    description: Subnets for the instances.
-    type: list
-    elements: str
-    required: true
+  name: {type: str, required: true, description: "Name of the group."}
+  launch_template_id: {type: str, required: true, description: "The launch template."}
+  launch_template_version: {type: int, required: true, description: "Number of the version that a new group starts with."}
+  min_size: {type: int, required: true, description: "Fewest instances, and how many a new group starts with."}
+  max_size: {type: int, required: true, description: "Most instances."}
+  subnet_ids: {type: list, elements: str, required: true, description: "Subnets for the instances."}
   target_group_arns:
-    description: Target groups in which instances are registered.
-    type: list
-    elements: str
-    required: true
-  health_check_grace_period:
-    description: Seconds after launch for which a bad health check is no reason to replace an instance.
-    type: int
-    required: true
-  warm_up:
-    description: Seconds after launch for which an instance's metrics do not count.
-    type: int
-    required: true
-  cpu_target:
-    description: Mean CPU of the group that target tracking keeps, in percent.
-    type: float
-    required: true
-  request_target:
-    description:
-      - Requests a minute for each instance that a second policy keeps; V(0) for none.
-      - The group has as many instances as the policy that wants more of them says.
-    type: float
-    default: 0
+    {type: list, elements: str, required: true, description: "Target groups in which instances are registered."}
+  health_check_grace_period: {type: int, required: true, description: "Seconds after launch for which a bad health check is no
+    reason to replace an instance."}
+  warm_up: {type: int, required: true, description: "Seconds after launch for which an instance's metrics do not count."}
+  cpu_target: {type: float, required: true, description: "Mean CPU of the group that target tracking keeps, in percent."}
+  request_target: {type: float, default: 0, description: "Requests a minute for each instance that a second policy keeps; V(0)
+    for none. The group has as many instances as the policy that wants more of them says."}
   capacity_rebalance:
-    description: Replace a Spot instance that is at risk before it is interrupted.
-    type: bool
-    default: false
+    {type: bool, default: false, description: "Replace a Spot instance that is at risk before it is interrupted."}
   mixed_instances:
-    description:
-      - Buy part of the instances on the Spot market, or take several types.
-      - Without it all are On-Demand instances of the template's type.
     type: dict
+    description: >-
+      Buy part of the instances on the Spot market, or take several types. Without it all are On-Demand instances of the
+      template's type.
     suboptions:
-      instance_types:
-        description: Types in the order in which On-Demand instances prefer them; the template's own when empty.
-        type: list
-        elements: str
-        default: []
-      on_demand_base:
-        description: How many instances are On-Demand at least.
-        type: int
-        default: 0
+      instance_types: {type: list, elements: str, default: [], description: "Types in the order in which On-Demand instances
+        prefer them; the template's own when empty."}
+      on_demand_base: {type: int, default: 0, description: "How many instances are On-Demand at least."}
       on_demand_percentage:
-        description: Share of those above the base that are On-Demand, in percent.
-        type: int
-        default: 100
+        {type: int, default: 100, description: "Share of those above the base that are On-Demand, in percent."}
       spot_allocation:
         description: How Spot capacity is chosen among the types.
         type: str
-        choices: [price-capacity-optimized, capacity-optimized, lowest-price]
+        choices:
+          - price-capacity-optimized
+          - capacity-optimized
+          - lowest-price
         default: price-capacity-optimized
   lifecycle_hooks:
-    description: Where instances wait, on their way in or out, until somebody completes the action or its time is over.
     type: list
     elements: dict
     default: []
+    description: "Where instances wait, on their way in or out, until somebody completes the action or its time is over."
     suboptions:
-      name:
-        description: Name of the hook.
-        type: str
-        required: true
-      transition:
-        description: On the way in or out.
-        type: str
-        choices: [launching, terminating]
-        required: true
-      heartbeat_timeout:
-        description: Seconds to wait, V(30) to V(7200); V(0) removes the hook.
-        type: int
-        required: true
+      name: {type: str, required: true, description: "Name of the hook."}
+      transition: {type: str, choices: [launching, terminating], required: true, description: "On the way in or out."}
+      heartbeat_timeout: {type: int, required: true, description: "Seconds to wait, V(30) to V(7200); V(0) removes the hook."}
       default_result:
-        description: What happens when the time is over.
-        type: str
-        choices: [CONTINUE, ABANDON]
-        default: CONTINUE
+        {type: str, choices: [CONTINUE, ABANDON], default: CONTINUE, description: "What happens when the time is over."}
   schedules:
-    description:
-      - Changes of size that recur. A size that one of them sets is no difference.
-      - An action that runs once is none of a desired state, because Auto Scaling forgets it afterwards.
     type: list
     elements: dict
     default: []
+    description: >-
+      Changes of size that recur. A size that one of them sets is no difference. An action that runs once is none of a desired
+      state, because Auto Scaling forgets it afterwards.
     suboptions:
-      name:
-        description: Name of the action, without V(managed-).
-        type: str
-        required: true
-      recurrence:
-        description: Cron expression with five fields.
-        type: str
-        required: true
-      time_zone:
-        description: Name of the IANA time zone that O(schedules[].recurrence) is in.
-        type: str
-        default: Etc/UTC
-      min_size:
-        description: Fewest instances from then on.
-        type: int
-      max_size:
-        description: Most instances from then on.
-        type: int
-      desired_capacity:
-        description: How many instances there are then, until a policy changes it.
-        type: int
-  tags:
-    description: All tags of the group itself. It gets C(AutoScalingGroup) with its name besides, which instances inherit.
-    type: dict
-    default: {}
-  wait_timeout:
-    description: Seconds to wait until all desired instances are in service and healthy targets; 0 does not wait.
-    type: int
-    default: 600
+      name: {type: str, required: true, description: "Name of the action, without V(managed-)."}
+      recurrence: {type: str, required: true, description: "Cron expression with five fields."}
+      time_zone: {type: str, default: Etc/UTC, description: "Name of the IANA time zone that O(schedules[].recurrence) is in."}
+      min_size: {type: int, description: "Fewest instances from then on."}
+      max_size: {type: int, description: "Most instances from then on."}
+      desired_capacity: {type: int, description: "How many instances there are then, until a policy changes it."}
+  tags: {type: dict, default: {}, description: "All tags of the group itself. It gets C(AutoScalingGroup) with its name besides,
+    which instances inherit."}
+  wait_timeout: {type: int, default: 600, description: "Seconds to wait until all desired instances are in service and healthy
+    targets; 0 does not wait."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -190,15 +117,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-instances:
-  description: Ids of the group's instances.
-  returned: outside check mode
-  type: list
-  elements: str
-waited:
-  description: Seconds until the group was in service.
-  returned: outside check mode
-  type: float
+instances: {type: list, elements: str, returned: outside check mode, description: "Ids of the group's instances."}
+waited: {type: float, returned: outside check mode, description: "Seconds until the group was in service."}
 """
 
 

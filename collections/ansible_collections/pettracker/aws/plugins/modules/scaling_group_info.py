@@ -15,14 +15,9 @@ description:
   - Reads the group, what the balancer and EC2 say of each member, and whether a refresh is under way. Changes nothing.
   - A group is whole when as many hosts as desired are in service and healthy targets, and none is on its way out.
 options:
-  name:
-    description: Name of the group.
-    type: str
-    required: true
-  wait_timeout:
-    description: Seconds to wait until the group is whole; 0 does not wait, and neither does check mode.
-    type: int
-    default: 0
+  name: {type: str, required: true, description: "Name of the group."}
+  wait_timeout: {type: int, default: 0, description: "Seconds to wait until the group is whole; 0 does not wait, and neither
+    does check mode."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -35,26 +30,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-size:
-  description: min_size, max_size and desired_capacity.
-  returned: always
-  type: dict
-members:
-  description: >-
-    For each member its instance_id, zone, state, target (what the balancer says, if anything), reason and version, and its
-    image and when it was launched.
-  returned: always
-  type: list
-  elements: dict
+size: {type: dict, returned: always, description: "min_size, max_size and desired_capacity."}
+members: {type: list, elements: dict, returned: always, description: "For each member its instance_id, zone, state, target (what
+  the balancer says, if anything), reason and version, and its image and when it was launched."}
 unsettled:
-  description: What keeps the group from being whole, one sentence each.
-  returned: always
-  type: list
-  elements: str
-refresh:
-  description: Status of the instance refresh that is under way; empty if there is none.
-  returned: always
-  type: str
+  {type: list, elements: str, returned: always, description: "What keeps the group from being whole, one sentence each."}
+refresh: {type: str, returned: always, description: "Status of the instance refresh that is under way; empty if there is none."}
 """
 
 

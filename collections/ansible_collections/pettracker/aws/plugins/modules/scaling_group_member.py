@@ -15,35 +15,17 @@ description:
   - Unlike M(amazon.aws.autoscaling_instance) it refuses beforehand, also in check mode, what the group's limits do not allow,
     and waits for the balancer as well as for the group.
 options:
-  name:
-    description: Name of the group.
-    type: str
-    required: true
-  instance_id:
-    description: The instance.
-    type: str
-    required: true
-  state:
-    description:
-      - V(in_service) brings a host back from Standby, or a stranger into the group; the desired capacity grows by one.
-      - V(standby) leaves it in the group, without requests and without health checks.
-      - V(detached) takes it out of the group, and leaves it running.
-      - V(terminated) ends a member. An instance that is none is left alone.
-    type: str
-    choices: [in_service, standby, detached, terminated]
-    required: true
-  decrement:
-    description: Whether the desired capacity goes down with the host; if not, the group starts another one in its place.
-    type: bool
-    default: false
-  to_be_added:
-    description: How many hosts the group would have got before this, in check mode.
-    type: int
-    default: 0
-  wait_timeout:
-    description: Seconds to wait until the host has the state and the balancer has taken it or let go of it; 0 does not wait.
-    type: int
-    default: 600
+  name: {type: str, required: true, description: "Name of the group."}
+  instance_id: {type: str, required: true, description: "The instance."}
+  state: {type: str, choices: [in_service, standby, detached, terminated], required: true, description: "V(in_service) brings a
+    host back from Standby, or a stranger into the group; the desired capacity grows by one. V(standby) leaves it in the group,
+    without requests and without health checks. V(detached) takes it out of the group, and leaves it running. V(terminated) ends
+    a member. An instance that is none is left alone."}
+  decrement: {type: bool, default: false, description: "Whether the desired capacity goes down with the host; if not, the group
+    starts another one in its place."}
+  to_be_added: {type: int, default: 0, description: "How many hosts the group would have got before this, in check mode."}
+  wait_timeout: {type: int, default: 600, description: "Seconds to wait until the host has the state and the balancer has taken
+    it or let go of it; 0 does not wait."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -57,10 +39,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-call:
-  description: What was asked of Auto Scaling, or would be; empty if nothing.
-  returned: always
-  type: str
+call: {type: str, returned: always, description: "What was asked of Auto Scaling, or would be; empty if nothing."}
 """
 
 

@@ -16,10 +16,7 @@ description:
     What the processes do is described at
     U(https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-suspend-resume-processes.html).
 options:
-  name:
-    description: Name of the group.
-    type: str
-    required: true
+  name: {type: str, required: true, description: "Name of the group."}
   process:
     description: The process.
     type: str
@@ -34,11 +31,7 @@ options:
       - ScheduledActions
       - Terminate
     required: true
-  state:
-    description: Whether it is to do its work.
-    type: str
-    choices: [suspended, resumed]
-    required: true
+  state: {type: str, choices: [suspended, resumed], required: true, description: "Whether it is to do its work."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -52,11 +45,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-suspended:
-  description: The processes that were suspended before.
-  returned: always
-  type: list
-  elements: str
+suspended: {type: list, elements: str, returned: always, description: "The processes that were suspended before."}
 """
 
 

@@ -15,22 +15,11 @@ description:
   - For a person's hand. M(pettracker.aws.scaling_group) sets the limits of the inventory, never the desired capacity.
   - Sizes that contradict each other are refused, also in check mode. It does not wait.
 options:
-  name:
-    description: Name of the group.
-    type: str
-    required: true
-  min_size:
-    description: Fewest instances; as it is if not given.
-    type: int
-  max_size:
-    description: Most instances; as it is if not given.
-    type: int
-  desired_capacity:
-    description: Instances to have now; if not given, as it is, moved into the limits.
-    type: int
-  add:
-    description: Instances to have more than now, instead of O(desired_capacity).
-    type: int
+  name: {type: str, required: true, description: "Name of the group."}
+  min_size: {type: int, description: "Fewest instances; as it is if not given."}
+  max_size: {type: int, description: "Most instances; as it is if not given."}
+  desired_capacity: {type: int, description: "Instances to have now; if not given, as it is, moved into the limits."}
+  add: {type: int, description: "Instances to have more than now, instead of O(desired_capacity)."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -43,10 +32,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-size:
-  description: min_size, max_size and desired_capacity, as they are or would be.
-  returned: always
-  type: dict
+size: {type: dict, returned: always, description: "min_size, max_size and desired_capacity, as they are or would be."}
 """
 
 

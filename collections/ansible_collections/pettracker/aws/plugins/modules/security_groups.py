@@ -20,60 +20,38 @@ description:
   - Unlike M(amazon.aws.ec2_security_group) it names each rule that differs, in check mode on an empty account as well. Rules
     that are not listed are removed. It never deletes a group.
 options:
-  vpc_id:
-    description: The VPC.
-    type: str
-    required: true
+  vpc_id: {type: str, required: true, description: "The VPC."}
   groups:
-    description: The groups; C(default) is the one that EC2 makes with the VPC.
     type: list
     elements: dict
     required: true
+    description: "The groups; C(default) is the one that EC2 makes with the VPC."
     suboptions:
-      name:
-        description: Name of the group.
-        type: str
-        required: true
-      description:
-        description: What the group is for; EC2 never changes it.
-        type: str
-        required: true
+      name: {type: str, required: true, description: "Name of the group."}
+      description: {type: str, required: true, description: "What the group is for; EC2 never changes it."}
       ingress:
-        description: All rules for what may come in.
         type: list
         elements: dict
         default: []
-        suboptions: &rule
-          proto:
-            description: Protocol.
-            type: str
-            choices: [tcp, udp]
-            default: tcp
-          port:
-            description: Port.
-            type: int
-            required: true
-          cidrs:
-            description: Address ranges of the other side.
-            type: list
-            elements: str
-          group:
-            description: Name of a group of the same VPC, to which the other side belongs.
-            type: str
-          description:
-            description: What the rule is for.
-            type: str
-            required: true
+        description: "All rules for what may come in."
+        suboptions:
+          proto: {type: str, choices: [tcp, udp], default: tcp, description: "Protocol."}
+          port: {type: int, required: true, description: "Port."}
+          cidrs: {type: list, elements: str, description: "Address ranges of the other side."}
+          group: {type: str, description: "Name of a group of the same VPC, to which the other side belongs."}
+          description: {type: str, required: true, description: "What the rule is for."}
       egress:
-        description: All rules for what may go out.
         type: list
         elements: dict
         default: []
-        suboptions: *rule
-      tags:
-        description: All tags of the group.
-        type: dict
-        default: {}
+        description: "All rules for what may go out."
+        suboptions:
+          proto: {type: str, choices: [tcp, udp], default: tcp, description: "Protocol."}
+          port: {type: int, required: true, description: "Port."}
+          cidrs: {type: list, elements: str, description: "Address ranges of the other side."}
+          group: {type: str, description: "Name of a group of the same VPC, to which the other side belongs."}
+          description: {type: str, required: true, description: "What the rule is for."}
+      tags: {type: dict, default: {}, description: "All tags of the group."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -89,14 +67,9 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-managed:
-  description: Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift` asks about those that no task names.
-  returned: always
-  type: dict
-nobodys:
-  description: Always empty; rules that are not listed are removed.
-  returned: always
-  type: dict
+managed: {type: dict, returned: always, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift`
+  asks about those that no task names."}
+nobodys: {type: dict, returned: always, description: "Always empty; rules that are not listed are removed."}
 """
 
 CUT_OFF = "Connections that a removed rule let through are cut off."

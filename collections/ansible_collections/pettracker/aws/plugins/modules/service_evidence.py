@@ -24,63 +24,28 @@ description:
     C(state=collected) ends that, looks at the service and returns everything. Rounds begin at the same times on all hosts, by
     their own clocks.
 options:
-  state:
-    description: Whether to begin, or to end and return what was seen.
-    type: str
-    choices: [started, collected]
-    required: true
-  url:
-    description: Base address of the service, on the host itself, with its port.
-    type: str
-    required: true
-  bundle:
-    description: Directory of the bundle on the host.
-    type: path
-    required: true
+  state: {type: str, choices: [started, collected], required: true, description: "Whether to begin, or to end and return what
+    was seen."}
+  url: {type: str, required: true, description: "Base address of the service, on the host itself, with its port."}
+  bundle: {type: path, required: true, description: "Directory of the bundle on the host."}
   metrics:
-    description: Names on the service's C(/metrics) of what it counts of predictions.
     type: dict
     required: true
+    description: "Names on the service's C(/metrics) of what it counts of predictions."
     suboptions:
-      requests:
-        description: The counter of answers, with the labels C(path) and C(status).
-        type: str
-        required: true
-      request_seconds:
-        description: The histogram of their seconds, with the label C(path).
-        type: str
-        required: true
-  directory:
-    description: Directory on the host of what is under way; it is made for root alone.
-    type: path
-    default: /run/pettracker-evidence
-  interval:
-    description: Of C(started), the seconds from one round to the next.
-    type: float
-    default: 12
-  slot:
-    description: Of C(started), the share of the interval after which it is this host's turn, so that hosts alternate.
-    type: float
-    default: 0
+      requests: {type: str, required: true, description: "The counter of answers, with the labels C(path) and C(status)."}
+      request_seconds: {type: str, required: true, description: "The histogram of their seconds, with the label C(path)."}
+  directory: {type: path, default: /run/pettracker-evidence, description: "Directory on the host of what is under way; it is
+    made for root alone."}
+  interval: {type: float, default: 12, description: "Of C(started), the seconds from one round to the next."}
+  slot: {type: float, default: 0, description: "Of C(started), the share of the interval after which it is this host's turn, so
+    that hosts alternate."}
   seconds:
-    description: Of C(started), the time after which nobody will come for what was seen any more.
-    type: float
-    default: 600
-  check:
-    description: >-
-      Of C(collected), the command that compares the service with its golden answers, and fails where it finds differences; none
-      is run when it is empty.
-    type: list
-    elements: str
-    default: []
-  check_timeout:
-    description: Seconds for that command.
-    type: float
-    default: 20
-  timeout:
-    description: Seconds for each request.
-    type: float
-    default: 5
+    {type: float, default: 600, description: "Of C(started), the time after which nobody will come for what was seen any more."}
+  check: {type: list, elements: str, default: [], description: "Of C(collected), the command that compares the service with its
+    golden answers, and fails where it finds differences; none is run when it is empty."}
+  check_timeout: {type: float, default: 20, description: "Seconds for that command."}
+  timeout: {type: float, default: 5, description: "Seconds for each request."}
 author: PetTracker ML
 """
 
@@ -101,29 +66,13 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-ready:
-  description: Whether C(/ready) answers 200.
-  returned: when collected
-  type: bool
-reason:
-  description: What it says otherwise.
-  returned: when collected
-  type: str
-digest:
-  description: Of the model that is served; empty if the service does not say.
-  returned: when collected
-  type: str
-golden:
-  description: How a service that is ready differs from its golden answers, one sentence each.
-  returned: when collected
-  type: list
-  elements: str
-watched:
-  description: >-
-    What was seen meanwhile, the fields of C(Seen) in C(module_utils/probing.py), and C(before) and C(after), what C(/metrics)
-    counted of predictions.
-  returned: when collected
-  type: dict
+ready: {type: bool, returned: when collected, description: "Whether C(/ready) answers 200."}
+reason: {type: str, returned: when collected, description: "What it says otherwise."}
+digest: {type: str, returned: when collected, description: "Of the model that is served; empty if the service does not say."}
+golden: {type: list, elements: str, returned: when collected, description: "How a service that is ready differs from its golden
+  answers, one sentence each."}
+watched: {type: dict, returned: when collected, description: "What was seen meanwhile, the fields of C(Seen) in
+  C(module_utils/probing.py), and C(before) and C(after), what C(/metrics) counted of predictions."}
 """
 
 

@@ -18,39 +18,20 @@ description:
     Reads the listener's weights, the groups and their tags, and applies the rules of C(module_utils/blue_green.py). It changes
     nothing, and works where there is nothing yet.
 options:
-  balancer:
-    description: Name of the balancer.
-    type: str
-    required: true
-  port:
-    description: Port of its listener.
-    type: int
-    default: 443
+  balancer: {type: str, required: true, description: "Name of the balancer."}
+  port: {type: int, default: 443, description: "Port of its listener."}
   colours:
-    description: The two fleets, the first one being that of an environment which has never seen a blue/green rollout.
     type: list
     elements: dict
     required: true
+    description: "The two fleets, the first one being that of an environment which has never seen a blue/green rollout."
     suboptions:
-      group:
-        description: Name of the Auto Scaling group.
-        type: str
-        required: true
-      target_group:
-        description: Name of its target group.
-        type: str
-        required: true
-  launch_template_id:
-    description: Launch template of the version to roll out.
-    type: str
-  launch_template_version:
-    description: Number of the version to roll out; without it, nothing is planned.
-    type: int
-  steps:
-    description: Percentages of requests that the new fleet is given, rising to 100.
-    type: list
-    elements: int
-    default: [100]
+      group: {type: str, required: true, description: "Name of the Auto Scaling group."}
+      target_group: {type: str, required: true, description: "Name of its target group."}
+  launch_template_id: {type: str, description: "Launch template of the version to roll out."}
+  launch_template_version: {type: int, description: "Number of the version to roll out; without it, nothing is planned."}
+  steps: {type: list, elements: int, default: [100], description: "Percentages of requests that the new fleet is given, rising
+    to 100."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -65,61 +46,26 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-live:
-  description: >-
-    The fleet that the service is, with C(group), C(target_group), C(target_group_arn), C(weight) (null where the listener
-    does not name it), C(exists), C(mark), C(launch_template_id), C(version) and C(desired).
-  returned: always
-  type: dict
-other:
-  description: The other one.
-  returned: always
-  type: dict
-incoming:
-  description: Whether a rollout brings the other one.
-  returned: always
-  type: bool
-leftover:
-  description: Whether the other one is left of a rollout, and to be removed.
-  returned: always
-  type: bool
-share:
-  description: Percentage of requests that the other one gets.
-  returned: always
-  type: int
-forwards:
-  description: Whether the listener forwards to these fleets and to nothing else, so that its weights are to be kept.
-  returned: always
-  type: bool
-listener_arn:
-  description: The listener, "" if there is none.
-  returned: always
-  type: str
-dns_name:
-  description: The balancer's, "" if there is none.
-  returned: always
-  type: str
+live: {type: dict, returned: always, description: "The fleet that the service is, with C(group), C(target_group),
+  C(target_group_arn), C(weight) (null where the listener does not name it), C(exists), C(mark), C(launch_template_id),
+  C(version) and C(desired)."}
+other: {type: dict, returned: always, description: "The other one."}
+incoming: {type: bool, returned: always, description: "Whether a rollout brings the other one."}
+leftover: {type: bool, returned: always, description: "Whether the other one is left of a rollout, and to be removed."}
+share: {type: int, returned: always, description: "Percentage of requests that the other one gets."}
+forwards: {type: bool, returned: always, description: "Whether the listener forwards to these fleets and to nothing else, so
+  that its weights are to be kept."}
+listener_arn: {type: str, returned: always, description: "The listener, \"\" if there is none."}
+dns_name: {type: str, returned: always, description: "The balancer's, \"\" if there is none."}
 certificate_name:
-  description: A name that the balancer's certificate is for, "" if it has none.
-  returned: always
-  type: str
-action:
-  description: V(none), V(start), V(follow), V(clean) or V(absent); what has to be refused fails.
-  returned: with a version
-  type: str
-checkpoints:
-  description: Percentages of requests at which the incoming fleet is still to be judged.
-  returned: with a version
-  type: list
-  elements: int
-from_version:
-  description: Launch template version of the live fleet.
-  returned: with a version
-  type: str
-resumed:
-  description: Whether the incoming fleet gets requests already, so that hosts were compared before.
-  returned: with a version
-  type: bool
+  {type: str, returned: always, description: "A name that the balancer's certificate is for, \"\" if it has none."}
+action: {type: str, returned: with a version, description: "V(none), V(start), V(follow), V(clean) or V(absent); what has to be
+  refused fails."}
+checkpoints: {type: list, elements: int, returned: with a version, description: "Percentages of requests at which the incoming
+  fleet is still to be judged."}
+from_version: {type: str, returned: with a version, description: "Launch template version of the live fleet."}
+resumed: {type: bool, returned: with a version, description: "Whether the incoming fleet gets requests already, so that hosts
+  were compared before."}
 """
 
 

@@ -17,51 +17,21 @@ description:
   - Makes and corrects a target group of instances that speak HTTP. Who is registered in it is left to Auto Scaling.
   - Unlike M(community.aws.elb_target_group) it compares before it acts, also in check mode, and returns a difference.
 options:
-  name:
-    description: Name, at most 32 letters, digits and hyphens.
-    type: str
-    required: true
-  vpc_id:
-    description: The VPC. A target group cannot move to another, nor to another port.
-    type: str
-    required: true
-  port:
-    description: Port of the service on its hosts.
-    type: int
-    required: true
+  name: {type: str, required: true, description: "Name, at most 32 letters, digits and hyphens."}
+  vpc_id: {type: str, required: true, description: "The VPC. A target group cannot move to another, nor to another port."}
+  port: {type: int, required: true, description: "Port of the service on its hosts."}
   health_check:
-    description: How the balancer asks a host whether it is ready.
     type: dict
     required: true
+    description: "How the balancer asks a host whether it is ready."
     suboptions:
-      path:
-        description: Path that answers 200 when the host is ready.
-        type: str
-        required: true
-      interval:
-        description: Time between two checks, in seconds.
-        type: int
-        required: true
-      timeout:
-        description: Time after which a check has failed, in seconds.
-        type: int
-        required: true
-      healthy_threshold:
-        description: Good answers in a row that make a host healthy.
-        type: int
-        required: true
-      unhealthy_threshold:
-        description: Bad answers in a row that make a host unhealthy.
-        type: int
-        required: true
-  attributes:
-    description: Attributes, named as in ELB's ModifyTargetGroupAttributes.
-    type: dict
-    default: {}
-  tags:
-    description: All tags of the target group.
-    type: dict
-    default: {}
+      path: {type: str, required: true, description: "Path that answers 200 when the host is ready."}
+      interval: {type: int, required: true, description: "Time between two checks, in seconds."}
+      timeout: {type: int, required: true, description: "Time after which a check has failed, in seconds."}
+      healthy_threshold: {type: int, required: true, description: "Good answers in a row that make a host healthy."}
+      unhealthy_threshold: {type: int, required: true, description: "Bad answers in a row that make a host unhealthy."}
+  attributes: {type: dict, default: {}, description: "Attributes, named as in ELB's ModifyTargetGroupAttributes."}
+  tags: {type: dict, default: {}, description: "All tags of the target group."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -77,18 +47,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-target_group_arn:
-  description: The target group.
-  returned: when it exists
-  type: str
-managed:
-  description: Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift` asks about those that no task names.
-  returned: when it exists
-  type: dict
-nobodys:
-  description: Parts that nothing declares, by what they are called; they are left alone.
-  returned: when it exists
-  type: dict
+target_group_arn: {type: str, returned: when it exists, description: "The target group."}
+managed: {type: dict, returned: when it exists, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them;
+  `make drift` asks about those that no task names."}
+nobodys: {type: dict, returned: when it exists, description: "Parts that nothing declares, by what they are called; they are
+  left alone."}
 """
 
 

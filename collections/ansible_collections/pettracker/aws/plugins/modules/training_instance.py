@@ -35,61 +35,25 @@ description:
   - The root volume is encrypted, instance metadata needs a token, there is no public address, and a host that shuts itself down
     is terminated.
 options:
-  state:
-    description:
-      - V(present) finds the job's instance or starts it.
-      - V(absent) terminates whatever the job still has.
-      - V(reaped) terminates every training instance of the environment that runs for longer than its tag C(MaximumHours) says.
-    type: str
-    choices: [present, absent, reaped]
-    default: present
-  job:
-    description: Name of the job. Needed unless O(state=reaped).
-    type: str
-  tags:
-    description: Tags of the instance, its volume and its interface. C(Project) and C(Environment) must be among them.
-    type: dict
-    required: true
-  market:
-    description: Where the instance is bought.
-    type: str
-    choices: [spot, on-demand]
-    default: spot
+  state: {type: str, choices: [present, absent, reaped], default: present, description: "V(present) finds the job's instance or
+    starts it. V(absent) terminates whatever the job still has. V(reaped) terminates every training instance of the environment
+    that runs for longer than its tag C(MaximumHours) says."}
+  job: {type: str, description: "Name of the job. Needed unless O(state=reaped)."}
+  tags: {type: dict, required: true, description: "Tags of the instance, its volume and its interface. C(Project) and
+    C(Environment) must be among them."}
+  market: {type: str, choices: [spot, on-demand], default: spot, description: "Where the instance is bought."}
   on_demand_fallback:
-    description: Whether an on-demand instance is started when no zone has Spot capacity.
-    type: bool
-    default: false
-  image_id:
-    description: Image that the instance starts from.
-    type: str
-  instance_type:
-    description: Type of the instance.
-    type: str
+    {type: bool, default: false, description: "Whether an on-demand instance is started when no zone has Spot capacity."}
+  image_id: {type: str, description: "Image that the instance starts from."}
+  instance_type: {type: str, description: "Type of the instance."}
   subnet_ids:
-    description: Private subnets; where the first one's zone lacks capacity, the next is tried.
-    type: list
-    elements: str
-  security_group_id:
-    description: Security group without ingress.
-    type: str
-  instance_profile:
-    description: Name of the instance profile.
-    type: str
-  root_device:
-    description: Root device of the image.
-    type: str
-    default: /dev/xvda
-  root_gigabytes:
-    description: Size of the root volume.
-    type: int
-    default: 32
-  user_data:
-    description: What the instance runs at its first boot, 16384 bytes at most.
-    type: str
-  maximum_hours:
-    description: Hours after which O(state=reaped) takes the instance for forgotten.
-    type: float
-    default: 24
+    {type: list, elements: str, description: "Private subnets; where the first one's zone lacks capacity, the next is tried."}
+  security_group_id: {type: str, description: "Security group without ingress."}
+  instance_profile: {type: str, description: "Name of the instance profile."}
+  root_device: {type: str, default: /dev/xvda, description: "Root device of the image."}
+  root_gigabytes: {type: int, default: 32, description: "Size of the root volume."}
+  user_data: {type: str, description: "What the instance runs at its first boot, 16384 bytes at most."}
+  maximum_hours: {type: float, default: 24, description: "Hours after which O(state=reaped) takes the instance for forgotten."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -108,19 +72,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-instance_id:
-  description: The job's instance; empty with another state than V(present), and in check mode when it would be started.
-  returned: always
-  type: str
-market:
-  description: Where it was bought, V(spot) or V(on-demand).
-  returned: with O(state=present)
-  type: str
-ended:
-  description: Instances that were terminated.
-  returned: always
-  type: list
-  elements: str
+instance_id: {type: str, returned: always, description: "The job's instance; empty with another state than V(present), and in
+  check mode when it would be started."}
+market: {type: str, returned: with O(state=present), description: "Where it was bought, V(spot) or V(on-demand)."}
+ended: {type: list, elements: str, returned: always, description: "Instances that were terminated."}
 """
 
 STARTING = ("image_id", "instance_type", "subnet_ids", "security_group_id", "instance_profile", "user_data")

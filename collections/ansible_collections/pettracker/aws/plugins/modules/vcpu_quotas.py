@@ -16,39 +16,19 @@ description:
   - Only what cannot start at all is an error. A quota that may not be read, or that is not known, is a warning.
 options:
   demands:
-    description: What may run at once.
     type: list
     elements: dict
     required: true
+    description: "What may run at once."
     suboptions:
-      what:
-        description: Whose instances these are, for the message.
-        type: str
-        required: true
-      instance_type:
-        description: Type of the instances.
-        type: str
-        required: true
-      most:
-        description: How many of them there may be at once.
-        type: int
-        required: true
-      least:
-        description: How many of them there are at least.
-        type: int
-        default: 0
-      spot_percentage:
-        description: Share that is bought on the Spot market, of those above O(demands[].on_demand_base), in percent.
-        type: int
-        default: 0
-      on_demand_base:
-        description: How many are On-Demand whatever the share.
-        type: int
-        default: 0
-  refuse:
-    description: Whether a quota that is too small for O(demands[].least) is an error.
-    type: bool
-    default: true
+      what: {type: str, required: true, description: "Whose instances these are, for the message."}
+      instance_type: {type: str, required: true, description: "Type of the instances."}
+      most: {type: int, required: true, description: "How many of them there may be at once."}
+      least: {type: int, default: 0, description: "How many of them there are at least."}
+      spot_percentage: {type: int, default: 0, description: "Share that is bought on the Spot market, of those above
+        O(demands[].on_demand_base), in percent."}
+      on_demand_base: {type: int, default: 0, description: "How many are On-Demand whatever the share."}
+  refuse: {type: bool, default: true, description: "Whether a quota that is too small for O(demands[].least) is an error."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -61,10 +41,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 advice:
-  description: A sentence for each quota that is too small for all at once.
-  returned: always
-  type: list
-  elements: str
+  {type: list, elements: str, returned: always, description: "A sentence for each quota that is too small for all at once."}
 """
 
 # The quota cannot be read by this role, or the region has none of it.

@@ -18,35 +18,14 @@ description:
   - Keeps exactly one flow log of a VPC to CloudWatch Logs. The collections that Ansible brings have no module for it.
   - A flow log cannot be changed, apart from its tags; a different one replaces it.
 options:
-  vpc_id:
-    description: The VPC.
-    type: str
-    required: true
-  name:
-    description: What differences call it; the VPC's id where it is missing.
-    type: str
-  log_group:
-    description: Name of the log group.
-    type: str
-    required: true
-  role_arn:
-    description: ARN of the role that writes to the log group.
-    type: str
-    required: true
-  traffic_type:
-    description: Which traffic is recorded.
-    type: str
-    choices: [ACCEPT, REJECT, ALL]
-    default: ALL
-  aggregation_seconds:
-    description: Longest time over which a flow is captured into one record, in seconds.
-    type: int
-    choices: [60, 600]
-    default: 600
-  tags:
-    description: All tags of the flow log.
-    type: dict
-    default: {}
+  vpc_id: {type: str, required: true, description: "The VPC."}
+  name: {type: str, description: "What differences call it; the VPC's id where it is missing."}
+  log_group: {type: str, required: true, description: "Name of the log group."}
+  role_arn: {type: str, required: true, description: "ARN of the role that writes to the log group."}
+  traffic_type: {type: str, choices: [ACCEPT, REJECT, ALL], default: ALL, description: "Which traffic is recorded."}
+  aggregation_seconds: {type: int, choices: [60, 600], default: 600, description: "Longest time over which a flow is captured
+    into one record, in seconds."}
+  tags: {type: dict, default: {}, description: "All tags of the flow log."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -60,18 +39,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-flow_log_id:
-  description: The flow log.
-  returned: when it exists
-  type: str
-managed:
-  description: Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift` asks about those that no task names.
-  returned: when it exists
-  type: dict
-nobodys:
-  description: Other flow logs of the VPC, which no task names.
-  returned: always
-  type: dict
+flow_log_id: {type: str, returned: when it exists, description: "The flow log."}
+managed: {type: dict, returned: when it exists, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them;
+  `make drift` asks about those that no task names."}
+nobodys: {type: dict, returned: always, description: "Other flow logs of the VPC, which no task names."}
 """
 
 

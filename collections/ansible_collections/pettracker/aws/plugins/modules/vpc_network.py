@@ -20,43 +20,27 @@ description:
   - Unlike the modules of amazon.aws it compares all of it in one task, names each field that differs, and does so in check mode
     on an empty account as well. It deletes neither the VPC nor a subnet nor a gateway.
 options:
-  name:
-    description: Name of the VPC, and the first part of the names of everything in it.
-    type: str
-    required: true
-  cidr:
-    description: Address range of the VPC.
-    type: str
-    required: true
+  name: {type: str, required: true, description: "Name of the VPC, and the first part of the names of everything in it."}
+  cidr: {type: str, required: true, description: "Address range of the VPC."}
   public_subnets:
-    description: Subnets with a route to the internet gateway, at most one for each zone.
     type: list
     elements: dict
     required: true
-    suboptions: &subnet
-      zone:
-        description: Availability zone.
-        type: str
-        required: true
-      cidr:
-        description: Address range, inside the VPC's.
-        type: str
-        required: true
+    description: "Subnets with a route to the internet gateway, at most one for each zone."
+    suboptions:
+      zone: {type: str, required: true, description: "Availability zone."}
+      cidr: {type: str, required: true, description: "Address range, inside the VPC's."}
   private_subnets:
-    description: Subnets that reach the internet through NAT, at most one for each zone.
     type: list
     elements: dict
     required: true
-    suboptions: *subnet
-  nat_zones:
-    description: Zones that have a NAT gateway; a single one serves all private subnets.
-    type: list
-    elements: str
-    required: true
-  tags:
-    description: Tags of everything, to which C(Name) and, on subnets, C(Tier) are added.
-    type: dict
-    default: {}
+    description: "Subnets that reach the internet through NAT, at most one for each zone."
+    suboptions:
+      zone: {type: str, required: true, description: "Availability zone."}
+      cidr: {type: str, required: true, description: "Address range, inside the VPC's."}
+  nat_zones: {type: list, elements: str, required: true, description: "Zones that have a NAT gateway; a single one serves all
+    private subnets."}
+  tags: {type: dict, default: {}, description: "Tags of everything, to which C(Name) and, on subnets, C(Tier) are added."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -72,18 +56,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-vpc_id:
-  description: The VPC.
-  returned: when it exists
-  type: str
-managed:
-  description: Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift` asks about those that no task names.
-  returned: always
-  type: dict
-nobodys:
-  description: What parts of the network have and no task names, such as a second address range, by what it is called.
-  returned: always
-  type: dict
+vpc_id: {type: str, returned: when it exists, description: "The VPC."}
+managed: {type: dict, returned: always, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift`
+  asks about those that no task names."}
+nobodys: {type: dict, returned: always, description: "What parts of the network have and no task names, such as a second address
+  range, by what it is called."}
 """
 
 

@@ -22,24 +22,10 @@ description:
     stays where another role of the account trusts it.
   - Refuses, and removes nothing, where a role or a policy lacks O(tags), or something else has one of the policies.
 options:
-  roles:
-    description: Names of the roles.
-    type: list
-    elements: str
-    required: true
-  policies:
-    description: ARNs of the managed policies.
-    type: list
-    elements: str
-    required: true
-  provider_arn:
-    description: ARN of the identity provider.
-    type: str
-    required: true
-  tags:
-    description: Tags that roles and policies carry; what does not is somebody else's.
-    type: dict
-    required: true
+  roles: {type: list, elements: str, required: true, description: "Names of the roles."}
+  policies: {type: list, elements: str, required: true, description: "ARNs of the managed policies."}
+  provider_arn: {type: str, required: true, description: "ARN of the identity provider."}
+  tags: {type: dict, required: true, description: "Tags that roles and policies carry; what does not is somebody else's."}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: PetTracker ML
 """
@@ -55,15 +41,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 removed:
-  description: What was removed, or would be in check mode, each with its kind.
-  returned: always
-  type: list
-  elements: str
-trusted_by:
-  description: Other roles that trust the identity provider, which therefore stays.
-  returned: always
-  type: list
-  elements: str
+  {type: list, elements: str, returned: always, description: "What was removed, or would be in check mode, each with its kind."}
+trusted_by: {type: list, elements: str, returned: always, description: "Other roles that trust the identity provider, which
+  therefore stays."}
 """
 
 
