@@ -23,7 +23,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources imp
 from localcloud import settings as constants
 from localcloud.account import Account
 from localcloud.balancer.targets import CheckResult
-from localcloud.hosts.reconciler import NoHosts
+from localcloud.hosts.driver import NoHosts
 from localcloud.settings import Settings
 from tests.plan.others import Counted, make_others, name_as_inventories_do
 from tests.plan.world import NAME, TAGS, make

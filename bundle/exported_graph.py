@@ -53,12 +53,6 @@ def _operator(text: str) -> str:
     return text
 
 
-def _no_pickle(value: bool) -> bool:
-    if value:
-        raise ValueError("is marked as a pickle")
-    return value
-
-
 def _no_guards(value: list[str]) -> list[str]:
     if value:
         raise ValueError("carries guard code")
@@ -85,11 +79,11 @@ _Size = Annotated[StrictInt, Field(ge=0, lt=2**48)]
 _Nothing = Annotated[dict[str, str], Field(max_length=0)]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _OneOf(_Strict):
+class _OneOf(Strict):
     """One of several forms: an object with one key, which names the form."""
 
     @model_validator(mode="after")
@@ -99,16 +93,16 @@ class _OneOf(_Strict):
         return self
 
 
-class _Device(_Strict):
+class _Device(Strict):
     type: Literal["cpu"]
     index: None = None
 
 
-class _Hint(_Strict):
+class _Hint(Strict):
     as_int: _Size
 
 
-class _Expression(_Strict):
+class _Expression(Strict):
     expr_str: Annotated[str, AfterValidator(_size)]
     hint: _Hint | None = None
 
@@ -120,7 +114,7 @@ class SymInt(_OneOf):
     as_int: _Size | None = None
 
 
-class TensorMeta(_Strict):
+class TensorMeta(Strict):
     """Type, shape and place of a tensor."""
 
     dtype: StrictInt
@@ -138,7 +132,7 @@ class TensorMeta(_Strict):
         return self
 
 
-class _Tensor(_Strict):
+class _Tensor(Strict):
     name: Name
 
 
@@ -152,7 +146,7 @@ class _OptionalTensor(_OneOf):
     as_none: Literal[True] | None = None
 
 
-class _TensorArgument(_Strict):
+class _TensorArgument(Strict):
     as_tensor: _Tensor
 
 
@@ -178,13 +172,13 @@ class Argument(_OneOf):
     as_device: _Device | None = None
 
 
-class _NamedArgument(_Strict):
+class _NamedArgument(Strict):
     name: Name
     arg: Argument
     kind: Literal[1, 2] | None = None
 
 
-class _Node(_Strict):
+class _Node(Strict):
     target: Annotated[str, AfterValidator(_operator)]
     inputs: list[_NamedArgument]
     outputs: list[Argument]
@@ -193,7 +187,7 @@ class _Node(_Strict):
     name: Name | None = None
 
 
-class _Graph(_Strict):
+class _Graph(Strict):
     inputs: list[_TensorArgument]
     outputs: list[_TensorArgument]
     nodes: list[_Node]
@@ -205,22 +199,22 @@ class _Graph(_Strict):
     sym_float_values: _Nothing
 
 
-class _UserInput(_Strict):
+class _UserInput(Strict):
     arg: _TensorArgument
 
 
-class _Parameter(_Strict):
+class _Parameter(Strict):
     arg: _Tensor
     parameter_name: DottedName
 
 
-class _Buffer(_Strict):
+class _Buffer(Strict):
     arg: _Tensor
     buffer_name: DottedName
     persistent: StrictBool
 
 
-class _TensorConstant(_Strict):
+class _TensorConstant(Strict):
     arg: _Tensor
     tensor_constant_name: DottedName
 
@@ -232,16 +226,16 @@ class _InputSpec(_OneOf):
     tensor_constant: _TensorConstant | None = None
 
 
-class _OutputSpec(_Strict):
+class _OutputSpec(Strict):
     user_output: _UserInput
 
 
-class _Signature(_Strict):
+class _Signature(Strict):
     input_specs: list[_InputSpec]
     output_specs: list[_OutputSpec]
 
 
-class _Tree(_Strict):
+class _Tree(Strict):
     type: Literal["builtins.tuple", "builtins.list", "builtins.dict"] | None
     context: Literal["null", "[]"] | None
     children_spec: list["_Tree"]
@@ -258,7 +252,7 @@ class _Tree(_Strict):
 _TREE: TypeAdapter[tuple[Literal[1], _Tree]] = TypeAdapter(tuple[Literal[1], _Tree])
 
 
-class _CallSignature(_Strict):
+class _CallSignature(Strict):
     inputs: list[_TensorArgument]
     outputs: list[_TensorArgument]
     in_spec: Annotated[str, AfterValidator(_tree)]
@@ -266,12 +260,12 @@ class _CallSignature(_Strict):
     forward_arg_names: list[Name] | None = None
 
 
-class _Call(_Strict):
+class _Call(Strict):
     fqn: Literal[""] | DottedName
     signature: _CallSignature | None = None
 
 
-class _GraphModule(_Strict):
+class _GraphModule(Strict):
     graph: _Graph
     signature: _Signature
     module_call_graph: list[_Call]
@@ -279,17 +273,17 @@ class _GraphModule(_Strict):
     treespec_namedtuple_fields: _Nothing
 
 
-class _Range(_Strict):
+class _Range(Strict):
     min_val: StrictInt | None
     max_val: StrictInt | None
 
 
-class _Version(_Strict):
+class _Version(Strict):
     major: StrictInt
     minor: StrictInt
 
 
-class ExportedGraph(_Strict):
+class ExportedGraph(Strict):
     """The document of the program itself, `models/model.json`."""
 
     graph_module: _GraphModule
@@ -299,54 +293,3 @@ class ExportedGraph(_Strict):
     verifiers: list[Literal["TRAINING"]]
     torch_version: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z.+]*$", max_length=64)]
     guards_code: Annotated[list[str], AfterValidator(_no_guards)]
-
-
-class _Payload(_Strict):
-    path_name: Annotated[str, StringConstraints(pattern=r"^(weight|tensor)_\d+$", max_length=32)]
-    is_param: StrictBool
-    use_pickle: Annotated[StrictBool, AfterValidator(_no_pickle)]
-    tensor_meta: TensorMeta
-
-    def reach(self) -> int:
-        """Return how many bytes of its file the tensor uses: up to its last element. Raises ValueError for a symbolic size."""
-        meta = self.tensor_meta
-        sizes, strides, offset = _numbers(meta.sizes), _numbers(meta.strides), _numbers([meta.storage_offset])[0]
-        if 0 in sizes:
-            return 0
-        last = offset + sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True))
-        return (last + 1) * ELEMENT_BYTES[meta.dtype]
-
-
-class PayloadConfig(_Strict):
-    """The document of weights or constants: which file holds which tensor, and how."""
-
-    config: dict[DottedName, _Payload]
-
-    def check_files(self, sizes: dict[str, int]) -> None:
-        """See that each tensor is in its file, and that no file is left over.
-
-        Args:
-            sizes: of the files, in bytes.
-
-        Raises:
-            ValueError
-        """
-        types: dict[str, int] = {}
-        for name, payload in self.config.items():
-            file, dtype = payload.path_name, payload.tensor_meta.dtype
-            if file not in sizes:
-                raise ValueError(f"{name} is in {file}, which is missing")
-            if types.setdefault(file, dtype) != dtype or sizes[file] % ELEMENT_BYTES[dtype]:
-                raise ValueError(f"{name} is of another type than its file {file}")
-            if payload.reach() > sizes[file]:
-                raise ValueError(f"{name} ends behind its file {file}")
-        left = sorted(sizes.keys() - types.keys())
-        if left:
-            raise ValueError(f"no tensor is in {left[0]}")
-
-
-def _numbers(sizes: list[SymInt]) -> list[int]:
-    numbers = [size.as_int for size in sizes]
-    if None in numbers:
-        raise ValueError("a stored tensor has a size that is no number")
-    return [number for number in numbers if number is not None]

@@ -11,7 +11,8 @@
 - it reads the zip with a reader of its own (miniz), which may see other members than Python's does.
 
 So torch never gets the archive as it came. Its members have to be those that the export writes, uncompressed; its documents
-have to be what `bundle.exported_graph` describes; and torch gets a new archive, written from what was checked.
+have to be what `bundle.exported_graph` and `bundle.exported_payload` describe; and torch gets a new archive, written from what
+was checked.
 
 This keeps code out of a program. It is no sandbox: a program that computes for hours, or fills the memory, is not refused. Who
 made a bundle is what its signature tells.
@@ -29,7 +30,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bundle.errors import BundleError
-from bundle.exported_graph import ExportedGraph, PayloadConfig
+from bundle.exported_graph import ExportedGraph
+from bundle.exported_payload import PayloadConfig
 
 _GRAPH = "model/models/model.json"
 _SAMPLES = "model/data/sample_inputs/model.pt"

@@ -15,7 +15,8 @@ from localcloud.corrections import patching
 from localcloud.corrections.ec2_images import register_base_image
 from localcloud.corrections.throttling import Throttling
 from localcloud.fleet.groups import Fleet
-from localcloud.hosts.reconciler import HostDriver, Reconciler
+from localcloud.hosts.driver import HostDriver
+from localcloud.hosts.reconciler import Reconciler
 from localcloud.scaling.policies import Scaling
 from localcloud.scaling.schedules import Schedules
 from localcloud.sessions.agents import Agents, NoAgents

@@ -7,7 +7,7 @@ import click
 
 from localcloud.account import Account
 from localcloud.environment import exports
-from localcloud.hosts.reconciler import NoHosts
+from localcloud.hosts.driver import NoHosts
 from localcloud.ports import check_free
 from localcloud.settings import Settings
 

@@ -15,7 +15,7 @@ from localcloud.access.access_key import AccessKey
 from localcloud.account import Account
 from localcloud.balancer.health import Probe
 from localcloud.balancer.targets import CheckResult
-from localcloud.hosts.reconciler import NoHosts
+from localcloud.hosts.driver import NoHosts
 from localcloud.sessions.agents import RELAY, SESSION_VARIABLE
 from localcloud.settings import Settings
 

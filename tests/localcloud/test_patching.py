@@ -8,7 +8,7 @@ from moto.autoscaling.models import FakeAutoScalingGroup
 from localcloud.account import Account
 from localcloud.corrections import patching
 from localcloud.corrections.patching import NOT_REPORTED, Difference, Seam, addition, correction
-from localcloud.hosts.reconciler import NoHosts
+from localcloud.hosts.driver import NoHosts
 from localcloud.settings import Settings
 
 OTHERWISE = Difference("says own", aws="https://docs.aws.amazon.com/", upstream=NOT_REPORTED)

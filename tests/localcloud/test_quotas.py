@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from localcloud import settings as constants
 from localcloud.access.access_key import AccessKey
 from localcloud.account import Account
-from localcloud.hosts.reconciler import NoHosts
+from localcloud.hosts.driver import NoHosts
 from localcloud.settings import Settings
 from tests.plugins.loading import FakeModule, ModuleFailed, load
 

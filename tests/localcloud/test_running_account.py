@@ -9,7 +9,7 @@ import pytest
 
 from localcloud import settings as constants
 from localcloud.account import Account
-from localcloud.hosts.reconciler import NoHosts
+from localcloud.hosts.driver import NoHosts
 from localcloud.settings import Settings
 from tests.localcloud.conftest import eventually
 

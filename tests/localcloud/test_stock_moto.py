@@ -12,7 +12,7 @@ from localcloud import corrections
 from localcloud.account import Account
 from localcloud.corrections import patching
 from localcloud.corrections.patching import NOT_REPORTED, Difference, Seam
-from localcloud.hosts.reconciler import NoHosts
+from localcloud.hosts.driver import NoHosts
 from localcloud.settings import Settings
 from tests.localcloud.conftest import Cloud
 from tests.localcloud.probes import autoscaling, ec2, others  # noqa: F401 - they register their probes

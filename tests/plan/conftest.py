@@ -11,7 +11,7 @@ import pytest
 from localcloud import settings as constants
 from localcloud.account import Account
 from localcloud.balancer.targets import CheckResult
-from localcloud.hosts.reconciler import NoHosts
+from localcloud.hosts.driver import NoHosts
 from localcloud.settings import Settings
 from tests.plan.world import World, make
 

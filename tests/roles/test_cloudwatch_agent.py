@@ -26,7 +26,7 @@ from localcloud.agent.standin.config import parse
 from localcloud.agent.standin.main import Agent
 from localcloud.agent.standin.statsd import Listener
 from localcloud.balancer.targets import CheckResult
-from localcloud.hosts.reconciler import NoHosts
+from localcloud.hosts.driver import NoHosts
 from localcloud.settings import Settings
 from tests.localcloud.conftest import eventually
 from tests.roles.controllers import environment_of, inventory_of

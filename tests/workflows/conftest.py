@@ -18,7 +18,7 @@ from localcloud import settings as constants
 from localcloud.access.access_key import AccessKey
 from localcloud.account import Account
 from localcloud.balancer.targets import CheckResult
-from localcloud.hosts.reconciler import NoHosts
+from localcloud.hosts.driver import NoHosts
 from localcloud.settings import Settings
 from tests.localcloud.conftest import cloud, served_cloud
 from tests.roles.controllers import inventory_of
