@@ -20,7 +20,7 @@ description:
 """
 
 EXECUTOR = Path(__file__).parents[1] / "action" / "normal.py"
-COLLECTIONS = ("pettracker.aws.", "amazon.aws.", "community.aws.")
+COLLECTIONS = ("pettracker.aws", "amazon.aws", "community.aws")
 # Those whose descriptions are large, or asked by many tasks. Any other works too, and is read by each task that needs it.
 SERVICES = ("autoscaling", "cloudwatch", "ec2", "elbv2", "iam", "logs", "s3", "ssm", "sts")
 
@@ -34,38 +34,23 @@ class CallbackModule(CallbackBase):
 
     def __init__(self) -> None:
         super().__init__()
-        self._imported: set[str] = set()
-
-    @functools.cached_property
-    def _wanted(self) -> bool:
-        found = action_loader.find_plugin("ansible.legacy.normal")
-        return found is not None and Path(found) == EXECUTOR
+        self.disabled = Path(action_loader.find_plugin("ansible.legacy.normal") or "") != EXECUTOR
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Reads filters and tests, which each worker would read anew: all of them, as soon as a template names one."""
-        if not self._wanted:
-            return
         for loader in (filter_loader, test_loader):
             for _ in loader.all():
                 pass
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
-        if not self._wanted:
-            return
-        name = task.resolved_action or task.action
-        if name not in self._imported:
-            self._imported.add(name)
-            self._import(name)
-        # Garbage collection in a fork would otherwise write to, and so copy, every page of what is here.
-        gc.freeze()
-
-    def _import(self, name: str) -> None:
-        if name.startswith(COLLECTIONS):
+        collection, _, module = (task.resolved_action or task.action).rpartition(".")
+        if collection in COLLECTIONS:
             share_descriptions()
-            collection, _, module = name.rpartition(".")
             # What cannot be imported is the task's to report.
             with contextlib.suppress(Exception):
                 importlib.import_module(f"ansible_collections.{collection}.plugins.modules.{module}")
+        # Garbage collection in a fork would otherwise write to, and so copy, every page of what is here.
+        gc.freeze()
 
 
 @functools.cache

@@ -17,19 +17,10 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 STOCK = {"ANSIBLE_ACTION_PLUGINS": "none"}
 # Two runs differ in these whatever runs them: times, and names that one run gives. The end by a signal has a test of its own.
-OWN = (
-    "atime",
-    "ansible_job_id",
-    "results_file",
-    "date",
-    "x-amzn-requestid",
-    "rc",
-    "module_stderr",
-    "association_id",
-    "default",
-    "id",
-    "vpc_id",
-)
+OWN = {
+    *("atime", "ansible_job_id", "results_file", "date", "x-amzn-requestid", "rc", "module_stderr"),
+    *("association_id", "default", "id", "vpc_id", "left"),
+}
 SECRET = "Schnurrhaar"
 
 
@@ -54,7 +45,7 @@ def _run(directory: Path, switch: dict[str, str]) -> dict[str, Any]:
     urllib3.request("POST", f"http://{host}:{port}/moto-api/reset")
     environment = os.environ | {
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-        "ANSIBLE_LIBRARY": str(HERE / "library"),
+        "ANSIBLE_COLLECTIONS_PATH": f"{HERE}:{ROOT / 'collections'}",
         "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
         "ANSIBLE_CALLBACKS_ENABLED": "preload",
         "ANSIBLE_DEPRECATION_WARNINGS": "false",
@@ -105,6 +96,11 @@ def test_nobody_is_told_a_secret(runs, executor):
     assert runs[executor]["tasks"]["With a value that nobody may see"]["secret"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 
+@pytest.mark.parametrize("executor", ["forked", "stock"])
+def test_what_a_module_leaves_in_its_temporary_directory_goes_with_the_run(runs, executor):
+    assert not Path(runs[executor]["tasks"]["Ordinary"]["left"]).exists()
+
+
 def test_check_mode_defaults_and_environments_reach_the_module(runs):
     tasks = runs["forked"]["tasks"]
     assert tasks["In check mode"]["changed"] is False
@@ -114,12 +110,13 @@ def test_check_mode_defaults_and_environments_reach_the_module(runs):
 
 
 def test_a_task_that_takes_too_long_ends_with_its_module(tmp_path):
-    module = tmp_path / "slow.py"
-    module.write_text("import time\ntime.sleep(600)\n")
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(600)\n")
     # Ansible's timeout of a task is an exception from a signal, which threads and libraries of this process would have to bear.
     program = f"""
-import os, signal
-from ansible_collections.pettracker.aws.plugins.plugin_utils import forked_module
+import os, signal, sys
+
+sys.path[:0] = [{str(tmp_path)!r}, "executor/action"]
+import normal
 
 class TooLate(Exception): ...
 
@@ -129,7 +126,7 @@ def too_late(*_):
 signal.signal(signal.SIGALRM, too_late)
 signal.setitimer(signal.ITIMER_REAL, 1)
 try:
-    forked_module.run(forked_module.Module("slow", {str(module)!r}), b"{{}}", "legacy", {{}})
+    normal.run("slow", b"{{}}", {{}})
 except TooLate:
     try:
         os.waitpid(-1, os.WNOHANG)

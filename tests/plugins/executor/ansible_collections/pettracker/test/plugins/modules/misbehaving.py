@@ -4,6 +4,7 @@
 import os
 import signal
 import sys
+import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -44,6 +45,7 @@ def main() -> None:
         secret=module.params["secret"],
         seen=seen,
         umask=before,
+        left=tempfile.mkstemp(dir=module.tmpdir)[1],
         kinds=[None, True, 1.5, "ä", {"a": [1]}],
         ansible_facts={"told": how},
         diff={"before": "a\n", "after": "b\n"},
