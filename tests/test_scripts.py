@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ def clone(tmp_path):
     """A bare copy of what the scripts need, in a place of any name: themselves and inventories, no running cloud."""
     root = tmp_path / "Mein Projekt für Kätzchen"
     shutil.copytree(ROOT / "scripts", root / "scripts")
+    shutil.copy(ROOT / "pyproject.toml", root)
     for name in ("common", "local", "dev"):
         (root / "inventories" / name).mkdir(parents=True)
         if name != "common":
@@ -113,7 +115,8 @@ def test_an_old_python_is_refused_by_name(clone, tmp_path):
     old.chmod(0o755)
     done = run(clone, "scripts/setup", "control", PATH=f"{old.parent}:{os.environ['PATH']}")
     assert done.returncode == 1
-    assert "Python 3.11 or newer is needed" in done.stderr
+    oldest = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"].removeprefix(">=")
+    assert f"Python {oldest} or newer is needed" in done.stderr
 
 
 def test_missing_packages_are_named_when_only_root_could_install_them(clone, tmp_path):

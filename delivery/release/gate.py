@@ -25,6 +25,7 @@ class Image(BaseModel):
         created: when the image was made, ISO 8601.
         wheelhouse_key: of the archive of the Python packages that are on its hosts.
         packages_key: of the list of the system's packages that are on its hosts.
+        packages_purl: what the package URLs of these begin with, such as deb/debian.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,6 +41,7 @@ class Image(BaseModel):
     wheelhouse_key: str
     wheelhouse_sha256: str
     packages_key: str
+    packages_purl: str
 
 
 def pass_gate(environment: Environment, pin: Pin) -> Image:

@@ -109,8 +109,8 @@ def _python(line: str, image: Image) -> Component:
 
 def _system(package: dict[str, str], image: Image) -> Component:
     # https://github.com/package-url/purl-spec: the namespace is who distributes it.
-    distributor = "ubuntu" if image.base_image_name.startswith("ubuntu/") else "debian"
-    purl = PackageURL("deb", distributor, package["name"], package["version"], {"arch": package["arch"]})
+    kind, distributor = image.packages_purl.split("/")
+    purl = PackageURL(kind, distributor, package["name"], package["version"], {"arch": package["arch"]})
     return Component(name=package["name"], version=package["version"], type=ComponentType.LIBRARY, purl=purl, bom_ref=str(purl))
 
 

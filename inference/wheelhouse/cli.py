@@ -23,7 +23,7 @@ def _packages(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--output", type=click.Path(path_type=Path), required=True, help="Directory for the archive."),
         click.option("--machine", default="x86_64", show_default=True, help="Architecture: x86_64 or aarch64."),
-        click.option("--python", default="3.11", show_default=True, help="Python version of the hosts."),
+        click.option("--python", required=True, help="Python version of the hosts, such as 3.11."),
         click.option("--train", is_flag=True, help="For hosts that train, in place of --backend."),
         click.option("--backend", type=_BACKENDS, help="Engine of hosts that serve."),
     ):

@@ -31,6 +31,7 @@ def conclude(directory: Path, image_id: str) -> subprocess.CompletedProcess[str]
         "golden_gate_releases_bucket": "releases",
         "golden_gate_wheelhouse": {"bucket": "releases", "key": "wheelhouse/d.tar.gz", "sha256": "d"},
         "golden_gate_packages_key": "images/b/packages.json",
+        "golden_gate_packages_purl": "deb/debian",
         "golden_gate_output": str(directory / "found.json"),
     }
     host = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}

@@ -127,4 +127,5 @@ def register_image(pin: Pin) -> Image:
         wheelhouse_key=f"wheelhouse/{sha256}.tar.gz",
         wheelhouse_sha256=sha256,
         packages_key=f"images/{content}/packages.json",
+        packages_purl="deb/debian",
     )

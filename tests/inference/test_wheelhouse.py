@@ -132,7 +132,7 @@ def test_a_damaged_archive_is_not_used_again(archive: Path, tmp_path: Path, monk
     ],
 )
 def test_hosts_that_cannot_be_served_are_told(tmp_path: Path, options: list[str], told: str) -> None:
-    result = CliRunner().invoke(main, ["build", "--backend", "openvino", *options, "--output", str(tmp_path)])
+    result = CliRunner().invoke(main, ["build", "--backend", "openvino", "--python", HERE, *options, "--output", str(tmp_path)])
     assert result.exit_code == 1
     assert told in result.stderr
     assert list(tmp_path.glob("*.tar.gz")) == []

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 BASE_IMAGES = yaml.safe_load((ROOT / "inventories/common/group_vars/all/model.yml").read_text())["base_images"]
 NEXT = {
     **{"owner": "1", "name": "next-*", "root_device": "/dev/sdx", "session_agent": "next_amd64/agent.deb"},
+    **{"cloudwatch_agent": "next/amd64", "packages_purl": "deb/next"},
     **{"python": "/usr/bin/python3.14", "python_version": "3.14"},
 }
 # The playbooks' variables that hold parts of the entry, and what they come to for the next system.
@@ -21,6 +22,7 @@ FOLLOWS = {
     "machine_image_base_name": "next-*",
     "machine_image_root_device": "/dev/sdx",
     "machine_image_session_agent_url": "https://s3.us-east-1.amazonaws.com/amazon-ssm-us-east-1/3.3/next_amd64/agent.deb",
+    "cloudwatch_agent_package_system": "next/amd64",
     "inference_service_python": "/usr/bin/python3.14",
     "wheelhouse_python_version": "3.14",
     "autoscaling_group_root_device": "/dev/sdx",

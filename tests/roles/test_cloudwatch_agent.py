@@ -236,7 +236,7 @@ def test_a_package_without_a_digest_or_with_two_places_is_refused_before_there_i
         {"cloudwatch_agent_package_sha256": ""},
         {"cloudwatch_agent_package_sha256": "latest"},
         {"cloudwatch_agent_package_version": ""},
-        {"cloudwatch_agent_package_url": "https://example.com/agent.deb"},
+        {"cloudwatch_agent_package_source": "/tmp/agent.deb"},
     ]
     tasks: list[dict[str, Any]] = [
         {
@@ -250,33 +250,18 @@ def test_a_package_without_a_digest_or_with_two_places_is_refused_before_there_i
     assert [number for number in range(len(refused)) if f'"refused {number}"' in ran.stdout] == [0, 1, 2, 3]
 
 
-# Whoever has a presigned address may read the file: it is in no output and in no journal, and what went wrong is still said.
-SIGNED = "http://127.0.0.1:1/package.deb?X-Amz-Signature=0123456789abcdef"
-
-
-def fetching(tasks: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Each task that fetches something from a presigned address, and the block that it is in."""
-    for block in tasks:
-        for task in block.get("block", [block]):
-            if "_signed" in task.get("ansible.builtin.get_url", {}).get("url", ""):
-                yield task, block
-
-
 def test_a_presigned_address_is_in_no_output(tmp_path: Path) -> None:
-    found = [pair for path in ROOT.glob("roles/*/tasks/*.yml") for pair in fetching(yaml.safe_load(path.read_text()))]
-    assert len(found) >= 3
-    for task, block in found:
-        assert task["no_log"]
-        assert "msg" in block["rescue"][0]["ansible.builtin.fail"]
-    (block,) = (block for task, block in found if "cloudwatch" in task["ansible.builtin.get_url"]["url"])
-    block["block"][0] |= {"delay": 0}
-    known = {"__cloudwatch_agent_key": "agent.deb", "__cloudwatch_agent_signed": {"urls": {"agent.deb": SIGNED}}}
-    more = {"cloudwatch_agent_package_bucket": "packages", "__cloudwatch_agent_package_file": str(tmp_path / "agent.deb")}
-    for name in ("owner", "group"):  # as whoever runs this
-        block["block"][0]["ansible.builtin.get_url"].pop(name)
-    ran = play(tmp_path, [block], **PINNED, **known, **more, ansible_python_interpreter=sys.executable)
+    """Whoever has it may read the file: it is in no output and in no journal, and what went wrong is still said."""
+    modules = {path for path in ROOT.glob("roles/*/tasks/*.yml") if "ansible.builtin.get_url:" in path.read_text()}
+    assert modules == {ROOT / "roles/host_baseline/tasks/fetch.yml"}
+    given = {"bucket": "packages", "prefix": "agent/1", "files": {"agent.deb": "a" * 64}, "directory": str(tmp_path)}
+    fetch = {
+        "ansible.builtin.include_role": {"name": "host_baseline", "tasks_from": "fetch"},
+        "vars": {f"host_baseline_fetch_{name}": value for name, value in given.items()},
+    }
+    ran = play(tmp_path, [fetch], ansible_python_interpreter=sys.executable)
     said = " ".join((ran.stdout + ran.stderr).split())
     assert ran.returncode == 2
-    assert "s3://packages/agent.deb could not be fetched" in said
+    assert "s3://packages/agent/1/agent.deb could not be fetched" in said
     assert "refused" in said
     assert "Signature" not in said

@@ -214,7 +214,7 @@ def test_the_digest_is_the_same_in_a_plan_and_in_a_run_whatever_else_is_known(
 def test_what_leaves_no_trace_is_a_place_of_what_a_digest_names_or_of_helping_hosts(option: str) -> None:
     (role,) = (path.parents[1].name for path in (ROOT / "roles").glob("*/meta/*_specs.yml") if option in path.read_text())
     if role != "machine_image":
-        thing = re.fullmatch(rf"({role}_\w+)_(bucket|key|source|url|version)", option)
+        thing = re.fullmatch(rf"({role}_\w+)_(bucket|source|system|version)", option)
         assert thing
         assert {f"{thing[1]}_sha256", f"{thing[1]}_digest"} & set(documented(role)) - set(WITHOUT_TRACE)
     for template in (ROOT / "roles").glob("*/templates/*"):

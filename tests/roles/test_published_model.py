@@ -1,6 +1,7 @@
 """The roles publish and fetch the pinned model, and nothing that no trusted key has signed."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -46,6 +47,9 @@ class Controller:
         self._s3: Any = boto3.client("s3", endpoint_url=endpoint, aws_access_key_id="testing", aws_secret_access_key="testing")
         self._s3.create_bucket(Bucket=BUCKET)
         (directory / "play.yml").write_text(json.dumps(PLAY))
+        (directory / "bin").mkdir()
+        (directory / "bin/systemctl").symlink_to("/bin/true")
+        self._environment["PATH"] = f"{directory}/bin:{self._environment['PATH']}"
         inventory = {"all": {"hosts": {"localhost": {"ansible_connection": "local"}}}}
         inventory["all"]["hosts"]["localhost"]["ansible_python_interpreter"] = sys.executable
         (directory / "hosts.yml").write_text(json.dumps(inventory))
@@ -71,7 +75,11 @@ class Controller:
         (self._directory / "fetch.yml").write_text(json.dumps(play))
         given = {"model_bucket": BUCKET, "model_name": "small", "model_version": "0.1.0", "public_key": public_key}
         variables = {f"inference_service_{name}": value for name, value in (given | {"model_digest": digest}).items()}
-        variables["__inference_service_bundles"] = str(self._directory / "host/bundles")
+        variables["inference_service_unit"] = "none.service"
+        variables["inference_service_directory"] = str(self._directory / "host")
+        variables["inference_service_config_directory"] = str(self._directory)
+        variables["__inference_service_venv_python"] = sys.executable
+        variables["__inference_service_public_key_file"] = str(self._directory / "bundle.pub")
         return self._play("fetch.yml", variables)
 
     def result(self) -> dict[str, str]:
@@ -119,6 +127,28 @@ def test_what_the_key_has_not_signed_is_not_published(controller: Controller, tm
     nowhere = controller.apply(digest, public_key=public_key.read_text())
     assert nowhere.returncode != 0
     assert "has no production/small/0.1.0/manifest.json and no production/small/0.1.0/model.sig" in nowhere.stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="what hosts fetch is root's")
+def test_a_host_switches_to_what_is_published_and_keeps_it_when_the_next_is_refused(
+    controller: Controller, tmp_path: Path
+) -> None:
+    root, public_key = signed_bundle(tmp_path / "bundle")
+    digest = load(root).digest
+    published = controller.apply(digest, source=str(root), public_key=public_key.read_text())
+    assert published.returncode == 0, published.stdout
+    fetched = controller.fetch(digest, public_key.read_text())
+    assert fetched.returncode == 0, fetched.stdout
+    assert load(tmp_path / "host/bundle").digest == digest
+
+    controller.put("production/small/0.1.0/openvino/model.bin", b"these are not the weights")
+    refused = controller.fetch(digest, public_key.read_text())
+    assert refused.returncode != 0
+    assert (
+        "the host keeps the one it had: s3://models/production/small/0.1.0/openvino/model.bin could not be fetched"
+        in " ".join(refused.stdout.split())
+    )
+    assert load(tmp_path / "host/bundle").digest == digest
 
 
 def test_a_name_that_leaves_the_bundle_becomes_no_file_on_a_host(controller: Controller, tmp_path: Path) -> None:

@@ -21,15 +21,15 @@ def test_a_service_of_another_name_is_elsewhere_on_its_hosts() -> None:
     told = {
         "inference_service_directory": "/opt/cats",
         "inference_service_log_directory": "/var/log/cats",
-        "machine_image_first_boot": "/opt/cats/bin/first-boot",
-        "machine_image_config_directory": values["inference_service_config_directory"],
-        "machine_image_log_directory": values["inference_service_log_directory"],
+        "machine_image_layout.first_boot": "/opt/cats/bin/first-boot",
+        "machine_image_layout.config_directory": values["inference_service_config_directory"],
+        "machine_image_layout.log_directory": values["inference_service_log_directory"],
         "machine_image_first_boot_user_data": "#!/bin/sh\nexec /opt/cats/bin/first-boot\n",
-        "machine_image_unit": "cats-inference.service",
+        "machine_image_layout.unit": "cats-inference.service",
         "operate_unit": "cats-inference.service",
         "rollout_bundle": values["__inference_service_bundle"],
         "rollout_python": values["__inference_service_venv_python"],
-        "machine_image_python": values["__inference_service_venv_python"],
+        "machine_image_layout.python": values["__inference_service_venv_python"],
         "cloudwatch_agent_log_files": [values["__inference_service_log"], values["__inference_service_notices_log"]],
     }
     assert {name: values[name] for name in told} == told

@@ -40,7 +40,7 @@ def apply(directory: Path, endpoint: str, left: str) -> str:
     (directory / "play.yml").write_text(json.dumps(PLAY))
     here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     (directory / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"localhost": here}}}))
-    variables = {"bucket": "releases", "backend": "openvino", "directory": str(directory / "kept")}
+    variables = {"bucket": "releases", "backend": "openvino", "python_version": "3.11", "directory": str(directory / "kept")}
     extra = {f"wheelhouse_{name}": value for name, value in variables.items()} | {"left": left}
     command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "hosts.yml"]
     ran = subprocess.run(

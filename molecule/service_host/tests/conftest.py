@@ -9,7 +9,7 @@ from testinfra.host import Host
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "shared"))
 
-from hosts import scenario_host
+from hosts import scenario_host, service_layout
 
 
 @pytest.fixture(scope="session")
@@ -23,5 +23,5 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report = outcome.get_result()  # type: ignore[attr-defined]
     if report.when == "call" and report.failed and "host" in getattr(item, "funcargs", {}):
         host: Host = item.funcargs["host"]  # type: ignore[attr-defined]
-        journal = host.run("journalctl --no-pager --lines=40; tail -n 20 /var/log/pettracker/inference.log").stdout
+        journal = host.run(f"journalctl --no-pager --lines=40; tail -n 20 {service_layout()['log']}").stdout
         report.sections.append(("host's journal and log", journal))

@@ -4,15 +4,16 @@ import json
 import re
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import boto3
 import pytest
+from hosts import service_layout
 from testinfra.host import Host
 
-UNIT = "pettracker-inference.service"
-NOTICES = "pettracker-notices.service"
-CAT = Path("/opt/pettracker/bundle/golden/cat.jpg")
+LAYOUT = service_layout()
+ACCOUNT, UNIT, NOTICES = LAYOUT["name"], LAYOUT["unit"], LAYOUT["notices_unit"]
+CAT = f"{LAYOUT['bundle']}/golden/cat.jpg"
+INSTANCE = f". {LAYOUT['config_directory']}/instance.env; echo $PETTRACKER_INSTANCE_ID"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -22,12 +23,12 @@ def back_after_the_reboot(host: Host) -> None:
 
 
 def test_the_service_runs_as_an_account_without_shell_password_or_rights(host: Host) -> None:
-    account = host.user("pettracker")
-    process = host.process.get(user="pettracker", comm="python")
+    account = host.user(ACCOUNT)
+    process = host.process.get(user=ACCOUNT, comm="python")
 
     assert account.shell.endswith("nologin")
     assert account.password.startswith("!")
-    assert account.groups == ["pettracker"]
+    assert account.groups == [ACCOUNT]
     status = host.run(f"grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/{process.pid}/status").stdout.split()
     assert status == ["CapEff:", "0000000000000000", "NoNewPrivs:", "1", "Seccomp:", "2"]
 
@@ -50,7 +51,7 @@ def test_the_service_may_ask_nobody_outside_and_not_the_metadata_but_its_neighbo
     assert "169.254" not in properties[0]
     assert "ActiveState=active" in properties[1]
     assert "169.254.169.254" in properties[1]
-    assert "no instance metadata" not in host.check_output("cat /var/log/pettracker/notices.log")
+    assert "no instance metadata" not in host.check_output(f"cat {LAYOUT['notices_log']}")
 
 
 def test_the_service_leaves_memory_and_threads_to_others(host: Host) -> None:
@@ -70,8 +71,8 @@ def test_logs_are_looked_at_every_hour(host: Host) -> None:
 
 
 def test_nothing_that_the_service_can_write_is_executed_or_read_by_it(host: Host) -> None:
-    places = "/opt/pettracker /etc/pettracker /var/log/pettracker"
-    found = host.run(f"find {places} ! -type l \\( -user pettracker -o -perm /0022 \\)")
+    places = " ".join(LAYOUT[f"{kind}directory"] for kind in ("", "config_", "log_"))
+    found = host.run(f"find {places} ! -type l \\( -user {ACCOUNT} -o -perm /0022 \\)")
 
     assert found.stdout == ""
 
@@ -101,11 +102,11 @@ def test_a_cat_is_a_cat(host: Host) -> None:
 
 
 def test_golden_answers_and_the_digest_are_the_bundles(host: Host) -> None:
-    python = "/opt/pettracker/venv/bin/python -B -I -m"
+    python, bundle = f"{LAYOUT['python']} -B -I -m", LAYOUT["bundle"]
 
-    host.run_expect([0], f"{python} inference check --url http://127.0.0.1:8080 --bundle /opt/pettracker/bundle")
-    digest = host.check_output(". /etc/pettracker/inference.env; echo $PETTRACKER_BUNDLE_DIGEST")
-    host.run_expect([0], f"{python} bundle verify --digest {digest} /opt/pettracker/bundle")
+    host.run_expect([0], f"{python} inference check --url http://127.0.0.1:8080 --bundle {bundle}")
+    digest = host.check_output(f". {LAYOUT['config_directory']}/inference.env; echo $PETTRACKER_BUNDLE_DIGEST")
+    host.run_expect([0], f"{python} bundle verify --digest {digest} {bundle}")
 
 
 def test_the_metadata_service_wants_a_token(host: Host) -> None:
@@ -133,14 +134,14 @@ def test_the_agent_has_no_rights_but_to_read_the_services_logs(host: Host) -> No
 
     assert fields["Uid"].split() == [str(agent.uid)] * 4
     assert fields["Gid"].split() == [str(agent.gid)] * 4
-    assert set(fields["Groups"].split()) - {str(agent.gid)} == {str(host.group("pettracker").gid)}
+    assert set(fields["Groups"].split()) - {str(agent.gid)} == {str(host.group(ACCOUNT).gid)}
     assert (int(fields["CapEff"], 16), int(fields["CapPrm"], 16)) == (0, 0)
-    for log in ("inference.log", "notices.log"):
-        assert host.check_output(f"stat --format='%U %G %a' /var/log/pettracker/{log}") == "root pettracker 640"
+    for log in ("log", "notices_log"):
+        assert host.check_output(f"stat --format='%U %G %a' {LAYOUT[log]}") == f"root {ACCOUNT} 640"
 
 
 def test_the_services_log_lines_arrive_in_cloudwatch(host: Host) -> None:
-    instance = host.check_output(". /etc/pettracker/instance.env; echo $PETTRACKER_INSTANCE_ID")
+    instance = host.check_output(INSTANCE)
     logs = boto3.client("logs")
     events: list[str] = []
     deadline = time.monotonic() + 30
@@ -153,7 +154,7 @@ def test_the_services_log_lines_arrive_in_cloudwatch(host: Host) -> None:
 
 
 def test_the_services_latency_arrives_in_cloudwatch(host: Host) -> None:
-    instance = host.check_output(". /etc/pettracker/instance.env; echo $PETTRACKER_INSTANCE_ID")
+    instance = host.check_output(INSTANCE)
     dimensions = [{"Name": "InstanceId", "Value": instance}, {"Name": "metric_type", "Value": "timing"}]
     metric = {"Namespace": "PetTracker/ML", "MetricName": "InferenceLatency", "Dimensions": dimensions}
     query = {"Id": "p99", "MetricStat": {"Metric": metric, "Period": 7200, "Stat": "p99"}}
