@@ -28,16 +28,6 @@ def cost(environment: str) -> None:
 
 @click.command()
 @environment_option
-@reports_errors
-def prices(environment: str) -> None:
-    """Write what a bill of the environment is made of: list prices, and what is assumed about use; JSON."""
-    from delivery.cost.prices import as_json, read_prices, read_usage
-
-    click.echo(json.dumps(as_json(read_prices(), read_usage(environment))))
-
-
-@click.command()
-@environment_option
 def running(environment: str) -> None:
     """Say what ENV has that is paid for by the hour, and how it goes away; nothing where there is nothing, or nobody may look.
 
