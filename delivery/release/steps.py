@@ -29,7 +29,7 @@ from delivery.release.record import (
     read_private_key,
     signed,
 )
-from delivery.release.releases import Releases
+from delivery.release.releases import Releases, problems_of
 from delivery.release.sbom import bill_of_materials
 
 Say = Callable[[str], None]
@@ -62,13 +62,9 @@ class Released:
 
 
 def release(request: Request, say: Say) -> Released | Proposal:
-    """Publish, gate, pin; and once the pin is merged, record.
+    """Publish, gate, pin; and once the pin is merged, record. Until then, the proposal that waits for its merge is returned.
 
-    Returns:
-        The record when the model is pinned; otherwise the proposal that waits for its merge.
-
-    Raises:
-        DeliveryError: refused, or a step failed; everything before it is kept.
+    Raises DeliveryError where it is refused, or a step failed; everything before it is kept.
     """
     environment = read_environment(request.environment, request.root)
     if not environment.is_local:
@@ -76,8 +72,10 @@ def release(request: Request, say: Say) -> Released | Proposal:
     candidate = publish_candidate(_model(request, environment), environment, request.allow_downgrade, say)
     if request.model is None and candidate.pin != environment.pin:
         raise DeliveryError(f"{environment.pin} is pinned in {environment.name}, but {candidate.pin} is published")
-    pinned = environment.is_local or is_merged(environment, candidate.pin)
-    key = _signing_key(request, environment) if pinned else None
+    key = None
+    if environment.is_local or is_merged(environment, candidate.pin):
+        pem, named = private_key_of(environment.is_local, environment.root, request.key_file, request.key_text)
+        key = read_private_key(pem, named, environment.keys)
     say(f"golden-set gate: {candidate.pin} on a host of {environment.name}")
     image = pass_gate(environment, candidate.pin)
     if image.model_digest != candidate.pin.digest:
@@ -91,20 +89,14 @@ def release(request: Request, say: Say) -> Released | Proposal:
 
 
 def current_record(environment: Environment, identity: str | None = None) -> Record:
-    """Return a release's record, its signature verified; by default the current one's.
-
-    Raises:
-        DeliveryError: there is none, or it is not what it should be.
-    """
+    """Return a release's record, by default the current one's. Raises DeliveryError where there is no signed one."""
     store = Releases(environment)
     identity = identity or store.current()
     if identity is None:
         raise DeliveryError(f"nothing is released to {environment.name} yet: make release MODEL=... ENV={environment.name}")
     record = store.read(identity)
     if record is None:
-        raise DeliveryError(
-            f"{store.location(identity)} is missing; the releases are: {', '.join(store.identities()) or 'none'}"
-        )
+        raise store.missing(identity)
     return record
 
 
@@ -118,11 +110,6 @@ def _model(request: Request, environment: Environment) -> str:
     return f"{environment.pin.name}:{environment.pin.version}"
 
 
-def _signing_key(request: Request, environment: Environment) -> EllipticCurvePrivateKey:
-    pem, named = private_key_of(environment.is_local, environment.root, request.key_file, request.key_text)
-    return read_private_key(pem, named, environment.keys)
-
-
 def _record(environment: Environment, candidate: Candidate, image: Image, key: EllipticCurvePrivateKey) -> tuple[Record, bool]:
     """Write the record where it is missing, let the parameter point to it, and verify all that it names."""
     store = Releases(environment)
@@ -131,17 +118,21 @@ def _record(environment: Environment, candidate: Candidate, image: Image, key: E
     record = store.read(identity)
     changed = record is None
     if record is None:
-        sbom = _keep_sbom(store, bill_of_materials(image, pin, candidate.manifest))
+        content = bill_of_materials(image, pin, candidate.manifest)
         new = Record(
             schema_version=1,
             id=identity,
             environment=environment.name,
             time=datetime.now(UTC).isoformat(timespec="seconds"),
             model=ReleasedModel(name=pin.name, version=pin.version, digest=pin.digest, location=candidate.location),
-            image=_released(image),
+            image=ReleasedImage(id=image.image_id, **image.model_dump(include=set(ReleasedImage.model_fields))),
             launch_template_version=None,
             code_revision=Clone(environment.root).revision(),
-            sbom=sbom,
+            sbom=BillOfMaterials(
+                key=store.keep_sbom(content),
+                sha256=hashlib.sha256(content).hexdigest(),
+                components=len(json.loads(content)["components"]),
+            ),
             verification=Verification(
                 signing_key=fingerprint(key.public_key()),
                 test_accuracy=candidate.accuracy,
@@ -153,22 +144,7 @@ def _record(environment: Environment, candidate: Candidate, image: Image, key: E
             previous=store.current(),
         )
         record = store.keep(new, signed(new, key))
-    problems = [f"{check.subject}: {check.problem}" for check in store.verify(record) if check.problem]
+    problems = problems_of(store.verify(record))
     if problems:
-        raise DeliveryError(f"{store.location(identity)} is not what was released: {'; '.join(problems)}")
+        raise DeliveryError(f"{store.location(identity)} is not what was released: {problems}")
     return record, store.make_current(identity) or changed
-
-
-def _keep_sbom(store: Releases, content: bytes) -> BillOfMaterials:
-    components = len(json.loads(content)["components"])
-    return BillOfMaterials(key=store.keep_sbom(content), sha256=hashlib.sha256(content).hexdigest(), components=components)
-
-
-def _released(image: Image) -> ReleasedImage:
-    return ReleasedImage(
-        id=image.image_id,
-        content_digest=image.content_digest,
-        base_image_id=image.base_image_id,
-        base_image_name=image.base_image_name,
-        code_revision=image.code_revision,
-    )
