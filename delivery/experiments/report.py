@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 import boto3
 from ansible_collections.pettracker.aws.plugins.module_utils.judge_limits import Limits
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from bundle.registry import Store
+from delivery.documents import Document, faults
 from delivery.environment import Environment
 from delivery.errors import DeliveryError
 from delivery.experiments.comparison import Copies, Finding, Side, compare_ab, compare_shadow
@@ -21,16 +22,14 @@ from delivery.experiments.measurements import Metrics, Window, balanced, copied,
 from delivery.release.rollouts import RolledOut
 
 
-class Fleet(BaseModel):
+class Fleet(Document):
     """One of the two fleets: its Auto Scaling group, and the ARN of its target group."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     group: str
     target_group: str
 
 
-class Experiment(BaseModel):
+class Experiment(Document):
     """What is under way.
 
     Attributes:
@@ -41,8 +40,6 @@ class Experiment(BaseModel):
         namespace: of the metrics that hosts send.
         load_balancer: its ARN.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_version: Literal[1]
     environment: str
@@ -112,8 +109,7 @@ def running(environment: Environment) -> Experiment:
     try:
         found = Experiment.model_validate_json(data)
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]["msg"]
-        raise DeliveryError(f"{store.location(key)} describes no experiment: {problem}") from None
+        raise DeliveryError(f"{store.location(key)} describes no experiment: {faults(error)}") from None
     if not found.begin:
         raise DeliveryError(
             f"the experiment with {found.release.id} is not set up yet, by {found.by}; if that has failed, the same make "

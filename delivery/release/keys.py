@@ -12,6 +12,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from bundle.keys import KeysError, Purpose, TrustedKey, read_keys
+from delivery.documents import faults
 from delivery.errors import DeliveryError
 from delivery.inventories import FOLDER
 from delivery.variables import variables
@@ -42,8 +43,7 @@ def read(path: Path) -> list[TrustedKey]:
     try:
         return _LIST.validate_python(keys)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        raise DeliveryError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}; mend it by hand first") from None
+        raise DeliveryError(f"{path}: {faults(error)}; mend it by hand first") from None
 
 
 def write(path: Path, keys: Sequence[TrustedKey]) -> None:
