@@ -44,9 +44,8 @@ def publish_candidate(model: str, environment: Environment, allow_downgrade: boo
     Args:
         model: directory of a signed bundle, NAME:VERSION of a published model, or NAME:RUN_ID of a run in the registry.
 
-    Raises:
-        DeliveryError: it is not there, not signed by the environment's key, not what its digests say, below the floor, or
-            a lower version.
+    Raises DeliveryError where it is not there, not signed by the environment's key, not what its digests say, below the floor,
+    or a lower version.
     """
     try:
         if Path(model).is_dir():
