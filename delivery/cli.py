@@ -6,6 +6,7 @@ is to be applied; 4 (`policy`, `plan`) an error of the guard rails stands.
 
 import click
 
+from delivery import operations
 from delivery.connection import commands as connection
 from delivery.cost import commands as cost
 from delivery.experiments import commands as experiments
@@ -33,6 +34,7 @@ def kinds() -> None:
 for command in (
     kinds,
     *(plan.plan, plan.comment, plan.decide, plan.drift, policy.policy, cost.cost, cost.running),
+    *(operations.operate, operations.session),
     *(connection.subject, connection.connect, connection.disconnect),
     *(release.run, release.show, release.verify, release.list_releases, release.rollouts, release.smoke),
     *(release.show_rollback_target, release.show_images_in_use),
