@@ -32,25 +32,21 @@ def connect(repository: str, environment: str, roles: Roles, stage: int, api: Ap
     read, what it lacks is added, and what GitHub lets nobody add is named. AWS lets in the main branch only, whatever GitHub's
     rules are, but an approval is GitHub's alone.
 
-    Args:
-        stage: when merges reach the environment: 1, 2 after those of 1, or 0, not by themselves.
-
-    Raises:
-        DeliveryError: GitHub refuses, as it does who may not administer; or anybody may push to the main branch, where GitHub
-            has rules against it.
+    Merges reach the environment by its `stage`: 1; 2 after those of 1; or 0, not by themselves. Raises DeliveryError where
+    GitHub refuses, as it does who may not administer, or where anybody may push to the main branch, and need not.
     """
     path = f"repos/{repository}"
     yield from _see_main(path, api)
-    present = {item["name"] for item in api("GET", f"{path}/environments?per_page=100")["environments"]}
+    present = _environments(path, api)
     for name, role in ((environment, roles.deploy), (f"{environment}-destroy", roles.destroy)):
-        asks = stage >= APPROVED or name != environment
+        asks, place = stage >= APPROVED or name != environment, f"{path}/environments/{name}"
         if name not in present:
-            _write_rules(f"{path}/environments/{name}", {}, asks, api)
+            _write_rules(place, {}, asks, api)
             yield f"environment {name}: made"
         else:
-            yield from _repair(f"{path}/environments/{name}", name, asks, api)
-        yield from _missing_rules(f"{path}/environments/{name}", name, asks, api)
-        if _set(f"{path}/environments/{name}/variables", "AWS_ROLE_ARN", role, api):
+            yield from _repair(place, name, asks, api)
+        yield from _missing_rules(place, name, asks, api)
+        if _set(f"{place}/variables", "AWS_ROLE_ARN", role, api):
             yield f"environment {name}: AWS_ROLE_ARN is {role}"
     variables = f"{path}/actions/variables"
     known = {item["env"]: item for item in json.loads(_read(variables, api).get("AWS_ENVIRONMENTS", "[]"))}
@@ -75,9 +71,12 @@ def disconnect(repository: str, environment: str, api: Api = gh) -> Iterator[str
         else:
             api("DELETE", f"{variables}/AWS_ENVIRONMENTS")
         yield f"AWS_ENVIRONMENTS: {environment} is removed, and the workflows leave it alone from now on"
-    present = {item["name"] for item in api("GET", f"{path}/environments?per_page=100")["environments"]}
-    for name in sorted({environment, f"{environment}-destroy"} & present):
+    for name in sorted({environment, f"{environment}-destroy"} & _environments(path, api)):
         yield from _forget_environment(f"{path}/environments/{name}", name, api)
+
+
+def _environments(path: str, api: Api) -> set[str]:
+    return {item["name"] for item in api("GET", f"{path}/environments?per_page=100")["environments"]}
 
 
 def _forget_environment(path: str, name: str, api: Api) -> Iterator[str]:
@@ -136,20 +135,20 @@ def _protection(path: str, api: Api) -> dict[str, Any]:
 def _repair(path: str, name: str, asks: bool, api: Api) -> Iterator[str]:
     """Add to an environment what it lacks, and keep what it has; yield what was added."""
     found = api("GET", path)
-    before = (_only_main(path, found, api), _asks(found))
-    if all((before[0], before[1] or not asks)):
+    was_closed, asked = _only_main(path, found, api), _asks(found)
+    if was_closed and (asked or not asks):
         return
     _write_rules(path, found, asks, api)
     now = api("GET", path)
-    if not before[0] and _only_main(path, now, api):
+    if not was_closed and _only_main(path, now, api):
         yield f"environment {name}: was open to branches other than {MAIN}, and is no longer"
-    if asks and not before[1] and _asks(now):
+    if asks and not asked and _asks(now):
         yield f"environment {name}: asked nobody, and asks you from now on; choose who is asked in the repository's settings"
 
 
 def _write_rules(path: str, found: dict[str, Any], asks: bool, api: Api) -> None:
     """Make an environment, or add to what it has, with as many of its rules as the repository's plan has."""
-    branches = {"deployment_branch_policy": {"protected_branches": False, "custom_branch_policies": True}}
+    branches: dict[str, Any] = {"deployment_branch_policy": {"protected_branches": False, "custom_branch_policies": True}}
     kept = {rule["type"]: rule for rule in found.get("protection_rules", [])}
     asked = kept.get("required_reviewers", {})
     people = [{"type": one["type"], "id": one["reviewer"]["id"]} for one in asked.get("reviewers", [])]

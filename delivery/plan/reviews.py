@@ -58,19 +58,15 @@ class Repository:
     def proposed(self, run: int, environment: str) -> Proposed | None:
         """Return the plan that a run of the workflow `plan` has left, of the pull request that it ran for.
 
-        Returns:
-            None: no open pull request ends with the commit any more; a later run has the plan of what was pushed since.
-
-        Raises:
-            DeliveryError: the run is of another workflow, event or repository, or left no plan of the environment.
+        None where no open pull request ends with the commit any more: a later run has the plan of what was pushed since. Raises
+        DeliveryError where the run is of another workflow, event or repository, or left no plan of the environment.
         """
         found = self._api("GET", f"{self._path}/actions/runs/{run}")
         if not self._is_of(found, PLAN_WORKFLOW, PLAN_EVENT):
             raise DeliveryError(f"{found['html_url']} is no run of {PLAN_WORKFLOW} for a pull request of {self._name}")
         owner, revision = self._name.partition("/")[0], found["head_sha"]
-        requests = self._api(
-            "GET", f"{self._path}/pulls?state=open&base=main&head={owner}:{quote(found['head_branch'])}&per_page=100"
-        )
+        head = f"{owner}:{quote(found['head_branch'])}"
+        requests = self._api("GET", f"{self._path}/pulls?state=open&base=main&head={head}&per_page=100")
         mine = [one for one in requests if one["head"]["sha"] == revision and self._is_own(one["head"].get("repo"))]
         if not mine:
             return None
@@ -95,13 +91,8 @@ class Repository:
         """Return the plan that was shown on the pull request that a commit of the main branch comes from.
 
         What it was, the artefact of a job of the main branch says, which no other run can write to; that it was shown, the
-        comment.
-
-        Returns:
-            None: no pull request, or no plan of the environment was shown on it, as on one from a fork.
-
-        Raises:
-            DeliveryError: what people could read is not, or not for sure, what was reviewed.
+        comment. None where there is no pull request, or no plan of the environment was shown on it, as on one from a fork.
+        Raises DeliveryError where what people could read is not, or not for sure, what was reviewed.
         """
         requests = self._api("GET", f"{self._path}/commits/{revision}/pulls")
         merged = [request for request in requests if request.get("merge_commit_sha") == revision and request["merged_at"]]
