@@ -36,7 +36,7 @@ def connect(repository: str, environment: str, roles: Roles, stage: int, api: Ap
     GitHub refuses, as it does who may not administer, or where anybody may push to the main branch, and need not.
     """
     path = f"repos/{repository}"
-    yield from _see_main(path, api)
+    yield from _check_main(path, api)
     present = _environments(path, api)
     for name, role in ((environment, roles.deploy), (f"{environment}-destroy", roles.destroy)):
         asks, place = stage >= APPROVED or name != environment, f"{path}/environments/{name}"
@@ -96,7 +96,7 @@ def _forget_environment(path: str, name: str, api: Api) -> Iterator[str]:
     yield f"environment {name}: removed"
 
 
-def _see_main(path: str, api: Api) -> Iterator[str]:
+def _check_main(path: str, api: Api) -> Iterator[str]:
     """Yield what the main branch's rules lack. Raises DeliveryError where anybody may push to it and GitHub could forbid it."""
     try:
         rules = {rule["type"]: rule.get("parameters", {}) for rule in api("GET", f"{path}/rules/branches/{MAIN}?per_page=100")}
@@ -135,14 +135,14 @@ def _protection(path: str, api: Api) -> dict[str, Any]:
 def _repair(path: str, name: str, asks: bool, api: Api) -> Iterator[str]:
     """Add to an environment what it lacks, and keep what it has; yield what was added."""
     found = api("GET", path)
-    was_closed, asked = _only_main(path, found, api), _asks(found)
+    was_closed, asked = _admits_only_main(path, found, api), _has_reviewers(found)
     if was_closed and (asked or not asks):
         return
     _write_rules(path, found, asks, api)
     now = api("GET", path)
-    if not was_closed and _only_main(path, now, api):
+    if not was_closed and _admits_only_main(path, now, api):
         yield f"environment {name}: was open to branches other than {MAIN}, and is no longer"
-    if asks and not asked and _asks(now):
+    if asks and not asked and _has_reviewers(now):
         yield f"environment {name}: asked nobody, and asks you from now on; choose who is asked in the repository's settings"
 
 
@@ -169,10 +169,10 @@ def _write_rules(path: str, found: dict[str, Any], asks: bool, api: Api) -> None
         else:
             break
     if rules["deployment_branch_policy"]:
-        _only_let_in_main(path, api)
+        _restrict_to_main(path, api)
 
 
-def _only_let_in_main(path: str, api: Api) -> None:
+def _restrict_to_main(path: str, api: Api) -> None:
     policies = api("GET", f"{path}/deployment-branch-policies?per_page=100")["branch_policies"]
     for policy in policies:
         if not _is_main(policy):
@@ -185,7 +185,7 @@ def _is_main(policy: dict[str, Any]) -> bool:
     return (policy["name"], policy.get("type", "branch")) == (MAIN, "branch")
 
 
-def _asks(found: dict[str, Any]) -> bool:
+def _has_reviewers(found: dict[str, Any]) -> bool:
     return any(rule["type"] == "required_reviewers" for rule in found.get("protection_rules", []))
 
 
@@ -193,22 +193,22 @@ def _missing_rules(path: str, name: str, asks: bool, api: Api) -> Iterator[str]:
     """Yield a sentence for each rule that GitHub does not say the environment has."""
     found = api("GET", path)
     settings = f"environment {name}, in the settings of the repository"
-    if not _only_main(path, found, api):
+    if not _admits_only_main(path, found, api):
         yield (
             f"environment {name}: open to branches other than {MAIN}, as far as GitHub goes. Its role is for {MAIN} only; "
             f"what else it holds, RELEASE_SIGNING_KEY for one, any branch can read. Restrict it to {MAIN}: {settings}"
         )
     rules = {rule["type"]: rule for rule in found.get("protection_rules", [])}
-    if asks and _asks(found) and not rules["required_reviewers"].get("prevent_self_review"):
+    if asks and _has_reviewers(found) and not rules["required_reviewers"].get("prevent_self_review"):
         yield (f"environment {name}: who starts a deployment may approve it. Where you are not alone, prevent that: {settings}")
-    if asks and not _asks(found):
+    if asks and not _has_reviewers(found):
         yield (
             f"environment {name}: nobody is asked. Whatever is merged to {MAIN} may take its role, so protect {MAIN}, or "
             f"choose reviewers: {settings}. For private repositories, GitHub has them in its plan Enterprise only"
         )
 
 
-def _only_main(path: str, found: dict[str, Any], api: Api) -> bool:
+def _admits_only_main(path: str, found: dict[str, Any], api: Api) -> bool:
     if not (found.get("deployment_branch_policy") or {}).get("custom_branch_policies"):
         return False
     policies = api("GET", f"{path}/deployment-branch-policies?per_page=100")["branch_policies"]

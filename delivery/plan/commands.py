@@ -12,7 +12,7 @@ import click
 from delivery.command_line import EXIT_DRIFT, EXIT_NOTHING, EXIT_REFUSED, environment_option, reports_errors, repository_option
 from delivery.errors import DeliveryError
 from delivery.plan.check_mode import PARTS, check_mode
-from delivery.plan.reports import join, reports, written
+from delivery.plan.reports import join, read_report, report_directory
 from delivery.policy.commands import conclude, show
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def plan(environment: str, name: str, options: tuple[str, ...], detailed: bool) 
 
     Exit status 1 when it could not look at everything; 2 when there are differences, of drift always; 4 when an error stands.
     """
-    directory = reports(environment)
+    directory = report_directory(environment)
     report = directory / f"{name}.json"
     for earlier in (report, directory / f"{name}.md", *directory.glob("parts/*")):
         earlier.unlink(missing_ok=True)
@@ -108,7 +108,7 @@ def comment(environment: str, repository: str, *, run: int | None, proposed: Pat
     from delivery.plan.reviews import Repository
     from delivery.policy.files import refuse_links_out
 
-    directory, on_github = reports(environment), None
+    directory, on_github = report_directory(environment), None
     if run:
         on_github = Repository(repository)
         found = on_github.proposed(run, environment)
@@ -119,7 +119,7 @@ def comment(environment: str, repository: str, *, run: int | None, proposed: Pat
         plan = read_plan(found.plan, environment)
         review = review_of(plan, found.revision).model_copy(update={"number": found.number})
     else:
-        plan, _ = written(environment, "plan")
+        plan, _ = read_report(environment, "plan")
         review = review_of(plan, "the work tree")
     rails, cost = _rails_part(plan, proposed), _cost_part(plan, proposed)
     everything = whole(plan, rails(sys.maxsize), cost, review.revision)
@@ -183,7 +183,7 @@ def decide(environment: str, repository: str, revision: str | None, reviewed: Pa
     from delivery.plan.decision import decide as decision_of
     from delivery.plan.reviews import Repository
 
-    fresh, _ = written(environment, "plan")
+    fresh, _ = read_report(environment, "plan")
     found: Review | None
     if reviewed:
         found = read_review(reviewed.read_bytes(), environment)
@@ -218,11 +218,10 @@ def drift(environment: str, repository: str) -> None:
     from delivery.plan.drift import body, drifted
     from delivery.plan.reviews import Repository
 
-    report, markdown = written(environment, "drift")
+    report, markdown = read_report(environment, "drift")
     text = body(report, markdown)
     if repository:
-        step = Repository(repository).report(environment, report, text)
-        click.echo(f"issue of {environment}: {step.action}" + (f" #{step.number}" if step.number else ""))
+        click.echo(f"issue of {environment}: {Repository(repository).report(environment, report, text)}")
     elif drifted(report):
         click.echo(text)
     if drifted(report):

@@ -12,14 +12,14 @@ from delivery.errors import DeliveryError
 COLOURS: dict[str | None, str | None] = {"purple": "magenta", "bright red": "bright_red"}
 
 
-def reports(environment: str) -> Path:
+def report_directory(environment: str) -> Path:
     """Return their directory."""
     return Path(os.environ.get("PLAN_DIRECTORY") or Path(".cache/plan") / environment)
 
 
-def written(environment: str, name: str) -> tuple[dict[str, Any], str]:
+def read_report(environment: str, name: str) -> tuple[dict[str, Any], str]:
     """Return the report of `make plan` or `make drift`, as data and as Markdown."""
-    directory = reports(environment)
+    directory = report_directory(environment)
     try:
         report = json.loads((directory / f"{name}.json").read_text())
         return report, (directory / f"{name}.md").read_text()

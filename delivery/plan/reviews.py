@@ -111,10 +111,10 @@ class Repository:
             return None
         if review.revision != head:
             raise DeliveryError(f"the review of {environment} is of another commit than {head} of {request['html_url']}")
-        self._see(review, request)
+        self._check_shown(review, request)
         return review
 
-    def _see(self, review: Review, request: Mapping[str, Any]) -> None:
+    def _check_shown(self, review: Review, request: Mapping[str, Any]) -> None:
         """Raise DeliveryError unless the pull request shows what the review says that it showed, and did before the merge."""
         where = f"the plan of {review.environment} on {request['html_url']}"
         shown = self._comments(request["number"], review.environment)
@@ -161,21 +161,30 @@ class Repository:
     def _content(self, artefact: Mapping[str, Any], name: str) -> bytes:
         return unpacked(self._download(f"{self._path}/actions/artifacts/{artefact['id']}/zip"), name)
 
-    def report(self, environment: str, report: Mapping[str, Any], text: str) -> drift.Step:
-        """Open, update or close the issue of an environment; return what was done."""
-        issues = self._api("GET", f"{self._path}/issues?state=open&per_page=100")
-        mine = [issue for issue in issues if issue["user"]["login"] == BOT]
-        done = drift.step(report, mine, text)
-        if done.action == "open":
-            self._api("POST", f"{self._path}/issues", {"title": drift.title(environment), "body": text})
-        elif done.action == "update":
-            self._api("PATCH", f"{self._path}/issues/{done.number}", {"body": text})
-        elif done.action == "close":
-            self._api("POST", f"{self._path}/issues/{done.number}/comments", {"body": "All is as Git wants it again."})
-            self._api("PATCH", f"{self._path}/issues/{done.number}", {"state": "closed"})
-        return done
+    def report(self, environment: str, report: Mapping[str, Any], text: str) -> str:
+        """Open, update or close the issue of an environment; return which of these was done, or "none"."""
+        # GitHub lists pull requests among the issues.
+        found = self._own(f"{self._path}/issues?state=open&per_page=100", drift.marker(environment))
+        issue = min((one for one in found if "pull_request" not in one), key=lambda one: int(one["number"]), default=None)
+        if issue is None:
+            if not drift.drifted(report):
+                return "none"
+            self._api("POST", f"{self._path}/issues", {"title": f"Drift in {environment}", "body": text})
+            return "open"
+        number = issue["number"]
+        if not drift.drifted(report):
+            self._api("POST", f"{self._path}/issues/{number}/comments", {"body": "All is as Git wants it again."})
+            self._api("PATCH", f"{self._path}/issues/{number}", {"state": "closed"})
+            return f"close #{number}"
+        if issue["body"] == text:
+            return f"none #{number}"
+        self._api("PATCH", f"{self._path}/issues/{number}", {"body": text})
+        return f"update #{number}"
 
     def _comments(self, number: int, environment: str) -> list[dict[str, Any]]:
-        found = self._api("GET", f"{self._path}/issues/{number}/comments?per_page=100")
-        begin = comments.marker(environment)
-        return [item for item in found if item["user"]["login"] == BOT and item["body"].startswith(begin)]
+        return self._own(f"{self._path}/issues/{number}/comments?per_page=100", comments.marker(environment))
+
+    def _own(self, path: str, begin: str) -> list[dict[str, Any]]:
+        """Return the comments or issues of the workflows that begin with a marker."""
+        found = self._api("GET", path)
+        return [item for item in found if item["user"]["login"] == BOT and (item["body"] or "").startswith(begin)]

@@ -73,13 +73,13 @@ class Releases:
         names = [item.key.removeprefix(prefix).removesuffix(".json") for item in found]
         return [name for name in names if "/" not in name]  # reports of rollouts have a folder of their own
 
-    def keep_sbom(self, content: bytes) -> str:
+    def write_sbom(self, content: bytes) -> str:
         """Write a bill of materials under its digest; return its key."""
         key = f"sbom/{hashlib.sha256(content).hexdigest()}.cdx.json"
         self._store.write_once(key, content)
         return key
 
-    def keep(self, record: Record, document: bytes) -> Record:
+    def write(self, record: Record, document: bytes) -> Record:
         """Write a record that is not there yet; return the one that is there, if somebody was faster."""
         if self._store.write_once(self._key(record.id), document):
             return record

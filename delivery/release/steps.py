@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,7 @@ from delivery.environment import ROOT, Environment, read_environment
 from delivery.errors import DeliveryError
 from delivery.git import Clone
 from delivery.release.approval import approval_of
-from delivery.release.candidate import Candidate, publish_candidate, published_manifest
+from delivery.release.candidate import Candidate, Progress, publish_candidate, published_manifest
 from delivery.release.gate import Image, pass_gate
 from delivery.release.pins import write_rehearsal_pin
 from delivery.release.proposal import Proposal, describe, is_merged, propose
@@ -31,8 +30,6 @@ from delivery.release.record import (
 )
 from delivery.release.releases import Releases, problems_of
 from delivery.release.sbom import bill_of_materials
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ class Released:
     changed: bool
 
 
-def release(request: Request, say: Say) -> Released | Proposal:
+def release(request: Request, progress: Progress) -> Released | Proposal:
     """Publish, gate, pin; and once the pin is merged, record. Until then, the proposal that waits for its merge is returned.
 
     Raises DeliveryError where it is refused, or a step failed; everything before it is kept.
@@ -69,14 +66,14 @@ def release(request: Request, say: Say) -> Released | Proposal:
     environment = read_environment(request.environment, request.root)
     if not environment.is_local:
         Clone(environment.root).refuse_changes()
-    candidate = publish_candidate(_model(request, environment), environment, request.allow_downgrade, say)
+    candidate = publish_candidate(_model(request, environment), environment, request.allow_downgrade, progress)
     if request.model is None and candidate.pin != environment.pin:
         raise DeliveryError(f"{environment.pin} is pinned in {environment.name}, but {candidate.pin} is published")
     key = None
     if environment.is_local or is_merged(environment, candidate.pin):
         pem, named = private_key_of(environment.is_local, environment.root, request.key_file, request.key_text)
         key = read_private_key(pem, named, environment.keys)
-    say(f"golden-set gate: {candidate.pin} on a host of {environment.name}")
+    progress(f"golden-set gate: {candidate.pin} on a host of {environment.name}")
     image = pass_gate(environment, candidate.pin)
     if image.model_digest != candidate.pin.digest:
         raise DeliveryError(f"the image {image.image_id} holds {image.model_digest}, not {candidate.pin.digest}")
@@ -129,7 +126,7 @@ def _record(environment: Environment, candidate: Candidate, image: Image, key: E
             launch_template_version=None,
             code_revision=Clone(environment.root).revision(),
             sbom=BillOfMaterials(
-                key=store.keep_sbom(content),
+                key=store.write_sbom(content),
                 sha256=hashlib.sha256(content).hexdigest(),
                 components=len(json.loads(content)["components"]),
             ),
@@ -143,7 +140,7 @@ def _record(environment: Environment, candidate: Candidate, image: Image, key: E
             approval=approval_of(environment, pin),
             previous=store.current(),
         )
-        record = store.keep(new, signed(new, key))
+        record = store.write(new, signed(new, key))
     problems = problems_of(store.verify(record))
     if problems:
         raise DeliveryError(f"{store.location(identity)} is not what was released: {problems}")
