@@ -72,15 +72,15 @@ def _make_plan(environment: str, directory: Path, options: Sequence[str]) -> boo
         from delivery.policy.files import judge_of
 
         judge = judge_of(environment)
-        failed = {process.wait() for process in looking} != {0}
+        statuses = [process.wait() for process in looking]
     files, lines = join([directory / "parts" / f"{name}.json" for name in PARTS])
     for file, text in files.items():
         (directory / file).write_text(text)
     show(lines)
-    plan = json.loads(files["plan.json"])
-    if plan["complete"]:
-        conclude(judge(plan))
-    return failed
+    whole = json.loads(files["plan.json"])
+    if whole["complete"]:
+        conclude(judge(whole))
+    return any(statuses)
 
 
 @click.command()

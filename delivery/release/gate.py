@@ -1,6 +1,6 @@
 """The golden-set gate: a real host serves the candidate and answers its golden set, before anything is pinned.
 
-It is the bake with the candidate's name, version and digest in place of the pinned ones (docs/decisions/0012): whatever passes
+It is the bake with the candidate's name, version and digest in place of the pinned ones (docs/decisions/0013): whatever passes
 is a verified image already, which the release after the merge finds by its inputs and does not make again.
 """
 
