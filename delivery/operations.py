@@ -49,7 +49,7 @@ def operate(environment: str, intent: str, words: tuple[str, ...]) -> None:
         os.execvp(command[0], command)  # noqa: S606 - no shell
     name = f"{intent} in {environment}"
     callback = {"OPERATION_NAME": name, "ANSIBLE_STDOUT_CALLBACK": CALLBACK, "ANSIBLE_CALLBACKS_ENABLED": CALLBACK}
-    with subprocess.Popen(command, env=os.environ | callback, stderr=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen(command, env=os.environ | callback, stderr=subprocess.PIPE, text=True, errors="replace") as running:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ansible has it as well, and says how it ends
         signal.signal(signal.SIGTERM, lambda *_: running.terminate())
         _pass_on(running.stderr or (), name)
@@ -88,7 +88,7 @@ def session(environment: str, kind: str, host: str, port: str, local_port: str) 
     """Open a shell on HOST, or bring its PORT to this machine: no port is open, and IAM decides who may enter."""
     if kind == "forward" and not port:
         _refuse("Say which port: PORT=8080")
-    listed = subprocess.run(["ansible-inventory", "--list"], capture_output=True, text=True, check=False)
+    listed = subprocess.run(["ansible-inventory", "--list"], capture_output=True, text=True, errors="replace", check=False)
     _pass_on(listed.stderr.splitlines(keepends=True), f"{kind} in {environment}")
     if listed.returncode:
         sys.exit(listed.returncode)
