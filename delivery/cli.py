@@ -1,11 +1,12 @@
 """Command line of the delivery of what is in Git; `make`, the workflows, playbooks and people call it.
 
 Exit status: 0 done, or waiting for a merge; 1 refused, with the reason; 2 wrong usage, or drift was found; 3 (`decide`) nothing
-is to be applied; 4 (`policy`, `join`) an error of the guard rails stands.
+is to be applied; 4 (`policy`, `plan`) an error of the guard rails stands.
 """
 
 import click
 
+from delivery import operations
 from delivery.connection import commands as connection
 from delivery.cost import commands as cost
 from delivery.experiments import commands as experiments
@@ -32,9 +33,8 @@ def kinds() -> None:
 
 for command in (
     kinds,
-    *(plan.join, plan.differs, plan.comment, plan.decide, plan.drift, policy.policy, cost.cost, cost.running),
-    *(plan.join, plan.differs, plan.comment, plan.decide, plan.drift, policy.policy),
-    *(cost.cost, cost.prices, cost.running),
+    *(plan.plan, plan.comment, plan.decide, plan.drift, policy.policy, cost.cost, cost.running),
+    *(operations.operate, operations.session),
     *(connection.subject, connection.connect, connection.disconnect),
     *(release.run, release.show, release.verify, release.list_releases, release.rollouts, release.smoke),
     *(release.show_rollback_target, release.show_images_in_use),

@@ -11,6 +11,7 @@ import click
 from delivery.errors import DeliveryError
 
 EXIT_REFUSED = 1
+EXIT_USAGE = 2
 EXIT_DRIFT = 2
 EXIT_NOTHING = 3
 EXIT_VIOLATED = 4

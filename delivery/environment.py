@@ -76,8 +76,7 @@ class Environment:
 def ask_inventory(name: str, root: Path = ROOT) -> dict[str, Any]:
     """Return the facts of an inventory (delivery_facts), after a look at whether the credentials belong to it.
 
-    Raises:
-        DeliveryError: no such environment, no credentials, another account, or the inventory cannot be read.
+    Raises DeliveryError for no such environment, no credentials, another account, or an inventory that cannot be read.
     """
     known = environments(root)
     if name not in known:
@@ -98,11 +97,7 @@ def read_environment(name: str, root: Path = ROOT) -> Environment:
 
 
 def environment_of(name: str, facts: dict[str, Any], root: Path = ROOT) -> Environment:
-    """Return an environment as the facts of its inventory describe it.
-
-    Raises:
-        DeliveryError: it trusts no keys, or what should be a key is none.
-    """
+    """Return an environment as the facts of its inventory describe it. Raises DeliveryError where it trusts no keys."""
     if not facts["keys"]:
         raise DeliveryError(
             f"inventories/{name} trusts no keys: releases are signed, so make a pair for models and one for records, and add "
@@ -115,19 +110,9 @@ def environment_of(name: str, facts: dict[str, Any], root: Path = ROOT) -> Envir
     # For every client of this process and for what it starts, as the plays' own environment says it.
     os.environ["AWS_REGION"] = os.environ["AWS_DEFAULT_REGION"] = facts["region"]
     pin = Pin(facts["model_name"], facts["model_version"], facts["model_digest"])
-    return Environment(
-        root=root,
-        name=name,
-        project=facts["project"],
-        region=facts["region"],
-        account=facts["account"],
-        tags=facts["tags"],
-        models_bucket=facts["models_bucket"],
-        releases_bucket=facts["releases_bucket"],
-        keys=keys,
-        min_accuracy=float(facts["min_accuracy"]),
-        pin=pin if pin.version and pin.digest else None,
-    )
+    same = {field: facts[field] for field in ("project", "region", "account", "tags", "models_bucket", "releases_bucket")}
+    accuracy, pinned = float(facts["min_accuracy"]), pin if pin.version and pin.digest else None
+    return Environment(root=root, name=name, keys=keys, min_accuracy=accuracy, pin=pinned, **same)
 
 
 def _account(name: str) -> str:

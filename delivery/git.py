@@ -16,11 +16,8 @@ class Clone:
         self.root = root
 
     def run(self, *arguments: str, cwd: Path | None = None) -> str:
-        """Run git; return what it printed. Raises DeliveryError with what it complained of."""
-        done = self._try(*arguments, cwd=cwd)
-        if done.returncode:
-            raise DeliveryError(f"git {arguments[0]} failed: {(done.stderr or done.stdout).strip()}")
-        return done.stdout.strip()
+        """Run git; return what it printed, without white space around it. Raises DeliveryError with what it complained of."""
+        return self._output(*arguments, cwd=cwd).strip()
 
     def succeeds(self, *arguments: str) -> bool:
         """Run git; tell whether its exit status was 0."""
@@ -56,10 +53,7 @@ class Clone:
 
     def content(self, revision: str, path: Path) -> str:
         """Return a file as it is in a commit."""
-        done = self._try("show", f"{revision}:{path.as_posix()}")
-        if done.returncode:
-            raise DeliveryError(f"git show failed: {done.stderr.strip()}")
-        return done.stdout
+        return self._output("show", f"{revision}:{path.as_posix()}")
 
     def find_branch(self, name: str) -> str | None:
         """Return the commit of a branch, here or on origin; None if there is no such branch."""
@@ -80,6 +74,12 @@ class Clone:
                 yield path
             finally:
                 self.run("worktree", "remove", "--force", str(path))
+
+    def _output(self, *arguments: str, cwd: Path | None = None) -> str:
+        done = self._try(*arguments, cwd=cwd)
+        if done.returncode:
+            raise DeliveryError(f"git {arguments[0]} failed: {(done.stderr or done.stdout).strip()}")
+        return done.stdout
 
     def _try(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(["git", *arguments], cwd=cwd or self.root, capture_output=True, text=True, check=False)

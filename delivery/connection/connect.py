@@ -32,25 +32,21 @@ def connect(repository: str, environment: str, roles: Roles, stage: int, api: Ap
     read, what it lacks is added, and what GitHub lets nobody add is named. AWS lets in the main branch only, whatever GitHub's
     rules are, but an approval is GitHub's alone.
 
-    Args:
-        stage: when merges reach the environment: 1, 2 after those of 1, or 0, not by themselves.
-
-    Raises:
-        DeliveryError: GitHub refuses, as it does who may not administer; or anybody may push to the main branch, where GitHub
-            has rules against it.
+    Merges reach the environment by its `stage`: 1; 2 after those of 1; or 0, not by themselves. Raises DeliveryError where
+    GitHub refuses, as it does who may not administer, or where anybody may push to the main branch, and need not.
     """
     path = f"repos/{repository}"
-    yield from _see_main(path, api)
-    present = {item["name"] for item in api("GET", f"{path}/environments?per_page=100")["environments"]}
+    yield from _check_main(path, api)
+    present = _environments(path, api)
     for name, role in ((environment, roles.deploy), (f"{environment}-destroy", roles.destroy)):
-        asks = stage >= APPROVED or name != environment
+        asks, place = stage >= APPROVED or name != environment, f"{path}/environments/{name}"
         if name not in present:
-            _write_rules(f"{path}/environments/{name}", {}, asks, api)
+            _write_rules(place, {}, asks, api)
             yield f"environment {name}: made"
         else:
-            yield from _repair(f"{path}/environments/{name}", name, asks, api)
-        yield from _missing_rules(f"{path}/environments/{name}", name, asks, api)
-        if _set(f"{path}/environments/{name}/variables", "AWS_ROLE_ARN", role, api):
+            yield from _repair(place, name, asks, api)
+        yield from _missing_rules(place, name, asks, api)
+        if _set(f"{place}/variables", "AWS_ROLE_ARN", role, api):
             yield f"environment {name}: AWS_ROLE_ARN is {role}"
     variables = f"{path}/actions/variables"
     known = {item["env"]: item for item in json.loads(_read(variables, api).get("AWS_ENVIRONMENTS", "[]"))}
@@ -75,9 +71,12 @@ def disconnect(repository: str, environment: str, api: Api = gh) -> Iterator[str
         else:
             api("DELETE", f"{variables}/AWS_ENVIRONMENTS")
         yield f"AWS_ENVIRONMENTS: {environment} is removed, and the workflows leave it alone from now on"
-    present = {item["name"] for item in api("GET", f"{path}/environments?per_page=100")["environments"]}
-    for name in sorted({environment, f"{environment}-destroy"} & present):
+    for name in sorted({environment, f"{environment}-destroy"} & _environments(path, api)):
         yield from _forget_environment(f"{path}/environments/{name}", name, api)
+
+
+def _environments(path: str, api: Api) -> set[str]:
+    return {item["name"] for item in api("GET", f"{path}/environments?per_page=100")["environments"]}
 
 
 def _forget_environment(path: str, name: str, api: Api) -> Iterator[str]:
@@ -97,7 +96,7 @@ def _forget_environment(path: str, name: str, api: Api) -> Iterator[str]:
     yield f"environment {name}: removed"
 
 
-def _see_main(path: str, api: Api) -> Iterator[str]:
+def _check_main(path: str, api: Api) -> Iterator[str]:
     """Yield what the main branch's rules lack. Raises DeliveryError where anybody may push to it and GitHub could forbid it."""
     try:
         rules = {rule["type"]: rule.get("parameters", {}) for rule in api("GET", f"{path}/rules/branches/{MAIN}?per_page=100")}
@@ -136,20 +135,20 @@ def _protection(path: str, api: Api) -> dict[str, Any]:
 def _repair(path: str, name: str, asks: bool, api: Api) -> Iterator[str]:
     """Add to an environment what it lacks, and keep what it has; yield what was added."""
     found = api("GET", path)
-    before = (_only_main(path, found, api), _asks(found))
-    if all((before[0], before[1] or not asks)):
+    was_closed, asked = _admits_only_main(path, found, api), _has_reviewers(found)
+    if was_closed and (asked or not asks):
         return
     _write_rules(path, found, asks, api)
     now = api("GET", path)
-    if not before[0] and _only_main(path, now, api):
+    if not was_closed and _admits_only_main(path, now, api):
         yield f"environment {name}: was open to branches other than {MAIN}, and is no longer"
-    if asks and not before[1] and _asks(now):
+    if asks and not asked and _has_reviewers(now):
         yield f"environment {name}: asked nobody, and asks you from now on; choose who is asked in the repository's settings"
 
 
 def _write_rules(path: str, found: dict[str, Any], asks: bool, api: Api) -> None:
     """Make an environment, or add to what it has, with as many of its rules as the repository's plan has."""
-    branches = {"deployment_branch_policy": {"protected_branches": False, "custom_branch_policies": True}}
+    branches: dict[str, Any] = {"deployment_branch_policy": {"protected_branches": False, "custom_branch_policies": True}}
     kept = {rule["type"]: rule for rule in found.get("protection_rules", [])}
     asked = kept.get("required_reviewers", {})
     people = [{"type": one["type"], "id": one["reviewer"]["id"]} for one in asked.get("reviewers", [])]
@@ -170,10 +169,10 @@ def _write_rules(path: str, found: dict[str, Any], asks: bool, api: Api) -> None
         else:
             break
     if rules["deployment_branch_policy"]:
-        _only_let_in_main(path, api)
+        _restrict_to_main(path, api)
 
 
-def _only_let_in_main(path: str, api: Api) -> None:
+def _restrict_to_main(path: str, api: Api) -> None:
     policies = api("GET", f"{path}/deployment-branch-policies?per_page=100")["branch_policies"]
     for policy in policies:
         if not _is_main(policy):
@@ -186,7 +185,7 @@ def _is_main(policy: dict[str, Any]) -> bool:
     return (policy["name"], policy.get("type", "branch")) == (MAIN, "branch")
 
 
-def _asks(found: dict[str, Any]) -> bool:
+def _has_reviewers(found: dict[str, Any]) -> bool:
     return any(rule["type"] == "required_reviewers" for rule in found.get("protection_rules", []))
 
 
@@ -194,22 +193,22 @@ def _missing_rules(path: str, name: str, asks: bool, api: Api) -> Iterator[str]:
     """Yield a sentence for each rule that GitHub does not say the environment has."""
     found = api("GET", path)
     settings = f"environment {name}, in the settings of the repository"
-    if not _only_main(path, found, api):
+    if not _admits_only_main(path, found, api):
         yield (
             f"environment {name}: open to branches other than {MAIN}, as far as GitHub goes. Its role is for {MAIN} only; "
             f"what else it holds, RELEASE_SIGNING_KEY for one, any branch can read. Restrict it to {MAIN}: {settings}"
         )
     rules = {rule["type"]: rule for rule in found.get("protection_rules", [])}
-    if asks and _asks(found) and not rules["required_reviewers"].get("prevent_self_review"):
+    if asks and _has_reviewers(found) and not rules["required_reviewers"].get("prevent_self_review"):
         yield (f"environment {name}: who starts a deployment may approve it. Where you are not alone, prevent that: {settings}")
-    if asks and not _asks(found):
+    if asks and not _has_reviewers(found):
         yield (
             f"environment {name}: nobody is asked. Whatever is merged to {MAIN} may take its role, so protect {MAIN}, or "
             f"choose reviewers: {settings}. For private repositories, GitHub has them in its plan Enterprise only"
         )
 
 
-def _only_main(path: str, found: dict[str, Any], api: Api) -> bool:
+def _admits_only_main(path: str, found: dict[str, Any], api: Api) -> bool:
     if not (found.get("deployment_branch_policy") or {}).get("custom_branch_policies"):
         return False
     policies = api("GET", f"{path}/deployment-branch-policies?per_page=100")["branch_policies"]

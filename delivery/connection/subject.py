@@ -14,11 +14,8 @@ def subject(repository: str, api: Api = gh) -> str:
     to anybody else; others have names only, until somebody opts in.
     https://docs.github.com/actions/reference/security/oidc#immutable-subject-claims
 
-    Args:
-        repository: owner/name.
-
-    Raises:
-        DeliveryError: GitHub calls the repository otherwise, its tokens have a subject of its own making, or GitHub refuses.
+    Raises DeliveryError where GitHub calls the repository (owner/name) otherwise, its tokens have a subject of its own making,
+    or GitHub refuses.
     """
     known = api("GET", f"repos/{repository}")
     if known["full_name"].lower() != repository.lower():

@@ -6,7 +6,7 @@ import click
 
 from delivery.command_line import environment_option, reports_errors
 from delivery.errors import DeliveryError
-from delivery.plan.reports import reports, written
+from delivery.plan.reports import read_report, report_directory
 
 
 @click.command()
@@ -17,23 +17,13 @@ def cost(environment: str) -> None:
     from delivery.cost.bill import estimate_of
     from delivery.cost.text import as_json, table
 
-    plan, _ = written(environment, "plan")
+    plan, _ = read_report(environment, "plan")
     found = estimate_of(plan)
     for line in table(found):
         click.echo(line)
-    saved = reports(environment) / "cost.json"
+    saved = report_directory(environment) / "cost.json"
     saved.write_text(json.dumps(as_json(found), indent=2, ensure_ascii=False) + "\n")
     click.echo(f"The report: {saved}", err=True)
-
-
-@click.command()
-@environment_option
-@reports_errors
-def prices(environment: str) -> None:
-    """Write what a bill of the environment is made of: list prices, and what is assumed about use; JSON."""
-    from delivery.cost.prices import as_json, read_prices, read_usage
-
-    click.echo(json.dumps(as_json(read_prices(), read_usage(environment))))
 
 
 @click.command()

@@ -6,11 +6,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from delivery.documents import Document, faults
 from delivery.errors import DeliveryError
 from delivery.inventories import variable_files
+from delivery.variables import read
 
 PRICES = Path(__file__).with_name("prices.yml")
 USAGE = Path(__file__).with_name("usage.yml")
@@ -21,11 +22,7 @@ Dollars = Annotated[Decimal, Field(gt=0)]
 Amount = Annotated[Decimal, Field(ge=0)]
 
 
-class _Data(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Volumes(_Data):
+class Volumes(Document):
     """EBS. A gp3 volume has 3,000 operations and 125 MiB a second for its size's price."""
 
     gb_month: dict[str, Dollars]
@@ -34,14 +31,14 @@ class Volumes(_Data):
     snapshot_gb_month: Dollars
 
 
-class Balancer(_Data):
+class Balancer(Document):
     """An Application Load Balancer."""
 
     hour: Dollars
     capacity_unit_hour: Dollars
 
 
-class Network(_Data):
+class Network(Document):
     """NAT gateways, public IPv4 addresses, and what leaves AWS."""
 
     nat_hour: Dollars
@@ -50,7 +47,7 @@ class Network(_Data):
     out_gb: Dollars
 
 
-class CloudWatch(_Data):
+class CloudWatch(Document):
     """Metrics, alarms (a fast one has a period below a minute) and logs (`log_gb`: taken in; `log_gb_month`: kept)."""
 
     metric_month: Dollars
@@ -60,13 +57,13 @@ class CloudWatch(_Data):
     log_gb_month: Dollars
 
 
-class S3(_Data):
+class S3(Document):
     """S3 Standard."""
 
     gb_month: Dollars
 
 
-class Region(_Data):
+class Region(Document):
     """Prices of one region.
 
     Attributes:
@@ -83,7 +80,7 @@ class Region(_Data):
     s3: S3
 
 
-class Sources(_Data):
+class Sources(Document):
     """Where AWS publishes the prices of each service."""
 
     instances: str
@@ -94,14 +91,14 @@ class Sources(_Data):
     s3: str
 
 
-class Prices(_Data):
+class Prices(Document):
     """All prices that are known."""
 
     sources: Sources
     regions: dict[str, Region]
 
 
-class Usage(_Data):
+class Usage(Document):
     """What is assumed for a month; usage.yml has the meaning and the default of each."""
 
     hours: Amount
@@ -116,7 +113,7 @@ class Usage(_Data):
     spot_discount: Annotated[Decimal, Field(ge=0, lt=1)]
 
 
-Model = TypeVar("Model", bound=_Data)
+Model = TypeVar("Model", bound=Document)
 
 
 def as_json(prices: Prices, usage: Usage) -> dict[str, Any]:
@@ -127,21 +124,18 @@ def as_json(prices: Prices, usage: Usage) -> dict[str, Any]:
 
 def read_prices(path: Path = PRICES) -> Prices:
     """Raises DeliveryError when the file is not what it should be, with each line's place and fault."""
-    return _checked(Prices, _mapping(path), str(path))
+    return _checked(Prices, read(path), str(path))
 
 
 def read_usage(environment: str, root: Path = Path()) -> Usage:
     """Return what is assumed about an environment: usage.yml, and over it the inventory's `cost_usage`.
 
     The variable is one of those of the whole environment (group_vars/all/), and plain numbers: it is not asked of Ansible.
-
-    Raises:
-        DeliveryError: a file cannot be read, or a name or a value is wrong.
+    Raises DeliveryError where a file cannot be read, or a name or a value is wrong.
     """
-    assumed = _mapping(USAGE)
-    where = str(USAGE)
+    assumed, where = read(USAGE), str(USAGE)
     for path in variable_files(root, environment):
-        own = _mapping(path).get(VARIABLE)
+        own = (read(path) or {}).get(VARIABLE)
         if own is not None:
             if not isinstance(own, Mapping):
                 raise DeliveryError(f"{path}: {VARIABLE} has to be names with numbers, as delivery/cost/usage.yml has them")
@@ -149,19 +143,8 @@ def read_usage(environment: str, root: Path = Path()) -> Usage:
     return _checked(Usage, assumed, where)
 
 
-def _mapping(path: Path) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise DeliveryError(f"{path} cannot be read: {error}") from None
-    if not isinstance(data, dict):
-        raise DeliveryError(f"{path} has to be names with values")
-    return data
-
-
-def _checked(model: type[Model], data: Mapping[str, Any], where: str) -> Model:
+def _checked(model: type[Model], data: Any, where: str) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors())
-        raise DeliveryError(f"{where}: {faults}") from None
+        raise DeliveryError(f"{where}: {faults(error)}") from None

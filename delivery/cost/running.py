@@ -1,68 +1,33 @@
 """What an environment has that is paid for by the hour, whether anybody uses it or not."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from functools import partial
 
 import boto3
 from ansible_collections.pettracker.aws.plugins.module_utils.costs import UNUSED
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Fields, Resources
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Owned, Scope
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.registry import BY_NAME
 
 from delivery.cost.bill import bill
 from delivery.cost.prices import Prices, Usage
 from delivery.cost.text import dollars
 
-Found = dict[tuple[str, str], Fields]
+# What is paid for from the moment on when it is made. Others cost by use, or next to nothing.
+BY_THE_HOUR = ("NAT gateway", "address", "load balancer", "instance", "volume")
 
 
-def found(region: str, tags: Mapping[str, str]) -> Found:
-    """Return the NAT gateways, addresses, balancers, instances and volumes with an environment's tags, in a plan's words.
-
-    A stopped instance costs its volumes only, and one that is ending costs nothing any more. Volumes carry the tags of their
-    instance.
-    """
-    ec2 = boto3.client("ec2", region_name=region)
-    by_tag = [{"Name": f"tag:{name}", "Values": [tags[name]]} for name in ("Project", "Environment")]
-    there: Found = {}
-    # EC2's one call that calls the filter otherwise.
-    for gateway in _pages(ec2, "describe_nat_gateways", "NatGateways", Filter=by_tag):
-        if gateway["State"] in ("pending", "available"):
-            there["NAT gateway", _name(gateway, gateway["NatGatewayId"])] = {}
-    for address in ec2.describe_addresses(Filters=by_tag)["Addresses"]:
-        there["address", _name(address, address["PublicIp"])] = {}
-    running = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
-    for reservation in _pages(ec2, "describe_instances", "Reservations", Filters=by_tag + running):
-        for one in reservation["Instances"]:
-            spot = one.get("InstanceLifecycle") == "spot"
-            there["instance", one["InstanceId"]] = {"instance_type": one["InstanceType"], "spot": spot}
-    for volume in _pages(ec2, "describe_volumes", "Volumes", Filters=by_tag):
-        known = {"volume_type": volume["VolumeType"], "volume_size": volume["Size"]}
-        there["volume", volume["VolumeId"]] = known | {"iops": volume.get("Iops"), "throughput": volume.get("Throughput")}
-    return there | _balancers(region, {name: tags[name] for name in ("Project", "Environment")})
+def found(region: str, tags: Mapping[str, str]) -> dict[tuple[str, str], Fields]:
+    """Return what of this an environment's tags are on, in a plan's words."""
+    clients, scope = partial(boto3.client, region_name=region), Scope({name: tags[name] for name in ("Project", "Environment")})
+    return {(kind, _named(one)): one.fields for kind in BY_THE_HOUR for one in BY_NAME[kind].owned(clients, scope)}
 
 
-def _balancers(region: str, tags: Mapping[str, str]) -> Found:
-    elb = boto3.client("elbv2", region_name=region)
-    there: Found = {}
-    for balancer in _pages(elb, "describe_load_balancers", "LoadBalancers"):
-        try:
-            (described,) = elb.describe_tags(ResourceArns=[balancer["LoadBalancerArn"]])["TagDescriptions"]
-        except elb.exceptions.LoadBalancerNotFoundException:
-            continue  # it has gone since
-        if tags.items() <= {tag["Key"]: tag["Value"] for tag in described["Tags"]}.items():
-            subnets = [zone["SubnetId"] for zone in balancer["AvailabilityZones"]]
-            there["load balancer", balancer["LoadBalancerName"]] = {"scheme": balancer["Scheme"], "subnets": subnets}
-    return there
-
-
-def _pages(client: Any, operation: str, key: str, **parameters: Any) -> Iterator[Any]:
-    for page in client.get_paginator(operation).paginate(**parameters):
-        yield from page[key]
-
-
-def _name(resource: Mapping[str, Any], identity: str) -> str:
-    """Return what people and AWS know it by; two may have one name."""
-    name = next((tag["Value"] for tag in resource.get("Tags", []) if tag["Key"] == "Name"), "")
-    return f"{name} ({identity})" if name else identity
+def _named(one: Owned) -> str:
+    """Return what people and AWS know it by; two may have one name, but for what has an ARN."""
+    if one.identity.startswith("arn:"):
+        return one.name
+    return f"{one.name} ({one.identity})" if one.name else one.identity
 
 
 def text(environment: str, resources: Resources, region: str, prices: Prices, usage: Usage) -> Iterator[str]:

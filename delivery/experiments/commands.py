@@ -1,6 +1,7 @@
 """Commands about experiments: the release to compare, and the report."""
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -28,8 +29,8 @@ def show_experiment_target(where: "Environment", identity: str) -> None:
 def experiment_report(where: "Environment", final: bool, as_json: bool) -> None:
     """Show what the experiment that is under way has found so far, and keep it beside the reports of rollouts."""
     from delivery.experiments.page import markdown, text
-    from delivery.experiments.report import keep, measure, now, running
+    from delivery.experiments.report import keep, measure, running
 
-    report = measure(running(where), now(), final=final)
+    report = measure(running(where), datetime.now(UTC), final=final)
     address = keep(where, report, markdown(report))
     click.echo(json.dumps(report.document(), ensure_ascii=False) if as_json else f"{text(report)}\n\n{address}")

@@ -102,11 +102,8 @@ def _errors(live: Side, candidate: Side, limits: Limits) -> Finding:
     if min(live.requests, candidate.requests) < limits.minimum_requests:
         return Finding("unknown", f"{said}: too few to compare, {limits.minimum_requests} each are needed.")
     table = [[candidate.errors, candidate.requests - candidate.errors], [live.errors, live.requests - live.errors]]
-    probability = float(fisher_exact(table).pvalue)
-    if probability >= limits.alpha:
-        return Finding("alike", f"{said}. That is no significant difference ({_by_chance(probability)}).")
     worse = candidate.errors / candidate.requests > live.errors / live.requests
-    return Finding("worse" if worse else "better", f"{said}; {_by_chance(probability)}.")
+    return _difference(said, float(fisher_exact(table).pvalue), limits, worse=worse)
 
 
 def _latencies(live: Side, candidate: Side, limits: Limits) -> Finding:
@@ -122,11 +119,17 @@ def _latencies(live: Side, candidate: Side, limits: Limits) -> Finding:
     same = all(mine == other for mine, other in zip(ours, theirs, strict=True))
     probability = 1.0 if same else float(wilcoxon(ours, theirs).pvalue)
     said = f"The candidate's median latency is {ratio:.2f} times that of the live fleet, over {len(periods)} periods"
+    matters = not 1 / limits.slowdown <= ratio <= limits.slowdown
+    return _difference(said, probability, limits, worse=ratio > 1, matters=matters)
+
+
+def _difference(said: str, probability: float, limits: Limits, *, worse: bool, matters: bool = True) -> Finding:
+    """Return the verdict on a difference, which has to be significant and to matter."""
     if probability >= limits.alpha:
         return Finding("alike", f"{said}. That is no significant difference ({_by_chance(probability)}).")
-    if 1 / limits.slowdown <= ratio <= limits.slowdown:
+    if not matters:
         return Finding("alike", f"{said}: significant ({_by_chance(probability)}), but too little to matter.")
-    return Finding("worse" if ratio > 1 else "better", f"{said}; {_by_chance(probability)}.")
+    return Finding("worse" if worse else "better", f"{said}; {_by_chance(probability)}.")
 
 
 def _agreement(copies: Copies) -> Finding:

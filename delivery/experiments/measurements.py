@@ -50,31 +50,28 @@ class Window:
 
 
 class Metrics:
-    """CloudWatch, within a window."""
+    """The metrics of CloudWatch with one namespace and the same dimensions, within a window."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, namespace: str, dimensions: dict[str, str]) -> None:
         self._client: Any = boto3.client("cloudwatch")
-        self._window = window
+        self._window, self._namespace = window, namespace
+        self._dimensions = [{"Name": key, "Value": value} for key, value in sorted(dimensions.items())]
 
-    def total(self, namespace: str, name: str, dimensions: dict[str, str], statistic: str = "Sum") -> int:
+    def total(self, name: str, statistic: str = "Sum") -> int:
         """Return the sum of a metric, or how many values it has (SampleCount)."""
-        return round(sum(self._points(namespace, name, dimensions, self._window.seconds, statistic).values()))
+        return round(sum(self._points(name, statistic, self._window.seconds).values()))
 
-    def figure(self, namespace: str, name: str, dimensions: dict[str, str], statistic: str) -> float | None:
+    def figure(self, name: str, statistic: str) -> float | None:
         """Return a percentile or mean over all of the window; None where there are no values."""
-        points = self._points(namespace, name, dimensions, self._window.seconds, statistic)
+        points = self._points(name, statistic, self._window.seconds)
         return statistics.median(points.values()) if points else None
 
-    def by_period(self, namespace: str, name: str, dimensions: dict[str, str], statistic: str) -> dict[int, float]:
+    def by_period(self, name: str, statistic: str) -> dict[int, float]:
         """Return a statistic of each period that has values, by its begin in seconds since the epoch."""
-        return self._points(namespace, name, dimensions, self._window.period, statistic)
+        return self._points(name, statistic, self._window.period)
 
-    def _points(self, namespace: str, name: str, dimensions: dict[str, str], period: int, statistic: str) -> dict[int, float]:
-        metric = {
-            "Namespace": namespace,
-            "MetricName": name,
-            "Dimensions": [{"Name": key, "Value": value} for key, value in sorted(dimensions.items())],
-        }
+    def _points(self, name: str, statistic: str, period: int) -> dict[int, float]:
+        metric = {"Namespace": self._namespace, "MetricName": name, "Dimensions": self._dimensions}
         pages = self._client.get_paginator("get_metric_data").paginate(
             MetricDataQueries=[{"Id": "m", "MetricStat": {"Metric": metric, "Period": period, "Stat": statistic}}],
             StartTime=self._window.begin,
@@ -89,56 +86,41 @@ class Metrics:
         }
 
 
-def balanced(metrics: Metrics, load_balancer: str, target_group: str) -> Side:
-    """Return what the targets of a group answered, as the balancer saw it.
-
-    Args:
-        load_balancer, target_group: their ARNs.
-    """
+def balanced(window: Window, load_balancer: str, target_group: str) -> Side:
+    """Return what the targets of a group answered, as the balancer saw it; both are named by their ARNs."""
     dimensions = {"LoadBalancer": load_balancer.split(":loadbalancer/")[1], "TargetGroup": target_group.rsplit(":", 1)[1]}
-    latency = (BALANCER_NAMESPACE, "TargetResponseTime", dimensions)
+    metrics, latency = Metrics(window, BALANCER_NAMESPACE, dimensions), "TargetResponseTime"
     return Side(
-        requests=metrics.total(BALANCER_NAMESPACE, "RequestCount", dimensions),
-        errors=metrics.total(BALANCER_NAMESPACE, "HTTPCode_Target_5XX_Count", dimensions),
-        p50=metrics.figure(*latency, "p50"),
-        p99=metrics.figure(*latency, "p99"),
-        medians=metrics.by_period(*latency, "p50"),
+        requests=metrics.total("RequestCount"),
+        errors=metrics.total("HTTPCode_Target_5XX_Count"),
+        p50=metrics.figure(latency, "p50"),
+        p99=metrics.figure(latency, "p99"),
+        medians=metrics.by_period(latency, "p50"),
     )
 
 
-def served(metrics: Metrics, namespace: str, group: str) -> Side:
+def served(window: Window, namespace: str, group: str) -> Side:
     """Return what the hosts of a group say of their predictions."""
-    dimensions = {"AutoScalingGroupName": group}
-    latency = (namespace, METRICS["latency"].cloudwatch, dimensions)
-    errors = metrics.total(namespace, METRICS["errors"].cloudwatch, dimensions)
-    p50, p99 = (metrics.figure(*latency, percentile) for percentile in ("p50", "p99"))
+    metrics, latency = Metrics(window, namespace, {"AutoScalingGroupName": group}), METRICS["latency"].cloudwatch
+    errors = metrics.total(METRICS["errors"].cloudwatch)
+    p50, p99 = (metrics.figure(latency, percentile) for percentile in ("p50", "p99"))
     return Side(
-        requests=metrics.total(*latency, "SampleCount") + errors,
+        requests=metrics.total(latency, "SampleCount") + errors,
         errors=errors,
         p50=None if p50 is None else p50 / 1000,
         p99=None if p99 is None else p99 / 1000,
-        medians={period: value / 1000 for period, value in metrics.by_period(*latency, "p50").items()},
+        medians={period: value / 1000 for period, value in metrics.by_period(latency, "p50").items()},
     )
 
 
-def copied(metrics: Metrics, namespace: str, group: str) -> Copies:
+def copied(window: Window, namespace: str, group: str) -> Copies:
     """Return what the hosts of the live group say of their copies; inference/mirror.py sends it."""
-    dimensions = {"AutoScalingGroupName": group}
-    difference = METRICS["shadow_confidence_difference"].cloudwatch
-
-    def total(key: str) -> int:
-        return metrics.total(namespace, METRICS[key].cloudwatch, dimensions)
-
-    return Copies(
-        compared=total("shadow_compared"),
-        agreed=total("shadow_agreed"),
-        slower=total("shadow_slower"),
-        classes=total("shadow_classes"),
-        common=total("shadow_classes_in_common"),
-        confidence_difference=metrics.figure(namespace, difference, dimensions, "Average"),
-        failed=total("shadow_failed"),
-        dropped=total("shadow_dropped"),
-    )
+    metrics = Metrics(window, namespace, {"AutoScalingGroupName": group})
+    names = {name: name for name in ("compared", "agreed", "slower", "classes", "failed", "dropped")}
+    names["common"] = "classes_in_common"
+    counted = {field: metrics.total(METRICS[f"shadow_{name}"].cloudwatch) for field, name in names.items()}
+    difference = metrics.figure(METRICS["shadow_confidence_difference"].cloudwatch, "Average")
+    return Copies(**counted, confidence_difference=difference)
 
 
 def _minutes(seconds: float) -> int:

@@ -11,26 +11,25 @@ from typing import Any, Literal
 
 import boto3
 from ansible_collections.pettracker.aws.plugins.module_utils.judge_limits import Limits
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from bundle.registry import Store
+from delivery.documents import Document, faults
 from delivery.environment import Environment
 from delivery.errors import DeliveryError
 from delivery.experiments.comparison import Copies, Finding, Side, compare_ab, compare_shadow
-from delivery.experiments.measurements import Metrics, Window, balanced, copied, served
+from delivery.experiments.measurements import Window, balanced, copied, served
 from delivery.release.rollouts import RolledOut
 
 
-class Fleet(BaseModel):
+class Fleet(Document):
     """One of the two fleets: its Auto Scaling group, and the ARN of its target group."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     group: str
     target_group: str
 
 
-class Experiment(BaseModel):
+class Experiment(Document):
     """What is under way.
 
     Attributes:
@@ -41,8 +40,6 @@ class Experiment(BaseModel):
         namespace: of the metrics that hosts send.
         load_balancer: its ARN.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_version: Literal[1]
     environment: str
@@ -98,11 +95,7 @@ class Report:
 
 
 def running(environment: Environment) -> Experiment:
-    """Return the experiment that is under way.
-
-    Raises:
-        DeliveryError: there is none, or it is still being set up.
-    """
+    """Return the experiment that is under way. Raises DeliveryError where there is none, or it is still being set up."""
     store, key = Store(environment.releases_bucket), f"{environment.name}/experiments/running.json"
     data = store.read(key)
     if data is None:
@@ -112,8 +105,7 @@ def running(environment: Environment) -> Experiment:
     try:
         found = Experiment.model_validate_json(data)
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]["msg"]
-        raise DeliveryError(f"{store.location(key)} describes no experiment: {problem}") from None
+        raise DeliveryError(f"{store.location(key)} describes no experiment: {faults(error)}") from None
     if not found.begin:
         raise DeliveryError(
             f"the experiment with {found.release.id} is not set up yet, by {found.by}; if that has failed, the same make "
@@ -126,17 +118,13 @@ def measure(experiment: Experiment, now: datetime, limits: Limits | None = None,
     """Read the figures, and say what they mean."""
     limits = limits or Limits()
     window = Window.until(datetime.fromisoformat(experiment.begin), now, experiment.period)
-    metrics, copies = Metrics(window), None
+    copies, fleets = None, (experiment.live, experiment.candidate)
     if experiment.kind == "ab":
-        live, candidate = (
-            balanced(metrics, experiment.load_balancer, fleet.target_group) for fleet in (experiment.live, experiment.candidate)
-        )
+        live, candidate = (balanced(window, experiment.load_balancer, fleet.target_group) for fleet in fleets)
         findings = compare_ab(live, candidate, limits)
     else:
-        live, candidate = (
-            served(metrics, experiment.namespace, fleet.group) for fleet in (experiment.live, experiment.candidate)
-        )
-        copies = copied(metrics, experiment.namespace, experiment.live.group)
+        live, candidate = (served(window, experiment.namespace, fleet.group) for fleet in fleets)
+        copies = copied(window, experiment.namespace, experiment.live.group)
         findings = compare_shadow(copies, limits)
     return Report(experiment, window, live, candidate, copies, findings, final)
 
@@ -148,10 +136,6 @@ def keep(environment: Environment, report: Report, page: str) -> str:
     for suffix, kind, text in (("json", "application/json", document), ("md", "text/markdown", page)):
         s3.put_object(Bucket=environment.releases_bucket, Key=f"{report.name}.{suffix}", Body=text.encode(), ContentType=kind)
     return f"s3://{environment.releases_bucket}/{report.name}.json"
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _figures(side: Side) -> dict[str, Any]:

@@ -1,16 +1,18 @@
-"""Commands about plans: show one to people, compare it with the reviewed one, and keep the issue of drift."""
+"""Commands about plans: make one, show one to people, compare it with the reviewed one, and keep the issue of drift."""
 
 import json
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from delivery.command_line import EXIT_DRIFT, EXIT_NOTHING, environment_option, reports_errors, repository_option
+from delivery.command_line import EXIT_DRIFT, EXIT_NOTHING, EXIT_REFUSED, environment_option, reports_errors, repository_option
 from delivery.errors import DeliveryError
-from delivery.plan.reports import reports, written
+from delivery.plan.check_mode import PARTS, check_mode
+from delivery.plan.reports import join, read_report, report_directory
 from delivery.policy.commands import conclude, show
 
 if TYPE_CHECKING:
@@ -22,36 +24,63 @@ RAILS_ROOM = 15_000
 
 @click.command()
 @environment_option
-@click.argument("names", nargs=-1, required=True)
+@click.option("--detailed", envvar="DETAILED", is_flag=True, help="End with status 2 where a plan names a difference.")
+@click.argument("name", type=click.Choice(["plan", "drift"]), default="plan")
+@click.argument("options", nargs=-1, metavar="[-- ANSIBLE-PLAYBOOK OPTION...]")
 @reports_errors
-def join(environment: str, names: tuple[str, ...]) -> None:
-    """Make one plan of its parts NAMES, show it, and judge it as `policy` does if it is complete.
+def plan(environment: str, name: str, options: tuple[str, ...], detailed: bool) -> None:
+    """Say what playbooks/site.yml would change, judged as by `policy`, and write it as JSON and Markdown; or look for drift.
 
-    scripts/plan lets Ansible make the parts side by side. They are there when standard input ends.
+    Exit status 1 when it could not look at everything; 2 when there are differences, of drift always; 4 when an error stands.
     """
-    from delivery.plan.joining import join as joined
-    from delivery.policy.files import judge_of
+    directory = report_directory(environment)
+    report = directory / f"{name}.json"
+    for earlier in (report, directory / f"{name}.md", *directory.glob("parts/*")):
+        earlier.unlink(missing_ok=True)
+    try:
+        failed = (_look_for_drift if name == "drift" else _make_plan)(environment, directory, options)
+    finally:
+        if report.exists():
+            click.echo(f"The report: {report}, {report.with_suffix('.md')}", err=True)
+    if failed:
+        sys.exit(EXIT_REFUSED)
+    found = json.loads(report.read_text())
+    if (detailed or name == "drift") and (found["changes"] or found["unmanaged"]):
+        sys.exit(EXIT_DRIFT)
 
-    judge = judge_of(environment)
-    sys.stdin.read()
-    directory = reports(environment)
-    files, lines = joined([directory / "parts" / f"{name}.json" for name in names])
+
+def _look_for_drift(environment: str, directory: Path, options: Sequence[str]) -> bool:
+    """Tell whether the playbook failed. What nothing manages is named with its price; where the prices are wrong, without."""
+    from delivery.cost.prices import as_json, read_prices, read_usage
+
+    settings = {}
+    try:
+        prices = json.dumps(as_json(read_prices(), read_usage(environment)))
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "prices.json").write_text(prices)
+        settings["PLAN_PRICES"] = str(directory / "prices.json")
+    except DeliveryError as error:
+        click.echo(f"Error: {error}", err=True)
+    with check_mode(environment, directory, ["drift"], options, **settings) as (looking,):
+        return looking.wait() != 0
+
+
+def _make_plan(environment: str, directory: Path, options: Sequence[str]) -> bool:
+    """Tell whether a part failed. They look side by side, each on a core of its own, and are shown as one plan."""
+    with check_mode(environment, directory / "parts", PARTS, options, PLAN_PART="yes") as looking:
+        os.nice(10)  # with what they leave of the cores, what judges their parts gets ready
+        from delivery.policy.files import judge_of
+
+        judge = judge_of(environment)
+        statuses = [process.wait() for process in looking]
+    files, lines = join([directory / "parts" / f"{name}.json" for name in PARTS])
     for file, text in files.items():
         (directory / file).write_text(text)
     show(lines)
-    plan = json.loads(files["plan.json"])
-    if plan["complete"]:
-        conclude(judge(plan))
-
-
-@click.command()
-@environment_option
-@click.argument("name", type=click.Choice(["plan", "drift"]))
-def differs(environment: str, name: str) -> None:
-    """End with exit status 2 where the report of `make plan` or `make drift` names a difference."""
-    report = json.loads((reports(environment) / f"{name}.json").read_text())
-    if report["changes"] or report["unmanaged"]:
-        sys.exit(EXIT_DRIFT)
+    whole = json.loads(files["plan.json"])
+    if whole["complete"]:
+        conclude(judge(whole))
+    return any(statuses)
 
 
 @click.command()
@@ -79,7 +108,7 @@ def comment(environment: str, repository: str, *, run: int | None, proposed: Pat
     from delivery.plan.reviews import Repository
     from delivery.policy.files import refuse_links_out
 
-    directory, on_github = reports(environment), None
+    directory, on_github = report_directory(environment), None
     if run:
         on_github = Repository(repository)
         found = on_github.proposed(run, environment)
@@ -90,7 +119,7 @@ def comment(environment: str, repository: str, *, run: int | None, proposed: Pat
         plan = read_plan(found.plan, environment)
         review = review_of(plan, found.revision).model_copy(update={"number": found.number})
     else:
-        plan, _ = written(environment, "plan")
+        plan, _ = read_report(environment, "plan")
         review = review_of(plan, "the work tree")
     rails, cost = _rails_part(plan, proposed), _cost_part(plan, proposed)
     everything = whole(plan, rails(sys.maxsize), cost, review.revision)
@@ -154,7 +183,7 @@ def decide(environment: str, repository: str, revision: str | None, reviewed: Pa
     from delivery.plan.decision import decide as decision_of
     from delivery.plan.reviews import Repository
 
-    fresh, _ = written(environment, "plan")
+    fresh, _ = read_report(environment, "plan")
     found: Review | None
     if reviewed:
         found = read_review(reviewed.read_bytes(), environment)
@@ -189,11 +218,10 @@ def drift(environment: str, repository: str) -> None:
     from delivery.plan.drift import body, drifted
     from delivery.plan.reviews import Repository
 
-    report, markdown = written(environment, "drift")
+    report, markdown = read_report(environment, "drift")
     text = body(report, markdown)
     if repository:
-        step = Repository(repository).report(environment, report, text)
-        click.echo(f"issue of {environment}: {step.action}" + (f" #{step.number}" if step.number else ""))
+        click.echo(f"issue of {environment}: {Repository(repository).report(environment, report, text)}")
     elif drifted(report):
         click.echo(text)
     if drifted(report):

@@ -7,8 +7,9 @@ from typing import Any
 
 from ansible_collections.pettracker.aws.plugins.module_utils.plan import Plan, as_json, checked, from_json
 from ansible_collections.pettracker.aws.plugins.module_utils.plan_text import markdown
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from delivery.documents import Document, faults
 from delivery.errors import DeliveryError
 from delivery.plan.decision import reviewed_part
 
@@ -20,7 +21,7 @@ SUMMARY_LIMIT = 1024 * 1024
 PLAN_LIMIT = 8 * 1024 * 1024
 
 
-class Review(BaseModel):
+class Review(Document):
     """What a job of the main branch has shown to people, written down by it.
 
     Attributes:
@@ -30,8 +31,6 @@ class Review(BaseModel):
         comment: number of the comment.
         text: of the comment, as GitHub has taken it.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     environment: str
     revision: str
@@ -49,10 +48,8 @@ def marker(environment: str) -> str:
 def read_plan(data: bytes, environment: str) -> dict[str, Any]:
     """Return a plan that somebody else's code has written, if it is one, with nothing in it that is not shown.
 
-    Whether a value is unknown, and whether the plan is complete, is not taken from it but found out anew.
-
-    Raises:
-        DeliveryError: it is none, or of another environment.
+    Whether a value is unknown, and whether the plan is complete, is not taken from it but found out anew. Raises DeliveryError
+    where it is none, or of another environment.
     """
     try:
         document = json.loads(data)
@@ -60,7 +57,7 @@ def read_plan(data: bytes, environment: str) -> dict[str, Any]:
         plan = TypeAdapter(Plan).validate_python({name: document[name] for name in parts})
         made: dict[str, Any] = json.loads(json.dumps(as_json(checked(plan)), ensure_ascii=False).encode())
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else type(error).__name__
+        reason = faults(error) if isinstance(error, ValidationError) else type(error).__name__
         raise DeliveryError(f"the plan of {environment} cannot be read ({reason}); push again for a new one") from None
     if made["environment"] != environment:
         raise DeliveryError(f"what should be the plan of {environment} is one of {made['environment']!r}")
@@ -72,7 +69,7 @@ def read_review(data: bytes, environment: str) -> Review:
     try:
         review = Review.model_validate_json(data)
     except ValidationError as error:
-        raise DeliveryError(f"the review of {environment} cannot be read: {error.errors()[0]['msg']}") from None
+        raise DeliveryError(f"the review of {environment} cannot be read: {faults(error)}") from None
     if (review.environment, review.plan.get("environment")) != (environment, environment):
         raise DeliveryError(f"the review is of {review.environment}, not of {environment}")
     return review
@@ -98,11 +95,7 @@ def body(
 
 
 def whole(plan: Mapping[str, Any], rails: str, cost: str, revision: str) -> str:
-    """Return all of it.
-
-    Raises:
-        DeliveryError: it is longer than anybody can be shown, so that nobody could have read what a merge applies.
-    """
+    """Return all of it. Raises DeliveryError where that is more than GitHub shows, so that nobody could read what is merged."""
     text = body(plan, rails, cost, revision, limit=sys.maxsize)
     if len(text.encode()) > SUMMARY_LIMIT:
         raise DeliveryError(

@@ -58,19 +58,15 @@ class Repository:
     def proposed(self, run: int, environment: str) -> Proposed | None:
         """Return the plan that a run of the workflow `plan` has left, of the pull request that it ran for.
 
-        Returns:
-            None: no open pull request ends with the commit any more; a later run has the plan of what was pushed since.
-
-        Raises:
-            DeliveryError: the run is of another workflow, event or repository, or left no plan of the environment.
+        None where no open pull request ends with the commit any more: a later run has the plan of what was pushed since. Raises
+        DeliveryError where the run is of another workflow, event or repository, or left no plan of the environment.
         """
         found = self._api("GET", f"{self._path}/actions/runs/{run}")
         if not self._is_of(found, PLAN_WORKFLOW, PLAN_EVENT):
             raise DeliveryError(f"{found['html_url']} is no run of {PLAN_WORKFLOW} for a pull request of {self._name}")
         owner, revision = self._name.partition("/")[0], found["head_sha"]
-        requests = self._api(
-            "GET", f"{self._path}/pulls?state=open&base=main&head={owner}:{quote(found['head_branch'])}&per_page=100"
-        )
+        head = f"{owner}:{quote(found['head_branch'])}"
+        requests = self._api("GET", f"{self._path}/pulls?state=open&base=main&head={head}&per_page=100")
         mine = [one for one in requests if one["head"]["sha"] == revision and self._is_own(one["head"].get("repo"))]
         if not mine:
             return None
@@ -95,13 +91,8 @@ class Repository:
         """Return the plan that was shown on the pull request that a commit of the main branch comes from.
 
         What it was, the artefact of a job of the main branch says, which no other run can write to; that it was shown, the
-        comment.
-
-        Returns:
-            None: no pull request, or no plan of the environment was shown on it, as on one from a fork.
-
-        Raises:
-            DeliveryError: what people could read is not, or not for sure, what was reviewed.
+        comment. None where there is no pull request, or no plan of the environment was shown on it, as on one from a fork.
+        Raises DeliveryError where what people could read is not, or not for sure, what was reviewed.
         """
         requests = self._api("GET", f"{self._path}/commits/{revision}/pulls")
         merged = [request for request in requests if request.get("merge_commit_sha") == revision and request["merged_at"]]
@@ -120,10 +111,10 @@ class Repository:
             return None
         if review.revision != head:
             raise DeliveryError(f"the review of {environment} is of another commit than {head} of {request['html_url']}")
-        self._see(review, request)
+        self._check_shown(review, request)
         return review
 
-    def _see(self, review: Review, request: Mapping[str, Any]) -> None:
+    def _check_shown(self, review: Review, request: Mapping[str, Any]) -> None:
         """Raise DeliveryError unless the pull request shows what the review says that it showed, and did before the merge."""
         where = f"the plan of {review.environment} on {request['html_url']}"
         shown = self._comments(request["number"], review.environment)
@@ -170,21 +161,30 @@ class Repository:
     def _content(self, artefact: Mapping[str, Any], name: str) -> bytes:
         return unpacked(self._download(f"{self._path}/actions/artifacts/{artefact['id']}/zip"), name)
 
-    def report(self, environment: str, report: Mapping[str, Any], text: str) -> drift.Step:
-        """Open, update or close the issue of an environment; return what was done."""
-        issues = self._api("GET", f"{self._path}/issues?state=open&per_page=100")
-        mine = [issue for issue in issues if issue["user"]["login"] == BOT]
-        done = drift.step(report, mine, text)
-        if done.action == "open":
-            self._api("POST", f"{self._path}/issues", {"title": drift.title(environment), "body": text})
-        elif done.action == "update":
-            self._api("PATCH", f"{self._path}/issues/{done.number}", {"body": text})
-        elif done.action == "close":
-            self._api("POST", f"{self._path}/issues/{done.number}/comments", {"body": "All is as Git wants it again."})
-            self._api("PATCH", f"{self._path}/issues/{done.number}", {"state": "closed"})
-        return done
+    def report(self, environment: str, report: Mapping[str, Any], text: str) -> str:
+        """Open, update or close the issue of an environment; return which of these was done, or "none"."""
+        # GitHub lists pull requests among the issues.
+        found = self._own(f"{self._path}/issues?state=open&per_page=100", drift.marker(environment))
+        issue = min((one for one in found if "pull_request" not in one), key=lambda one: int(one["number"]), default=None)
+        if issue is None:
+            if not drift.drifted(report):
+                return "none"
+            self._api("POST", f"{self._path}/issues", {"title": f"Drift in {environment}", "body": text})
+            return "open"
+        number = issue["number"]
+        if not drift.drifted(report):
+            self._api("POST", f"{self._path}/issues/{number}/comments", {"body": "All is as Git wants it again."})
+            self._api("PATCH", f"{self._path}/issues/{number}", {"state": "closed"})
+            return f"close #{number}"
+        if issue["body"] == text:
+            return f"none #{number}"
+        self._api("PATCH", f"{self._path}/issues/{number}", {"body": text})
+        return f"update #{number}"
 
     def _comments(self, number: int, environment: str) -> list[dict[str, Any]]:
-        found = self._api("GET", f"{self._path}/issues/{number}/comments?per_page=100")
-        begin = comments.marker(environment)
-        return [item for item in found if item["user"]["login"] == BOT and item["body"].startswith(begin)]
+        return self._own(f"{self._path}/issues/{number}/comments?per_page=100", comments.marker(environment))
+
+    def _own(self, path: str, begin: str) -> list[dict[str, Any]]:
+        """Return the comments or issues of the workflows that begin with a marker."""
+        found = self._api("GET", path)
+        return [item for item in found if item["user"]["login"] == BOT and (item["body"] or "").startswith(begin)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from delivery.command_line import EXIT_VIOLATED, environment_option, reports_errors
-from delivery.plan.reports import written
+from delivery.plan.reports import read_report
 
 if TYPE_CHECKING:
     from delivery.policy.judgement import Judgement
@@ -20,7 +20,7 @@ def policy(environment: str) -> None:
     """Judge the plan that `make plan` wrote by the guard rails; exit status 4 when an error stands."""
     from delivery.policy.files import judge_of
 
-    plan, _ = written(environment, "plan")
+    plan, _ = read_report(environment, "plan")
     conclude(judge_of(environment)(plan))
 
 

@@ -5,39 +5,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from delivery.errors import DeliveryError
 from delivery.inventories import FOLDER, sources, variable_files
 from delivery.policy.judgement import Judgement, Resource, Rule, Waiver, judge
 from delivery.policy.secret_scan import secrets_of
+from delivery.variables import read
 
 RULES = Path("delivery/policy/rules.yml")
 # What some plays know, and no inventory changes.
 _OF_PLAYS = "playbooks/vars/*.yml"
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML as Ansible writes it: with vaulted values, which nobody has to know here."""
-
-
-_Loader.add_constructor("!vault", lambda *_: "(vaulted)")
-_Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
-
-
-def _load(path: Path) -> Any:
-    try:
-        return yaml.load(path.read_text(), _Loader)  # noqa: S506 - a SafeLoader
-    except OSError as error:
-        raise DeliveryError(f"{path} cannot be read: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        raise DeliveryError(f"{path} is no YAML: {error}") from None
-
-
 def _entries(path: Path, kind: type[Rule] | type[Waiver]) -> list[Any]:
     """Return the entries of a file. Raises DeliveryError that names the entry and its field."""
-    content = _load(path)
+    content = read(path)
     try:
         return TypeAdapter(list[kind]).validate_python([] if content is None else content)  # type: ignore[valid-type]
     except ValidationError as error:
@@ -87,7 +70,7 @@ def described(environment: str, root: Path = Path()) -> Iterator[Resource]:
     defaults, of_plays = sorted(root.glob("roles/*/defaults/main.yml")), sorted(root.glob(_OF_PLAYS))
     variables: dict[str, Any] = {}
     for path in [*defaults, *variable_files(root, environment), *of_plays]:
-        variables |= _load(path) or {}
+        variables |= read(path) or {}
     yield _resource("environment", environment, {})
     yield _resource("variables", environment, variables)
     files = [path for source in sources(root, environment) for path in sorted(source.rglob("*")) if path.is_file()]

@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 import jmespath
 from jmespath import functions
 from jmespath.exceptions import JMESPathError
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from delivery.documents import Document
 from delivery.errors import DeliveryError
 from delivery.policy.exposure import exposed, principals, wide_statements
 
@@ -68,11 +69,7 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Expression = Annotated[Text, AfterValidator(_parses)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Requirement(_Strict):
+class Requirement(Document):
     """What has to be in the plan for each resource that a rule is about.
 
     Attributes:
@@ -84,7 +81,7 @@ class Requirement(_Strict):
     that: Expression
 
 
-class Rule(_Strict):
+class Rule(Document):
     """One guard rail; delivery/policy/rules.yml says what each field is for."""
 
     id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")]
@@ -92,7 +89,7 @@ class Rule(_Strict):
     title: Text
     why: Text
     fix: Text
-    kinds: Annotated[tuple[Text, ...], AfterValidator(lambda kinds: kinds or _refuse("names no kind"))]
+    kinds: Annotated[tuple[Text, ...], Field(min_length=1)]
     environments: tuple[Text, ...] = ()
     violated_by: Expression | None = None
     secrets_in: Expression | None = None
@@ -110,7 +107,7 @@ class Rule(_Strict):
         return named and environment in (self.environments or (environment,))
 
 
-class Waiver(_Strict):
+class Waiver(Document):
     """A finding that is put up with, for a reason and until a day.
 
     Attributes:
@@ -262,7 +259,3 @@ def _remarks(
             yield f"{name} is not needed: remove it"
         elif refusal:
             yield f"{name} {refusal}, so its finding counts"
-
-
-def _refuse(reason: str) -> Any:
-    raise ValueError(reason)

@@ -16,23 +16,17 @@ def approval_of(environment: Environment, pin: Pin) -> Approval:
     """Return who wrote and who merged the pin; in the rehearsal, who released it."""
     if environment.is_local:
         return Approval(commit=None, author=getpass.getuser(), committer=getpass.getuser())
-    path = pin_file(environment.name).as_posix()
-    said = (
-        Clone(environment.root)
-        .run("log", "-1", "--format=%H%n%an <%ae>%n%cn <%ce>", f"-S{pin.digest}", "--", path)
-        .splitlines()
-    )
-    commit, author, committer = said or ["", "", ""]
+    query = ("-1", "--format=%H%n%an <%ae>%n%cn <%ce>", f"-S{pin.digest}", "--", pin_file(environment.name).as_posix())
+    commit, author, committer = Clone(environment.root).run("log", *query).splitlines() or ["", "", ""]
     request = _pull_request(environment.root, commit) if commit else {}
+    approvals = [review for review in request.get("reviews", []) if review["state"] == "APPROVED"]
     return Approval(
         commit=commit or None,
         author=author,
         committer=committer,
         pull_request=request.get("url"),
         merged_by=(request.get("mergedBy") or {}).get("login"),
-        approved_by=sorted(
-            {review["author"]["login"] for review in request.get("reviews", []) if review["state"] == "APPROVED"}
-        ),
+        approved_by=sorted({review["author"]["login"] for review in approvals}),
     )
 
 

@@ -16,7 +16,7 @@ from delivery.environment import Environment, Pin
 from delivery.errors import DeliveryError
 from delivery.release.checks import check_floor, check_golden_set, check_version
 
-Say = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -38,21 +38,20 @@ class Candidate:
     accuracy: float | None
 
 
-def publish_candidate(model: str, environment: Environment, allow_downgrade: bool, say: Say) -> Candidate:
+def publish_candidate(model: str, environment: Environment, allow_downgrade: bool, progress: Progress) -> Candidate:
     """Find the model, refuse it or publish it. Nothing is written before every check is passed.
 
     Args:
         model: directory of a signed bundle, NAME:VERSION of a published model, or NAME:RUN_ID of a run in the registry.
 
-    Raises:
-        DeliveryError: it is not there, not signed by the environment's key, not what its digests say, below the floor, or
-            a lower version.
+    Raises DeliveryError where it is not there, not signed by the environment's key, not what its digests say, below the floor,
+    or a lower version.
     """
     try:
         if Path(model).is_dir():
             bundle = load(Path(model), public_key=environment.public_key_file())
         else:
-            bundle = _from_registry(model, environment, allow_downgrade, say)
+            bundle = _from_registry(model, environment, allow_downgrade, progress)
         pin = Pin(bundle.manifest.name, bundle.manifest.version, bundle.digest)
         cases = check_golden_set(bundle)
         accuracy = check_floor(bundle, environment)
@@ -62,7 +61,7 @@ def publish_candidate(model: str, environment: Environment, allow_downgrade: boo
         raise DeliveryError(f"the bundle is refused: {error}") from None
     except RegistryError as error:
         raise DeliveryError(str(error)) from None
-    say(f"{published.outcome}: {pin} in {published.location}")
+    progress(f"{published.outcome}: {pin} in {published.location}")
     return Candidate(pin, bundle.manifest, bundle.root, published.location, cases, accuracy)
 
 
@@ -72,7 +71,7 @@ def published_manifest(bucket: str, pin: Pin) -> Manifest | None:
     return parse_manifest(data) if data is not None and digest_of(data) == pin.digest else None
 
 
-def _from_registry(model: str, environment: Environment, allow_downgrade: bool, say: Say) -> Bundle:
+def _from_registry(model: str, environment: Environment, allow_downgrade: bool, progress: Progress) -> Bundle:
     name, colon, identity = model.partition(":")
     if not (name and colon and identity):
         raise DeliveryError(
@@ -80,7 +79,7 @@ def _from_registry(model: str, environment: Environment, allow_downgrade: bool, 
             "what is published"
         )
     bucket = environment.models_bucket
-    version = identity if VERSION.match(identity) else _promote(name, identity, environment, allow_downgrade, say)
+    version = identity if VERSION.match(identity) else _promote(name, identity, environment, allow_downgrade, progress)
     data = Registry(bucket).manifest(name, version)
     if data is None:
         raise DeliveryError(f"s3://{bucket} has no production/{name}/{version}; `python -m training list` shows what it has")
@@ -98,7 +97,7 @@ def _from_registry(model: str, environment: Environment, allow_downgrade: bool, 
     return fetch()
 
 
-def _promote(name: str, run_id: str, environment: Environment, allow_downgrade: bool, say: Say) -> str:
+def _promote(name: str, run_id: str, environment: Environment, allow_downgrade: bool, progress: Progress) -> str:
     """Promote a run of the registry; return the version that its bundle has."""
     bucket, key = environment.models_bucket, f"experiments/{name}/{run_id}/bundle/{MANIFEST_FILE}"
     data = Store(bucket).read(key)
@@ -113,7 +112,7 @@ def _promote(name: str, run_id: str, environment: Environment, allow_downgrade: 
         f"--min-accuracy={environment.min_accuracy}",
         *(["--allow-downgrade"] if allow_downgrade else []),
     ]
-    say(f"promoting the run {run_id} of {name}")
+    progress(f"promoting the run {run_id} of {name}")
     done = subprocess.run(command, cwd=environment.root, env=os.environ, capture_output=True, text=True, check=False)
     if done.returncode:
         raise DeliveryError(f"the run {run_id} is not promoted: {(done.stderr or done.stdout).strip()}")

@@ -5,6 +5,7 @@ from pydantic import ValidationError
 from bundle import Bundle, BundleError
 from bundle.manifest import GOLDEN_FILE
 from bundle.registry import precedence
+from delivery.documents import faults
 from delivery.environment import Environment, Pin
 from delivery.errors import DeliveryError
 
@@ -12,28 +13,21 @@ ACCURACY = "test_accuracy"
 
 
 def check_golden_set(bundle: Bundle) -> int:
-    """Return how many golden inputs the bundle has.
-
-    Raises:
-        DeliveryError: none, or one of them is missing: a host could not be checked.
-    """
+    """Return how many golden inputs the bundle has. Raises DeliveryError where a host could not be checked by them."""
     try:
         cases = bundle.golden().cases
         for case in cases:
             bundle.path(f"golden/{case.input}")
-    except BundleError as error:
-        raise DeliveryError(f"{_named(bundle)} has no usable golden set ({error}); export it again") from None
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]["msg"]
-        raise DeliveryError(f"{_named(bundle)} has no usable golden set ({GOLDEN_FILE}: {problem}); export it again") from None
+    except (BundleError, ValidationError) as error:
+        problem = f"{GOLDEN_FILE}: {faults(error)}" if isinstance(error, ValidationError) else error
+        raise DeliveryError(f"{_named(bundle)} has no usable golden set ({problem}); export it again") from None
     return len(cases)
 
 
 def check_floor(bundle: Bundle, environment: Environment) -> float | None:
     """Return the bundle's test accuracy, if it names one.
 
-    Raises:
-        DeliveryError: it is no share, below the inventory's floor, or unknown where there is a floor.
+    Raises DeliveryError where it is no share, below the inventory's floor, or unknown where there is a floor.
     """
     accuracy = bundle.manifest.metrics.get(ACCURACY)
     if accuracy is not None and not 0 <= accuracy <= 1:  # NaN is neither, and below no floor

@@ -95,9 +95,9 @@ def verify(where: "Environment", identity: str | None) -> None:
 
     record = current_record(where, identity)
     checks = Releases(where).verify(record)
-    for check in checks:
-        click.echo(f"{'bad' if check.problem else 'ok':<4} {check.subject}{': ' + check.problem if check.problem else ''}")
-    if any(check.problem for check in checks):
+    for subject, problem in checks.items():
+        click.echo(f"{'bad' if problem else 'ok':<4} {subject}{': ' + problem if problem else ''}")
+    if any(checks.values()):
         raise DeliveryError(f"{record.id} is not what was released: do not roll it out")
     click.echo(f"verified: {record.id}")
 

@@ -1,16 +1,16 @@
 """The golden-set gate: a real host serves the candidate and answers its golden set, before anything is pinned.
 
-It is the bake with the candidate's name, version and digest in place of the pinned ones (docs/decisions/0012): whatever passes
+It is the bake with the candidate's name, version and digest in place of the pinned ones (docs/decisions/0013): whatever passes
 is a verified image already, which the release after the merge finds by its inputs and does not make again.
 """
 
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
+from delivery.documents import Document
 from delivery.environment import Environment, Pin
 from delivery.errors import DeliveryError
 from delivery.inventories import sources
@@ -18,7 +18,7 @@ from delivery.inventories import sources
 _STDERR = 2
 
 
-class Image(BaseModel):
+class Image(Document):
     """What playbooks/gate.yml wrote about the verified image of one model.
 
     Attributes:
@@ -27,8 +27,6 @@ class Image(BaseModel):
         packages_key: of the list of the system's packages that are on its hosts.
         packages_purl: what the package URLs of these begin with, such as deb/debian.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     image_id: str
     created: str
@@ -45,20 +43,11 @@ class Image(BaseModel):
 
 
 def pass_gate(environment: Environment, pin: Pin) -> Image:
-    """Make the verified image of a model on real hosts, or find it.
-
-    Raises:
-        DeliveryError: the playbook failed; its output above says why.
-    """
+    """Make the verified image of a model on real hosts, or find it. Raises DeliveryError where the playbook failed."""
     output = environment.root / ".cache" / "releases" / f"image-{environment.name}.json"
     output.parent.mkdir(parents=True, exist_ok=True)
     output.unlink(missing_ok=True)
-    variables = {
-        "model_name": pin.name,
-        "model_version": pin.version,
-        "model_digest": pin.digest,
-        "golden_gate_output": str(output),
-    }
+    variables = {f"model_{name}": value for name, value in asdict(pin).items()} | {"golden_gate_output": str(output)}
     done = subprocess.run(
         [
             str(Path(sys.executable).with_name("ansible-playbook")),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +20,21 @@ def keys() -> None:
     """List, add, rotate and revoke the keys that an environment trusts, in inventories/ENV/group_vars/all/keys.yml."""
 
 
-_public_key = click.argument("public_key", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-_signs = click.option(
-    "--signs", type=click.Choice(["models", "records"]), multiple=True, required=True, help="May be given twice."
-)
-_not_after = click.option(
-    "--not-after", type=click.DateTime(["%Y-%m-%d"]), help="Last day of new signatures.  [default: in a year]"
-)
+def _takes_a_key(command: "Callable[[str, TrustedKey], None]") -> Callable[..., None]:
+    """Return a command with the argument PUBLIC_KEY, which gets the environment and the key."""
+
+    @click.argument("public_key", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+    @environment_option
+    @click.option("--signs", type=click.Choice(["models", "records"]), multiple=True, required=True, help="May be given twice.")
+    @click.option("--not-after", type=click.DateTime(["%Y-%m-%d"]), help="Last day of new signatures.  [default: in a year]")
+    @reports_errors
+    @wraps(command)
+    def run(public_key: Path, environment: str, signs: "Sequence[Purpose]", not_after: datetime | None) -> None:
+        from delivery.release.keys import new_key
+
+        command(environment, new_key(public_key, signs, not_after.date() if not_after else None))
+
+    return run
 
 
 @keys.command("list")
@@ -37,30 +46,20 @@ def list_keys(environment: str) -> None:
 
 
 @keys.command()
-@_public_key
-@environment_option
-@_signs
-@_not_after
-@reports_errors
-def add(public_key: Path, environment: str, signs: "Sequence[Purpose]", not_after: datetime | None) -> None:
+@_takes_a_key
+def add(environment: str, key: "TrustedKey") -> None:
     """Trust another key, whose PUBLIC_KEY is in PEM, beside those that are there."""
-    from delivery.release.keys import added, new_key
+    from delivery.release.keys import added
 
-    key = new_key(public_key, signs, not_after.date() if not_after else None)
     _change(environment, lambda present: added(present, key))
 
 
 @keys.command()
-@_public_key
-@environment_option
-@_signs
-@_not_after
-@reports_errors
-def rotate(public_key: Path, environment: str, signs: "Sequence[Purpose]", not_after: datetime | None) -> None:
+@_takes_a_key
+def rotate(environment: str, key: "TrustedKey") -> None:
     """Trust a key in place of those that sign the same. They end today; what they signed can still be gone back to."""
-    from delivery.release.keys import new_key, rotated, today
+    from delivery.release.keys import rotated, today
 
-    key = new_key(public_key, signs, not_after.date() if not_after else None)
     _change(environment, lambda present: rotated(present, key, today()))
 
 

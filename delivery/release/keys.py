@@ -12,6 +12,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from bundle.keys import KeysError, Purpose, TrustedKey, read_keys
+from delivery.documents import faults
 from delivery.errors import DeliveryError
 from delivery.inventories import FOLDER
 from delivery.variables import variables
@@ -32,8 +33,7 @@ def keys_file(root: Path, environment: str) -> Path:
 def read(path: Path) -> list[TrustedKey]:
     """Return the keys of an environment: those of its file, or the one key of an older inventory, `model_public_key`.
 
-    Raises:
-        DeliveryError: the file is not what `write` writes, or is no YAML.
+    Raises DeliveryError where the file is not what `write` writes, or is no YAML.
     """
     keys = _value(path, "signing_keys") or []
     if not keys:
@@ -42,8 +42,7 @@ def read(path: Path) -> list[TrustedKey]:
     try:
         return _LIST.validate_python(keys)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        raise DeliveryError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}; mend it by hand first") from None
+        raise DeliveryError(f"{path}: {faults(error)}; mend it by hand first") from None
 
 
 def write(path: Path, keys: Sequence[TrustedKey]) -> None:
@@ -56,11 +55,7 @@ def write(path: Path, keys: Sequence[TrustedKey]) -> None:
 
 
 def new_key(path: Path, signs: Sequence[Purpose], not_after: date | None) -> TrustedKey:
-    """Return the public key (PEM) in a file, which signs models, records or both until a day, by default for a year.
-
-    Raises:
-        DeliveryError: it is no P-256 key.
-    """
+    """Return the public key (P-256, PEM) in a file, which signs models, records or both until a day, by default for a year."""
     try:
         key = read_keys(path).keys[0]
     except KeysError as error:
@@ -69,11 +64,7 @@ def new_key(path: Path, signs: Sequence[Purpose], not_after: date | None) -> Tru
 
 
 def added(keys: Sequence[TrustedKey], new: TrustedKey) -> list[TrustedKey]:
-    """Return the keys with another one.
-
-    Raises:
-        DeliveryError: it is there already, or was revoked.
-    """
+    """Return the keys with another one. Raises DeliveryError where it is there already, or was revoked."""
     for key in keys:
         if key.fingerprint == new.fingerprint and (key.revoked or set(key.signs) & set(new.signs)):
             raise DeliveryError(f"the key {new.name} is there already" + (", revoked" if key.revoked else ""))
@@ -83,8 +74,7 @@ def added(keys: Sequence[TrustedKey], new: TrustedKey) -> list[TrustedKey]:
 def rotated(keys: Sequence[TrustedKey], new: TrustedKey, day: date) -> list[TrustedKey]:
     """Return the keys with a new one in place of those that sign the same: they end on a day, and what they signed stays good.
 
-    Raises:
-        DeliveryError: as `added`.
+    Raises as `added` does.
     """
     ended: list[TrustedKey] = []
     for key in keys:
@@ -102,8 +92,7 @@ def rotated(keys: Sequence[TrustedKey], new: TrustedKey, day: date) -> list[Trus
 def revoked(keys: Sequence[TrustedKey], name: str, reason: str) -> list[TrustedKey]:
     """Return the keys, of which the one whose fingerprint begins with a name is trusted for nothing any more.
 
-    Raises:
-        DeliveryError: no key, or more than one, has such a fingerprint.
+    Raises DeliveryError where no key, or more than one, has such a fingerprint.
     """
     found = {key.fingerprint for key in keys if key.fingerprint.startswith(name)}
     if len(found) != 1:

@@ -33,10 +33,8 @@ def rewrite(text: str, pin: Pin, where: str) -> str:
     """Return an inventory's variables with another pin; every other byte, comments included, is kept.
 
     An environment to which nothing was released yet has no such lines: they come at the end. One with a name only gets version
-    and digest after it.
-
-    Raises:
-        DeliveryError: a line is there twice, or a version or a digest without a name, or what would come out is not the pin.
+    and digest after it. Raises DeliveryError where a line is there twice, or a version or a digest without a name, or what
+    would come out is not the pin.
     """
     found = {key: re.findall(rf"^{key}:.*$", text, re.MULTILINE) for key in _KEYS}
     if not any(found.values()):

@@ -36,11 +36,7 @@ def branch_of(environment: str, pin: Pin) -> str:
 
 
 def is_merged(environment: Environment, pin: Pin) -> bool:
-    """Tell whether the pin is in the work tree's commit and in the branch that releases are merged into.
-
-    Raises:
-        DeliveryError: the merged pin is not checked out here.
-    """
+    """Tell whether the pin is in the branch that releases are merged into. Raises DeliveryError where it is not checked out."""
     clone, path = Clone(environment.root), pin_file(environment.name)
     name, commit = clone.base()
     if read_pin(clone.content(commit, path), path.as_posix()) != pin:
@@ -53,8 +49,7 @@ def is_merged(environment: Environment, pin: Pin) -> bool:
 def propose(environment: Environment, pin: Pin, body: str) -> Proposal:
     """Pin the model on a branch of its own, push it and open a pull request. What is there already is used.
 
-    Raises:
-        DeliveryError: the work tree has changes, or the branch pins something else.
+    Raises DeliveryError where the work tree has changes, or the branch pins something else.
     """
     clone = Clone(environment.root)
     clone.refuse_changes()

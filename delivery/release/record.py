@@ -14,18 +14,15 @@ from typing import Any, Literal
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError
 
 from bundle.keys import KeysError, TrustedKeys, fingerprint
 from bundle.manifest import Digest, ModelName, ModelVersion, Sha256
+from delivery.documents import Document, faults
 from delivery.errors import DeliveryError
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ReleasedModel(_Strict):
+class ReleasedModel(Document):
     """The model, and the s3:// address of its bundle."""
 
     name: ModelName
@@ -34,7 +31,7 @@ class ReleasedModel(_Strict):
     location: str
 
 
-class ReleasedImage(_Strict):
+class ReleasedImage(Document):
     """The machine image, what it was made from, and the commit whose roles made it."""
 
     id: str
@@ -44,7 +41,7 @@ class ReleasedImage(_Strict):
     code_revision: str
 
 
-class BillOfMaterials(_Strict):
+class BillOfMaterials(Document):
     """Where the CycloneDX document is, and its digest."""
 
     key: str
@@ -52,7 +49,7 @@ class BillOfMaterials(_Strict):
     components: int
 
 
-class Verification(_Strict):
+class Verification(Document):
     """What was checked, and how it came out.
 
     Attributes:
@@ -69,7 +66,7 @@ class Verification(_Strict):
     golden: Literal["passed"]
 
 
-class Approval(_Strict):
+class Approval(Document):
     """Who decided it.
 
     Attributes:
@@ -83,10 +80,10 @@ class Approval(_Strict):
     committer: str
     pull_request: str | None = None
     merged_by: str | None = None
-    approved_by: list[str] = []
+    approved_by: list[str] = Field(default=[])
 
 
-class Record(_Strict):
+class Record(Document):
     """One release of one environment.
 
     Attributes:
@@ -114,8 +111,7 @@ class Record(_Strict):
 def read_private_key(pem: bytes, named: str, keys: TrustedKeys) -> EllipticCurvePrivateKey:
     """Read the key that signs records.
 
-    Raises:
-        DeliveryError: it is no unencrypted P-256 key, or not the other half of a key that signs the environment's records.
+    Raises DeliveryError where it is no unencrypted P-256 key, or not the half of one that signs the environment's records.
     """
     try:
         key = load_pem_private_key(pem, None)
@@ -140,11 +136,8 @@ def signed(record: Record, key: EllipticCurvePrivateKey) -> bytes:
 def verified(data: bytes, keys: TrustedKeys, location: str) -> Record:
     """Read a record whose signature is the environment's.
 
-    A key that has ended is trusted for what it signed before: going back to an old release stays possible.
-
-    Raises:
-        DeliveryError: it is no record, not signed with a key that is trusted for it, says that it was signed after the end of
-            its key, or was changed.
+    A key that has ended is trusted for what it signed before: going back to an old release stays possible. Raises DeliveryError
+    where it is no record, not signed with a key that is trusted for it, signed after the end of its key, or changed.
     """
     try:
         document: dict[str, Any] = json.loads(data)
@@ -158,9 +151,9 @@ def verified(data: bytes, keys: TrustedKeys, location: str) -> Record:
     try:
         record = Record.model_validate(document)
     except ValidationError as error:
-        problems = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_url=False)]
-        raise DeliveryError(f"{location} is not a release record of this release of the code: {'; '.join(problems)}") from None
-    if key.not_after and (day := _day(record.time)) > key.not_after:
+        raise DeliveryError(f"{location} is not a release record of this release of the code: {faults(error)}") from None
+    day = date.fromisoformat(record.time[:10])
+    if key.not_after and day > key.not_after:
         raise DeliveryError(
             f"{location} was signed on {day}, and its key {key.name} ended on {key.not_after}: do not roll it out"
         )
@@ -170,8 +163,7 @@ def verified(data: bytes, keys: TrustedKeys, location: str) -> Record:
 def private_key_of(environment_is_local: bool, root: Path, path: Path | None, text: str | None) -> tuple[bytes, str]:
     """Return the private key and where it was found: a file, RELEASE_SIGNING_KEY, or the rehearsal's own.
 
-    Raises:
-        DeliveryError: there is none.
+    Raises DeliveryError where there is none.
     """
     if path is None and not text and environment_is_local:
         path = root / ".localcloud" / "model" / "signing-key.pem"
@@ -186,10 +178,6 @@ def private_key_of(environment_is_local: bool, root: Path, path: Path | None, te
             "RELEASE_SIGNING_KEY"
         )
     return text.encode(), "RELEASE_SIGNING_KEY"
-
-
-def _day(time: str) -> date:
-    return date.fromisoformat(time[:10])
 
 
 def _canonical(document: dict[str, Any]) -> bytes:

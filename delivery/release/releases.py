@@ -1,7 +1,7 @@
 """Release records in the releases bucket, and the parameter that points to the current one."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import boto3
@@ -15,12 +15,9 @@ from delivery.errors import DeliveryError
 from delivery.release.record import Record, verified
 
 
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked at. `problem` is empty when it is as the record says."""
-
-    subject: str
-    problem: str
+def problems_of(checks: Mapping[str, str]) -> str:
+    """Return what is wrong, by the subjects of which something is; "" where all is as it should be."""
+    return "; ".join(f"{subject}: {problem}" for subject, problem in checks.items() if problem)
 
 
 class Releases:
@@ -36,38 +33,36 @@ class Releases:
         """Return the s3:// address of a record."""
         return self._store.location(self._key(identity))
 
-    def current(self) -> str | None:
-        """Return the id of the current release; None before the first.
+    def missing(self, identity: str) -> DeliveryError:
+        """Return the error that says which records there are instead of one."""
+        return DeliveryError(
+            f"{self.location(identity)} is missing; the releases are: {', '.join(self.identities()) or 'none'}"
+        )
 
-        Raises:
-            DeliveryError: the parameter points to something else than a record of this environment.
-        """
+    def current(self) -> str | None:
+        """Return the id of the current release; None before the first. Raises DeliveryError where it is none."""
+        name = self._environment.current_parameter
         try:
-            value: str = self._ssm.get_parameter(Name=self._environment.current_parameter)["Parameter"]["Value"]
+            value: str = self._ssm.get_parameter(Name=name)["Parameter"]["Value"]
+        except self._ssm.exceptions.ParameterNotFound:
+            return None
         except ClientError as error:
-            if error.response["Error"]["Code"] == "ParameterNotFound":
-                return None
-            raise DeliveryError(f"{self._environment.current_parameter} cannot be read: {error}") from None
+            raise DeliveryError(f"{name} cannot be read: {error}") from None
         identity = value.rpartition("/")[2].removesuffix(".json")
         if value != self.location(identity):
-            raise DeliveryError(
-                f"{self._environment.current_parameter} points to {value}, which is no release of this environment"
-            )
+            raise DeliveryError(f"{name} points to {value}, which is no release of this environment")
         return identity
 
     def read(self, identity: str) -> Record | None:
-        """Return a record, its signature verified; None if there is none.
-
-        Raises:
-            DeliveryError: it is not what the environment's key signed under this name.
-        """
-        location = self.location(identity)
+        """Return a record; None if there is none. Raises DeliveryError where nobody trusted has signed it as this one."""
         data = self._store.read(self._key(identity))
         if data is None:
             return None
-        record = verified(data, self._environment.keys, location)
+        record = verified(data, self._environment.keys, self.location(identity))
         if (record.id, record.environment) != (identity, self._environment.name):
-            raise DeliveryError(f"{location} holds the record {record.id} of {record.environment}: do not roll it out")
+            raise DeliveryError(
+                f"{self.location(identity)} holds the record {record.id} of {record.environment}: do not roll it out"
+            )
         return record
 
     def identities(self) -> list[str]:
@@ -78,13 +73,13 @@ class Releases:
         names = [item.key.removeprefix(prefix).removesuffix(".json") for item in found]
         return [name for name in names if "/" not in name]  # reports of rollouts have a folder of their own
 
-    def keep_sbom(self, content: bytes) -> str:
+    def write_sbom(self, content: bytes) -> str:
         """Write a bill of materials under its digest; return its key."""
         key = f"sbom/{hashlib.sha256(content).hexdigest()}.cdx.json"
         self._store.write_once(key, content)
         return key
 
-    def keep(self, record: Record, document: bytes) -> Record:
+    def write(self, record: Record, document: bytes) -> Record:
         """Write a record that is not there yet; return the one that is there, if somebody was faster."""
         if self._store.write_once(self._key(record.id), document):
             return record
@@ -97,19 +92,18 @@ class Releases:
             return False
         tags = [{"Key": key, "Value": value} for key, value in self._environment.tags.items()]
         arguments: dict[str, Any] = {"Tags": tags} if present is None else {"Overwrite": True}
-        self._ssm.put_parameter(
-            Name=self._environment.current_parameter, Value=self.location(identity), Type="String", **arguments
-        )
+        name, value = self._environment.current_parameter, self.location(identity)
+        self._ssm.put_parameter(Name=name, Value=value, Type="String", **arguments)
         return True
 
-    def verify(self, record: Record) -> list[Check]:
-        """Look at everything that a record names: its bill of materials, its model, its image."""
-        return [
-            Check("signature", ""),  # read() refuses everything else
-            Check("bill of materials", self._sbom_problem(record)),
-            Check("model", self.model_problem(record.model.name, record.model.version, record.model.digest)),
-            Check("image", self.image_problem(record.image.id, record.model.digest, record.image.content_digest)),
-        ]
+    def verify(self, record: Record) -> dict[str, str]:
+        """Look at everything that a record names; return what is wrong, by subject: "" for what is as the record says."""
+        return {
+            "signature": "",  # read() refuses everything else
+            "bill of materials": self._sbom_problem(record),
+            "model": self.model_problem(record.model.name, record.model.version, record.model.digest),
+            "image": self.image_problem(record.image.id, record.model.digest, record.image.content_digest),
+        }
 
     def _sbom_problem(self, record: Record) -> str:
         data = self._store.read(record.sbom.key)

@@ -6,22 +6,21 @@ The role `rollout` writes a report of every rollout, also of one that was refuse
 from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from bundle.registry import Store
+from delivery.documents import Document, faults
 from delivery.environment import Environment
 from delivery.errors import DeliveryError
-from delivery.release.releases import Releases
+from delivery.release.releases import Releases, problems_of
 
 DEPLOYED = "deployed"
 # Outcomes that leave hosts of a version that is not the one recorded as served.
 UNDECIDED = ("half done", "not taken back")
 
 
-class RolledOut(BaseModel):
+class RolledOut(Document):
     """What a rollout brings: the release, and whether there is a signed record of it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str
     recorded: bool
@@ -31,7 +30,7 @@ class RolledOut(BaseModel):
     image_id: str
 
 
-class Rollout(BaseModel):
+class Rollout(Document):
     """The part of a report that this package reads.
 
     Attributes:
@@ -41,7 +40,7 @@ class Rollout(BaseModel):
         reason: of the outcome, for people.
     """
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore")
 
     kind: Literal["rollout", "rollback"]
     release: RolledOut
@@ -52,11 +51,7 @@ class Rollout(BaseModel):
 
 
 def read_rollouts(environment: Environment) -> list[Rollout]:
-    """Return the reports of an environment, oldest first.
-
-    Raises:
-        DeliveryError: one of them is no report.
-    """
+    """Return the reports of an environment, oldest first. Raises DeliveryError where one is none."""
     store = Store(environment.releases_bucket)
     keys = sorted(item.key for item in store.objects(f"{environment.name}/rollouts/"))
     found = []
@@ -64,8 +59,7 @@ def read_rollouts(environment: Environment) -> list[Rollout]:
         try:
             found.append(Rollout.model_validate_json(data or b""))
         except ValidationError as error:
-            problem = error.errors(include_url=False)[0]["msg"]
-            raise DeliveryError(f"{store.location(key)} is no report of a rollout: {problem}") from None
+            raise DeliveryError(f"{store.location(key)} is no report of a rollout: {faults(error)}") from None
     return found
 
 
@@ -87,11 +81,7 @@ def served(rollouts: Iterable[Rollout]) -> list[RolledOut]:
 
 
 def choose(rollouts: list[Rollout], environment: str) -> RolledOut:
-    """Return the release to which a rollback goes when nobody names one.
-
-    Raises:
-        DeliveryError: there is nothing to go back to.
-    """
+    """Return the release to which a rollback goes when nobody names one. Raises DeliveryError where there is none."""
     stack = served(rollouts)
     if not stack:
         raise DeliveryError(f"nothing was rolled out to {environment} yet, so there is nothing to go back to")
@@ -109,10 +99,8 @@ def images_in_use(environment: Environment) -> list[str]:
     """Return the images that an environment cannot do without, whatever its hosts run just now.
 
     They are those of the release that it serves and of the one to which it goes back, of the one that was last rolled out,
-    and of the release that is current and may be rolled out next.
-
-    Raises:
-        DeliveryError: a report or a record cannot be read, so that nobody knows.
+    and of the release that is current and may be rolled out next. Raises DeliveryError where nobody knows, for a report or a
+    record cannot be read.
     """
     rollouts, store = read_rollouts(environment), Releases(environment)
     images = {release.image_id for release in served(rollouts)[-2:]} | {each.release.image_id for each in rollouts[-1:]}
@@ -122,65 +110,41 @@ def images_in_use(environment: Environment) -> list[str]:
 
 
 def rollback_target(environment: Environment, identity: str | None) -> RolledOut:
-    """Return the release to go back to, after a look at everything that it needs.
+    """Return the release to go back to, by default the one before that which is served; everything that it needs is there.
 
-    Args:
-        identity: id of a release; None: the one before that which is served.
-
-    Raises:
-        DeliveryError: there is none, or its record, model or image is not what was released.
+    Raises DeliveryError where there is none, or its record, model or image is not what was released.
     """
     rollouts = read_rollouts(environment)
     wanted = identity or choose(rollouts, environment.name).id
-    found, problems = look_up(environment, wanted, rollouts)
+    found, problems = _look_up(environment, wanted, rollouts)
     if problems:
         raise DeliveryError(
-            f"the fleet cannot go back to {wanted}: {'; '.join(problems)}. Name another with TO=, or release this model again"
+            f"the fleet cannot go back to {wanted}: {problems}. Name another with TO=, or release this model again"
         )
     return found
 
 
 def candidate_of_experiment(environment: Environment, identity: str) -> RolledOut:
-    """Return the release that an experiment is to compare, after a look at everything that it needs.
-
-    Raises:
-        DeliveryError: there is none, or its record, model or image is not what was released.
-    """
-    found, problems = look_up(environment, identity, read_rollouts(environment))
+    """Return the release that an experiment is to compare; all that it needs is there. Raises as `rollback_target` does."""
+    found, problems = _look_up(environment, identity, read_rollouts(environment))
     if problems:
-        raise DeliveryError(f"{identity} cannot be compared: {'; '.join(problems)}. Name another, or release this model again")
+        raise DeliveryError(f"{identity} cannot be compared: {problems}. Name another, or release this model again")
     return found
 
 
-def look_up(environment: Environment, wanted: str, rollouts: list[Rollout]) -> tuple[RolledOut, list[str]]:
-    """Return a release by its id, and what is wrong with its record, model or image.
-
-    Raises:
-        DeliveryError: there is none of this id.
-    """
+def _look_up(environment: Environment, wanted: str, rollouts: list[Rollout]) -> tuple[RolledOut, str]:
+    """Return a release, and what is wrong with its record, model or image. Without a record only the rehearsal has any."""
     store = Releases(environment)
     record = store.read(wanted)
     if record is not None:
-        problems = [f"{check.subject}: {check.problem}" for check in store.verify(record) if check.problem]
-        model = record.model
-        found = RolledOut(
-            id=record.id,
-            recorded=True,
-            model_name=model.name,
-            model_version=model.version,
-            model_digest=model.digest,
-            image_id=record.image.id,
-        )
-    else:
-        known = [each.release for each in rollouts if each.outcome == DEPLOYED and each.release.id == wanted]
-        if not known or not environment.is_local:
-            raise DeliveryError(
-                f"{store.location(wanted)} is missing; the releases are: {', '.join(store.identities()) or 'none'}"
-            )
-        found = known[-1].model_copy(update={"recorded": False})
-        looked_at = {
-            "model": store.model_problem(found.model_name, found.model_version, found.model_digest),
-            "image": store.image_problem(found.image_id, found.model_digest),
-        }
-        problems = [f"{subject}: {problem}" for subject, problem in looked_at.items() if problem]
-    return found, problems
+        model = {f"model_{name}": getattr(record.model, name) for name in ("name", "version", "digest")}
+        return RolledOut(id=record.id, recorded=True, image_id=record.image.id, **model), problems_of(store.verify(record))
+    known = [each.release for each in rollouts if each.outcome == DEPLOYED and each.release.id == wanted]
+    if not known or not environment.is_local:
+        raise store.missing(wanted)
+    found = known[-1].model_copy(update={"recorded": False})
+    checks = {
+        "model": store.model_problem(found.model_name, found.model_version, found.model_digest),
+        "image": store.image_problem(found.image_id, found.model_digest),
+    }
+    return found, problems_of(checks)

@@ -5,10 +5,9 @@ import json
 import re
 import tarfile
 import uuid
+from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from tempfile import TemporaryFile
 
 import boto3
 from botocore.exceptions import ClientError
@@ -20,6 +19,7 @@ from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
 from bundle.manifest import Manifest
+from bundle.registry import Store
 from delivery.environment import Pin
 from delivery.errors import DeliveryError
 from delivery.release.gate import Image
@@ -33,15 +33,8 @@ _NAMESPACE = uuid.UUID("6a2b7dd2-8c52-4ac1-9a55-0d1f3a1a6f0e")
 def bill_of_materials(image: Image, pin: Pin, manifest: Manifest) -> bytes:
     """Return the bill of materials of the hosts that start from an image. The same image gives the same bytes.
 
-    Raises:
-        DeliveryError: the archive of the Python packages is missing, or not what its digest says.
+    Raises DeliveryError where the archive of the Python packages is missing, or not what its digest says.
     """
-    requirements = _requirements(image)
-    packages = _system_packages(image)
-    components = [
-        *(_python(line, image) for line in requirements.splitlines()),
-        *(_system(package, image) for package in packages),
-    ]
     bom = Bom(serial_number=uuid.uuid5(_NAMESPACE, f"{image.image_id} {image.content_digest} {pin.digest}"))
     bom.metadata.timestamp = datetime.fromisoformat(image.created)
     bom.metadata.component = Component(
@@ -51,77 +44,58 @@ def bill_of_materials(image: Image, pin: Pin, manifest: Manifest) -> bytes:
         bom_ref="image",
         properties=[Property(name="pettracker:base_image", value=f"{image.base_image_id} {image.base_image_name}")],
     )
-    bom.components.update([*components, _model(pin, manifest)])
+    bom.components.update([*_python(image), *_system(image), _model(pin, manifest)])
     bom.register_dependency(bom.metadata.component, bom.components)
     document = json.loads(JsonV1Dot6(bom).output_as_string())
     return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()
 
 
-def _requirements(image: Image) -> str:
-    """Return the archive's own list: what a host installed, with digests."""
-    with TemporaryDirectory(prefix="release-") as scratch:
-        path = Path(scratch) / "wheelhouse.tar.gz"
-        client: Any = boto3.client("s3")
+def _python(image: Image) -> Iterator[Component]:
+    """Yield the Python packages, as the archive itself lists what a host installs."""
+    address = f"s3://{image.releases_bucket}/{image.wheelhouse_key}"
+    with TemporaryFile() as file:
         try:
-            client.download_file(image.releases_bucket, image.wheelhouse_key, str(path))
+            boto3.client("s3").download_fileobj(image.releases_bucket, image.wheelhouse_key, file)
         except ClientError as error:
-            raise DeliveryError(f"s3://{image.releases_bucket}/{image.wheelhouse_key} cannot be read: {error}") from None
-        with path.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+            raise DeliveryError(f"{address} cannot be read: {error}") from None
+        file.seek(0)
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         if sha256 != image.wheelhouse_sha256:
-            raise DeliveryError(
-                f"s3://{image.releases_bucket}/{image.wheelhouse_key} has the sha256 {sha256}, not the one that it is named by"
-            )
-        with tarfile.open(path) as archive:
+            raise DeliveryError(f"{address} has the sha256 {sha256}, not the one that it is named by")
+        file.seek(0)
+        with tarfile.open(fileobj=file) as archive:
             member = archive.extractfile("requirements.txt")
             if member is None:
                 raise DeliveryError(f"{image.wheelhouse_key} has no requirements.txt")
-            return member.read().decode()
+            lines = member.read().decode().splitlines()
+    for line in lines:
+        found = _REQUIREMENT.match(line)
+        if found is None:
+            raise DeliveryError(f"{image.wheelhouse_key}: not a pinned requirement: {line!r}")
+        yield _component(PackageURL("pypi", None, found["name"], found["version"]), found["sha256"])
 
 
-def _system_packages(image: Image) -> list[dict[str, str]]:
-    """Return name, version and arch of the system's packages; none where the image was made before they were listed."""
-    client: Any = boto3.client("s3")
-    try:
-        body = client.get_object(Bucket=image.releases_bucket, Key=image.packages_key)["Body"].read()
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchKey":
-            return []
-        raise DeliveryError(f"s3://{image.releases_bucket}/{image.packages_key} cannot be read: {error}") from None
-    packages: list[dict[str, str]] = json.loads(body)
-    return packages
-
-
-def _python(line: str, image: Image) -> Component:
-    found = _REQUIREMENT.match(line)
-    if found is None:
-        raise DeliveryError(f"{image.wheelhouse_key}: not a pinned requirement: {line!r}")
-    purl = PackageURL("pypi", None, found["name"], found["version"])
-    return Component(
-        name=found["name"],
-        version=found["version"],
-        type=ComponentType.LIBRARY,
-        purl=purl,
-        bom_ref=str(purl),
-        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=found["sha256"])],
-    )
-
-
-def _system(package: dict[str, str], image: Image) -> Component:
+def _system(image: Image) -> Iterator[Component]:
+    """Yield the system's packages; none where the image was made before they were listed."""
     # https://github.com/package-url/purl-spec: the namespace is who distributes it.
     kind, distributor = image.packages_purl.split("/")
-    purl = PackageURL(kind, distributor, package["name"], package["version"], {"arch": package["arch"]})
-    return Component(name=package["name"], version=package["version"], type=ComponentType.LIBRARY, purl=purl, bom_ref=str(purl))
+    for package in json.loads(Store(image.releases_bucket).read(image.packages_key) or b"[]"):
+        yield _component(PackageURL(kind, distributor, package["name"], package["version"], {"arch": package["arch"]}))
 
 
 def _model(pin: Pin, manifest: Manifest) -> Component:
-    purl = PackageURL("generic", None, pin.name, pin.version)
+    model = _component(PackageURL("generic", None, pin.name, pin.version), pin.digest.removeprefix("sha256:"))
+    model.type = ComponentType.MACHINE_LEARNING_MODEL
+    model.licenses.add(LicenseExpression(manifest.licence))
+    return model
+
+
+def _component(purl: PackageURL, sha256: str = "") -> Component:
     return Component(
-        name=pin.name,
-        version=pin.version,
-        type=ComponentType.MACHINE_LEARNING_MODEL,
+        name=purl.name,
+        version=purl.version,
+        type=ComponentType.LIBRARY,
         purl=purl,
         bom_ref=str(purl),
-        licenses=[LicenseExpression(manifest.licence)],
-        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=pin.digest.removeprefix("sha256:"))],
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=sha256)] if sha256 else (),
     )

@@ -1,11 +1,8 @@
 """A question to an environment's balancer, as a person would ask it, and a look at which model answers."""
 
-import http.client
 import json
 import mimetypes
 import os
-import socket
-import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import urllib3
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.elb import found
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Scope
 
 from delivery.environment import Environment
 from delivery.errors import DeliveryError
@@ -47,11 +47,7 @@ class NoAnswer(Exception):
 
 
 def expected_digest(environment: Environment) -> str:
-    """Return the digest of the model that was rolled out last, or before the first rollout of the pinned one.
-
-    Raises:
-        DeliveryError: there is neither.
-    """
+    """Return the digest of the model that was rolled out last, or before the first rollout of the pinned one."""
     stack = served(read_rollouts(environment))
     if stack:
         return stack[-1].model_digest
@@ -63,31 +59,22 @@ def expected_digest(environment: Environment) -> str:
 def find_balancer(environment: Environment) -> Balancer:
     """Return the balancer of an environment: of the rehearsal by SERVICE_URL and SERVICE_CA, in AWS by its tags.
 
-    Raises:
-        DeliveryError: there is none, or none that speaks HTTPS.
+    Raises DeliveryError where there is none, or none that speaks HTTPS.
     """
     if environment.is_local:
         url = urlsplit(os.environ["SERVICE_URL"])
         return Balancer(url.hostname or "", url.port or 443, url.hostname or "", Path(os.environ["SERVICE_CA"]))
-    elb = boto3.client("elbv2")
-    found = [item for page in elb.get_paginator("describe_load_balancers").paginate() for item in page["LoadBalancers"]]
-    for item in found:
-        arn = item["LoadBalancerArn"]
-        tags = elb.describe_tags(ResourceArns=[arn])["TagDescriptions"][0]["Tags"]
-        if environment.tags.items() <= {tag["Key"]: tag["Value"] for tag in tags}.items():
-            return _described(elb, arn, item["DNSName"])
-    raise DeliveryError(f"no load balancer carries the tags of {environment.name}: make apply ENV={environment.name}")
-
-
-def _described(elb: Any, arn: str, address: str) -> Balancer:
-    listeners = elb.describe_listeners(LoadBalancerArn=arn)["Listeners"]
-    secure = [item for item in listeners if item["Protocol"] == "HTTPS"]
-    if not secure:
-        raise DeliveryError(f"{address} has no HTTPS listener")
-    certificate = secure[0]["Certificates"][0]["CertificateArn"]
+    balancer = next(found(boto3.client, Scope(environment.tags), "LoadBalancer"), None)
+    if balancer is None:
+        raise DeliveryError(f"no load balancer carries the tags of {environment.name}: make apply ENV={environment.name}")
+    listeners = boto3.client("elbv2").describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
+    secure = next((item for item in listeners if item["Protocol"] == "HTTPS"), None)
+    if secure is None:
+        raise DeliveryError(f"{balancer['DNSName']} has no HTTPS listener")
+    certificate = secure["Certificates"][0]["CertificateArn"]
     name: str = boto3.client("acm").describe_certificate(CertificateArn=certificate)["Certificate"]["DomainName"]
     # A certificate for all names below one is asked for as one of them.
-    return Balancer(address, secure[0]["Port"], name.replace("*", "smoke"))
+    return Balancer(balancer["DNSName"], secure["Port"], name.replace("*", "smoke"))
 
 
 def ask(balancer: Balancer, file: Path) -> dict[str, Any]:
@@ -97,28 +84,29 @@ def ask(balancer: Balancer, file: Path) -> dict[str, Any]:
         NoAnswer: no connection, or an answer of the balancer's own (502, 503, 504).
         DeliveryError: the service refuses the file, or answers something else.
     """
-    context = ssl.create_default_context(cafile=balancer.ca_file)
     headers = {"Host": balancer.name, "Content-Type": mimetypes.guess_type(file.name)[0] or "application/octet-stream"}
-    connection = http.client.HTTPConnection(balancer.address, balancer.port, timeout=ANSWER_SECONDS)
+    pool = urllib3.HTTPSConnectionPool(
+        balancer.address,
+        balancer.port,
+        timeout=ANSWER_SECONDS,
+        retries=False,
+        ca_certs=str(balancer.ca_file) if balancer.ca_file else None,
+        server_hostname=balancer.name,  # it need not lead to this balancer yet, or not only
+    )
+    content = file.read_bytes()
     try:
-        plain = socket.create_connection((balancer.address, balancer.port), ANSWER_SECONDS)
-        # The name of the certificate need not lead to this balancer yet, or not only.
-        connection.sock = context.wrap_socket(plain, server_hostname=balancer.name)
-        connection.request("POST", "/predict", file.read_bytes(), headers)
-        response = connection.getresponse()
-        status, text = response.status, response.read()
-    except (OSError, http.client.HTTPException) as error:
+        response = pool.request("POST", "/predict", body=content, headers=headers)
+    except urllib3.exceptions.HTTPError as error:
         raise NoAnswer(f"https://{balancer.address}:{balancer.port} as {balancer.name}: {error}") from None
-    finally:
-        connection.close()
-    if status in (502, 503, 504):
-        raise NoAnswer(f"HTTP {status}: {text[:200].decode(errors='replace')}")
-    if status != 200:
-        raise DeliveryError(f"the service refused {file}: HTTP {status} {text[:500].decode(errors='replace')}")
+    text = response.data.decode(errors="replace")
+    if response.status in (502, 503, 504):
+        raise NoAnswer(f"HTTP {response.status}: {text[:200]}")
+    if response.status != 200:
+        raise DeliveryError(f"the service refused {file}: HTTP {response.status} {text[:500]}")
     try:
         answer: dict[str, Any] = json.loads(text)
     except ValueError:
-        raise DeliveryError(f"{balancer.address} answered no JSON: {text[:200].decode(errors='replace')}") from None
+        raise DeliveryError(f"{balancer.address} answered no JSON: {text[:200]}") from None
     return answer
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,7 @@ from delivery.environment import ROOT, Environment, read_environment
 from delivery.errors import DeliveryError
 from delivery.git import Clone
 from delivery.release.approval import approval_of
-from delivery.release.candidate import Candidate, publish_candidate, published_manifest
+from delivery.release.candidate import Candidate, Progress, publish_candidate, published_manifest
 from delivery.release.gate import Image, pass_gate
 from delivery.release.pins import write_rehearsal_pin
 from delivery.release.proposal import Proposal, describe, is_merged, propose
@@ -29,10 +28,8 @@ from delivery.release.record import (
     read_private_key,
     signed,
 )
-from delivery.release.releases import Releases
+from delivery.release.releases import Releases, problems_of
 from delivery.release.sbom import bill_of_materials
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -61,24 +58,22 @@ class Released:
     changed: bool
 
 
-def release(request: Request, say: Say) -> Released | Proposal:
-    """Publish, gate, pin; and once the pin is merged, record.
+def release(request: Request, progress: Progress) -> Released | Proposal:
+    """Publish, gate, pin; and once the pin is merged, record. Until then, the proposal that waits for its merge is returned.
 
-    Returns:
-        The record when the model is pinned; otherwise the proposal that waits for its merge.
-
-    Raises:
-        DeliveryError: refused, or a step failed; everything before it is kept.
+    Raises DeliveryError where it is refused, or a step failed; everything before it is kept.
     """
     environment = read_environment(request.environment, request.root)
     if not environment.is_local:
         Clone(environment.root).refuse_changes()
-    candidate = publish_candidate(_model(request, environment), environment, request.allow_downgrade, say)
+    candidate = publish_candidate(_model(request, environment), environment, request.allow_downgrade, progress)
     if request.model is None and candidate.pin != environment.pin:
         raise DeliveryError(f"{environment.pin} is pinned in {environment.name}, but {candidate.pin} is published")
-    pinned = environment.is_local or is_merged(environment, candidate.pin)
-    key = _signing_key(request, environment) if pinned else None
-    say(f"golden-set gate: {candidate.pin} on a host of {environment.name}")
+    key = None
+    if environment.is_local or is_merged(environment, candidate.pin):
+        pem, named = private_key_of(environment.is_local, environment.root, request.key_file, request.key_text)
+        key = read_private_key(pem, named, environment.keys)
+    progress(f"golden-set gate: {candidate.pin} on a host of {environment.name}")
     image = pass_gate(environment, candidate.pin)
     if image.model_digest != candidate.pin.digest:
         raise DeliveryError(f"the image {image.image_id} holds {image.model_digest}, not {candidate.pin.digest}")
@@ -91,20 +86,14 @@ def release(request: Request, say: Say) -> Released | Proposal:
 
 
 def current_record(environment: Environment, identity: str | None = None) -> Record:
-    """Return a release's record, its signature verified; by default the current one's.
-
-    Raises:
-        DeliveryError: there is none, or it is not what it should be.
-    """
+    """Return a release's record, by default the current one's. Raises DeliveryError where there is no signed one."""
     store = Releases(environment)
     identity = identity or store.current()
     if identity is None:
         raise DeliveryError(f"nothing is released to {environment.name} yet: make release MODEL=... ENV={environment.name}")
     record = store.read(identity)
     if record is None:
-        raise DeliveryError(
-            f"{store.location(identity)} is missing; the releases are: {', '.join(store.identities()) or 'none'}"
-        )
+        raise store.missing(identity)
     return record
 
 
@@ -118,11 +107,6 @@ def _model(request: Request, environment: Environment) -> str:
     return f"{environment.pin.name}:{environment.pin.version}"
 
 
-def _signing_key(request: Request, environment: Environment) -> EllipticCurvePrivateKey:
-    pem, named = private_key_of(environment.is_local, environment.root, request.key_file, request.key_text)
-    return read_private_key(pem, named, environment.keys)
-
-
 def _record(environment: Environment, candidate: Candidate, image: Image, key: EllipticCurvePrivateKey) -> tuple[Record, bool]:
     """Write the record where it is missing, let the parameter point to it, and verify all that it names."""
     store = Releases(environment)
@@ -131,17 +115,21 @@ def _record(environment: Environment, candidate: Candidate, image: Image, key: E
     record = store.read(identity)
     changed = record is None
     if record is None:
-        sbom = _keep_sbom(store, bill_of_materials(image, pin, candidate.manifest))
+        content = bill_of_materials(image, pin, candidate.manifest)
         new = Record(
             schema_version=1,
             id=identity,
             environment=environment.name,
             time=datetime.now(UTC).isoformat(timespec="seconds"),
             model=ReleasedModel(name=pin.name, version=pin.version, digest=pin.digest, location=candidate.location),
-            image=_released(image),
+            image=ReleasedImage(id=image.image_id, **image.model_dump(include=set(ReleasedImage.model_fields))),
             launch_template_version=None,
             code_revision=Clone(environment.root).revision(),
-            sbom=sbom,
+            sbom=BillOfMaterials(
+                key=store.write_sbom(content),
+                sha256=hashlib.sha256(content).hexdigest(),
+                components=len(json.loads(content)["components"]),
+            ),
             verification=Verification(
                 signing_key=fingerprint(key.public_key()),
                 test_accuracy=candidate.accuracy,
@@ -152,23 +140,8 @@ def _record(environment: Environment, candidate: Candidate, image: Image, key: E
             approval=approval_of(environment, pin),
             previous=store.current(),
         )
-        record = store.keep(new, signed(new, key))
-    problems = [f"{check.subject}: {check.problem}" for check in store.verify(record) if check.problem]
+        record = store.write(new, signed(new, key))
+    problems = problems_of(store.verify(record))
     if problems:
-        raise DeliveryError(f"{store.location(identity)} is not what was released: {'; '.join(problems)}")
+        raise DeliveryError(f"{store.location(identity)} is not what was released: {problems}")
     return record, store.make_current(identity) or changed
-
-
-def _keep_sbom(store: Releases, content: bytes) -> BillOfMaterials:
-    components = len(json.loads(content)["components"])
-    return BillOfMaterials(key=store.keep_sbom(content), sha256=hashlib.sha256(content).hexdigest(), components=components)
-
-
-def _released(image: Image) -> ReleasedImage:
-    return ReleasedImage(
-        id=image.image_id,
-        content_digest=image.content_digest,
-        base_image_id=image.base_image_id,
-        base_image_name=image.base_image_name,
-        code_revision=image.code_revision,
-    )

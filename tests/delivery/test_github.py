@@ -29,7 +29,7 @@ def test_drift_is_one_issue_that_closes_itself(github: FakeGitHub, repository: R
     text = drift.body(found, "## Drift: staging")
 
     def actions() -> list[str]:
-        return [repository.report("staging", report, body).action for report, body in steps]
+        return [repository.report("staging", report, body).split()[0] for report, body in steps]
 
     steps = [(clean, ""), (found, text), (found, text), (found, text + "more"), (clean, ""), (found, text)]
     assert actions() == ["none", "open", "none", "update", "close", "open"]
@@ -45,7 +45,7 @@ def test_what_could_not_be_looked_at_is_drift() -> None:
 def test_pull_requests_are_no_issues_of_drift(github: FakeGitHub, repository: Repository) -> None:
     text = drift.body(plan(THRESHOLD), "")
     github._add(github.issues, {"body": text, "pull_request": {}})
-    assert repository.report("staging", plan(THRESHOLD), text).action == "open"
+    assert repository.report("staging", plan(THRESHOLD), text) == "open"
 
 
 def test_pages_are_one_answer() -> None:

@@ -428,7 +428,7 @@ RULE: Fields = {
     ("changed", "reason"),
     [
         ({"severity": "fatal"}, "severity"),
-        ({"kinds": []}, "names no kind"),
+        ({"kinds": []}, "at least 1 item"),
         ({"why": " "}, "why"),
         ({"id": "No Id"}, "id"),
         ({"colour": "red"}, "colour"),

@@ -90,7 +90,7 @@ def test_variables_come_with_what_overrides_them_and_with_vaulted_ones(tmp_path:
     assert found["environment", "dev"] == {}
     assert found["variables", "dev"] == {
         **{"training_instance_type": "g5.xlarge", "training_instance_hours": 24},
-        **{"token": "(vaulted)", "project": "pettracker", "image_to_be_made": True},
+        **{"token": "(!vault)", "project": "pettracker", "image_to_be_made": True},
     }
     scanned = {name: fields["text"] for (kind, name), fields in found.items() if kind == "file"}
     assert scanned == {name: text for name, text in files.items() if not name.startswith(("roles", "inventories/sta"))}

@@ -113,13 +113,13 @@ def recorded(world: World, version: str) -> Record:
         ),
         launch_template_version=None,
         code_revision="0" * 40,
-        sbom=BillOfMaterials(key=store.keep_sbom(b"{}"), sha256=hashlib.sha256(b"{}").hexdigest(), components=0),
+        sbom=BillOfMaterials(key=store.write_sbom(b"{}"), sha256=hashlib.sha256(b"{}").hexdigest(), components=0),
         verification=Verification(signing_key="0" * 64, test_accuracy=0.95, min_accuracy=0.9, golden_cases=1, golden="passed"),
         approval=Approval(commit=None, author="a", committer="a"),
         previous=None,
     )
     key = read_private_key(world.private_key.read_bytes(), "key", world.environment().keys)
-    return store.keep(record, signed(record, key))
+    return store.write(record, signed(record, key))
 
 
 def report(record: Record, number: int, **changes: Any) -> None:

@@ -16,6 +16,7 @@ from botocore import xform_name
 
 from bundle.cli import main as bundle_cli
 from delivery.cli import main as delivery_cli
+from delivery.operations import CASES
 from inference.cli import main as inference_cli
 from localcloud.cli import main as localcloud_cli
 from tests.docs.pages import PAGES, ROOT, Block, blocks, commands, mentions, needs_clone, script, shell_blocks, what_is_named
@@ -103,7 +104,7 @@ def check_settings(words: list[str]) -> None:
         assert told <= known, told - known
         intents = [word.partition("=")[2] for word in words if word.startswith("DO=")] or words[2:3]
         known |= {path.stem for path in (ROOT / "playbooks/operate").glob("*.yml")}
-        known |= set(re.findall(r"^  ([a-z-]+)\) playbook=", (ROOT / "scripts/operate").read_text(), re.MULTILINE))
+        known |= set(CASES)
         assert {intent for intent in intents if re.fullmatch(r"[a-z-]+", intent)} <= known, intents
 
 

@@ -19,15 +19,15 @@ type: stdout
 short_description: Says which resources a run would change, and in which fields
 description:
   - In place of Ansible's own output of every task, this prints each difference that a task returns, and writes C(NAME.json) and
-    C(NAME.md). C(scripts/plan) starts it, with C(--check).
+    C(NAME.md). C(python -m delivery plan) starts it, with C(--check).
   - C(docs/plan.schema.json) describes the JSON.
 options:
   directory: {type: path, required: true, env: [{name: PLAN_DIRECTORY}], description: "Where the reports are written."}
   name: {type: str, default: plan, env: [{name: PLAN_NAME}], description: "Name of the reports, C(plan) or C(drift)."}
   part: {type: bool, default: false, env: [{name: PLAN_PART}], description: "Whether this is a part of a plan, which C(python -m
-    delivery join) shows when all are there."}
+    delivery plan) shows when all are there."}
   environment: {type: str, required: true, env: [{name: PLAN_ENVIRONMENT}], description: "The environment, for the headings."}
-  prices: {type: path, env: [{name: PLAN_PRICES}], description: "What C(python -m delivery prices) has written, so that what
+  prices: {type: path, env: [{name: PLAN_PRICES}], description: "What C(python -m delivery plan) has written, so that what
     nothing manages is named with what it costs."}
 author: PetTracker ML
 """

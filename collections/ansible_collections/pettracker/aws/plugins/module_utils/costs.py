@@ -29,14 +29,14 @@ def items(kind: str, name: str, fields: Fields, place: Place) -> Iterable[Item]:
 
 @dataclass(frozen=True)
 class Assumptions:
-    """Prices by region and what is assumed about use, as `python -m delivery prices` writes them."""
+    """Prices by region and what is assumed about use, as `python -m delivery plan` writes them."""
 
     regions: Mapping[str, Mapping[str, Any]]
     usage: Mapping[str, Decimal]
 
 
 def assumptions(text: str) -> Assumptions:
-    """Returns what `python -m delivery prices` has written."""
+    """Returns what `python -m delivery plan` has written."""
     document = _decimals(json.loads(text))
     return Assumptions(document["regions"], document["usage"])
 
