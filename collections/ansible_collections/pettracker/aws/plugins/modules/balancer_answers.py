@@ -1,5 +1,4 @@
 #!/usr/bin/python
-"""Asks a service for predictions through its balancer."""
 
 import base64
 import http.client

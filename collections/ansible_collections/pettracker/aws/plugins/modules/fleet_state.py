@@ -1,11 +1,8 @@
 #!/usr/bin/python
-"""Holds the fleet of an Auto Scaling group at its size, marks it, empties it, or removes it when it is empty."""
 
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.scaling_group_client import describe
 from ..module_utils.state import as_diff, error_code
 
@@ -26,8 +23,7 @@ options:
   at_least: {type: int, default: 0, description: "Instances that a held group has at least."}
   tag: {type: dict, default: {}, description: "The tag, a name with its value."}
   target_group_arn: {type: str, default: "", description: "Target group that goes with the group, if any."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -68,7 +64,7 @@ def unprotect(client: Any, group: dict[str, Any]) -> None:
         )
 
 
-def resize(module: AnsibleAWSModule, client: Any, group: dict[str, Any]) -> dict[str, Any]:
+def resize(module: Module, client: Any, group: dict[str, Any]) -> dict[str, Any]:
     """Holds or empties a group."""
     emptied = module.params["state"] == "emptied"
     wanted = {"MinSize": 0, "MaxSize": 0} if emptied else held(group, module.params["at_least"])
@@ -83,7 +79,7 @@ def resize(module: AnsibleAWSModule, client: Any, group: dict[str, Any]) -> dict
     return {"changed": wanted != found, "exists": True, "desired": desired, "diff": diff}
 
 
-def mark(module: AnsibleAWSModule, client: Any, group: dict[str, Any]) -> dict[str, Any]:
+def mark(module: Module, client: Any, group: dict[str, Any]) -> dict[str, Any]:
     """Writes a tag on a group."""
     found = {tag["Key"]: tag["Value"] for tag in group.get("Tags", [])}
     changed = not module.params["tag"].items() <= found.items()
@@ -94,7 +90,7 @@ def mark(module: AnsibleAWSModule, client: Any, group: dict[str, Any]) -> dict[s
     return {"changed": changed, "exists": True}
 
 
-def remove(module: AnsibleAWSModule, group: dict[str, Any] | None) -> dict[str, Any]:
+def remove(module: Module, group: dict[str, Any] | None) -> dict[str, Any]:
     """Removes an empty group, if there is one, and its target group."""
     if group and group["Instances"]:
         module.fail_json(msg=f"{module.params['group']} still has {len(group['Instances'])} hosts, and is not removed.")
@@ -116,8 +112,7 @@ def remove(module: AnsibleAWSModule, group: dict[str, Any] | None) -> dict[str, 
     return {"changed": changed, "exists": False}
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
-    """Returns the result."""
+def run(module: Module) -> Result:
     client = module.client("autoscaling")
     group = describe(client, module.params["group"])
     if module.params["state"] == "absent":
@@ -127,10 +122,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return mark(module, client, group) if module.params["state"] == "marked" else resize(module, client, group)
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not change the fleet")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not change the fleet")

@@ -1,11 +1,8 @@
 #!/usr/bin/python
-"""Puts a tag on every host of an Auto Scaling group, also on those to come, or takes it off."""
 
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.state import as_diff
 
 DOCUMENTATION = r"""
@@ -19,8 +16,7 @@ options:
   key: {type: str, required: true, description: "Key of the tag."}
   value: {type: str, default: "", description: "Its value, needed when O(state=present)."}
   state: {type: str, choices: [present, absent], default: present, description: "Whether the hosts have the tag."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -61,7 +57,7 @@ def host_values(client: Any, group: dict[str, Any], key: str) -> dict[str, str |
     }
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares, and acts on a difference unless in check mode."""
     autoscaling, ec2 = module.client("autoscaling"), module.client("ec2")
     name, key = module.params["group"], module.params["key"]
@@ -94,10 +90,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not tag the hosts of the group")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not tag the hosts of the group")

@@ -1,14 +1,9 @@
 #!/usr/bin/python
-"""Keeps a list of IAM roles, their policies and their instance profiles as they should be."""
-
-from typing import Any
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.kinds.instance_profile import InstanceProfile
 from ..module_utils.kinds.keeping import keep
 from ..module_utils.kinds.role import Role
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 
 DOCUMENTATION = r"""
 module: iam_roles
@@ -35,8 +30,7 @@ options:
       session_seconds: {type: int, default: 3600, description: "How long a session may last at most, in seconds."}
       instance_profile: {type: bool, default: false, description: "Whether there is an instance profile for it."}
       tags: {type: dict, default: {}, description: "All tags of the role and of its instance profile."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -53,12 +47,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-managed: {type: dict, returned: always, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift`
-  asks about those that no task names."}
+managed: {type: dict, returned: always, description: "Ids of what was compared, by kind."}
 """
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares each role and profile, and corrects those that differ unless in check mode."""
     entries = {role["name"]: role for role in module.params["roles"]}
     roles = keep(module, Role(), entries)
@@ -71,10 +64,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not set up the roles")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not set up the roles")

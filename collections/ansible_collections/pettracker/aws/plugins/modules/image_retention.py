@@ -1,13 +1,9 @@
 #!/usr/bin/python
-"""Removes the machine images of an environment that nothing needs any more."""
 
 from datetime import UTC, datetime
-from typing import Any
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.image_retention import deregister, described, images_in_use, own_images, superfluous
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.state import removal
 
 DOCUMENTATION = r"""
@@ -25,8 +21,7 @@ options:
   in_use: {type: list, elements: str, default: [], description: "Ids of images that are needed for another reason, such as a
     release that one can go back to."}
   to_be_made: {type: int, default: 0, description: "How many images a plan makes before this."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -42,7 +37,7 @@ removed: {type: list, elements: str, returned: always, description: "Ids of the 
 """
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Looks at the images and what refers to them, and removes what is left over unless in check mode."""
     given = module.params
     if given["keep"] < 1:
@@ -62,10 +57,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return {"changed": bool(old), "diff": diffs, "removed": [image["ImageId"] for image in old]}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not remove old images")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not remove old images")

@@ -1,12 +1,10 @@
 #!/usr/bin/python
-"""Reads what instances have written on their consoles."""
 
 from typing import Any
 
 import botocore.exceptions
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 
 DOCUMENTATION = r"""
 module: instance_console
@@ -17,8 +15,7 @@ description:
 options:
   filters: {type: dict, required: true, description: "Filters of C(DescribeInstances) that choose the instances."}
   lines: {type: int, default: 20, description: "How many of the last lines to return."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -55,16 +52,10 @@ def consoles(ec2: Any, wanted: dict[str, Any], lines: int) -> dict[str, list[str
     return {instance_id: last for instance_id, last in said.items() if last}
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
-    """Returns the result."""
+def run(module: Module) -> Result:
     found = consoles(module.client("ec2"), module.params["filters"], module.params["lines"])
     return {"changed": False, "consoles": found}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not read the consoles")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not read the consoles")

@@ -1,9 +1,6 @@
 #!/usr/bin/python
-"""Starts the instance refresh that brings a launch template version to a group, finds it again, and takes it back."""
 
 from typing import Any
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.instance_refreshes import (
     GOING_BACK,
@@ -17,7 +14,7 @@ from ..module_utils.instance_refreshes import (
     split,
 )
 from ..module_utils.mixed_instances import template_of
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.state import as_diff, error_code
 
 DOCUMENTATION = r"""
@@ -45,8 +42,7 @@ options:
   checkpoint_delay: {type: int, default: 900, description: "Seconds that it waits at each but the last."}
   bake_time: {type: int, default: 900, description: "Seconds that it waits at the end, when it can still be taken back."}
   alarms: {type: list, elements: str, default: [], description: "Alarms that let it be taken back when they ring, ten at most."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -89,7 +85,7 @@ def describe(client: Any, name: str) -> tuple[dict[str, Any] | None, list[dict[s
     return group, answer["InstanceRefreshes"]
 
 
-def roll_back(module: AnsibleAWSModule, client: Any, refreshes: list[dict[str, Any]]) -> dict[str, Any]:
+def roll_back(module: Module, client: Any, refreshes: list[dict[str, Any]]) -> dict[str, Any]:
     """Takes back the refresh that goes on."""
     active = next((refresh for refresh in refreshes if refresh["Status"] in GOING_ON + GOING_BACK), None)
     if active is None:
@@ -110,7 +106,7 @@ def roll_back(module: AnsibleAWSModule, client: Any, refreshes: list[dict[str, A
     return found | {"changed": True, "action": "rollback"}
 
 
-def bring(module: AnsibleAWSModule, client: Any, group: dict[str, Any], refreshes: list[dict[str, Any]]) -> dict[str, Any]:
+def bring(module: Module, client: Any, group: dict[str, Any], refreshes: list[dict[str, Any]]) -> dict[str, Any]:
     """Starts the refresh, finds it, or finds that there is nothing to do."""
     parameters = module.params
     version = str(parameters["launch_template_version"])
@@ -146,8 +142,7 @@ def bring(module: AnsibleAWSModule, client: Any, group: dict[str, Any], refreshe
     return result
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
-    """Returns the result."""
+def run(module: Module) -> Result:
     client = module.client("autoscaling")
     group, refreshes = describe(client, module.params["group"])
     if group is None:
@@ -159,15 +154,10 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return bring(module, client, group, refreshes)
 
 
-def main() -> None:
-    """Runs the module."""
+if __name__ == "__main__":
     run_module(
         DOCUMENTATION,
         run,
         "Could not start, find or take back the instance refresh",
         required_if=[("state", "present", ["launch_template_id", "launch_template_version"])],
     )
-
-
-if __name__ == "__main__":
-    main()

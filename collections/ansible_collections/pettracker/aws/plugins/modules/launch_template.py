@@ -1,13 +1,10 @@
 #!/usr/bin/python
-"""Keeps the latest version of a launch template as it should be."""
 
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
 from ..module_utils.kinds.kind import as_set
 from ..module_utils.kinds.launch_template import OF_THE_TEMPLATE, LaunchTemplate, data_request, text_of, wanted_state
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.propagation import NEW_ID, once_known
 from ..module_utils.state import as_diff, differences, tag_changes, tags_to_list
 
@@ -69,8 +66,7 @@ options:
       resource_type: {type: str, required: true, description: "Kind of what is tagged, such as C(instance)."}
       tags: {type: dict, required: true, description: "The tags."}
   tags: {type: dict, default: {}, description: "All tags of the template itself."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -91,8 +87,7 @@ RETURN = r"""
 template: {type: dict, returned: when it exists, description: "The template, with its C(launch_template_id)."}
 latest_version:
   {type: int, returned: always, description: "Number of its latest version, in check mode of the one that would be made."}
-managed: {type: dict, returned: when it exists, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them;
-  `make drift` asks about those that no task names."}
+managed: {type: dict, returned: when it exists, description: "Ids of what was compared, by kind."}
 """
 
 REPLACED = "Hosts are replaced one after the other by the rollout that follows."
@@ -124,7 +119,7 @@ def correct(ec2: Any, template: dict[str, Any], parameters: dict[str, Any], fiel
     return latest
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares with the latest version, and acts on a difference unless in check mode."""
     kind, ec2 = LaunchTemplate(), module.client("ec2")
     name = module.params["name"]
@@ -153,10 +148,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return result
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not set up the launch template", no_log={"kms_key_id": False, "http_tokens": False})
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not set up the launch template", no_log={"kms_key_id": False, "http_tokens": False})

@@ -1,12 +1,9 @@
 #!/usr/bin/python
-"""Lets a listener send requests with one header to a target group, before anybody else gets there."""
 
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
 from ..module_utils.blue_green import INCOMING, TAG
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.state import tags_to_list
 
 DOCUMENTATION = r"""
@@ -23,8 +20,7 @@ options:
   value: {type: str, description: "Its value. Needed with O(state=present), as is O(target_group_arn)."}
   target_group_arn: {type: str, description: "Target group that gets the requests."}
   state: {type: str, choices: [present, absent], default: present, description: "Whether there is such a rule."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -61,8 +57,7 @@ def first_free(rules: list[dict[str, Any]]) -> int:
     return next(number for number in range(1, len(rules) + 2) if str(number) not in taken)
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
-    """Returns the result."""
+def run(module: Module) -> Result:
     client, parameters = module.client("elbv2"), module.params
     pages = client.get_paginator("describe_rules").paginate(ListenerArn=parameters["listener_arn"])
     rules = [rule for page in pages for rule in page["Rules"]]
@@ -95,15 +90,10 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return {"changed": bool(stale) or missing, "priority": priority}
 
 
-def main() -> None:
-    """Runs the module."""
+if __name__ == "__main__":
     run_module(
         DOCUMENTATION,
         run,
         "Could not set the rule of the listener",
         required_if=[("state", "present", ["value", "target_group_arn"])],
     )
-
-
-if __name__ == "__main__":
-    main()

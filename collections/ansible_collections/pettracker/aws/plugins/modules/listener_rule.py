@@ -1,11 +1,8 @@
 #!/usr/bin/python
-"""Keeps a rule of a listener that forwards to target groups by weight, and nothing else of the listener."""
 
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.state import as_diff, differences, tags_to_dict, tags_to_list
 
 DOCUMENTATION = r"""
@@ -28,8 +25,7 @@ options:
     draws anew for each request."}
   tags: {type: dict, required: true, description: "All tags of the rule."}
   state: {type: str, choices: [present, absent], default: present, description: "Whether there is such a rule."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -99,7 +95,7 @@ def request(wanted: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def find_listener(module: AnsibleAWSModule, client: Any) -> dict[str, Any] | None:
+def find_listener(module: Module, client: Any) -> dict[str, Any] | None:
     """Returns the listener as ELB describes it; None if there is none."""
     name, port = module.params["load_balancer"], module.params["port"]
     pages = client.get_paginator("describe_load_balancers").paginate()
@@ -108,7 +104,7 @@ def find_listener(module: AnsibleAWSModule, client: Any) -> dict[str, Any] | Non
     return next((one for one in listeners if one["Port"] == port), None)
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares, and acts on a difference unless in check mode."""
     client = module.client("elbv2")
     wanted = wanted_state(module.params) if module.params["state"] == "present" else None
@@ -156,15 +152,10 @@ def change(client: Any, wanted: dict[str, Any] | None, rule: dict[str, Any] | No
         client.add_tags(ResourceArns=[rule["RuleArn"]], Tags=tags_to_list(wanted["tags"]))
 
 
-def main() -> None:
-    """Runs the module."""
+if __name__ == "__main__":
     run_module(
         DOCUMENTATION,
         run,
         "Could not set up the rule of the listener",
         required_if=[("state", "present", ("paths", "forward"))],
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -1,12 +1,7 @@
 #!/usr/bin/python
-"""Sets by which weights a listener forwards to its target groups, in one call."""
-
-from typing import Any
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.blue_green import forward, is_sticky, weights_of
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.state import as_diff
 
 DOCUMENTATION = r"""
@@ -22,8 +17,7 @@ options:
     nothing and is not checked any more."}
   expected: {type: dict, description: "Weights that there have to be, if given; with others, somebody else is at it, and nothing
     is changed."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -38,8 +32,7 @@ before: {type: dict, returned: always, description: "Weight by target group as i
 """
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
-    """Returns the result."""
+def run(module: Module) -> Result:
     client, arn = module.client("elbv2"), module.params["listener_arn"]
     actions = client.describe_listeners(ListenerArns=[arn])["Listeners"][0]["DefaultActions"]
     found = weights_of(actions)
@@ -59,10 +52,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return {"changed": changed, "before": found, "diff": diff}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not set the weights of the listener")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not set the weights of the listener")

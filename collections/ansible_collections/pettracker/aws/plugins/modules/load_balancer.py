@@ -1,16 +1,13 @@
 #!/usr/bin/python
-"""Keeps an application load balancer and its listeners as they should be."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
 from ..module_utils.kinds.kind import Answers, Clients, as_set
 from ..module_utils.kinds.listener import Listener
 from ..module_utils.kinds.load_balancer import LoadBalancer
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.state import State, any_differ, as_diff, differences, removal
 
 DOCUMENTATION = r"""
@@ -30,8 +27,7 @@ options:
     empty."}
   attributes: {type: dict, default: {}, description: "Attributes, named as in ELB's ModifyLoadBalancerAttributes."}
   tags: {type: dict, default: {}, description: "All tags of the balancer."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -49,10 +45,8 @@ EXAMPLES = r"""
 RETURN = r"""
 load_balancer_arn: {type: str, returned: when it exists, description: "The balancer."}
 dns_name: {type: str, returned: when it exists, description: "Its name in the DNS."}
-managed: {type: dict, returned: when it exists, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them;
-  `make drift` asks about those that no task names."}
-nobodys: {type: dict, returned: when it exists, description: "Parts of listeners that nothing declares, by what they are called;
-  they are left alone."}
+managed: {type: dict, returned: when it exists, description: "Ids of what was compared, by kind."}
+nobodys: {type: dict, returned: when it exists, description: "Parts that nothing declares, by kind; they are left alone."}
 """
 
 BALANCER = LoadBalancer()
@@ -118,7 +112,7 @@ def nobodys(clients: Clients, name: str, listeners: Mapping[int, Answers]) -> di
     return left
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares, and acts on differences unless in check mode."""
     client, name = module.client("elbv2"), module.params["name"]
     answers = BALANCER.read(module.client, name)
@@ -152,10 +146,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return result
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not set up the balancer")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not set up the balancer")

@@ -1,13 +1,8 @@
 #!/usr/bin/python
-"""Keeps a list of CloudWatch alarms as they should be."""
-
-from typing import Any
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.kinds.alarm import Alarm
 from ..module_utils.kinds.keeping import keep
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 
 DOCUMENTATION = r"""
 module: metric_alarms
@@ -48,8 +43,7 @@ options:
   topic_arns: {type: list, elements: str, default: [], description: "SNS topics that are notified when an alarm rings and when
     it is over."}
   tags: {type: dict, default: {}, description: "Tags of every alarm, to which its name is added as C(Name)."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -66,22 +60,16 @@ EXAMPLES = r"""
 
 RETURN = r"""
 alarms: {type: list, elements: str, returned: always, description: "Names of the alarms."}
-managed: {type: dict, returned: always, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift`
-  asks about those that no task names."}
+managed: {type: dict, returned: always, description: "Ids of what was compared, by kind."}
 """
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares each alarm, and sets those that differ unless in check mode."""
     of_all = {"topic_arns": module.params["topic_arns"], "tags": module.params["tags"]}
     alarms = {alarm["name"]: alarm | of_all for alarm in module.params["alarms"]}
     return keep(module, Alarm(), alarms) | {"alarms": list(alarms)}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not set the alarms")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not set the alarms")

@@ -1,11 +1,8 @@
 #!/usr/bin/python
-"""Finds the network of one environment."""
 
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.state import tags_to_dict
 
 DOCUMENTATION = r"""
@@ -18,8 +15,7 @@ options:
   name: {type: str, required: true, description: "The C(Name) tag of the VPC."}
   required:
     {type: bool, default: true, description: "Whether a missing network is an error. When it is not, every value is empty."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -65,7 +61,7 @@ def describe(ec2: Any, name: str) -> dict[str, Any] | str:
     }
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Returns the result; fails the module when there is no network and there has to be one."""
     network = describe(module.client("ec2"), module.params["name"])
     if isinstance(network, str):
@@ -75,10 +71,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return {"changed": False} | network
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not find the network")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not find the network")

@@ -1,10 +1,9 @@
 #!/usr/bin/python
-"""Starts, stops, reboots or ends one instance of an environment, unless a group would undo it."""
 
 import time
 from typing import Any
 
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.owned_instances import REACHED, call_for, chosen, refuse_member, summary
 from ..module_utils.scaling_group_members import RefusedError
 from ..module_utils.state import as_diff
@@ -24,8 +23,7 @@ options:
     in Standby."}
   member: {type: bool, default: true, description: "Whether it may be a member of an Auto Scaling group at all."}
   wait_timeout: {type: int, default: 300, description: "Seconds to wait for the state; 0 does not wait."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -52,7 +50,7 @@ def described(ec2: Any, **selection: Any) -> list[dict[str, Any]]:
     return [each for page in pages for reservation in page["Reservations"] for each in reservation["Instances"]]
 
 
-def wait_for(module: Any, instance_id: str, wanted: str) -> dict[str, Any]:
+def wait_for(module: Module, instance_id: str, wanted: str) -> dict[str, Any]:
     """Waits until the instance is in the state, and returns it; fails the module when it takes too long."""
     ec2, begin = module.client("ec2"), time.monotonic()
     while True:
@@ -65,7 +63,7 @@ def wait_for(module: Any, instance_id: str, wanted: str) -> dict[str, Any]:
         time.sleep(PAUSE)
 
 
-def run(module: Any) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares, acts on a difference unless in check mode, and waits."""
     parameters = module.params
     instance_id, state = parameters["instance_id"], parameters["state"]
@@ -105,10 +103,5 @@ def run(module: Any) -> dict[str, Any]:
     return result | {"now": summary(wait_for(module, instance_id, REACHED[state]))}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not change the instance")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not change the instance")

@@ -1,14 +1,11 @@
 #!/usr/bin/python
-"""Lists or removes everything that belongs to one environment."""
 
 from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
 from ..module_utils.kinds.kind import Scope
 from ..module_utils.kinds.registry import BY_NAME
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.owned_resources import identities, listed, remove
 from ..module_utils.state import is_unknown
 
@@ -30,8 +27,7 @@ options:
     C(python -m delivery kinds) names them."}
   wait_timeout:
     {type: int, default: 900, description: "Seconds after which the removal is given up; a NAT gateway takes minutes."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -47,7 +43,7 @@ found: {type: dict, returned: always, description: "The same with what people kn
 """
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Lists, and removes unless in check mode."""
     clients = module.client
     tags, kept = module.params["tags"], frozenset(module.params["keep"])
@@ -67,10 +63,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return result | {"changed": True, "diff": {"before": ids, "after": {}}}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not list or remove the environment's resources")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not list or remove the environment's resources")

@@ -1,14 +1,11 @@
 #!/usr/bin/python
-"""Judges new hosts by what was seen on them, on old hosts, and by the state of alarms."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
 from ..module_utils.alarm_states import describe
 from ..module_utils.judge import Limits, judge
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 
 DOCUMENTATION = r"""
 module: rollout_verdict
@@ -38,8 +35,7 @@ options:
   slowdown:
     {type: float, default: 1.2, description: "Ratio of new to old time, computing or waiting, from which new hosts are slow."}
   slow_share: {type: float, default: 0.05, description: "Share of live answers from which slow ones matter."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -86,8 +82,7 @@ def _query(identity: str, metric: dict[str, Any], host: str) -> dict[str, Any]:
     return {"Id": identity, "MetricStat": {"Metric": named, "Period": PERIOD, "Stat": "SampleCount"}}
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
-    """Returns the result."""
+def run(module: Module) -> Result:
     parameters = module.params
     client = module.client("cloudwatch")
     states = {name: alarm["StateValue"] for name, alarm in describe(client, parameters["alarms"]).items()}
@@ -107,10 +102,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return {"changed": False, "verdict": verdict, "reasons": reasons, "alarms": states}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not judge the new hosts")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not judge the new hosts")

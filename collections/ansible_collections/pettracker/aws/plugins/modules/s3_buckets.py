@@ -1,13 +1,8 @@
 #!/usr/bin/python
-"""Keeps a list of S3 buckets as they should be."""
-
-from typing import Any
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.kinds.bucket import Bucket
 from ..module_utils.kinds.keeping import keep
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 
 DOCUMENTATION = r"""
 module: s3_buckets
@@ -49,8 +44,7 @@ options:
             completed. AWS counts them as storage."}
       policy: {type: dict, required: true, description: "The bucket's policy."}
       tags: {type: dict, default: {}, description: "All tags of the bucket."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -65,21 +59,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 buckets: {type: list, elements: str, returned: always, description: "Names of the buckets."}
-managed: {type: dict, returned: always, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift`
-  asks about those that no task names."}
+managed: {type: dict, returned: always, description: "Ids of what was compared, by kind."}
 """
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares each bucket, and corrects those that differ unless in check mode."""
     entries = {bucket["name"]: bucket for bucket in module.params["buckets"]}
     return keep(module, Bucket(), entries) | {"buckets": list(entries)}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not set up the buckets", no_log={"bucket_key": False, "kms_key_id": False})
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not set up the buckets", no_log={"bucket_key": False, "kms_key_id": False})

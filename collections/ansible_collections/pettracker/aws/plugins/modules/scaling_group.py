@@ -1,16 +1,12 @@
 #!/usr/bin/python
-"""Keeps an Auto Scaling group behind a load balancer as it should be, and waits until it serves."""
 
 from functools import partial
-from typing import Any
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.kinds.kind import as_set
 from ..module_utils.kinds.scaling_group import ScalingGroup, of_others, own
 from ..module_utils.kinds.scaling_group_calls import calls, wanted_state
 from ..module_utils.kinds.scaling_rules import resource_label, wanted_hooks
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.propagation import NEW_PROFILE, NEW_TEMPLATE, once_known
 from ..module_utils.scaling_group_client import describe, missing, wait_until
 from ..module_utils.state import as_diff, differences
@@ -91,8 +87,7 @@ options:
     which instances inherit."}
   wait_timeout: {type: int, default: 600, description: "Seconds to wait until all desired instances are in service and healthy
     targets; 0 does not wait."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -122,7 +117,7 @@ waited: {type: float, returned: outside check mode, description: "Seconds until 
 """
 
 
-def label_of(module: AnsibleAWSModule) -> str:
+def label_of(module: Module) -> str:
     """Returns what the policy on requests names its target group by; in check mode the balancer may not be there yet."""
     arns = [arn for arn in module.params["target_group_arns"] if arn.startswith("arn:")]
     if not module.params["request_target"] or (not arns and module.check_mode):
@@ -137,7 +132,7 @@ def label_of(module: AnsibleAWSModule) -> str:
     return next(iter(sorted(labels)), "")
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares, acts on a difference unless in check mode, and waits."""
     client, kind = module.client("autoscaling"), ScalingGroup()
     name = module.params["name"]
@@ -166,10 +161,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return result | {"instances": instances, "waited": waited}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not set up the Auto Scaling group")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not set up the Auto Scaling group")

@@ -1,10 +1,7 @@
 #!/usr/bin/python
-"""Tells how an Auto Scaling group and its members are, and waits until the group is whole."""
-
-from typing import Any
 
 from ..module_utils.instance_refreshes import GOING_BACK, GOING_ON
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.scaling_group_client import instances_of, required, targets_of, wait_until
 from ..module_utils.scaling_group_members import found_size, rows, unsettled
 
@@ -18,8 +15,7 @@ options:
   name: {type: str, required: true, description: "Name of the group."}
   wait_timeout: {type: int, default: 0, description: "Seconds to wait until the group is whole; 0 does not wait, and neither
     does check mode."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -39,7 +35,7 @@ refresh: {type: str, returned: always, description: "Status of the instance refr
 """
 
 
-def run(module: Any) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Reads, after waiting for as long as the module was told to."""
     name = module.params["name"]
     group = required(module, name)
@@ -57,10 +53,5 @@ def run(module: Any) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not read the Auto Scaling group")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not read the Auto Scaling group")

@@ -1,9 +1,6 @@
 #!/usr/bin/python
-"""Suspends a process of an Auto Scaling group, or resumes it."""
 
-from typing import Any
-
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.scaling_group_client import required
 from ..module_utils.state import as_diff
 
@@ -32,8 +29,7 @@ options:
       - Terminate
     required: true
   state: {type: str, choices: [suspended, resumed], required: true, description: "Whether it is to do its work."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -49,7 +45,7 @@ suspended: {type: list, elements: str, returned: always, description: "The proce
 """
 
 
-def run(module: Any) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares, and acts on a difference unless in check mode."""
     name, process, state = (module.params[key] for key in ("name", "process", "state"))
     suspended = sorted(item["ProcessName"] for item in required(module, name).get("SuspendedProcesses", []))
@@ -62,10 +58,5 @@ def run(module: Any) -> dict[str, Any]:
     return {"changed": found != state, "suspended": suspended, "diff": diff}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not suspend or resume the process")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not suspend or resume the process")

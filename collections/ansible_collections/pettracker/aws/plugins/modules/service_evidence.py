@@ -1,5 +1,4 @@
 #!/usr/bin/python
-"""Watches the inference service of the host on which it runs, and says how it is."""
 
 import json
 import subprocess

@@ -1,14 +1,11 @@
 #!/usr/bin/python
-"""Says which of an environment's two fleets is live, and what a blue/green rollout has to do next."""
 
 from typing import Any
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.blue_green import Plan, plan, roles, tied, weights_of
 from ..module_utils.fleets import Fleets
 from ..module_utils.kinds.certificate import certificate_name
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 
 DOCUMENTATION = r"""
 module: service_fleets
@@ -32,8 +29,7 @@ options:
   launch_template_version: {type: int, description: "Number of the version to roll out; without it, nothing is planned."}
   steps: {type: list, elements: int, default: [100], description: "Percentages of requests that the new fleet is given, rising
     to 100."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -69,7 +65,7 @@ resumed: {type: bool, returned: with a version, description: "Whether the incomi
 """
 
 
-def planned(module: AnsibleAWSModule, found: Plan, share: int, version: str) -> dict[str, Any]:
+def planned(module: Module, found: Plan, share: int, version: str) -> dict[str, Any]:
     """Returns the plan's part of the result."""
     if found.action == "refuse":
         module.fail_json(msg=found.reason)
@@ -82,8 +78,7 @@ def planned(module: AnsibleAWSModule, found: Plan, share: int, version: str) -> 
     }
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
-    """Returns the result."""
+def run(module: Module) -> Result:
     parameters = module.params
     fleets = Fleets(module.client("autoscaling"), module.client("elbv2"), parameters["colours"])
     entrance = fleets.entrance(parameters["balancer"], parameters["port"])
@@ -112,15 +107,10 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return result | planned(module, next_step, found.share(), found.live.described()["version"])
 
 
-def main() -> None:
-    """Runs the module."""
+if __name__ == "__main__":
     run_module(
         DOCUMENTATION,
         run,
         "Could not find out which fleet is live",
         required_by={"launch_template_version": "launch_template_id"},
     )
-
-
-if __name__ == "__main__":
-    main()

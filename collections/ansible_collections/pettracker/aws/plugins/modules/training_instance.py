@@ -1,12 +1,11 @@
 #!/usr/bin/python
-"""Finds, starts and ends the instance of a training job, and ends those that are overdue."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.propagation import NEW_PROFILE, once_known
 from ..module_utils.state import error_code
 from ..module_utils.training_instances import (
@@ -54,8 +53,7 @@ options:
   root_gigabytes: {type: int, default: 32, description: "Size of the root volume."}
   user_data: {type: str, description: "What the instance runs at its first boot, 16384 bytes at most."}
   maximum_hours: {type: float, default: 24, description: "Hours after which O(state=reaped) takes the instance for forgotten."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -157,7 +155,7 @@ def start_at(ec2: Any, parameters: dict[str, Any], market: str, subnet_id: str, 
     raise NoCapacityError(f"{market} in {subnet_id}: {GENERATIONS} instances of this job were started within a day")
 
 
-def run(module: Any) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Returns the result; fails the module when a parameter is missing or there is no capacity."""
     parameters = module.params
     ec2 = module.client("ec2")
@@ -197,18 +195,13 @@ def run(module: Any) -> dict[str, Any]:
     return {"changed": True, "instance_id": instance["InstanceId"], "market": market_of(instance), "ended": []}
 
 
-def end(module: Any, ec2: Any, identities: list[str]) -> dict[str, Any]:
+def end(module: Module, ec2: Any, identities: list[str]) -> dict[str, Any]:
     """Terminates instances and returns the result."""
     if identities and not module.check_mode:
         ec2.terminate_instances(InstanceIds=identities)
     return {"changed": bool(identities), "instance_id": "", "ended": identities}
 
 
-def main() -> None:
-    """Runs the module."""
+if __name__ == "__main__":
     # User data carries addresses whose bearer may fetch the code.
     run_module(DOCUMENTATION, run, "Could not look after the training instance", no_log={"user_data": True})
-
-
-if __name__ == "__main__":
-    main()

@@ -1,14 +1,11 @@
 #!/usr/bin/python
-"""Sends the flow logs of a VPC to a log group."""
 
 from typing import Any
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.kinds.ec2 import correct_tags
 from ..module_utils.kinds.flow_log import FlowLog
 from ..module_utils.kinds.kind import as_set
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.state import as_diff, differences
 
 DOCUMENTATION = r"""
@@ -26,8 +23,7 @@ options:
   aggregation_seconds: {type: int, choices: [60, 600], default: 600, description: "Longest time over which a flow is captured
     into one record, in seconds."}
   tags: {type: dict, default: {}, description: "All tags of the flow log."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -40,13 +36,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 flow_log_id: {type: str, returned: when it exists, description: "The flow log."}
-managed: {type: dict, returned: when it exists, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them;
-  `make drift` asks about those that no task names."}
+managed: {type: dict, returned: when it exists, description: "Ids of what was compared, by kind."}
 nobodys: {type: dict, returned: always, description: "Other flow logs of the VPC, which no task names."}
 """
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares, and acts on a difference unless in check mode."""
     ec2, kind = module.client("ec2"), FlowLog()
     vpc_id = module.params["vpc_id"]
@@ -69,10 +64,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return result | ({"flow_log_id": identity, "managed": {"flow log": [identity]}} if identity else {})
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not set up the flow log")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not set up the flow log")

@@ -1,11 +1,8 @@
 #!/usr/bin/python
-"""Keeps a VPC with its subnets, gateways, routes, network ACL and S3 endpoint as it should be."""
 
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.network import KINDS, label
 from ..module_utils.network_client import Network
 from ..module_utils.state import any_differ, as_diff, differences
@@ -41,8 +38,7 @@ options:
   nat_zones: {type: list, elements: str, required: true, description: "Zones that have a NAT gateway; a single one serves all
     private subnets."}
   tags: {type: dict, default: {}, description: "Tags of everything, to which C(Name) and, on subnets, C(Tier) are added."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -57,14 +53,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 vpc_id: {type: str, returned: when it exists, description: "The VPC."}
-managed: {type: dict, returned: always, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift`
-  asks about those that no task names."}
+managed: {type: dict, returned: always, description: "Ids of what was compared, by kind."}
 nobodys: {type: dict, returned: always, description: "What parts of the network have and no task names, such as a second address
   range, by what it is called."}
 """
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares every part of the network, and acts on differences unless in check mode."""
     network = Network(module.client("ec2"), module.region, module.params)
     problem = network.read()
@@ -91,10 +86,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return result | ({"vpc_id": network.vpc_id} if network.ids else {})
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not set up the network")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not set up the network")
