@@ -11,7 +11,7 @@ class ModuleDocFragment:
 
     DOCUMENTATION = yaml.safe_dump(
         {
-            "author": ["PetTracker ML"],
+            "author": ["PetTracker ML (@pettracker-ml)"],
             "options": {name: option for part in PARTS for name, option in part.get("options", {}).items()},
             "notes": [note for part in PARTS for note in part.get("notes", [])],
             "requirements": [one for part in PARTS for one in part.get("requirements", [])],

@@ -29,7 +29,7 @@ options:
   content: {type: str, required: true, description: "What is sent, in base64."}
   count: {type: int, default: 20, description: "How often."}
   timeout: {type: float, default: 10, description: "Seconds for each request."}
-author: PetTracker ML
+author: PetTracker ML (@pettracker-ml)
 """
 
 EXAMPLES = r"""

@@ -45,7 +45,7 @@ options:
     golden answers, and fails where it finds differences; none is run when it is empty."}
   check_timeout: {type: float, default: 20, description: "Seconds for that command."}
   timeout: {type: float, default: 5, description: "Seconds for each request."}
-author: PetTracker ML
+author: PetTracker ML (@pettracker-ml)
 """
 
 EXAMPLES = r"""
