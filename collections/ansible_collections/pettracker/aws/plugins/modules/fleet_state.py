@@ -42,17 +42,6 @@ desired: {type: int, returned: with O(state=held) and O(state=emptied), descript
 AT_ONCE = 50
 
 
-def held(group: dict[str, Any], at_least: int) -> dict[str, int]:
-    """Returns the limits of a held group."""
-    smallest = max(group["MinSize"], group["DesiredCapacity"], at_least)
-    return {"MinSize": smallest, "MaxSize": max(group["MaxSize"], smallest)}
-
-
-def limits(group: dict[str, Any]) -> dict[str, int]:
-    """Returns the limits that the group has."""
-    return {name: group[name] for name in ("MinSize", "MaxSize")}
-
-
 def unprotect(client: Any, group: dict[str, Any]) -> None:
     """Takes away the protection from scale-in, which would keep instances for ever."""
     protected = [item["InstanceId"] for item in group["Instances"] if item.get("ProtectedFromScaleIn")]
@@ -64,18 +53,22 @@ def unprotect(client: Any, group: dict[str, Any]) -> None:
         )
 
 
-def resize(module: Module, client: Any, group: dict[str, Any]) -> dict[str, Any]:
+def resize(module: Module, client: Any, group: dict[str, Any]) -> Result:
     """Holds or empties a group."""
-    emptied = module.params["state"] == "emptied"
-    wanted = {"MinSize": 0, "MaxSize": 0} if emptied else held(group, module.params["at_least"])
-    found = limits(group)
+    name, found = module.params["group"], {limit: group[limit] for limit in ("MinSize", "MaxSize")}
+    if emptied := module.params["state"] == "emptied":
+        wanted, more = {"MinSize": 0, "MaxSize": 0}, {"DesiredCapacity": 0}
+    else:
+        smallest = max(group["MinSize"], group["DesiredCapacity"], module.params["at_least"])
+        wanted, more = {"MinSize": smallest, "MaxSize": max(group["MaxSize"], smallest)}, {}
     if wanted != found and not module.check_mode:
         if emptied:
             unprotect(client, group)
-        more = {"DesiredCapacity": 0} if emptied else {}
-        client.update_auto_scaling_group(AutoScalingGroupName=module.params["group"], **wanted, **more)
-    diff = as_diff(f"size of {module.params['group']}", wanted, found)
-    desired = 0 if emptied else max(group["DesiredCapacity"], wanted["MinSize"])
+        client.update_auto_scaling_group(AutoScalingGroupName=name, **wanted, **more)
+    diff, desired = (
+        as_diff(f"size of {name}", wanted, found),
+        0 if emptied else max(group["DesiredCapacity"], wanted["MinSize"]),
+    )
     return {"changed": wanted != found, "exists": True, "desired": desired, "diff": diff}
 
 

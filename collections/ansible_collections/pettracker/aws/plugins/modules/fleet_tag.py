@@ -3,7 +3,8 @@
 from typing import Any
 
 from ..module_utils.module import Module, Result, run_module
-from ..module_utils.state import as_diff
+from ..module_utils.scaling_group_client import describe, instances_of
+from ..module_utils.state import as_diff, tags_to_dict
 
 DOCUMENTATION = r"""
 module: fleet_tag
@@ -34,27 +35,16 @@ instances: {type: list, elements: str, returned: always, description: "Ids of th
 GONE = ("Terminating", "Terminating:Wait", "Terminating:Proceed", "Terminated")
 
 
-def describe(client: Any, name: str) -> dict[str, Any] | None:
-    """Returns the group as Auto Scaling describes it; None if there is none."""
-    groups = client.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
-    return groups[0] if groups else None
-
-
 def group_value(group: dict[str, Any], key: str) -> str | None:
     """Returns the value that the group hands on to its new hosts, None if it hands on none."""
     return next((tag["Value"] for tag in group.get("Tags", []) if tag["Key"] == key and tag["PropagateAtLaunch"]), None)
 
 
-def host_values(client: Any, group: dict[str, Any], key: str) -> dict[str, str | None]:
+def host_values(ec2: Any, group: dict[str, Any], key: str) -> dict[str, str | None]:
     """Returns the tag's value on each host that is not on its way out."""
-    hosts = [one["InstanceId"] for one in group["Instances"] if one["LifecycleState"] not in GONE]
-    if not hosts:
-        return {}
-    reservations = client.describe_instances(InstanceIds=hosts)["Reservations"]
-    instances = [instance for reservation in reservations for instance in reservation["Instances"]]
-    return {
-        one["InstanceId"]: next((tag["Value"] for tag in one.get("Tags", []) if tag["Key"] == key), None) for one in instances
-    }
+    hosts = {one["InstanceId"] for one in group["Instances"] if one["LifecycleState"] not in GONE}
+    found = instances_of(ec2, group).items()
+    return {name: tags_to_dict(instance.get("Tags", [])).get(key) for name, instance in found if name in hosts}
 
 
 def run(module: Module) -> Result:

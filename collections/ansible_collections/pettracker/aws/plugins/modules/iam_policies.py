@@ -37,7 +37,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-diff: {type: list, returned: always, description: "What differs, a policy each."}
+managed: {type: dict, returned: always, description: "Ids of what was compared, by kind."}
 """
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import botocore.exceptions
 
+from ..module_utils.kinds.finding import pages
 from ..module_utils.module import Module, Result, run_module
 
 DOCUMENTATION = r"""
@@ -46,8 +47,8 @@ def console(ec2: Any, instance_id: str) -> list[str]:
 def consoles(ec2: Any, wanted: dict[str, Any], lines: int) -> dict[str, list[str]]:
     """Returns the last lines of each instance that `wanted` finds and that has written any. Raises botocore's errors."""
     filters = [{"Name": name, "Values": value if isinstance(value, list) else [value]} for name, value in wanted.items()]
-    pages = ec2.get_paginator("describe_instances").paginate(Filters=filters)
-    found = [one["InstanceId"] for page in pages for group in page["Reservations"] for one in group["Instances"]]
+    reservations = pages(ec2, "describe_instances", "Reservations", Filters=filters)
+    found = [one["InstanceId"] for group in reservations for one in group["Instances"]]
     said = {instance_id: console(ec2, instance_id)[-lines:] for instance_id in found}
     return {instance_id: last for instance_id, last in said.items() if last}
 

@@ -15,6 +15,7 @@ from ..module_utils.instance_refreshes import (
 )
 from ..module_utils.mixed_instances import template_of
 from ..module_utils.module import Module, Result, run_module
+from ..module_utils.scaling_group_client import describe
 from ..module_utils.state import as_diff, error_code
 
 DOCUMENTATION = r"""
@@ -71,25 +72,16 @@ from_version:
 progress: {type: str, returned: always, description: "How far the refresh is, for people."}
 """
 
-# How many of the latest refreshes are looked at: one at most is under way.
+# How many of the latest refreshes are asked for: one at most is under way.
 LATEST = 10
+NOTHING: Result = {"changed": False, "refresh_id": "", "progress": ""}
 
 
-def describe(client: Any, name: str) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
-    """Returns the group and its latest refreshes; None and nothing if there is no such group."""
-    groups = client.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
-    group = next((group for group in groups if not group.get("Status")), None)
-    if group is None:
-        return None, []
-    answer = client.describe_instance_refreshes(AutoScalingGroupName=name, MaxRecords=LATEST)
-    return group, answer["InstanceRefreshes"]
-
-
-def roll_back(module: Module, client: Any, refreshes: list[dict[str, Any]]) -> dict[str, Any]:
+def roll_back(module: Module, client: Any, refreshes: list[dict[str, Any]]) -> Result:
     """Takes back the refresh that goes on."""
     active = next((refresh for refresh in refreshes if refresh["Status"] in GOING_ON + GOING_BACK), None)
     if active is None:
-        return {"changed": False, "action": "none", "refresh_id": "", "progress": ""}
+        return NOTHING | {"action": "none"}
     found = {"refresh_id": active["InstanceRefreshId"], "progress": progress(active)}
     if active["Status"] in GOING_BACK:
         return found | {"changed": False, "action": "follow"}
@@ -106,52 +98,45 @@ def roll_back(module: Module, client: Any, refreshes: list[dict[str, Any]]) -> d
     return found | {"changed": True, "action": "rollback"}
 
 
-def bring(module: Module, client: Any, group: dict[str, Any], refreshes: list[dict[str, Any]]) -> dict[str, Any]:
+def start(module: Module, client: Any, group: dict[str, Any], refreshes: list[dict[str, Any]]) -> Result:
     """Starts the refresh, finds it, or finds that there is nothing to do."""
-    parameters = module.params
-    version = str(parameters["launch_template_version"])
-    found = plan(group, refreshes, parameters["launch_template_id"], version)
+    given, hosts, before = module.params, group["DesiredCapacity"], template_of(group)[1] or ""
+    template, version = given["launch_template_id"], str(given["launch_template_version"])
+    found = plan(group, refreshes, template, version)
     if found.action == "refuse":
         module.fail_json(msg=found.reason)
-    before = template_of(group)[1] or ""
-    hosts = group["DesiredCapacity"]
-    result = {"action": found.action, "from_version": before, "progress": "", "resumed": False, "refresh_id": ""}
-    result |= {"hosts": hosts, "matching": 0}
+    result = NOTHING | {"action": found.action, "from_version": before, "resumed": False, "hosts": hosts, "matching": 0}
     if found.refresh:
         every = found.refresh["Preferences"]["CheckpointPercentages"]
         left = remaining(every, found.refresh.get("PercentageComplete", 0))
-        return result | {
-            "changed": False,
-            "refresh_id": found.refresh["InstanceRefreshId"],
-            "checkpoints": left,
-            "resumed": left[0] != every[0],
-            "progress": progress(found.refresh),
-        }
-    there, _ = split(group, parameters["launch_template_id"], version)
-    every = checkpoints(hosts, parameters["checkpoints"], len(there))
+        standing = {"refresh_id": found.refresh["InstanceRefreshId"], "progress": progress(found.refresh)}
+        return result | standing | {"checkpoints": left, "resumed": left[0] != every[0]}
+    matching = len(split(group, template, version)[0])
+    every = checkpoints(hosts, given["checkpoints"], matching)
     # Where no host is new there is nothing to judge.
-    result["checkpoints"] = [one for one in every if hosts_at(one, hosts) > len(there)] or [100]
+    result["checkpoints"] = [one for one in every if hosts_at(one, hosts) > matching] or [100]
     if found.action == "none":
-        return result | {"changed": False}
-    result["matching"] = len(there)
+        return result
     wanted = {"launch_template_version": version, "hosts_that_have_it": hosts}
-    present = {"launch_template_version": before, "hosts_that_have_it": len(there)}
-    result |= {"changed": True, "diff": as_diff(f"hosts of {parameters['group']}", wanted, present)}
+    present = {"launch_template_version": before, "hosts_that_have_it": matching}
+    result |= {"changed": True, "matching": matching, "diff": as_diff(f"hosts of {given['group']}", wanted, present)}
     if not module.check_mode:
-        result["refresh_id"] = client.start_instance_refresh(**request(parameters, group))["InstanceRefreshId"]
+        result["refresh_id"] = client.start_instance_refresh(**request(given, group))["InstanceRefreshId"]
     return result
 
 
 def run(module: Module) -> Result:
-    client = module.client("autoscaling")
-    group, refreshes = describe(client, module.params["group"])
+    """Finds the group and its latest refreshes, and does what the state asks for."""
+    client, name = module.client("autoscaling"), module.params["group"]
+    group = describe(client, name)
     if group is None:
         if not module.check_mode:
-            module.fail_json(msg=f"There is no group {module.params['group']}: run playbooks/service.yml first.")
-        return {"changed": False, "action": "absent", "refresh_id": "", "progress": ""}
+            module.fail_json(msg=f"There is no group {name}: run playbooks/service.yml first.")
+        return NOTHING | {"action": "absent"}
+    refreshes = client.describe_instance_refreshes(AutoScalingGroupName=name, MaxRecords=LATEST)["InstanceRefreshes"]
     if module.params["state"] == "rolled_back":
         return roll_back(module, client, refreshes)
-    return bring(module, client, group, refreshes)
+    return start(module, client, group, refreshes)
 
 
 if __name__ == "__main__":

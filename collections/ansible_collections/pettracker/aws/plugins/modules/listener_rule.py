@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..module_utils.blue_green import forward, is_sticky, weights_of
+from ..module_utils.kinds.finding import pages
 from ..module_utils.module import Module, Result, run_module
 from ..module_utils.state import State, as_diff, differences, tags_to_dict, tags_to_list
 
@@ -111,8 +112,8 @@ def find_listener(client: Any, parameters: dict[str, Any]) -> dict[str, Any] | N
     if parameters["listener_arn"]:
         found: dict[str, Any] = client.describe_listeners(ListenerArns=[parameters["listener_arn"]])["Listeners"][0]
         return found
-    name, pages = parameters["load_balancer"], client.get_paginator("describe_load_balancers").paginate()
-    arns = [one["LoadBalancerArn"] for page in pages for one in page["LoadBalancers"] if one["LoadBalancerName"] == name]
+    name, balancers = parameters["load_balancer"], pages(client, "describe_load_balancers", "LoadBalancers")
+    arns = [one["LoadBalancerArn"] for one in balancers if one["LoadBalancerName"] == name]
     listeners = client.describe_listeners(LoadBalancerArn=arns[0])["Listeners"] if arns else []
     return next((one for one in listeners if one["Port"] == parameters["port"]), None)
 
@@ -138,7 +139,7 @@ def keep_default_action(module: Module, client: Any, listener: dict[str, Any]) -
 def keep_rule(module: Module, client: Any, listener: dict[str, Any]) -> Result:
     """Compares the rule, and makes, corrects or removes it unless in check mode."""
     given, arn = module.params, listener["ListenerArn"]
-    rules = [rule for page in client.get_paginator("describe_rules").paginate(ListenerArn=arn) for rule in page["Rules"]]
+    rules = list(pages(client, "describe_rules", "Rules", ListenerArn=arn))
     if given["header"]:
         mine = [rule for rule in rules if [*map(str.lower, header_of(rule))] == [given["header"].lower()]]
     else:

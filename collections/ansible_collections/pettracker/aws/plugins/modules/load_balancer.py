@@ -36,10 +36,7 @@ EXAMPLES = r"""
     name: pettracker-dev-service
     subnets: [subnet-0123456789abcdef0, subnet-0123456789abcdef1]
     security_groups: [sg-0123456789abcdef0]
-    listeners:
-      - Protocol: HTTP
-        Port: 80
-        DefaultActions: [{Type: fixed-response, FixedResponseConfig: {StatusCode: "404"}}]
+    listeners: [{Protocol: HTTP, Port: 80, DefaultActions: "{{ refusal }}"}]
 """
 
 RETURN = r"""

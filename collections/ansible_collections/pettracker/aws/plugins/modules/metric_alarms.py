@@ -27,14 +27,10 @@ options:
       statistic: {type: str, choices: [Average, Maximum, Minimum, Sum, SampleCount], default: Average, description: "Statistic
         over a period."}
       comparison:
-        description: How the statistic compares with the threshold when it rings.
         type: str
-        choices:
-          - GreaterThanThreshold
-          - GreaterThanOrEqualToThreshold
-          - LessThanThreshold
-          - LessThanOrEqualToThreshold
+        choices: [GreaterThanThreshold, GreaterThanOrEqualToThreshold, LessThanThreshold, LessThanOrEqualToThreshold]
         default: GreaterThanThreshold
+        description: "How the statistic compares with the threshold when it rings."
       threshold: {type: float, required: true, description: "Threshold in the unit of the metric."}
       period: {type: int, default: 300, description: "Length of a period, in seconds."}
       evaluation_periods: {type: int, default: 2, description: "Number of periods in a row that must be bad."}
@@ -59,7 +55,6 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-alarms: {type: list, elements: str, returned: always, description: "Names of the alarms."}
 managed: {type: dict, returned: always, description: "Ids of what was compared, by kind."}
 """
 
@@ -68,7 +63,7 @@ def run(module: Module) -> Result:
     """Compares each alarm, and sets those that differ unless in check mode."""
     of_all = {"topic_arns": module.params["topic_arns"], "tags": module.params["tags"]}
     alarms = {alarm["name"]: alarm | of_all for alarm in module.params["alarms"]}
-    return keep(module, Alarm(), alarms) | {"alarms": list(alarms)}
+    return keep(module, Alarm(), alarms)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from ..module_utils.kinds.finding import pages
 from ..module_utils.module import Module, Result, run_module
 from ..module_utils.owned_instances import REACHED, call_for, chosen, refuse_member, summary
 from ..module_utils.scaling_group_members import RefusedError
@@ -46,8 +47,8 @@ PAUSE = 1.0
 
 def described(ec2: Any, **selection: Any) -> list[dict[str, Any]]:
     """Returns the instances that a selection describes."""
-    pages = ec2.get_paginator("describe_instances").paginate(**selection)
-    return [each for page in pages for reservation in page["Reservations"] for each in reservation["Instances"]]
+    reservations = pages(ec2, "describe_instances", "Reservations", **selection)
+    return [each for reservation in reservations for each in reservation["Instances"]]
 
 
 def wait_for(module: Module, instance_id: str, wanted: str) -> dict[str, Any]:
@@ -83,23 +84,12 @@ def run(module: Module) -> Result:
         module.fail_json(msg=str(refusal))
     before = summary(instance)
     after = before | ({"state": state} if call else {})
-    result = {
-        "changed": bool(call),
-        "instance": before,
-        "now": before,
-        "lifecycle": lifecycle,
-        "diff": as_diff(instance_id, after, before),
-    }
+    result = {"changed": bool(call), "instance": before, "now": before, "lifecycle": lifecycle}
+    result["diff"] = as_diff(instance_id, after, before)
     if module.check_mode or state == "present":
         return result
     if call:
-        methods = {
-            "start": ec2.start_instances,
-            "stop": ec2.stop_instances,
-            "reboot": ec2.reboot_instances,
-            "terminate": ec2.terminate_instances,
-        }
-        methods[call](InstanceIds=[instance_id])
+        getattr(ec2, f"{call}_instances")(InstanceIds=[instance_id])
     return result | {"now": summary(wait_for(module, instance_id, REACHED[state]))}
 
 

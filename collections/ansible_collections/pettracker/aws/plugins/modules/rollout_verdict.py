@@ -5,6 +5,7 @@ from typing import Any
 
 from ..module_utils.alarm_states import describe
 from ..module_utils.judge import Limits, judge
+from ..module_utils.kinds.finding import pages
 from ..module_utils.module import Module, Result, run_module
 
 DOCUMENTATION = r"""
@@ -65,10 +66,9 @@ def unheard(client: Any, metric: dict[str, Any], hosts: list[str]) -> list[str]:
         return []
     now = datetime.now(UTC)
     queries = [_query(f"m{number}", metric, host) for number, host in enumerate(hosts)]
-    pages = client.get_paginator("get_metric_data").paginate(
-        MetricDataQueries=queries, StartTime=now - RECENT, EndTime=now + timedelta(seconds=PERIOD)
-    )
-    heard = {result["Id"] for page in pages for result in page["MetricDataResults"] if result["Values"]}
+    times = {"StartTime": now - RECENT, "EndTime": now + timedelta(seconds=PERIOD)}
+    results = pages(client, "get_metric_data", "MetricDataResults", MetricDataQueries=queries, **times)
+    heard = {result["Id"] for result in results if result["Values"]}
     return [host for number, host in enumerate(hosts) if f"m{number}" not in heard]
 
 

@@ -58,15 +58,13 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-buckets: {type: list, elements: str, returned: always, description: "Names of the buckets."}
 managed: {type: dict, returned: always, description: "Ids of what was compared, by kind."}
 """
 
 
 def run(module: Module) -> Result:
     """Compares each bucket, and corrects those that differ unless in check mode."""
-    entries = {bucket["name"]: bucket for bucket in module.params["buckets"]}
-    return keep(module, Bucket(), entries) | {"buckets": list(entries)}
+    return keep(module, Bucket(), {bucket["name"]: bucket for bucket in module.params["buckets"]})
 
 
 if __name__ == "__main__":

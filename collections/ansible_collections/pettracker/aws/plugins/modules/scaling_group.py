@@ -51,13 +51,10 @@ options:
       on_demand_percentage:
         {type: int, default: 100, description: "Share of those above the base that are On-Demand, in percent."}
       spot_allocation:
-        description: How Spot capacity is chosen among the types.
         type: str
-        choices:
-          - price-capacity-optimized
-          - capacity-optimized
-          - lowest-price
+        choices: [price-capacity-optimized, capacity-optimized, lowest-price]
         default: price-capacity-optimized
+        description: "How Spot capacity is chosen among the types."
   lifecycle_hooks:
     type: list
     elements: dict
@@ -99,16 +96,11 @@ EXAMPLES = r"""
     min_size: 2
     max_size: 10
     subnet_ids: [subnet-0123456789abcdef0, subnet-0123456789abcdef1]
-    target_group_arns: [arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/pettracker-dev-service/0123456789abcdef]
+    target_group_arns: ["{{ service.target_group_arn }}"]
     health_check_grace_period: 120
     warm_up: 60
     cpu_target: 70
-    mixed_instances: {instance_types: [c5.large, c6i.large], on_demand_base: 2, on_demand_percentage: 0}
-    capacity_rebalance: true
-    lifecycle_hooks:
-      - {name: ready, transition: launching, heartbeat_timeout: 120}
-    schedules:
-      - {name: morning, recurrence: "0 7 * * MON-FRI", time_zone: Europe/London, min_size: 4}
+    schedules: [{name: morning, recurrence: "0 7 * * MON-FRI", time_zone: Europe/London, min_size: 4}]
 """
 
 RETURN = r"""

@@ -15,19 +15,11 @@ description:
 options:
   name: {type: str, required: true, description: "Name of the group."}
   process:
-    description: The process.
     type: str
-    choices:
-      - AddToLoadBalancer
-      - AlarmNotification
-      - AZRebalance
-      - HealthCheck
-      - InstanceRefresh
-      - Launch
-      - ReplaceUnhealthy
-      - ScheduledActions
-      - Terminate
+    choices: [AddToLoadBalancer, AlarmNotification, AZRebalance, HealthCheck, InstanceRefresh, Launch, ReplaceUnhealthy,
+      ScheduledActions, Terminate]
     required: true
+    description: "The process."
   state: {type: str, choices: [suspended, resumed], required: true, description: "Whether it is to do its work."}
 extends_documentation_fragment: [pettracker.aws.module]
 """
@@ -41,21 +33,20 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-suspended: {type: list, elements: str, returned: always, description: "The processes that were suspended before."}
 """
 
 
 def run(module: Module) -> Result:
     """Compares, and acts on a difference unless in check mode."""
     name, process, state = (module.params[key] for key in ("name", "process", "state"))
-    suspended = sorted(item["ProcessName"] for item in required(module, name).get("SuspendedProcesses", []))
+    suspended = [item["ProcessName"] for item in required(module, name).get("SuspendedProcesses", [])]
     found = "suspended" if process in suspended else "resumed"
     if found != state and not module.check_mode:
         client = module.client("autoscaling")
         call = client.suspend_processes if state == "suspended" else client.resume_processes
         call(AutoScalingGroupName=name, ScalingProcesses=[process])
     diff = as_diff(f"{process} of {name}", {"state": state}, {"state": found})
-    return {"changed": found != state, "suspended": suspended, "diff": diff}
+    return {"changed": found != state, "diff": diff}
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ options:
         elements: dict
         default: []
         description: "All rules for what may come in."
-        suboptions:
+        suboptions: &rule
           proto: {type: str, choices: [tcp, udp], default: tcp, description: "Protocol."}
           port: {type: int, required: true, description: "Port."}
           cidrs: {type: list, elements: str, description: "Address ranges of the other side."}
@@ -42,12 +42,7 @@ options:
         elements: dict
         default: []
         description: "All rules for what may go out."
-        suboptions:
-          proto: {type: str, choices: [tcp, udp], default: tcp, description: "Protocol."}
-          port: {type: int, required: true, description: "Port."}
-          cidrs: {type: list, elements: str, description: "Address ranges of the other side."}
-          group: {type: str, description: "Name of a group of the same VPC, to which the other side belongs."}
-          description: {type: str, required: true, description: "What the rule is for."}
+        suboptions: *rule
       tags: {type: dict, default: {}, description: "All tags of the group."}
 extends_documentation_fragment: [pettracker.aws.module]
 """

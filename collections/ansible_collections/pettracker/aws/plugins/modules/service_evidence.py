@@ -55,13 +55,6 @@ EXAMPLES = r"""
     url: http://127.0.0.1:8080
     bundle: /opt/pettracker/bundle
     metrics: {requests: answers, request_seconds: answer_seconds}
-
-- name: See what came of it
-  pettracker.aws.service_evidence:
-    state: collected
-    url: http://127.0.0.1:8080
-    bundle: /opt/pettracker/bundle
-    metrics: {requests: answers, request_seconds: answer_seconds}
 """
 
 RETURN = r"""

@@ -24,7 +24,7 @@ options:
     elements: dict
     required: true
     description: "Subnets with a route to the internet gateway, at most one for each zone."
-    suboptions:
+    suboptions: &subnet
       zone: {type: str, required: true, description: "Availability zone."}
       cidr: {type: str, required: true, description: "Address range, inside the VPC's."}
   private_subnets:
@@ -32,9 +32,7 @@ options:
     elements: dict
     required: true
     description: "Subnets that reach the internet through NAT, at most one for each zone."
-    suboptions:
-      zone: {type: str, required: true, description: "Availability zone."}
-      cidr: {type: str, required: true, description: "Address range, inside the VPC's."}
+    suboptions: *subnet
   nat_zones: {type: list, elements: str, required: true, description: "Zones that have a NAT gateway; a single one serves all
     private subnets."}
   tags: {type: dict, default: {}, description: "Tags of everything, to which C(Name) and, on subnets, C(Tier) are added."}
