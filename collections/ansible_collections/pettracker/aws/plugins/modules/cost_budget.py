@@ -23,8 +23,7 @@ options:
     required: true
     description: "When the subscribers are notified."
     suboptions:
-      type: {type: str, choices: [actual, forecasted], required: true, description: "Whether it goes by what was spent, or by
-        what the month will have cost."}
+      type: {type: str, choices: [actual, forecasted], required: true, description: "What was spent, or what it will be."}
       percent: {type: float, required: true, description: "Percentage of the limit above which the subscribers are notified."}
   subscribers: {type: list, elements: str, required: true, description: "Addresses of e-mail, and at most one ARN of an SNS
     topic into which Budgets may publish. Without any, nobody is notified."}
@@ -41,10 +40,6 @@ EXAMPLES = r"""
     cost_tags: {Project: pettracker, Environment: dev}
     notifications: [{type: forecasted, percent: 80}]
     subscribers: [ann@example.com]
-"""
-
-RETURN = r"""
-managed: {type: dict, returned: always, description: "Ids of what was compared, by kind."}
 """
 
 

@@ -81,4 +81,4 @@ def run(module: Module) -> Result:
 
 
 if __name__ == "__main__":
-    run_module(DOCUMENTATION, run, "Could not tag the hosts of the group")
+    run_module(DOCUMENTATION, run, "Could not tag the hosts of the group", no_log={"key": False})

@@ -31,13 +31,7 @@ EXAMPLES = r"""
     policies:
       - arn: arn:aws:iam::123456789012:policy/pettracker-dev-boundary
         description: The most that hosts can do
-        document:
-          Version: "2012-10-17"
-          Statement: [{Effect: Allow, Action: "s3:GetObject", Resource: "arn:aws:s3:::pettracker-dev-models/*"}]
-"""
-
-RETURN = r"""
-managed: {type: dict, returned: always, description: "Ids of what was compared, by kind."}
+        document: "{{ lookup('ansible.builtin.template', 'boundary.json.j2') | from_json }}"
 """
 
 

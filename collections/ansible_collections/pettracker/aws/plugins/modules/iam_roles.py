@@ -39,15 +39,9 @@ EXAMPLES = r"""
     roles:
       - name: pettracker-dev-builder
         description: Image builders
-        trust:
-          Version: "2012-10-17"
-          Statement: [{Effect: Allow, Principal: {Service: ec2.amazonaws.com}, Action: "sts:AssumeRole"}]
+        trust: "{{ trust_of_ec2 }}"
         managed_policies: ["arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"]
         instance_profile: true
-"""
-
-RETURN = r"""
-managed: {type: dict, returned: always, description: "Ids of what was compared, by kind."}
 """
 
 

@@ -36,7 +36,6 @@ EXAMPLES = r"""
 
 RETURN = r"""
 certificate_arn: {type: str, returned: when it exists, description: "The certificate."}
-managed: {type: dict, returned: when it exists, description: "Ids of what was compared, by kind."}
 """
 
 

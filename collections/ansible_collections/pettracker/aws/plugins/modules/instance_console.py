@@ -23,7 +23,6 @@ EXAMPLES = r"""
 - name: Read what the builder said
   pettracker.aws.instance_console:
     filters: {"tag:Role": builder, instance-state-name: running}
-  register: console
 """
 
 RETURN = r"""

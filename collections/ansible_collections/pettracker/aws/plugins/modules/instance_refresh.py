@@ -2,17 +2,7 @@
 
 from typing import Any
 
-from ..module_utils.instance_refreshes import (
-    GOING_BACK,
-    GOING_ON,
-    checkpoints,
-    hosts_at,
-    plan,
-    progress,
-    remaining,
-    request,
-    split,
-)
+from ..module_utils import instance_refreshes
 from ..module_utils.mixed_instances import template_of
 from ..module_utils.module import Module, Result, run_module
 from ..module_utils.scaling_group_client import describe
@@ -79,11 +69,12 @@ NOTHING: Result = {"changed": False, "refresh_id": "", "progress": ""}
 
 def roll_back(module: Module, client: Any, refreshes: list[dict[str, Any]]) -> Result:
     """Takes back the refresh that goes on."""
-    active = next((refresh for refresh in refreshes if refresh["Status"] in GOING_ON + GOING_BACK), None)
+    going = (*instance_refreshes.GOING_ON, *instance_refreshes.GOING_BACK)
+    active = next((refresh for refresh in refreshes if refresh["Status"] in going), None)
     if active is None:
         return NOTHING | {"action": "none"}
-    found = {"refresh_id": active["InstanceRefreshId"], "progress": progress(active)}
-    if active["Status"] in GOING_BACK:
+    found = {"refresh_id": active["InstanceRefreshId"], "progress": instance_refreshes.progress(active)}
+    if active["Status"] in instance_refreshes.GOING_BACK:
         return found | {"changed": False, "action": "follow"}
     if not module.check_mode:
         try:
@@ -102,26 +93,26 @@ def start(module: Module, client: Any, group: dict[str, Any], refreshes: list[di
     """Starts the refresh, finds it, or finds that there is nothing to do."""
     given, hosts, before = module.params, group["DesiredCapacity"], template_of(group)[1] or ""
     template, version = given["launch_template_id"], str(given["launch_template_version"])
-    found = plan(group, refreshes, template, version)
+    found = instance_refreshes.plan(group, refreshes, template, version)
     if found.action == "refuse":
         module.fail_json(msg=found.reason)
     result = NOTHING | {"action": found.action, "from_version": before, "resumed": False, "hosts": hosts, "matching": 0}
     if found.refresh:
         every = found.refresh["Preferences"]["CheckpointPercentages"]
-        left = remaining(every, found.refresh.get("PercentageComplete", 0))
-        standing = {"refresh_id": found.refresh["InstanceRefreshId"], "progress": progress(found.refresh)}
+        left = instance_refreshes.remaining(every, found.refresh.get("PercentageComplete", 0))
+        standing = {"refresh_id": found.refresh["InstanceRefreshId"], "progress": instance_refreshes.progress(found.refresh)}
         return result | standing | {"checkpoints": left, "resumed": left[0] != every[0]}
-    matching = len(split(group, template, version)[0])
-    every = checkpoints(hosts, given["checkpoints"], matching)
+    matching = len(instance_refreshes.split(group, template, version)[0])
+    every = instance_refreshes.checkpoints(hosts, given["checkpoints"], matching)
     # Where no host is new there is nothing to judge.
-    result["checkpoints"] = [one for one in every if hosts_at(one, hosts) > matching] or [100]
+    result["checkpoints"] = [one for one in every if instance_refreshes.hosts_at(one, hosts) > matching] or [100]
     if found.action == "none":
         return result
     wanted = {"launch_template_version": version, "hosts_that_have_it": hosts}
     present = {"launch_template_version": before, "hosts_that_have_it": matching}
     result |= {"changed": True, "matching": matching, "diff": as_diff(f"hosts of {given['group']}", wanted, present)}
     if not module.check_mode:
-        result["refresh_id"] = client.start_instance_refresh(**request(given, group))["InstanceRefreshId"]
+        result["refresh_id"] = client.start_instance_refresh(**instance_refreshes.request(given, group))["InstanceRefreshId"]
     return result
 
 

@@ -87,7 +87,6 @@ RETURN = r"""
 template: {type: dict, returned: when it exists, description: "The template, with its C(launch_template_id)."}
 latest_version:
   {type: int, returned: always, description: "Number of its latest version, in check mode of the one that would be made."}
-managed: {type: dict, returned: when it exists, description: "Ids of what was compared, by kind."}
 """
 
 REPLACED = "Hosts are replaced one after the other by the rollout that follows."

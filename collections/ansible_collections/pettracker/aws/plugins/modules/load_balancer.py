@@ -42,8 +42,6 @@ EXAMPLES = r"""
 RETURN = r"""
 load_balancer_arn: {type: str, returned: when it exists, description: "The balancer."}
 dns_name: {type: str, returned: when it exists, description: "Its name in the DNS."}
-managed: {type: dict, returned: when it exists, description: "Ids of what was compared, by kind."}
-nobodys: {type: dict, returned: when it exists, description: "Parts that nothing declares, by kind; they are left alone."}
 """
 
 BALANCER = LoadBalancer()

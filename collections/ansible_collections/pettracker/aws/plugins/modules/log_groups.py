@@ -32,10 +32,6 @@ EXAMPLES = r"""
       - {name: /pettracker/dev/ml-server, retention_days: 14}
 """
 
-RETURN = r"""
-managed: {type: dict, returned: always, description: "Ids of what was compared, by kind."}
-"""
-
 
 def run(module: Module) -> Result:
     """Compares each log group, and corrects those that differ unless in check mode."""

@@ -27,11 +27,6 @@ EXAMPLES = r"""
     tags: {Project: pettracker, Environment: dev}
 """
 
-RETURN = r"""
-managed: {type: dict, returned: always, description: "Ids of the images and snapshots that were compared, by kind."}
-nobodys: {type: dict, returned: always, description: "What images carry besides, such as watermarks, by kind."}
-"""
-
 
 def run(module: Module) -> Result:
     """Compares each image and each of their snapshots, and corrects them unless in check mode."""

@@ -54,10 +54,6 @@ EXAMPLES = r"""
         threshold: 80
 """
 
-RETURN = r"""
-managed: {type: dict, returned: always, description: "Ids of what was compared, by kind."}
-"""
-
 
 def run(module: Module) -> Result:
     """Compares each alarm, and sets those that differ unless in check mode."""

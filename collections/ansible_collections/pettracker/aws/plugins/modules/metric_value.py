@@ -24,9 +24,6 @@ EXAMPLES = r"""
     dimensions: {Environment: dev}
 """
 
-RETURN = r"""
-"""
-
 
 def run(module: Module) -> Result:
     parameters = module.params

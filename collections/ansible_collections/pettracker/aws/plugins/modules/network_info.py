@@ -22,7 +22,6 @@ EXAMPLES = r"""
 - name: Find the network
   pettracker.aws.network_info:
     name: pettracker-dev
-  register: network
 """
 
 RETURN = r"""

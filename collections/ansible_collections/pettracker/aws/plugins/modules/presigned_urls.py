@@ -22,7 +22,6 @@ EXAMPLES = r"""
   pettracker.aws.presigned_urls:
     bucket: releases
     keys: [wheelhouse/a.tar.gz, wheelhouse/b.tar.gz]
-  register: signed
 """
 
 RETURN = r"""

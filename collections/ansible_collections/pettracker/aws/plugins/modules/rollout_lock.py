@@ -82,4 +82,4 @@ def run(module: Module) -> Result:
 
 
 if __name__ == "__main__":
-    run_module(DOCUMENTATION, run, "Could not take or give back the lock of the rollout")
+    run_module(DOCUMENTATION, run, "Could not take or give back the lock of the rollout", no_log={"key": False})

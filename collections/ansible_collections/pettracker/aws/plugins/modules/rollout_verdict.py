@@ -54,7 +54,6 @@ reasons: {type: list, elements: str, returned: always, description: "Sentences."
 alarms: {type: dict, returned: always, description: "States of the alarms by name."}
 """
 
-
 # A host sends its metrics each minute, and they are some minutes on their way.
 RECENT = timedelta(minutes=15)
 PERIOD = 60

@@ -53,12 +53,7 @@ EXAMPLES = r"""
     buckets:
       - name: pettracker-dev-123456789012-models
         policy: "{{ lookup('ansible.builtin.template', 'policy.json.j2') | from_json }}"
-        lifecycle_rules:
-          - {id: everything, noncurrent_days: 30, abort_upload_days: 7}
-"""
-
-RETURN = r"""
-managed: {type: dict, returned: always, description: "Ids of what was compared, by kind."}
+        lifecycle_rules: [{id: everything, noncurrent_days: 30, abort_upload_days: 7}]
 """
 
 

@@ -24,7 +24,6 @@ EXAMPLES = r"""
 - name: See which photos there are
   pettracker.aws.s3_fingerprint:
     url: s3://datasets/pets
-  register: data
 """
 
 RETURN = r"""

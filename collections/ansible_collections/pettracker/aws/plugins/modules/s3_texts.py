@@ -22,7 +22,6 @@ EXAMPLES = r"""
   pettracker.aws.s3_texts:
     bucket: models
     keys: [production/pets/1.0.0/manifest.json, production/pets/1.0.0/model.sig]
-  register: published
 """
 
 RETURN = r"""

@@ -32,9 +32,6 @@ EXAMPLES = r"""
     state: suspended
 """
 
-RETURN = r"""
-"""
-
 
 def run(module: Module) -> Result:
     """Compares, and acts on a difference unless in check mode."""

@@ -57,11 +57,6 @@ EXAMPLES = r"""
         ingress: [{port: 443, cidrs: [0.0.0.0/0], description: HTTPS from clients}]
 """
 
-RETURN = r"""
-managed: {type: dict, returned: always, description: "Ids of what was compared, by kind."}
-nobodys: {type: dict, returned: always, description: "Always empty; rules that are not listed are removed."}
-"""
-
 CUT_OFF = "Connections that a removed rule let through are cut off."
 
 

@@ -44,8 +44,6 @@ EXAMPLES = r"""
 
 RETURN = r"""
 target_group_arn: {type: str, returned: when it exists, description: "The target group."}
-managed: {type: dict, returned: when it exists, description: "Ids of what was compared, by kind."}
-nobodys: {type: dict, returned: when it exists, description: "Parts that nothing declares, by kind; they are left alone."}
 """
 
 

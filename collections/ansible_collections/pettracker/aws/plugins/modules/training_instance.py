@@ -6,22 +6,11 @@ from itertools import product
 from operator import itemgetter
 from typing import Any
 
+from ..module_utils import training_instances as jobs
 from ..module_utils.kinds.finding import pages
 from ..module_utils.module import Module, Result, run_module
 from ..module_utils.propagation import NEW_PROFILE, once_known
 from ..module_utils.state import error_code
-from ..module_utils.training_instances import (
-    ALIVE,
-    NO_CAPACITY,
-    TOKEN_TAKEN,
-    Instance,
-    client_token,
-    filters,
-    market_of,
-    overdue,
-    request,
-    too_long,
-)
 from ..module_utils.vcpu_quotas import ON_DEMAND, SPOT, USED_UP, code_of, page
 
 DOCUMENTATION = r"""
@@ -82,18 +71,18 @@ STARTING = ("image_id", "instance_type", "subnet_ids", "security_group_id", "ins
 GENERATIONS = 50
 
 
-def found(ec2: Any, wanted: list[dict[str, Any]]) -> list[Instance]:
+def found(ec2: Any, wanted: list[dict[str, Any]]) -> list[jobs.Instance]:
     """Returns the instances that the filters describe, the oldest first."""
     reservations = pages(ec2, "describe_instances", "Reservations", Filters=wanted)
     return sorted((each for group in reservations for each in group["Instances"]), key=itemgetter("LaunchTime"))
 
 
-def start(module: Module, ec2: Any) -> Instance:
+def start(module: Module, ec2: Any) -> jobs.Instance:
     """Starts the instance in the first market and subnet that have capacity; fails the module where none has."""
     parameters, refused = module.params, {}
     job, kind, market = parameters["job"], parameters["instance_type"], parameters["market"]
     markets = [SPOT, ON_DEMAND] if parameters["on_demand_fallback"] else [market]
-    earlier = [each["InstanceId"] for each in found(ec2, filters(parameters["tags"], job, ["terminated"]))]
+    earlier = [each["InstanceId"] for each in found(ec2, jobs.filters(parameters["tags"], job, ["terminated"]))]
     for market, subnet_id in product(markets, parameters["subnet_ids"]):
         try:
             if started := start_at(ec2, parameters, market, subnet_id, earlier):
@@ -101,7 +90,7 @@ def start(module: Module, ec2: Any) -> Instance:
             refused[f"{market} in {subnet_id}"] = f"{GENERATIONS} instances of this job were started within a day"
             break
         except Exception as error:
-            if error_code(error) not in (*NO_CAPACITY, *USED_UP):
+            if error_code(error) not in (*jobs.NO_CAPACITY, *USED_UP):
                 raise
             refused[f"{market} in {subnet_id}"] = str(error_code(error))
     said = "; ".join(f"{place}: {reason}" for place, reason in refused.items())
@@ -119,22 +108,22 @@ def start(module: Module, ec2: Any) -> Instance:
     raise AssertionError  # fail_json does not return
 
 
-def start_at(ec2: Any, parameters: dict[str, Any], market: str, subnet_id: str, earlier: list[str]) -> Instance | None:
+def start_at(ec2: Any, parameters: dict[str, Any], market: str, subnet_id: str, earlier: list[str]) -> jobs.Instance | None:
     """Starts the instance in one subnet, or returns the one that another controller has just started; None without a token."""
-    wanted = request(parameters, market, subnet_id)
+    wanted = jobs.request(parameters, market, subnet_id)
     for generation in range(GENERATIONS):
-        token = client_token(parameters["job"], market, subnet_id, earlier, generation)
+        token = jobs.client_token(parameters["job"], market, subnet_id, earlier, generation)
         try:
             answer = once_known(partial(ec2.run_instances, ClientToken=token, **wanted), NEW_PROFILE)
         except Exception as error:
-            if error_code(error) != TOKEN_TAKEN:
+            if error_code(error) != jobs.TOKEN_TAKEN:
                 raise
-            running = found(ec2, filters(parameters["tags"], parameters["job"], ALIVE))
+            running = found(ec2, jobs.filters(parameters["tags"], parameters["job"], jobs.ALIVE))
             if running:
                 return running[-1]
         else:
-            started: Instance = answer["Instances"][0]
-            if started["State"]["Name"] in ALIVE:
+            started: jobs.Instance = answer["Instances"][0]
+            if started["State"]["Name"] in jobs.ALIVE:
                 return started
     return None
 
@@ -153,22 +142,22 @@ def run(module: Module) -> Result:
     if {"Project", "Environment"} - set(tags):
         module.fail_json(msg="tags must have Project and Environment: the instance is found by them")
     if state == "reaped":
-        return end(module, ec2, overdue(found(ec2, filters(tags)), datetime.now(UTC)))
+        return end(module, ec2, jobs.overdue(found(ec2, jobs.filters(tags)), datetime.now(UTC)))
     if not job:
         module.fail_json(msg=f"state {state} needs job")
     if state == "absent":
-        return end(module, ec2, [each["InstanceId"] for each in found(ec2, filters(tags, job))])
-    if running := found(ec2, filters(tags, job, ALIVE)):
+        return end(module, ec2, [each["InstanceId"] for each in found(ec2, jobs.filters(tags, job))])
+    if running := found(ec2, jobs.filters(tags, job, jobs.ALIVE)):
         instance = running[-1]
-        return {"changed": False, "instance_id": instance["InstanceId"], "market": market_of(instance), "ended": []}
+        return {"changed": False, "instance_id": instance["InstanceId"], "market": jobs.market_of(instance), "ended": []}
     if missing := [name for name in STARTING if not parameters[name]]:
         module.fail_json(msg=f"an instance must be started, and these are missing: {', '.join(missing)}")
-    if problem := too_long(parameters["user_data"]):
+    if problem := jobs.too_long(parameters["user_data"]):
         module.fail_json(msg=problem)
     if module.check_mode:
         return {"changed": True, "instance_id": "", "market": parameters["market"], "ended": []}
     instance = start(module, ec2)
-    return {"changed": True, "instance_id": instance["InstanceId"], "market": market_of(instance), "ended": []}
+    return {"changed": True, "instance_id": instance["InstanceId"], "market": jobs.market_of(instance), "ended": []}
 
 
 if __name__ == "__main__":

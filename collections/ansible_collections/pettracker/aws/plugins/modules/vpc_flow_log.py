@@ -36,8 +36,6 @@ EXAMPLES = r"""
 
 RETURN = r"""
 flow_log_id: {type: str, returned: when it exists, description: "The flow log."}
-managed: {type: dict, returned: when it exists, description: "Ids of what was compared, by kind."}
-nobodys: {type: dict, returned: always, description: "Other flow logs of the VPC, which no task names."}
 """
 
 

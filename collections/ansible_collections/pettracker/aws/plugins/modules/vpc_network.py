@@ -51,9 +51,6 @@ EXAMPLES = r"""
 
 RETURN = r"""
 vpc_id: {type: str, returned: when it exists, description: "The VPC."}
-managed: {type: dict, returned: always, description: "Ids of what was compared, by kind."}
-nobodys: {type: dict, returned: always, description: "What parts of the network have and no task names, such as a second address
-  range, by what it is called."}
 """
 
 
