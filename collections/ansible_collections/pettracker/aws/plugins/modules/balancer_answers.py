@@ -22,8 +22,7 @@ description:
 options:
   url: {type: str, required: true, description: "Base address of the service."}
   ca: {type: str, default: "", description: "File of the certificate authority; the system's own when it is empty."}
-  server_name:
-    {type: str, default: "", description: "Name that the certificate has to be for, where that of the address is another."}
+  server_name: {type: str, default: "", description: "Name that the certificate is for, where the address has another."}
   headers: {type: dict, default: {}, description: "Headers of the requests."}
   filename: {type: str, required: true, description: "Name of a file of the kind that is sent."}
   content: {type: str, required: true, description: "What is sent, in base64."}
@@ -43,8 +42,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 sent: {type: int, returned: always, description: "Number of requests."}
-errors:
-  {type: list, elements: str, returned: always, description: "What was answered instead of a prediction, one sentence each."}
+errors: {type: list, elements: str, returned: always, description: "What was answered instead of a prediction."}
 digests: {type: list, elements: str, returned: always, description: "Of the models that answered."}
 """
 

@@ -18,8 +18,7 @@ description:
 options:
   tags: {type: dict, required: true, description: "Tags of the environment's images, launch templates and groups."}
   keep: {type: int, required: true, description: "How many of the newest verified images stay in any case, 1 or more."}
-  in_use: {type: list, elements: str, default: [], description: "Ids of images that are needed for another reason, such as a
-    release that one can go back to."}
+  in_use: {type: list, elements: str, default: [], description: "Ids of images that are needed for another reason."}
   to_be_made: {type: int, default: 0, description: "How many images a plan makes before this."}
 extends_documentation_fragment: [pettracker.aws.module]
 """
@@ -32,8 +31,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-removed: {type: list, elements: str, returned: always, description: "Ids of the images that were removed, or would be in check
-  mode, oldest first."}
+removed: {type: list, elements: str, returned: always, description: "Ids of the images that are removed, oldest first."}
 """
 
 

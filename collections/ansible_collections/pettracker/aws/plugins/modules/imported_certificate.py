@@ -15,11 +15,9 @@ description:
   - Unlike M(community.aws.acm_certificate) it finds certificates of every kind of key, says by which digest they differ, and
     never returns what it was given.
 options:
-  name: {type: str, required: true, description: "The C(Name) tag by which the certificate is found, among those that this
-    module has imported."}
+  name: {type: str, required: true, description: "The C(Name) tag by which this module finds the certificate again."}
   certificate: {type: str, required: true, description: "The certificate, as PEM."}
-  private_key:
-    {type: str, required: true, description: "Its private key, as PEM. It cannot be read back and so is not compared."}
+  private_key: {type: str, required: true, description: "Its private key, as PEM, which nobody can read back and compare."}
   chain: {type: str, required: true, description: "The certificates between it and the root, as PEM."}
   tags: {type: dict, default: {}, description: "Tags of the certificate, to which C(Name) and C(ImportedBy) are added."}
 extends_documentation_fragment: [pettracker.aws.module]

@@ -26,8 +26,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-consoles: {type: dict, returned: always, description: "The last lines of each instance's console, by instance id. Instances that
-  have written nothing are left out."}
+consoles: {type: dict, returned: always, description: "The last lines by instance id, of instances that have written any."}
 """
 
 

@@ -23,10 +23,8 @@ options:
   group: {type: str, required: true, description: "Name of the group."}
   launch_template_id: {type: str, description: "The launch template. Needed with O(state=present), as all that follow."}
   launch_template_version: {type: int, description: "Number of its version."}
-  min_healthy_percentage:
-    {type: int, default: 100, description: "Share of the desired capacity that always serves, in percent."}
-  max_healthy_percentage:
-    {type: int, default: 110, description: "Share of the desired capacity that there may be at once, in percent."}
+  min_healthy_percentage: {type: int, default: 100, description: "Percentage of the desired capacity that always serves."}
+  max_healthy_percentage: {type: int, default: 110, description: "Percentage of it that there may be at once."}
   warm_up: {type: int, default: 60, description: "Seconds that a new instance has to be in service before it counts."}
   checkpoints: {type: list, elements: int, default: [], description: "Percentages at which the refresh waits, between the first
     instance and the end, where it always does."}
@@ -48,17 +46,13 @@ EXAMPLES = r"""
 RETURN = r"""
 action: {type: str, returned: always, description: "V(none), V(start) or V(follow); V(absent) where there is no group, in check
   mode. With O(state=rolled_back), V(none), V(rollback), or V(follow) where it is taken back already."}
-refresh_id:
-  {type: str, returned: always, description: "The refresh that was started, found or taken back; empty if there is none."}
-checkpoints:
-  {type: list, elements: int, returned: with O(state=present), description: "Percentages that are still to be judged."}
+refresh_id: {type: str, returned: always, description: "The refresh that was started, found or taken back, if any."}
+checkpoints: {type: list, elements: int, returned: with O(state=present), description: "Percentages still to be judged."}
 resumed: {type: bool, returned: with O(state=present), description: "Whether the first of these is not the first of the refresh,
   so that hosts were compared before."}
 hosts: {type: int, returned: with O(state=present), description: "Desired capacity of the group."}
-matching: {type: int, returned: with O(state=present), description: "How many hosts have the version before a refresh begins; 0
-  where one was found."}
-from_version:
-  {type: str, returned: with O(state=present), description: "Launch template version of the group before the refresh."}
+matching: {type: int, returned: with O(state=present), description: "Hosts that have the version before a refresh begins."}
+from_version: {type: str, returned: with O(state=present), description: "The group's launch template version before."}
 progress: {type: str, returned: always, description: "How far the refresh is, for people."}
 """
 

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from ..module_utils.kinds.ec2 import correct_tags
 from ..module_utils.kinds.kind import as_set
 from ..module_utils.kinds.launch_template import OF_THE_TEMPLATE, LaunchTemplate, data_request, text_of, wanted_state
 from ..module_utils.module import Module, Result, run_module
 from ..module_utils.propagation import NEW_ID, once_known
-from ..module_utils.state import as_diff, differences, tag_changes, tags_to_list
+from ..module_utils.state import as_diff, differences, tags_to_list
 
 DOCUMENTATION = r"""
 module: launch_template
@@ -85,8 +86,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 template: {type: dict, returned: when it exists, description: "The template, with its C(launch_template_id)."}
-latest_version:
-  {type: int, returned: always, description: "Number of its latest version, in check mode of the one that would be made."}
+latest_version: {type: int, returned: always, description: "Number of its latest version, in check mode of the one to come."}
 """
 
 REPLACED = "Hosts are replaced one after the other by the rollout that follows."
@@ -110,11 +110,7 @@ def correct(ec2: Any, template: dict[str, Any], parameters: dict[str, Any], fiel
         latest = made["LaunchTemplateVersion"]["VersionNumber"]
     if set(fields) - {"tags"}:
         once_known(lambda: ec2.modify_launch_template(LaunchTemplateId=identity, DefaultVersion=str(latest)), NEW_ID)
-    added, gone = tag_changes(parameters["tags"], tags)
-    if added:
-        ec2.create_tags(Resources=[identity], Tags=tags_to_list(added))
-    if gone:
-        ec2.delete_tags(Resources=[identity], Tags=[{"Key": key} for key in gone])
+    correct_tags(ec2, identity, parameters["tags"], tags)
     return latest
 
 

@@ -36,8 +36,7 @@ options:
       evaluation_periods: {type: int, default: 2, description: "Number of periods in a row that must be bad."}
       missing_data: {type: str, choices: [missing, breaching, notBreaching, ignore], default: missing, description: "What a
         period without data counts as."}
-  topic_arns: {type: list, elements: str, default: [], description: "SNS topics that are notified when an alarm rings and when
-    it is over."}
+  topic_arns: {type: list, elements: str, default: [], description: "SNS topics that hear when an alarm rings or is over."}
   tags: {type: dict, default: {}, description: "Tags of every alarm, to which its name is added as C(Name)."}
 extends_documentation_fragment: [pettracker.aws.module]
 """

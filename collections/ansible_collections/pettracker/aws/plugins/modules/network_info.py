@@ -13,8 +13,7 @@ description:
   - Fails with the command to run when the network is not there.
 options:
   name: {type: str, required: true, description: "The C(Name) tag of the VPC."}
-  required:
-    {type: bool, default: true, description: "Whether a missing network is an error. When it is not, every value is empty."}
+  required: {type: bool, default: true, description: "Whether a missing network is an error; otherwise every value is empty."}
 extends_documentation_fragment: [pettracker.aws.module]
 """
 
@@ -26,10 +25,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 vpc_id: {type: str, returned: always, description: "The VPC."}
-public_subnet_ids:
-  {type: list, elements: str, returned: always, description: "Subnets tagged C(Tier=public), in the order of their zones."}
-private_subnet_ids:
-  {type: list, elements: str, returned: always, description: "Subnets tagged C(Tier=private), in the order of their zones."}
+public_subnet_ids: {type: list, elements: str, returned: always, description: "Subnets tagged C(Tier=public), by zone."}
+private_subnet_ids: {type: list, elements: str, returned: always, description: "Subnets tagged C(Tier=private), by zone."}
 security_group_ids: {type: dict, returned: always, description: "Ids of the VPC's security groups by group name."}
 """
 

@@ -17,8 +17,7 @@ description:
     when it finds none, and refuses what an Auto Scaling group would undo.
 options:
   instance_id: {type: str, required: true, description: "The instance."}
-  tags: {type: dict, required: true, description: "Tags that the instance must carry; all instances that carry them are the ones
-    there are."}
+  tags: {type: dict, required: true, description: "Tags that the instance must carry."}
   state: {type: str, choices: [present, running, stopped, rebooted, terminated], default: present, description: "V(present) only
     looks for it. V(rebooted) is a change each time. A member of a group is never ended, and stopped, started or rebooted only
     in Standby."}
@@ -36,8 +35,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-instance: {type: dict, returned: always, description: "instance_id, state, role, name, zone, image and launched (when) of the
-  instance before."}
+instance: {type: dict, returned: always, description: "instance_id, state, role, name, zone, image and launched, before."}
 now: {type: dict, returned: always, description: "The same after it; in check mode, as it was."}
 lifecycle: {type: str, returned: always, description: "Its life-cycle state in its Auto Scaling group; empty if it has none."}
 """

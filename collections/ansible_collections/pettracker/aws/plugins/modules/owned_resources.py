@@ -25,8 +25,7 @@ options:
     have no tags. Without it the tags of all in the account are read, one by one."}
   keep: {type: list, elements: str, default: [], description: "Kinds that are neither listed nor removed, such as C(bucket), as
     C(python -m delivery kinds) names them."}
-  wait_timeout:
-    {type: int, default: 900, description: "Seconds after which the removal is given up; a NAT gateway takes minutes."}
+  wait_timeout: {type: int, default: 900, description: "Seconds after which the removal is given up."}
 extends_documentation_fragment: [pettracker.aws.module]
 """
 
@@ -38,8 +37,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 resources: {type: dict, returned: always, description: "Ids of the resources by kind, as they were before the task."}
-found: {type: dict, returned: always, description: "The same with what people know of them, C(identity), C(name), C(since),
-  C(belongs_to) and C(fields)."}
+found: {type: dict, returned: always, description: "The same as people know them, C(Owned) of C(kinds/kind.py)."}
 """
 
 

@@ -11,8 +11,7 @@ description:
 options:
   bucket: {type: str, required: true, description: "The bucket of the objects."}
   keys: {type: list, elements: str, required: true, description: "Keys of the objects. They need not exist."}
-  method: {type: str, choices: [get, put], default: get, description: "V(get) lets the bearer read the objects, V(put) lets it
-    write them."}
+  method: {type: str, choices: [get, put], default: get, description: "Whether the bearer may read the objects or write them."}
   expiry: {type: int, default: 600, description: "Seconds for which the addresses are good; Signature Version 4 allows a week."}
 extends_documentation_fragment: [pettracker.aws.module]
 """

@@ -26,15 +26,12 @@ options:
   digest: {type: str, required: true, description: "Digest of the model that new hosts have to serve."}
   proven: {type: list, elements: str, default: [], description: "New hosts that were promoted beside old ones. When no old host
     is left, the others are compared with them."}
-  must_compare: {type: bool, default: true, description: "Whether there is no promotion without old hosts that have answered
-    enough to be compared with."}
+  must_compare: {type: bool, default: true, description: "Whether a promotion needs old hosts with enough answers to compare."}
   through: {type: dict, default: {}, description: "What came of requests that only new hosts should have got, as
     M(pettracker.aws.balancer_answers) returns it; empty where nothing was sent."}
   alpha: {type: float, default: 0.01, description: "Probability at which chance is no explanation any more."}
-  minimum_requests: {type: int, default: 20, description: "Requests that a promotion needs, of new hosts, and of old ones where
-    they have to be compared."}
-  slowdown:
-    {type: float, default: 1.2, description: "Ratio of new to old time, computing or waiting, from which new hosts are slow."}
+  minimum_requests: {type: int, default: 20, description: "Requests that a promotion needs of hosts that it compares."}
+  slowdown: {type: float, default: 1.2, description: "Ratio of new to old time from which new hosts are slow."}
   slow_share: {type: float, default: 0.05, description: "Share of live answers from which slow ones matter."}
 extends_documentation_fragment: [pettracker.aws.module]
 """

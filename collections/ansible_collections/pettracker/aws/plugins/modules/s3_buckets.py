@@ -23,8 +23,7 @@ options:
       encryption: {type: str, choices: [AES256, 'aws:kms'], default: AES256, description: "Encryption of objects for which the
         writer asks for nothing else."}
       kms_key_id: {type: str, description: "ARN of the key for C(aws:kms); the AWS managed key of S3 when it is missing."}
-      bucket_key: {type: bool, default: true, description: "Whether S3 derives object keys from one bucket key, which saves
-        requests to KMS."}
+      bucket_key: {type: bool, default: true, description: "Whether S3 asks KMS for one key of the bucket only."}
       versioning: {type: bool, default: true, description: "Whether earlier versions of objects are kept."}
       lifecycle_rules:
         type: list
@@ -36,10 +35,8 @@ options:
         suboptions:
           id: {type: str, required: true, description: "Name of the rule."}
           prefix: {type: str, default: "", description: "Beginning of the keys that it is about; all of them when it is empty."}
-          expire_days: {type: int, default: 0, description: "Days after which an object goes; where versions are kept, it
-            becomes an earlier one."}
-          noncurrent_days:
-            {type: int, default: 0, description: "Days after which a version goes for good that was overwritten or deleted."}
+          expire_days: {type: int, default: 0, description: "Days after which an object goes, or becomes an earlier version."}
+          noncurrent_days: {type: int, default: 0, description: "Days after which a version that was replaced goes for good."}
           abort_upload_days: {type: int, default: 0, description: "Days after which the parts of an upload go that was never
             completed. AWS counts them as storage."}
       policy: {type: dict, required: true, description: "The bucket's policy."}

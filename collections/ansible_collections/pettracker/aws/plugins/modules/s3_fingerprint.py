@@ -15,8 +15,7 @@ description:
   - Lists the objects, and makes one digest of their keys, sizes and entity tags. Nothing is downloaded.
   - Fails when there is nothing.
 options:
-  url: {type: str, required: true, description: "Address of an object, or of everything below a prefix, such as
-    C(s3://bucket/pets)."}
+  url: {type: str, required: true, description: "Address of an object, or of all below a prefix: C(s3://bucket/pets)."}
 extends_documentation_fragment: [pettracker.aws.module]
 """
 

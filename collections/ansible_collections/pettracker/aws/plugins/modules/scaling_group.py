@@ -29,16 +29,13 @@ options:
   min_size: {type: int, required: true, description: "Fewest instances, and how many a new group starts with."}
   max_size: {type: int, required: true, description: "Most instances."}
   subnet_ids: {type: list, elements: str, required: true, description: "Subnets for the instances."}
-  target_group_arns:
-    {type: list, elements: str, required: true, description: "Target groups in which instances are registered."}
-  health_check_grace_period: {type: int, required: true, description: "Seconds after launch for which a bad health check is no
-    reason to replace an instance."}
+  target_group_arns: {type: list, elements: str, required: true, description: "Target groups of the instances."}
+  health_check_grace_period: {type: int, required: true, description: "Seconds after launch before a bad health check counts."}
   warm_up: {type: int, required: true, description: "Seconds after launch for which an instance's metrics do not count."}
   cpu_target: {type: float, required: true, description: "Mean CPU of the group that target tracking keeps, in percent."}
   request_target: {type: float, default: 0, description: "Requests a minute for each instance that a second policy keeps; V(0)
     for none. The group has as many instances as the policy that wants more of them says."}
-  capacity_rebalance:
-    {type: bool, default: false, description: "Replace a Spot instance that is at risk before it is interrupted."}
+  capacity_rebalance: {type: bool, default: false, description: "Replace Spot instances before they are interrupted."}
   mixed_instances:
     type: dict
     description: >-
@@ -48,8 +45,7 @@ options:
       instance_types: {type: list, elements: str, default: [], description: "Types in the order in which On-Demand instances
         prefer them; the template's own when empty."}
       on_demand_base: {type: int, default: 0, description: "How many instances are On-Demand at least."}
-      on_demand_percentage:
-        {type: int, default: 100, description: "Share of those above the base that are On-Demand, in percent."}
+      on_demand_percentage: {type: int, default: 100, description: "Percentage of those above the base that are On-Demand."}
       spot_allocation:
         type: str
         choices: [price-capacity-optimized, capacity-optimized, lowest-price]
@@ -64,8 +60,7 @@ options:
       name: {type: str, required: true, description: "Name of the hook."}
       transition: {type: str, choices: [launching, terminating], required: true, description: "On the way in or out."}
       heartbeat_timeout: {type: int, required: true, description: "Seconds to wait, V(30) to V(7200); V(0) removes the hook."}
-      default_result:
-        {type: str, choices: [CONTINUE, ABANDON], default: CONTINUE, description: "What happens when the time is over."}
+      default_result: {type: str, choices: [CONTINUE, ABANDON], default: CONTINUE, description: "Result when the time is over."}
   schedules:
     type: list
     elements: dict
@@ -82,8 +77,7 @@ options:
       desired_capacity: {type: int, description: "How many instances there are then, until a policy changes it."}
   tags: {type: dict, default: {}, description: "All tags of the group itself. It gets C(AutoScalingGroup) with its name besides,
     which instances inherit."}
-  wait_timeout: {type: int, default: 600, description: "Seconds to wait until all desired instances are in service and healthy
-    targets; 0 does not wait."}
+  wait_timeout: {type: int, default: 600, description: "Seconds to wait until all are in service and healthy; 0 for none."}
 extends_documentation_fragment: [pettracker.aws.module]
 """
 

@@ -13,8 +13,7 @@ description:
   - A group is whole when as many hosts as desired are in service and healthy targets, and none is on its way out.
 options:
   name: {type: str, required: true, description: "Name of the group."}
-  wait_timeout: {type: int, default: 0, description: "Seconds to wait until the group is whole; 0 does not wait, and neither
-    does check mode."}
+  wait_timeout: {type: int, default: 0, description: "Seconds to wait until the group is whole, outside check mode."}
 extends_documentation_fragment: [pettracker.aws.module]
 """
 
@@ -29,8 +28,7 @@ RETURN = r"""
 size: {type: dict, returned: always, description: "min_size, max_size and desired_capacity."}
 members: {type: list, elements: dict, returned: always, description: "For each member its instance_id, zone, state, target (what
   the balancer says, if anything), reason and version, and its image and when it was launched."}
-unsettled:
-  {type: list, elements: str, returned: always, description: "What keeps the group from being whole, one sentence each."}
+unsettled: {type: list, elements: str, returned: always, description: "What keeps the group from being whole."}
 refresh: {type: str, returned: always, description: "Status of the instance refresh that is under way; empty if there is none."}
 """
 

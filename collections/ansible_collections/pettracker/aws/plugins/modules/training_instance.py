@@ -31,12 +31,10 @@ options:
   tags: {type: dict, required: true, description: "Tags of the instance, its volume and its interface. C(Project) and
     C(Environment) must be among them."}
   market: {type: str, choices: [spot, on-demand], default: spot, description: "Where the instance is bought."}
-  on_demand_fallback:
-    {type: bool, default: false, description: "Whether an on-demand instance is started when no zone has Spot capacity."}
+  on_demand_fallback: {type: bool, default: false, description: "Start an on-demand instance when no zone has Spot capacity."}
   image_id: {type: str, description: "Image that the instance starts from."}
   instance_type: {type: str, description: "Type of the instance."}
-  subnet_ids:
-    {type: list, elements: str, description: "Private subnets; where the first one's zone lacks capacity, the next is tried."}
+  subnet_ids: {type: list, elements: str, description: "Private subnets, tried in this order while zones lack capacity."}
   security_group_id: {type: str, description: "Security group without ingress."}
   instance_profile: {type: str, description: "Name of the instance profile."}
   root_device: {type: str, default: /dev/xvda, description: "Root device of the image."}
@@ -60,8 +58,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-instance_id: {type: str, returned: always, description: "The job's instance; empty with another state than V(present), and in
-  check mode when it would be started."}
+instance_id: {type: str, returned: always, description: "The job's instance, if there is one afterwards."}
 market: {type: str, returned: with O(state=present), description: "Where it was bought, V(spot) or V(on-demand)."}
 ended: {type: list, elements: str, returned: always, description: "Instances that were terminated."}
 """

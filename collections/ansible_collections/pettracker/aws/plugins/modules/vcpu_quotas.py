@@ -38,8 +38,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-advice:
-  {type: list, elements: str, returned: always, description: "A sentence for each quota that is too small for all at once."}
+advice: {type: list, elements: str, returned: always, description: "A sentence for each quota that is too small."}
 """
 
 # The quota cannot be read by this role, or the region has none of it.

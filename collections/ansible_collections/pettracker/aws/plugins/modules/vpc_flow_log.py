@@ -20,8 +20,7 @@ options:
   log_group: {type: str, required: true, description: "Name of the log group."}
   role_arn: {type: str, required: true, description: "ARN of the role that writes to the log group."}
   traffic_type: {type: str, choices: [ACCEPT, REJECT, ALL], default: ALL, description: "Which traffic is recorded."}
-  aggregation_seconds: {type: int, choices: [60, 600], default: 600, description: "Longest time over which a flow is captured
-    into one record, in seconds."}
+  aggregation_seconds: {type: int, choices: [60, 600], default: 600, description: "Longest time of one record."}
   tags: {type: dict, default: {}, description: "All tags of the flow log."}
 extends_documentation_fragment: [pettracker.aws.module]
 """

@@ -33,8 +33,7 @@ options:
     required: true
     description: "Subnets that reach the internet through NAT, at most one for each zone."
     suboptions: *subnet
-  nat_zones: {type: list, elements: str, required: true, description: "Zones that have a NAT gateway; a single one serves all
-    private subnets."}
+  nat_zones: {type: list, elements: str, required: true, description: "Zones with a NAT gateway; one can serve them all."}
   tags: {type: dict, default: {}, description: "Tags of everything, to which C(Name) and, on subnets, C(Tier) are added."}
 extends_documentation_fragment: [pettracker.aws.module]
 """

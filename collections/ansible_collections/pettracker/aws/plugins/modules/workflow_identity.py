@@ -36,10 +36,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-removed:
-  {type: list, elements: str, returned: always, description: "What was removed, or would be in check mode, each with its kind."}
-trusted_by: {type: list, elements: str, returned: always, description: "Other roles that trust the identity provider, which
-  therefore stays."}
+removed: {type: list, elements: str, returned: always, description: "What was removed, each with its kind."}
+trusted_by: {type: list, elements: str, returned: always, description: "Other roles for which the identity provider stays."}
 """
 
 
