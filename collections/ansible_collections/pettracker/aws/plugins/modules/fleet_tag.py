@@ -32,8 +32,6 @@ RETURN = r"""
 instances: {type: list, elements: str, returned: always, description: "Ids of the hosts that had another value, or none."}
 """
 
-GONE = ("Terminating", "Terminating:Wait", "Terminating:Proceed", "Terminated")
-
 
 def group_value(group: dict[str, Any], key: str) -> str | None:
     """Returns the value that the group hands on to its new hosts, None if it hands on none."""
@@ -42,7 +40,7 @@ def group_value(group: dict[str, Any], key: str) -> str | None:
 
 def host_values(ec2: Any, group: dict[str, Any], key: str) -> dict[str, str | None]:
     """Returns the tag's value on each host that is not on its way out."""
-    hosts = {one["InstanceId"] for one in group["Instances"] if one["LifecycleState"] not in GONE}
+    hosts = {one["InstanceId"] for one in group["Instances"] if not one["LifecycleState"].startswith("Terminat")}
     found = instances_of(ec2, group).items()
     return {name: tags_to_dict(instance.get("Tags", [])).get(key) for name, instance in found if name in hosts}
 

@@ -9,8 +9,7 @@ DOCUMENTATION = r"""
 module: iam_roles
 short_description: Keeps a list of IAM roles as they should be
 description:
-  - Makes and corrects roles with their trust, their inline policies, the managed policies that are attached to them, and the
-    instance profile of the same name, all of them in one task.
+  - Makes and corrects roles with their trust, all their policies, and the instance profile of the same name, in one task.
   - Unlike M(amazon.aws.iam_role) and M(amazon.aws.iam_policy) it looks at a role as a whole, so that a policy that somebody
     added is removed, and returns a difference. It deletes no role.
 options:

@@ -10,11 +10,10 @@ DOCUMENTATION = r"""
 module: image_retention
 short_description: Removes the machine images of an environment that nothing needs any more
 description:
-  - Of the account's images with O(tags), the newest verified ones stay, and all to which something refers. Those are
-    instances, and the versions of launch templates that are the default or the latest, that groups have, or that an instance
-    refresh is about.
-  - The others are deregistered together with their snapshots. Images that are not verified stay for a day, for somebody may
-    be making them. An image that is protected against it stays.
+  - Of the account's images with O(tags), the newest verified ones stay, and all to which an instance refers, or a version of a
+    launch template that is the default or the latest, that a group has, or that an instance refresh is about.
+  - The others are deregistered with their snapshots, unless they are protected. Images that are not verified stay for a day,
+    for somebody may be making them.
 options:
   tags: {type: dict, required: true, description: "Tags of the environment's images, launch templates and groups."}
   keep: {type: int, required: true, description: "How many of the newest verified images stay in any case, 1 or more."}

@@ -15,8 +15,7 @@ short_description: Keeps the latest version of a launch template as it should be
 description:
   - Makes a launch template, or a new version of it when the latest one differs, and makes the latest version the default one.
     Groups that name a version keep theirs.
-  - Takes what M(amazon.aws.ec2_launch_template) takes, names each field that differs, and finds what somebody has put into a
-    version by hand.
+  - Unlike M(amazon.aws.ec2_launch_template) it names each field that differs, and finds what somebody has put in by hand.
 options:
   name: {type: str, required: true, description: "Name of the template."}
   image_id: {type: str, required: true, description: "Image that instances start from."}

@@ -14,8 +14,7 @@ DOCUMENTATION = r"""
 module: load_balancer
 short_description: Keeps an application load balancer and its listeners as they should be
 description:
-  - Makes and corrects a balancer that faces the internet, its attributes and its listeners. A listener that is not listed is
-    removed.
+  - Makes and corrects a balancer that faces the internet, its attributes and its listeners; others of its listeners go.
   - Unlike M(amazon.aws.elb_application_lb) it compares before it acts, also in check mode, and returns a difference. It leaves
     the rules of listeners alone.
 options:

@@ -73,9 +73,7 @@ def run(module: Module) -> Result:
         memberships = module.client("autoscaling").describe_auto_scaling_instances(InstanceIds=[instance_id])
         lifecycle = next((each["LifecycleState"] for each in memberships["AutoScalingInstances"]), "")
         if lifecycle and not parameters["member"]:
-            raise RefusedError(
-                f"{instance_id} belongs to a group, which ends and replaces it as it sees fit: take another host."
-            )
+            raise RefusedError(f"{instance_id} belongs to a group, which ends and replaces it as it likes: take another host.")
         refuse_member(instance_id, lifecycle, state)
         call = call_for(instance, state)
     except RefusedError as refusal:

@@ -8,8 +8,7 @@ DOCUMENTATION = r"""
 module: s3_buckets
 short_description: Keeps a list of S3 buckets as they should be
 description:
-  - Creates and corrects buckets that are private whatever else they are, with every kind of public access blocked, ACLs off,
-    encryption, a policy and a life cycle.
+  - Makes and corrects buckets with encryption, a policy and a life cycle, with all public access blocked and without ACLs.
   - Unlike M(amazon.aws.s3_bucket) it compares before it acts, also in check mode, returns a difference, and sets the
     bucket key for both kinds of encryption. It never deletes a bucket.
 options:

@@ -18,7 +18,7 @@ options:
     host back from Standby, or a stranger into the group; the desired capacity grows by one. V(standby) leaves it in the group,
     without requests and without health checks. V(detached) takes it out of the group, and leaves it running. V(terminated) ends
     a member. An instance that is none is left alone."}
-  decrement: {type: bool, default: false, description: "Whether the desired capacity goes down, and nothing follows."}
+  decrement: {type: bool, default: false, description: "Whether the desired capacity goes down as well."}
   to_be_added: {type: int, default: 0, description: "How many hosts the group would have got before this, in check mode."}
   wait_timeout: {type: int, default: 600, description: "Seconds to wait for the group and the balancer; 0 does not wait."}
 extends_documentation_fragment: [pettracker.aws.module]

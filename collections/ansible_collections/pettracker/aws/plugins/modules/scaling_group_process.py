@@ -9,9 +9,7 @@ module: scaling_group_process
 short_description: Suspends a process of an Auto Scaling group, or resumes it
 description:
   - Other processes, and whoever suspended them, are left alone; M(amazon.aws.autoscaling_group) knows only the whole list.
-  - >-
-    What the processes do is described at
-    U(https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-suspend-resume-processes.html).
+  - What they do says U(https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-suspend-resume-processes.html).
 options:
   name: {type: str, required: true, description: "Name of the group."}
   process:

@@ -17,9 +17,8 @@ DOCUMENTATION = r"""
 module: training_instance
 short_description: Finds, starts and ends the instance of a training job
 description:
-  - >-
-    A job has one instance at a time, found by its tags C(Role=training) and C(Job). With O(state=present) the one that runs is
-    taken, and otherwise one is started. M(amazon.aws.ec2_spot_instance) makes a new request each time.
+  - A job has one instance at a time, found by its tags C(Role=training) and C(Job). M(amazon.aws.ec2_spot_instance) makes a new
+    request each time.
   - Two controllers that start the same job at once get the same instance, since their requests carry the same client token.
   - The root volume is encrypted, instance metadata needs a token, there is no public address, and a host that shuts itself down
     is terminated.

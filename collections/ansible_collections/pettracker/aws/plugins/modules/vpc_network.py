@@ -13,7 +13,7 @@ short_description: Keeps a VPC with its subnets, gateways, routes, network ACL a
 description:
   - A public and a private tier of subnets over several zones, an internet gateway, NAT gateways with addresses of their own, a
     route table for the public subnets and one for each NAT gateway, and a gateway endpoint for S3. The subnets keep the VPC's
-    default network ACL, open as AWS makes it; what may talk to what is the security groups' to say.
+    default network ACL, open as AWS makes it.
   - Unlike the modules of amazon.aws it compares all of it in one task, names each field that differs, and does so in check mode
     on an empty account as well. It deletes neither the VPC nor a subnet nor a gateway.
 options:
