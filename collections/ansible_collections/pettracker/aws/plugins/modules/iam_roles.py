@@ -24,8 +24,7 @@ options:
       trust: {type: dict, required: true, description: "The policy that says who may assume the role."}
       managed_policies: {type: list, elements: str, default: [], description: "ARNs of all policies that are attached."}
       inline_policies: {type: dict, default: {}, description: "All inline policies, by their names."}
-      permissions_boundary:
-        {type: str, default: "", description: "ARN of the policy beyond which no policy of the role goes; none where empty."}
+      permissions_boundary: {type: str, default: "", description: "ARN of the policy that bounds the role's own, if any."}
       session_seconds: {type: int, default: 3600, description: "How long a session may last at most, in seconds."}
       instance_profile: {type: bool, default: false, description: "Whether there is an instance profile for it."}
       tags: {type: dict, default: {}, description: "All tags of the role and of its instance profile."}

@@ -48,8 +48,7 @@ action: {type: str, returned: always, description: "V(none), V(start) or V(follo
   mode. With O(state=rolled_back), V(none), V(rollback), or V(follow) where it is taken back already."}
 refresh_id: {type: str, returned: always, description: "The refresh that was started, found or taken back, if any."}
 checkpoints: {type: list, elements: int, returned: with O(state=present), description: "Percentages still to be judged."}
-resumed: {type: bool, returned: with O(state=present), description: "Whether the first of these is not the first of the refresh,
-  so that hosts were compared before."}
+resumed: {type: bool, returned: with O(state=present), description: "Whether hosts were compared before."}
 hosts: {type: int, returned: with O(state=present), description: "Desired capacity of the group."}
 matching: {type: int, returned: with O(state=present), description: "Hosts that have the version before a refresh begins."}
 from_version: {type: str, returned: with O(state=present), description: "The group's launch template version before."}

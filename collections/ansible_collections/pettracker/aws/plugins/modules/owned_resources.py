@@ -23,8 +23,7 @@ options:
     is removed for that reason."}
   prefix: {type: str, default: "", description: "With what the names of the environment's roles and budgets begin, whose lists
     have no tags. Without it the tags of all in the account are read, one by one."}
-  keep: {type: list, elements: str, default: [], description: "Kinds that are neither listed nor removed, such as C(bucket), as
-    C(python -m delivery kinds) names them."}
+  keep: {type: list, elements: str, default: [], description: "Kinds that are neither listed nor removed, such as C(bucket)."}
   wait_timeout: {type: int, default: 900, description: "Seconds after which the removal is given up."}
 extends_documentation_fragment: [pettracker.aws.module]
 """

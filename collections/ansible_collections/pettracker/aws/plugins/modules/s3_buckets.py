@@ -36,8 +36,7 @@ options:
           prefix: {type: str, default: "", description: "Beginning of the keys that it is about; all of them when it is empty."}
           expire_days: {type: int, default: 0, description: "Days after which an object goes, or becomes an earlier version."}
           noncurrent_days: {type: int, default: 0, description: "Days after which a version that was replaced goes for good."}
-          abort_upload_days: {type: int, default: 0, description: "Days after which the parts of an upload go that was never
-            completed. AWS counts them as storage."}
+          abort_upload_days: {type: int, default: 0, description: "Days after which the parts of an unfinished upload go."}
       policy: {type: dict, required: true, description: "The bucket's policy."}
       tags: {type: dict, default: {}, description: "All tags of the bucket."}
 extends_documentation_fragment: [pettracker.aws.module]

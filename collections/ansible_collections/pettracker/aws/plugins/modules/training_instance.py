@@ -27,8 +27,7 @@ options:
     starts it. V(absent) terminates whatever the job still has. V(reaped) terminates every training instance of the environment
     that runs for longer than its tag C(MaximumHours) says."}
   job: {type: str, description: "Name of the job. Needed unless O(state=reaped)."}
-  tags: {type: dict, required: true, description: "Tags of the instance, its volume and its interface. C(Project) and
-    C(Environment) must be among them."}
+  tags: {type: dict, required: true, description: "Tags of all that it starts, C(Project) and C(Environment) among them."}
   market: {type: str, choices: [spot, on-demand], default: spot, description: "Where the instance is bought."}
   on_demand_fallback: {type: bool, default: false, description: "Start an on-demand instance when no zone has Spot capacity."}
   image_id: {type: str, description: "Image that the instance starts from."}

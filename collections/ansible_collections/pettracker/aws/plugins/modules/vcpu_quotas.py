@@ -24,8 +24,7 @@ options:
       instance_type: {type: str, required: true, description: "Type of the instances."}
       most: {type: int, required: true, description: "How many of them there may be at once."}
       least: {type: int, default: 0, description: "How many of them there are at least."}
-      spot_percentage: {type: int, default: 0, description: "Share that is bought on the Spot market, of those above
-        O(demands[].on_demand_base), in percent."}
+      spot_percentage: {type: int, default: 0, description: "Percentage of those above O(demands[].on_demand_base) on Spot."}
       on_demand_base: {type: int, default: 0, description: "How many are On-Demand whatever the share."}
   refuse: {type: bool, default: true, description: "Whether a quota that is too small for O(demands[].least) is an error."}
 extends_documentation_fragment: [pettracker.aws.module]
