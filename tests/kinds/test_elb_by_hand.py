@@ -16,7 +16,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.plan import changes
 
 from localcloud.account import Account
 from tests.plan.conftest import account, served
-from tests.plugins.loading import FakeModule, load
+from tests.plugins.loading import FakeModule, defaults, load
 
 __all__ = ["account", "served"]
 
@@ -118,7 +118,7 @@ class Service:
         return {(change.resource, item.path) for change in changes for item in change.fields}
 
     def keep(self, module_name: str, check_mode: bool, **parameters: Any) -> dict[str, Any]:
-        module = FakeModule(parameters, check_mode)
+        module = FakeModule(defaults(module_name) | parameters, check_mode)
         module.client = lambda service, _=None: self.client(service)  # type: ignore[method-assign]
         result: dict[str, Any] = load("modules", module_name).run(module)
         return result
@@ -379,12 +379,13 @@ def test_rules_that_no_rollout_and_no_experiment_knows_are_told_and_left(service
     theirs = elb.create_rule(**listener, Priority=5, Conditions=condition, Actions=[REFUSAL])["Rules"][0]
     experiment = [{"Key": "Experiment", "Value": "candidate"}]
     known = elb.create_rule(**listener, Priority=10, Conditions=condition, Actions=[REFUSAL], Tags=experiment)["Rules"]
-    secret = {"header": "X-Rollout", "value": "x", "target_group_arn": service.group()["TargetGroupArn"]}
-    service.keep("listener_header_rule", False, **secret, listener_arn=listener["ListenerArn"], state="present")
+    secret = {"header": "X-Rollout", "value": "x", "forward": {service.group()["TargetGroupArn"]: 1}}
+    secret |= {"listener_arn": listener["ListenerArn"], "tags": {"Rollout": "incoming"}}
+    service.keep("listener_rule", False, **secret)
     assert service.run(check_mode=False) == set()
     assert service.nobodys == {"listener rule": ["service:443/5"]}
     assert {rule["Priority"] for rule in elb.describe_rules(**listener)["Rules"]} == {"1", "5", "10", "default"}
-    service.keep("listener_header_rule", False, **secret, listener_arn=listener["ListenerArn"], state="absent")
+    service.keep("listener_rule", False, **secret, state="absent")
     for rule in (theirs, *known):
         elb.delete_rule(RuleArn=rule["RuleArn"])
 

@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 import boto3
+from ansible_collections.pettracker.aws.plugins.module_utils.argument_spec import argument_spec
 from botocore.config import Config
 
 ROOT = Path(__file__).parents[2]
@@ -16,6 +17,11 @@ REGION = "us-east-1"
 def load(kind: str, name: str) -> ModuleType:
     """Import one plugin of the collection."""
     return importlib.import_module(f"ansible_collections.pettracker.aws.plugins.{kind}.{name}")
+
+
+def defaults(module: str) -> dict[str, Any]:
+    """Return what a module of the collection does without being told, None for each option that has no default."""
+    return {name: option.get("default") for name, option in argument_spec(load("modules", module).DOCUMENTATION).items()}
 
 
 class ModuleFailed(Exception):

@@ -1,10 +1,14 @@
 """A module takes what it documents, and nothing else."""
 
 import json
+import runpy
+import sys
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import yaml
+from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.pettracker.aws.plugins.module_utils.argument_spec import argument_spec
 
@@ -75,20 +79,25 @@ def filled(arguments: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]
 
 
 def start(name: str, arguments: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """Start a module whose work is done by nothing, and return its answer."""
-    with patch_module_args(arguments), pytest.raises(SystemExit):
-        load("modules", name).main()
+    """Start a module as Ansible does, and return its answer."""
+    imported = load("modules", name).__name__
+    with patch_module_args(arguments), patch.dict(sys.modules), pytest.raises(SystemExit):
+        del sys.modules[imported]
+        runpy.run_module(imported, run_name="__main__")
     answer: dict[str, Any] = json.loads(capsys.readouterr().out)
     return answer
 
 
 @pytest.fixture
-def idle(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets a module do nothing with its arguments."""
-    module = load("modules", name)
-    for work in ("run", "start", "collect"):
-        if hasattr(module, work):
-            monkeypatch.setattr(module, work, lambda _: {"idle": True})
+def idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ends a module as soon as it has read its arguments."""
+    read = AnsibleModule.__init__
+
+    def read_and_end(module: AnsibleModule, *arguments: Any, **options: Any) -> None:
+        read(module, *arguments, **options)
+        module.exit_json(idle=True)
+
+    monkeypatch.setattr(AnsibleModule, "__init__", read_and_end)
 
 
 @pytest.mark.usefixtures("idle")

@@ -25,7 +25,7 @@ def test_the_action_group_has_each_module_that_takes_a_region() -> None:
     regional = {
         name
         for name, document in documents.items()
-        if "amazon.aws.region.modules" in document.get("extends_documentation_fragment", [])
+        if "pettracker.aws.module" in document.get("extends_documentation_fragment", [])
     }
     assert set(RUNTIME["action_groups"]["aws"]) == regional
 

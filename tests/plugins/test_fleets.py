@@ -16,15 +16,13 @@ from ansible_collections.pettracker.aws.plugins.module_utils.rollout_lock import
 from localcloud import backends
 from tests.localcloud.conftest import Cloud, cloud, eventually, served_cloud
 from tests.localcloud.scaling_group import Group
-from tests.plugins.loading import REGION, FakeModule, ModuleFailed, load
+from tests.plugins.loading import REGION, FakeModule, ModuleFailed, defaults, load
 
 __all__ = ["cloud", "served_cloud"]
 
 progress = load("action", "fleet_progress")
 COLOURS = [{"group": name, "target_group": name} for name in ("service", "service-g")]
 PLANNED = {"balancer": "service", "port": 80, "colours": COLOURS, "launch_template_id": None, "steps": [10, 100]}
-SIZE = {"group": "service-g", "at_least": 0, "tag": {}, "target_group_arn": ""}
-HEADER = {"header": "X-Rollout", "value": None, "target_group_arn": None}
 
 
 class World:
@@ -42,18 +40,17 @@ class World:
         return result
 
     def weigh(self, weights: dict[str, int], check_mode: bool = False, **more: Any) -> dict[str, Any]:
-        parameters = {"listener_arn": self.fleets()["listener_arn"], "weights": weights, "expected": None} | more
-        result: dict[str, Any] = load("modules", "listener_weights").run(FakeModule(parameters, check_mode))
-        return result
+        return self.rule(check_mode, priority="default", forward=weights, **more)
 
     def rule(self, check_mode: bool = False, **more: Any) -> dict[str, Any]:
-        parameters = {"listener_arn": self.fleets()["listener_arn"], "state": "present"} | HEADER | more
-        result: dict[str, Any] = load("modules", "listener_header_rule").run(FakeModule(parameters, check_mode))
-        return result
+        return self.run("listener_rule", check_mode, listener_arn=self.fleets()["listener_arn"], **more)
 
     def state(self, state: str, check_mode: bool = False, **more: Any) -> dict[str, Any]:
-        parameters = SIZE | {"state": state} | more
-        result: dict[str, Any] = load("modules", "fleet_state").run(FakeModule(parameters, check_mode))
+        return self.run("fleet_state", check_mode, **{"group": "service-g", "state": state} | more)
+
+    @staticmethod
+    def run(name: str, check_mode: bool, **parameters: Any) -> dict[str, Any]:
+        result: dict[str, Any] = load("modules", name).run(FakeModule(defaults(name) | parameters, check_mode))
         return result
 
     def bring_green(self) -> None:
@@ -138,7 +135,7 @@ def test_a_fleet_comes_takes_over_and_the_old_one_is_removed(world: World, lock:
     blue, green = world.blue.target_group, world.green
     assert world.weigh({blue: 90, green: 10}, check_mode=True)["changed"]
     assert world.fleets()["share"] == 0
-    assert world.weigh({blue: 90, green: 10}, expected={blue: 100, green: 0})["before"] == {blue: 100, green: 0}
+    assert world.weigh({blue: 90, green: 10}, expected={blue: 100, green: 0})["changed"]
     assert not world.weigh({blue: 90, green: 10})["changed"]
     assert (world.fleets(2)["checkpoints"], world.fleets(2)["resumed"]) == ([10, 100], True)
     world.weigh({green: 1})
@@ -208,14 +205,20 @@ def test_a_header_has_one_rule_that_comes_first_and_goes_again(world: World) -> 
         conditions = [(rule["Priority"], rule["Conditions"][0]) for rule in found if rule["Conditions"]]
         return sorted((one, config["HttpHeaderConfig"]["Values"]) for one, config in conditions if "HttpHeaderConfig" in config)
 
-    assert world.rule(check_mode=True, value="one", target_group_arn=blue)["changed"]
+    def keep(value: str, check_mode: bool = False) -> dict[str, Any]:
+        wanted = {"forward": {blue: 1}, "tags": {"Rollout": "incoming"}}
+        return world.rule(check_mode, header="X-Rollout", value=value, **wanted)
+
+    assert keep("one", check_mode=True)["changed"]
     assert rules() == []
-    assert world.rule(value="one", target_group_arn=blue) == {"changed": True, "priority": 1}
-    assert not world.rule(value="one", target_group_arn=blue)["changed"]
-    world.rule(value="two", target_group_arn=blue)
+    kept = keep("one")
+    assert kept["changed"]
+    assert "one" not in str(kept)
+    assert not keep("one")["changed"]
+    keep("two")
     assert rules() == [("1", ["two"])]
-    assert world.rule(state="absent")["changed"]
-    assert not world.rule(state="absent")["changed"]
+    assert world.rule(header="x-rollout", state="absent")["changed"]
+    assert not world.rule(header="x-rollout", state="absent")["changed"]
     assert rules() == []
     assert len(world.elb.describe_rules(ListenerArn=listener)["Rules"]) == 2  # the default one, and somebody else's
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugins.loading import FakeModule, ModuleFailed, load
+from tests.plugins.loading import FakeModule, ModuleFailed, defaults, load
 from tests.plugins.test_modules import run, settles
 
 Account = Callable[[str], Any]
@@ -31,16 +31,18 @@ class Balancer:
         )["Listeners"][0]["ListenerArn"]
 
     def wanted(self, **changes: Any) -> dict[str, Any]:
-        return {
-            "load_balancer": "service",
-            "port": 443,
-            "priority": 10,
-            "paths": ["/predict"],
-            "forward": {self.live: 90, self.candidate: 10},
-            "sticky_seconds": 3600,
-            "tags": {"Experiment": "candidate"},
-            "state": "present",
-        } | changes
+        return (
+            defaults("listener_rule")
+            | {
+                "load_balancer": "service",
+                "priority": "10",
+                "paths": ["/predict"],
+                "forward": {self.live: 90, self.candidate: 10},
+                "sticky_seconds": 3600,
+                "tags": {"Experiment": "candidate"},
+            }
+            | changes
+        )
 
     def rules(self) -> dict[str, Any]:
         found = self.elb.describe_rules(ListenerArn=self.listener)["Rules"]
@@ -83,8 +85,7 @@ def test_a_rule_of_somebody_else_is_neither_changed_nor_removed(balancer: Balanc
 
 
 def test_without_a_balancer_there_is_no_rule(account: Account) -> None:
-    wanted = {"load_balancer": "service", "port": 443, "priority": 10, "paths": ["/"], "forward": {"arn": 1}}
-    wanted |= {"sticky_seconds": 0, "tags": {}, "state": "present"}
+    wanted = defaults("listener_rule") | {"load_balancer": "service", "priority": "10", "paths": ["/"], "forward": {"arn": 1}}
     with pytest.raises(ModuleFailed, match="no listener on port 443"):
         load("modules", "listener_rule").run(FakeModule(wanted))
     assert not run("listener_rule", wanted | {"state": "absent"})["changed"]

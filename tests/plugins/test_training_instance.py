@@ -6,6 +6,7 @@ from typing import Any
 
 import boto3
 import pytest
+from ansible_collections.pettracker.aws.plugins.module_utils.training_instances import overdue
 from botocore.exceptions import ClientError
 
 from tests.plugins.loading import FakeModule, ModuleFailed, load
@@ -186,7 +187,7 @@ def test_an_instance_without_a_limit_counts_as_forgotten() -> None:
         instance("i-3", 0.1, {"MaximumHours": "all day"}),
         instance("i-4", 0.1, {}),
     ]
-    assert training_instance.overdue(some, now) == ["i-2", "i-3", "i-4"]
+    assert overdue(some, now) == ["i-2", "i-3", "i-4"]
 
 
 def test_user_data_that_ec2_would_not_take_is_refused_before_anything_starts(

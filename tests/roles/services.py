@@ -72,7 +72,7 @@ class Services:
             values = [one.get("HttpHeaderConfig", {}).get("Values") for one in rule["Conditions"]]
             if secret and values == [[secret]]:
                 self.proofs += 1
-                arn = rule["Actions"][0]["TargetGroupArn"]
+                arn = rule["Actions"][0]["ForwardConfig"]["TargetGroups"][0]["TargetGroupArn"]
                 targets = self._elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
                 return min(one["Target"]["Id"] for one in targets if one["TargetHealth"]["State"] == "healthy")
         return "nobody"

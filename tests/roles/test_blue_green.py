@@ -181,9 +181,10 @@ def test_the_balancers_role_leaves_weights_alone(controller: BlueGreen) -> None:
     controller.elb.delete_load_balancer(LoadBalancerArn=balancer["LoadBalancerArn"])
     role = {"ansible.builtin.include_role": {"name": "load_balancer"}}
     shift = {
-        "pettracker.aws.listener_weights": {
+        "pettracker.aws.listener_rule": {
             "listener_arn": "{{ found.listener_arn }}",
-            "weights": "{{ {load_balancer_result.target_group_arn: 90, other: 10} }}",
+            "priority": "default",
+            "forward": "{{ {load_balancer_result.target_group_arn: 90, other: 10} }}",
         }
     }
     found = {"pettracker.aws.service_fleets": {"balancer": "service", "colours": COLOURS}, "register": "found"}

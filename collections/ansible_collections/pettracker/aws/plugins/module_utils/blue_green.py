@@ -17,8 +17,6 @@ from .state import tags_to_dict
 # Tag of the group that a rollout brings, and its values: on its way in, or taken back and to be removed.
 TAG = "Rollout"
 INCOMING, WITHDRAWN = "incoming", "withdrawn"
-# Of a target group that shares a listener with another one.
-STICKINESS = {"Enabled": False}
 
 
 @dataclass(frozen=True)
@@ -118,10 +116,11 @@ def is_sticky(actions: Iterable[Mapping[str, Any]]) -> bool:
     )
 
 
-def forward(weights: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Returns default actions with these weights."""
+def forward(weights: Mapping[str, int], sticky_seconds: int = 0) -> list[dict[str, Any]]:
+    """Returns actions with these weights, where clients stay for so many seconds with the target group that they were given."""
     groups = [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in sorted(weights.items())]
-    return [{"Type": "forward", "ForwardConfig": {"TargetGroups": groups, "TargetGroupStickinessConfig": STICKINESS}}]
+    sticky = {"Enabled": True, "DurationSeconds": sticky_seconds} if sticky_seconds else {"Enabled": False}
+    return [{"Type": "forward", "ForwardConfig": {"TargetGroups": groups, "TargetGroupStickinessConfig": sticky}}]
 
 
 def roles(fleets: Iterable[Fleet]) -> Roles:

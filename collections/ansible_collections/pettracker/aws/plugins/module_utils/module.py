@@ -7,6 +7,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from .argument_spec import argument_spec
 
+Result = dict[str, Any]
+
 
 class Module(AnsibleAWSModule):
     """A module that asks each service through one client: every other one would be a session and a connection of its own."""
@@ -22,11 +24,7 @@ class Module(AnsibleAWSModule):
 
 
 def run_module(
-    documentation: str,
-    run: Callable[[AnsibleAWSModule], dict[str, Any]],
-    failure: str,
-    no_log: Mapping[str, bool] | None = None,
-    **rules: Any,
+    documentation: str, run: Callable[[Module], Result], failure: str, no_log: Mapping[str, bool] | None = None, **rules: Any
 ) -> None:
     """Runs a module that takes what it documents, and ends the process with what `run` returns.
 

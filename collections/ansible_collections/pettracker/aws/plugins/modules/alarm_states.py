@@ -1,13 +1,9 @@
 #!/usr/bin/python
-"""Says which alarms ring, which have no data, and which are not there."""
 
 import dataclasses
-from typing import Any
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.alarm_states import describe, sort
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 
 DOCUMENTATION = r"""
 module: alarm_states
@@ -16,8 +12,7 @@ description:
   - Reads the states of metric alarms and composite alarms. It changes nothing.
 options:
   names: {type: list, elements: str, required: true, description: "Names of the alarms."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -34,17 +29,11 @@ absent: {type: list, elements: str, returned: always, description: "Names of whi
 """
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
-    """Returns the result."""
+def run(module: Module) -> Result:
     names = module.params["names"]
     found = sort(names, describe(module.client("cloudwatch"), names))
     return {"changed": False} | dataclasses.asdict(found)
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not read the alarms")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not read the alarms")

@@ -1,13 +1,8 @@
 #!/usr/bin/python
-"""Keeps a monthly budget of AWS Budgets as it should be."""
-
-from typing import Any
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.kinds.budget import Budget
 from ..module_utils.kinds.kind import as_set
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.state import as_diff, differences
 
 DOCUMENTATION = r"""
@@ -28,14 +23,12 @@ options:
     required: true
     description: "When the subscribers are notified."
     suboptions:
-      type: {type: str, choices: [actual, forecasted], required: true, description: "Whether it goes by what was spent, or by
-        what the month will have cost."}
+      type: {type: str, choices: [actual, forecasted], required: true, description: "What was spent, or what it will be."}
       percent: {type: float, required: true, description: "Percentage of the limit above which the subscribers are notified."}
   subscribers: {type: list, elements: str, required: true, description: "Addresses of e-mail, and at most one ARN of an SNS
     topic into which Budgets may publish. Without any, nobody is notified."}
   tags: {type: dict, default: {}, description: "All tags of the budget."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -49,13 +42,8 @@ EXAMPLES = r"""
     subscribers: [ann@example.com]
 """
 
-RETURN = r"""
-managed: {type: dict, returned: always, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift`
-  asks about those that no task names."}
-"""
 
-
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares, and acts on a difference unless in check mode."""
     kind, account, name = Budget(), module.params["account_id"], module.params["name"]
     answers = kind.read(module.client, account, name)
@@ -74,10 +62,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not set up the budget")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not set up the budget")

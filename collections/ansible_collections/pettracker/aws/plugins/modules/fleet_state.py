@@ -1,11 +1,8 @@
 #!/usr/bin/python
-"""Holds the fleet of an Auto Scaling group at its size, marks it, empties it, or removes it when it is empty."""
 
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.scaling_group_client import describe
 from ..module_utils.state import as_diff, error_code
 
@@ -26,8 +23,7 @@ options:
   at_least: {type: int, default: 0, description: "Instances that a held group has at least."}
   tag: {type: dict, default: {}, description: "The tag, a name with its value."}
   target_group_arn: {type: str, default: "", description: "Target group that goes with the group, if any."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -46,17 +42,6 @@ desired: {type: int, returned: with O(state=held) and O(state=emptied), descript
 AT_ONCE = 50
 
 
-def held(group: dict[str, Any], at_least: int) -> dict[str, int]:
-    """Returns the limits of a held group."""
-    smallest = max(group["MinSize"], group["DesiredCapacity"], at_least)
-    return {"MinSize": smallest, "MaxSize": max(group["MaxSize"], smallest)}
-
-
-def limits(group: dict[str, Any]) -> dict[str, int]:
-    """Returns the limits that the group has."""
-    return {name: group[name] for name in ("MinSize", "MaxSize")}
-
-
 def unprotect(client: Any, group: dict[str, Any]) -> None:
     """Takes away the protection from scale-in, which would keep instances for ever."""
     protected = [item["InstanceId"] for item in group["Instances"] if item.get("ProtectedFromScaleIn")]
@@ -68,22 +53,26 @@ def unprotect(client: Any, group: dict[str, Any]) -> None:
         )
 
 
-def resize(module: AnsibleAWSModule, client: Any, group: dict[str, Any]) -> dict[str, Any]:
+def resize(module: Module, client: Any, group: dict[str, Any]) -> Result:
     """Holds or empties a group."""
-    emptied = module.params["state"] == "emptied"
-    wanted = {"MinSize": 0, "MaxSize": 0} if emptied else held(group, module.params["at_least"])
-    found = limits(group)
+    name, found = module.params["group"], {limit: group[limit] for limit in ("MinSize", "MaxSize")}
+    if emptied := module.params["state"] == "emptied":
+        wanted, more = {"MinSize": 0, "MaxSize": 0}, {"DesiredCapacity": 0}
+    else:
+        smallest = max(group["MinSize"], group["DesiredCapacity"], module.params["at_least"])
+        wanted, more = {"MinSize": smallest, "MaxSize": max(group["MaxSize"], smallest)}, {}
     if wanted != found and not module.check_mode:
         if emptied:
             unprotect(client, group)
-        more = {"DesiredCapacity": 0} if emptied else {}
-        client.update_auto_scaling_group(AutoScalingGroupName=module.params["group"], **wanted, **more)
-    diff = as_diff(f"size of {module.params['group']}", wanted, found)
-    desired = 0 if emptied else max(group["DesiredCapacity"], wanted["MinSize"])
+        client.update_auto_scaling_group(AutoScalingGroupName=name, **wanted, **more)
+    diff, desired = (
+        as_diff(f"size of {name}", wanted, found),
+        0 if emptied else max(group["DesiredCapacity"], wanted["MinSize"]),
+    )
     return {"changed": wanted != found, "exists": True, "desired": desired, "diff": diff}
 
 
-def mark(module: AnsibleAWSModule, client: Any, group: dict[str, Any]) -> dict[str, Any]:
+def mark(module: Module, client: Any, group: dict[str, Any]) -> dict[str, Any]:
     """Writes a tag on a group."""
     found = {tag["Key"]: tag["Value"] for tag in group.get("Tags", [])}
     changed = not module.params["tag"].items() <= found.items()
@@ -94,7 +83,7 @@ def mark(module: AnsibleAWSModule, client: Any, group: dict[str, Any]) -> dict[s
     return {"changed": changed, "exists": True}
 
 
-def remove(module: AnsibleAWSModule, group: dict[str, Any] | None) -> dict[str, Any]:
+def remove(module: Module, group: dict[str, Any] | None) -> dict[str, Any]:
     """Removes an empty group, if there is one, and its target group."""
     if group and group["Instances"]:
         module.fail_json(msg=f"{module.params['group']} still has {len(group['Instances'])} hosts, and is not removed.")
@@ -116,8 +105,7 @@ def remove(module: AnsibleAWSModule, group: dict[str, Any] | None) -> dict[str, 
     return {"changed": changed, "exists": False}
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
-    """Returns the result."""
+def run(module: Module) -> Result:
     client = module.client("autoscaling")
     group = describe(client, module.params["group"])
     if module.params["state"] == "absent":
@@ -127,10 +115,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return mark(module, client, group) if module.params["state"] == "marked" else resize(module, client, group)
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not change the fleet")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not change the fleet")

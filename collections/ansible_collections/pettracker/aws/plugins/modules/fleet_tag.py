@@ -1,12 +1,10 @@
 #!/usr/bin/python
-"""Puts a tag on every host of an Auto Scaling group, also on those to come, or takes it off."""
 
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
-from ..module_utils.module import run_module
-from ..module_utils.state import as_diff
+from ..module_utils.module import Module, Result, run_module
+from ..module_utils.scaling_group_client import describe, instances_of
+from ..module_utils.state import as_diff, tags_to_dict
 
 DOCUMENTATION = r"""
 module: fleet_tag
@@ -19,8 +17,7 @@ options:
   key: {type: str, required: true, description: "Key of the tag."}
   value: {type: str, default: "", description: "Its value, needed when O(state=present)."}
   state: {type: str, choices: [present, absent], default: present, description: "Whether the hosts have the tag."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -35,33 +32,20 @@ RETURN = r"""
 instances: {type: list, elements: str, returned: always, description: "Ids of the hosts that had another value, or none."}
 """
 
-GONE = ("Terminating", "Terminating:Wait", "Terminating:Proceed", "Terminated")
-
-
-def describe(client: Any, name: str) -> dict[str, Any] | None:
-    """Returns the group as Auto Scaling describes it; None if there is none."""
-    groups = client.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
-    return groups[0] if groups else None
-
 
 def group_value(group: dict[str, Any], key: str) -> str | None:
     """Returns the value that the group hands on to its new hosts, None if it hands on none."""
     return next((tag["Value"] for tag in group.get("Tags", []) if tag["Key"] == key and tag["PropagateAtLaunch"]), None)
 
 
-def host_values(client: Any, group: dict[str, Any], key: str) -> dict[str, str | None]:
+def host_values(ec2: Any, group: dict[str, Any], key: str) -> dict[str, str | None]:
     """Returns the tag's value on each host that is not on its way out."""
-    hosts = [one["InstanceId"] for one in group["Instances"] if one["LifecycleState"] not in GONE]
-    if not hosts:
-        return {}
-    reservations = client.describe_instances(InstanceIds=hosts)["Reservations"]
-    instances = [instance for reservation in reservations for instance in reservation["Instances"]]
-    return {
-        one["InstanceId"]: next((tag["Value"] for tag in one.get("Tags", []) if tag["Key"] == key), None) for one in instances
-    }
+    hosts = {one["InstanceId"] for one in group["Instances"] if not one["LifecycleState"].startswith("Terminat")}
+    found = instances_of(ec2, group).items()
+    return {name: tags_to_dict(instance.get("Tags", [])).get(key) for name, instance in found if name in hosts}
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares, and acts on a difference unless in check mode."""
     autoscaling, ec2 = module.client("autoscaling"), module.client("ec2")
     name, key = module.params["group"], module.params["key"]
@@ -94,10 +78,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not tag the hosts of the group")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not tag the hosts of the group", no_log={"key": False})

@@ -1,13 +1,8 @@
 #!/usr/bin/python
-"""Lets IAM trust the tokens of an OpenID Connect issuer."""
-
-from typing import Any
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.kinds.identity_provider import IdentityProvider
 from ..module_utils.kinds.keeping import keep
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 
 DOCUMENTATION = r"""
 module: iam_oidc_provider
@@ -20,8 +15,7 @@ description:
 options:
   url: {type: str, required: true, description: "Address of the issuer, as its tokens name it."}
   audiences: {type: list, elements: str, required: true, description: "Audiences that tokens may have."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -36,17 +30,12 @@ arn: {type: str, returned: always, description: "ARN of the provider; empty in c
 """
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Makes the provider, or adds the audiences that it lacks, unless in check mode."""
     kind = IdentityProvider()
     result = keep(module, kind, {module.params["url"]: module.params})
     return result | {"arn": next(iter(result["managed"][kind.name]), "")}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not set up the identity provider")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not set up the identity provider")

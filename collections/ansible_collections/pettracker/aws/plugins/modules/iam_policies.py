@@ -1,13 +1,8 @@
 #!/usr/bin/python
-"""Keeps a list of managed policies of IAM as they should be."""
-
-from typing import Any
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.kinds.keeping import keep
 from ..module_utils.kinds.policy import Policy
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 
 DOCUMENTATION = r"""
 module: iam_policies
@@ -27,8 +22,7 @@ options:
       description: {type: str, required: true, description: "What a new policy is for. IAM cannot change it afterwards."}
       document: {type: dict, required: true, description: "What the policy says."}
       tags: {type: dict, default: {}, description: "All tags of the policy."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -37,25 +31,14 @@ EXAMPLES = r"""
     policies:
       - arn: arn:aws:iam::123456789012:policy/pettracker-dev-boundary
         description: The most that hosts can do
-        document:
-          Version: "2012-10-17"
-          Statement: [{Effect: Allow, Action: "s3:GetObject", Resource: "arn:aws:s3:::pettracker-dev-models/*"}]
-"""
-
-RETURN = r"""
-diff: {type: list, returned: always, description: "What differs, a policy each."}
+        document: "{{ lookup('ansible.builtin.template', 'boundary.json.j2') | from_json }}"
 """
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares each policy, and corrects those that differ unless in check mode."""
     return keep(module, Policy(), {policy["arn"]: policy for policy in module.params["policies"]})
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not set up the policies")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not set up the policies")

@@ -1,21 +1,15 @@
 #!/usr/bin/python
-"""Keeps a list of IAM roles, their policies and their instance profiles as they should be."""
-
-from typing import Any
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.kinds.instance_profile import InstanceProfile
 from ..module_utils.kinds.keeping import keep
 from ..module_utils.kinds.role import Role
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 
 DOCUMENTATION = r"""
 module: iam_roles
 short_description: Keeps a list of IAM roles as they should be
 description:
-  - Makes and corrects roles with their trust, their inline policies, the managed policies that are attached to them, and the
-    instance profile of the same name, all of them in one task.
+  - Makes and corrects roles with their trust, all their policies, and the instance profile of the same name, in one task.
   - Unlike M(amazon.aws.iam_role) and M(amazon.aws.iam_policy) it looks at a role as a whole, so that a policy that somebody
     added is removed, and returns a difference. It deletes no role.
 options:
@@ -30,13 +24,11 @@ options:
       trust: {type: dict, required: true, description: "The policy that says who may assume the role."}
       managed_policies: {type: list, elements: str, default: [], description: "ARNs of all policies that are attached."}
       inline_policies: {type: dict, default: {}, description: "All inline policies, by their names."}
-      permissions_boundary:
-        {type: str, default: "", description: "ARN of the policy beyond which no policy of the role goes; none where empty."}
+      permissions_boundary: {type: str, default: "", description: "ARN of the policy that bounds the role's own, if any."}
       session_seconds: {type: int, default: 3600, description: "How long a session may last at most, in seconds."}
       instance_profile: {type: bool, default: false, description: "Whether there is an instance profile for it."}
       tags: {type: dict, default: {}, description: "All tags of the role and of its instance profile."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -45,20 +37,13 @@ EXAMPLES = r"""
     roles:
       - name: pettracker-dev-builder
         description: Image builders
-        trust:
-          Version: "2012-10-17"
-          Statement: [{Effect: Allow, Principal: {Service: ec2.amazonaws.com}, Action: "sts:AssumeRole"}]
+        trust: "{{ trust_of_ec2 }}"
         managed_policies: ["arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"]
         instance_profile: true
 """
 
-RETURN = r"""
-managed: {type: dict, returned: always, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift`
-  asks about those that no task names."}
-"""
 
-
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares each role and profile, and corrects those that differ unless in check mode."""
     entries = {role["name"]: role for role in module.params["roles"]}
     roles = keep(module, Role(), entries)
@@ -71,10 +56,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not set up the roles")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not set up the roles")

@@ -1,32 +1,25 @@
 #!/usr/bin/python
-"""Removes the machine images of an environment that nothing needs any more."""
 
 from datetime import UTC, datetime
-from typing import Any
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.image_retention import deregister, described, images_in_use, own_images, superfluous
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.state import removal
 
 DOCUMENTATION = r"""
 module: image_retention
 short_description: Removes the machine images of an environment that nothing needs any more
 description:
-  - Of the account's images with O(tags), the newest verified ones stay, and all to which something refers. Those are
-    instances, and the versions of launch templates that are the default or the latest, that groups have, or that an instance
-    refresh is about.
-  - The others are deregistered together with their snapshots. Images that are not verified stay for a day, for somebody may
-    be making them. An image that is protected against it stays.
+  - Of the account's images with O(tags), the newest verified ones stay, and all to which an instance refers, or a version of a
+    launch template that is the default or the latest, that a group has, or that an instance refresh is about.
+  - The others are deregistered with their snapshots, unless they are protected. Images that are not verified stay for a day,
+    for somebody may be making them.
 options:
   tags: {type: dict, required: true, description: "Tags of the environment's images, launch templates and groups."}
   keep: {type: int, required: true, description: "How many of the newest verified images stay in any case, 1 or more."}
-  in_use: {type: list, elements: str, default: [], description: "Ids of images that are needed for another reason, such as a
-    release that one can go back to."}
+  in_use: {type: list, elements: str, default: [], description: "Ids of images that are needed for another reason."}
   to_be_made: {type: int, default: 0, description: "How many images a plan makes before this."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -37,12 +30,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-removed: {type: list, elements: str, returned: always, description: "Ids of the images that were removed, or would be in check
-  mode, oldest first."}
+removed: {type: list, elements: str, returned: always, description: "Ids of the images that are removed, oldest first."}
 """
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Looks at the images and what refers to them, and removes what is left over unless in check mode."""
     given = module.params
     if given["keep"] < 1:
@@ -62,10 +54,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return {"changed": bool(old), "diff": diffs, "removed": [image["ImageId"] for image in old]}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not remove old images")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not remove old images")

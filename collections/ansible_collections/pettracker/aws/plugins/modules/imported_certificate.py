@@ -1,13 +1,10 @@
 #!/usr/bin/python
-"""Keeps a certificate in Certificate Manager that was made elsewhere."""
 
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
 from ..module_utils.kinds.certificate import Certificate
 from ..module_utils.kinds.kind import as_set
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.state import State, as_diff, differences
 
 DOCUMENTATION = r"""
@@ -18,15 +15,12 @@ description:
   - Unlike M(community.aws.acm_certificate) it finds certificates of every kind of key, says by which digest they differ, and
     never returns what it was given.
 options:
-  name: {type: str, required: true, description: "The C(Name) tag by which the certificate is found, among those that this
-    module has imported."}
+  name: {type: str, required: true, description: "The C(Name) tag by which this module finds the certificate again."}
   certificate: {type: str, required: true, description: "The certificate, as PEM."}
-  private_key:
-    {type: str, required: true, description: "Its private key, as PEM. It cannot be read back and so is not compared."}
+  private_key: {type: str, required: true, description: "Its private key, as PEM, which nobody can read back and compare."}
   chain: {type: str, required: true, description: "The certificates between it and the root, as PEM."}
   tags: {type: dict, default: {}, description: "Tags of the certificate, to which C(Name) and C(ImportedBy) are added."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -40,12 +34,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 certificate_arn: {type: str, returned: when it exists, description: "The certificate."}
-managed: {type: dict, returned: when it exists, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them;
-  `make drift` asks about those that no task names."}
 """
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares, and acts on a difference unless in check mode."""
     kind, client, name = Certificate(), module.client("acm"), module.params["name"]
     wanted: State = kind.wanted(module.params)
@@ -65,10 +57,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return result | ({"certificate_arn": arn, "managed": {kind.name: [arn]}} if arn else {})
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not import the certificate", no_log={"private_key": True})
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not import the certificate", no_log={"private_key": True})

@@ -1,12 +1,11 @@
 #!/usr/bin/python
-"""Reads what instances have written on their consoles."""
 
 from typing import Any
 
 import botocore.exceptions
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ..module_utils.module import run_module
+from ..module_utils.kinds.finding import pages
+from ..module_utils.module import Module, Result, run_module
 
 DOCUMENTATION = r"""
 module: instance_console
@@ -17,20 +16,17 @@ description:
 options:
   filters: {type: dict, required: true, description: "Filters of C(DescribeInstances) that choose the instances."}
   lines: {type: int, default: 20, description: "How many of the last lines to return."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
 - name: Read what the builder said
   pettracker.aws.instance_console:
     filters: {"tag:Role": builder, instance-state-name: running}
-  register: console
 """
 
 RETURN = r"""
-consoles: {type: dict, returned: always, description: "The last lines of each instance's console, by instance id. Instances that
-  have written nothing are left out."}
+consoles: {type: dict, returned: always, description: "The last lines by instance id, of instances that have written any."}
 """
 
 
@@ -49,22 +45,16 @@ def console(ec2: Any, instance_id: str) -> list[str]:
 def consoles(ec2: Any, wanted: dict[str, Any], lines: int) -> dict[str, list[str]]:
     """Returns the last lines of each instance that `wanted` finds and that has written any. Raises botocore's errors."""
     filters = [{"Name": name, "Values": value if isinstance(value, list) else [value]} for name, value in wanted.items()]
-    pages = ec2.get_paginator("describe_instances").paginate(Filters=filters)
-    found = [one["InstanceId"] for page in pages for group in page["Reservations"] for one in group["Instances"]]
+    reservations = pages(ec2, "describe_instances", "Reservations", Filters=filters)
+    found = [one["InstanceId"] for group in reservations for one in group["Instances"]]
     said = {instance_id: console(ec2, instance_id)[-lines:] for instance_id in found}
     return {instance_id: last for instance_id, last in said.items() if last}
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
-    """Returns the result."""
+def run(module: Module) -> Result:
     found = consoles(module.client("ec2"), module.params["filters"], module.params["lines"])
     return {"changed": False, "consoles": found}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not read the consoles")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not read the consoles")

@@ -1,15 +1,13 @@
 #!/usr/bin/python
-"""Keeps the latest version of a launch template as it should be."""
 
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
+from ..module_utils.kinds.ec2 import correct_tags
 from ..module_utils.kinds.kind import as_set
 from ..module_utils.kinds.launch_template import OF_THE_TEMPLATE, LaunchTemplate, data_request, text_of, wanted_state
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.propagation import NEW_ID, once_known
-from ..module_utils.state import as_diff, differences, tag_changes, tags_to_list
+from ..module_utils.state import as_diff, differences, tags_to_list
 
 DOCUMENTATION = r"""
 module: launch_template
@@ -17,8 +15,7 @@ short_description: Keeps the latest version of a launch template as it should be
 description:
   - Makes a launch template, or a new version of it when the latest one differs, and makes the latest version the default one.
     Groups that name a version keep theirs.
-  - Takes what M(amazon.aws.ec2_launch_template) takes, names each field that differs, and finds what somebody has put into a
-    version by hand.
+  - Unlike M(amazon.aws.ec2_launch_template) it names each field that differs, and finds what somebody has put in by hand.
 options:
   name: {type: str, required: true, description: "Name of the template."}
   image_id: {type: str, required: true, description: "Image that instances start from."}
@@ -69,8 +66,7 @@ options:
       resource_type: {type: str, required: true, description: "Kind of what is tagged, such as C(instance)."}
       tags: {type: dict, required: true, description: "The tags."}
   tags: {type: dict, default: {}, description: "All tags of the template itself."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -89,10 +85,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 template: {type: dict, returned: when it exists, description: "The template, with its C(launch_template_id)."}
-latest_version:
-  {type: int, returned: always, description: "Number of its latest version, in check mode of the one that would be made."}
-managed: {type: dict, returned: when it exists, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them;
-  `make drift` asks about those that no task names."}
+latest_version: {type: int, returned: always, description: "Number of its latest version, in check mode of the one to come."}
 """
 
 REPLACED = "Hosts are replaced one after the other by the rollout that follows."
@@ -116,15 +109,11 @@ def correct(ec2: Any, template: dict[str, Any], parameters: dict[str, Any], fiel
         latest = made["LaunchTemplateVersion"]["VersionNumber"]
     if set(fields) - {"tags"}:
         once_known(lambda: ec2.modify_launch_template(LaunchTemplateId=identity, DefaultVersion=str(latest)), NEW_ID)
-    added, gone = tag_changes(parameters["tags"], tags)
-    if added:
-        ec2.create_tags(Resources=[identity], Tags=tags_to_list(added))
-    if gone:
-        ec2.delete_tags(Resources=[identity], Tags=[{"Key": key} for key in gone])
+    correct_tags(ec2, identity, parameters["tags"], tags)
     return latest
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares with the latest version, and acts on a difference unless in check mode."""
     kind, ec2 = LaunchTemplate(), module.client("ec2")
     name = module.params["name"]
@@ -153,10 +142,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return result
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not set up the launch template", no_log={"kms_key_id": False, "http_tokens": False})
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not set up the launch template", no_log={"kms_key_id": False, "http_tokens": False})

@@ -1,35 +1,40 @@
 #!/usr/bin/python
-"""Keeps a rule of a listener that forwards to target groups by weight, and nothing else of the listener."""
 
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
-from ..module_utils.module import run_module
-from ..module_utils.state import as_diff, differences, tags_to_dict, tags_to_list
+from ..module_utils.blue_green import forward, is_sticky, weights_of
+from ..module_utils.kinds.finding import pages
+from ..module_utils.module import Module, Result, run_module
+from ..module_utils.state import State, as_diff, differences, tags_to_dict, tags_to_list
 
 DOCUMENTATION = r"""
 module: listener_rule
-short_description: Keeps a rule of a listener that forwards to target groups by weight
+short_description: Keeps a rule of a listener, or its default action, which forwards to target groups by weight
 description:
-  - A rule is known by its priority. Other rules and the default action of the listener stay as they are, unlike with
-    M(amazon.aws.elb_application_lb).
-  - With O(sticky_seconds), a client that keeps cookies goes on with the target group that it was sent to first.
+  - A rule is known by its priority, or by the header that it asks for. The rest of the listener stays as it is, unlike with
+    M(amazon.aws.elb_application_lb), which does not compare weights either.
+  - With O(sticky_seconds), a client that keeps cookies goes on with the target group that it was sent to first. The default
+    action has no stickiness.
   - A rule of that priority that lacks one of O(tags) belongs to somebody else and is refused.
 options:
-  load_balancer: {type: str, required: true, description: "Name of the balancer."}
+  listener_arn: {type: str, description: "The listener, unless O(load_balancer) and O(port) name it."}
+  load_balancer: {type: str, description: "Name of the balancer."}
   port: {type: int, default: 443, description: "Port of the listener."}
-  priority: {type: int, required: true, description: "Priority of the rule, 1 to 50000; the lowest that matches wins."}
-  paths: {type: list, elements: str, default: [], description: "Paths that it holds for, with C(*) and C(?) as wildcards. Needed
-    when O(state=present)."}
-  forward:
-    {type: dict, default: {}, description: "Weight by the ARN of each target group, 0 to 999. Needed when O(state=present)."}
+  priority: {type: str, description: "Priority of the rule, 1 to 50000, of which the lowest that matches wins; V(default) for
+    what the listener does when none matches."}
+  paths: {type: list, elements: str, default: [], description: "Paths that it holds for, with C(*) and C(?) as wildcards."}
+  header: {type: str, description: "Name of a header that it holds for instead. There is one for a header at most, which has
+    the first priority that is free."}
+  value: {type: str, description: "The value of O(header), a secret of whoever makes requests that nobody else can make."}
+  forward: {type: dict, description: "Weight by the ARN of each target group, 0 to 999. A target group that the default action
+    does not name gets nothing and is not checked any more."}
+  expected: {type: dict, description: "Weights that the default action has to have, if given; with others, somebody else is at
+    it, and nothing is changed."}
   sticky_seconds: {type: int, default: 0, description: "For how long a client stays with its target group, up to seven days; 0
     draws anew for each request."}
-  tags: {type: dict, required: true, description: "All tags of the rule."}
+  tags: {type: dict, default: {}, description: "All tags of the rule."}
   state: {type: str, choices: [present, absent], default: present, description: "Whether there is such a rule."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -44,127 +49,151 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-default_target_groups: {type: list, elements: str, returned: when the listener exists, description: "ARNs of the target groups
-  that the listener's default action gives weight."}
-load_balancer_arn: {type: str, returned: when the listener exists, description: "The balancer."}
+default_target_groups: {type: list, elements: str, returned: for a rule of a listener that exists, description: "ARNs of the
+  target groups that the listener's default action gives weight."}
+load_balancer_arn: {type: str, returned: for a rule of a listener that exists, description: "The balancer."}
 """
 
 
-def wanted_state(parameters: dict[str, Any]) -> dict[str, Any]:
+def as_weights(given: dict[str, Any]) -> dict[str, int]:
+    """Returns weights as numbers, which templates may have made texts of."""
+    return {arn: int(weight) for arn, weight in given.items()}
+
+
+def wanted_state(parameters: dict[str, Any]) -> State:
     """Returns the module's parameters in the fields of `found_state`."""
+    header, paths = parameters["header"], sorted(parameters["paths"])
     return {
-        "paths": sorted(parameters["paths"]),
-        "forward": {arn: int(weight) for arn, weight in parameters["forward"].items()},
+        **({"header": {header: [parameters["value"]]}} if header else {"paths": paths}),
+        "forward": as_weights(parameters["forward"]),
         "sticky_seconds": parameters["sticky_seconds"],
         "tags": dict(parameters["tags"]),
     }
 
 
-def found_state(rule: dict[str, Any], tags: list[dict[str, str]]) -> dict[str, Any]:
+def found_state(rule: dict[str, Any], tags: list[dict[str, str]]) -> State:
     """Returns a rule as ELB describes it."""
-    values = [one.get("PathPatternConfig", one).get("Values", []) for one in rule["Conditions"]]
+    header = header_of(rule)
+    paths = sorted(path for one in rule["Conditions"] for path in one.get("PathPatternConfig", one).get("Values", []))
+    sticky = rule["Actions"][-1].get("ForwardConfig", {}).get("TargetGroupStickinessConfig", {})
     return {
-        "paths": sorted(value for each in values for value in each),
-        "forward": forwarded(rule["Actions"]),
-        "sticky_seconds": stickiness(rule["Actions"]),
+        **({"header": header} if header else {"paths": paths}),
+        "forward": weights_of(rule["Actions"]),
+        "sticky_seconds": int(sticky["DurationSeconds"]) if is_sticky(rule["Actions"]) else 0,
         "tags": tags_to_dict(tags),
     }
 
 
-def forwarded(actions: list[dict[str, Any]]) -> dict[str, int]:
-    """Returns the weight of each target group of the last action; nothing if it does not forward."""
-    action = actions[-1]
-    groups = action.get("ForwardConfig", {}).get("TargetGroups")
-    if not groups and "TargetGroupArn" in action:
-        groups = [{"TargetGroupArn": action["TargetGroupArn"]}]
-    return {group["TargetGroupArn"]: int(group.get("Weight", 1)) for group in groups or []}
+def header_of(rule: dict[str, Any]) -> dict[str, list[str]]:
+    """Returns the values of the header that a rule asks for and nothing else; nothing where it asks for something else."""
+    headers = [one.get("HttpHeaderConfig") for one in rule["Conditions"]]
+    return {headers[0]["HttpHeaderName"]: headers[0]["Values"]} if len(headers) == 1 and headers[0] else {}
 
 
-def stickiness(actions: list[dict[str, Any]]) -> int:
-    """Returns for how many seconds clients stay, 0 if they do not."""
-    config = actions[-1].get("ForwardConfig", {}).get("TargetGroupStickinessConfig", {})
-    return int(config.get("DurationSeconds", 0)) if config.get("Enabled") in (True, "true") else 0
-
-
-def request(wanted: dict[str, Any]) -> dict[str, Any]:
+def request(wanted: State) -> dict[str, Any]:
     """Returns the parameters that CreateRule and ModifyRule share."""
-    groups = [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in sorted(wanted["forward"].items())]
-    sticky: dict[str, Any] = {"Enabled": bool(wanted["sticky_seconds"])}
-    if wanted["sticky_seconds"]:
-        sticky["DurationSeconds"] = wanted["sticky_seconds"]
-    config = {"TargetGroups": groups, "TargetGroupStickinessConfig": sticky}
-    return {
-        "Conditions": [{"Field": "path-pattern", "PathPatternConfig": {"Values": wanted["paths"]}}],
-        "Actions": [{"Type": "forward", "Order": 1, "ForwardConfig": config}],
-    }
+    conditions = [
+        {"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": name, "Values": values}}
+        for name, values in wanted.get("header", {}).items()
+    ]
+    if "paths" in wanted:
+        conditions = [{"Field": "path-pattern", "PathPatternConfig": {"Values": wanted["paths"]}}]
+    return {"Conditions": conditions, "Actions": forward(wanted["forward"], wanted["sticky_seconds"])}
 
 
-def find_listener(module: AnsibleAWSModule, client: Any) -> dict[str, Any] | None:
+def first_free(rules: list[dict[str, Any]]) -> int:
+    """Returns the lowest priority that no rule has; the lowest is asked first."""
+    taken = {rule["Priority"] for rule in rules}
+    return next(number for number in range(1, len(rules) + 2) if str(number) not in taken)
+
+
+def find_listener(client: Any, parameters: dict[str, Any]) -> dict[str, Any] | None:
     """Returns the listener as ELB describes it; None if there is none."""
-    name, port = module.params["load_balancer"], module.params["port"]
-    pages = client.get_paginator("describe_load_balancers").paginate()
-    arns = [one["LoadBalancerArn"] for page in pages for one in page["LoadBalancers"] if one["LoadBalancerName"] == name]
+    if parameters["listener_arn"]:
+        found: dict[str, Any] = client.describe_listeners(ListenerArns=[parameters["listener_arn"]])["Listeners"][0]
+        return found
+    name, balancers = parameters["load_balancer"], pages(client, "describe_load_balancers", "LoadBalancers")
+    arns = [one["LoadBalancerArn"] for one in balancers if one["LoadBalancerName"] == name]
     listeners = client.describe_listeners(LoadBalancerArn=arns[0])["Listeners"] if arns else []
-    return next((one for one in listeners if one["Port"] == port), None)
+    return next((one for one in listeners if one["Port"] == parameters["port"]), None)
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
-    """Compares, and acts on a difference unless in check mode."""
-    client = module.client("elbv2")
-    wanted = wanted_state(module.params) if module.params["state"] == "present" else None
-    listener = find_listener(module, client)
-    if listener is None:
-        if wanted and not module.check_mode:
-            module.fail_json(
-                msg=f"The balancer {module.params['load_balancer']} has no listener on port {module.params['port']}: run "
-                "playbooks/service.yml first."
-            )
-        return {"changed": wanted is not None}
-    priority = str(module.params["priority"])
-    rules = client.describe_rules(ListenerArn=listener["ListenerArn"])["Rules"]
-    rule = next((one for one in rules if one["Priority"] == priority), None)
+def keep_default_action(module: Module, client: Any, listener: dict[str, Any]) -> Result:
+    """Compares the weights of the listener's default action, and sets them in one call unless in check mode."""
+    arn, actions = listener["ListenerArn"], listener["DefaultActions"]
+    found, wanted, expected = weights_of(actions), as_weights(module.params["forward"]), module.params["expected"]
+    if expected is not None and found not in (wanted, as_weights(expected)):
+        module.fail_json(
+            msg=f"The listener has the weights {found} and should have {expected}: somebody else has changed them, so they "
+            "are left alone."
+        )
+    # The weight of a lone target group says nothing.
+    same = found == wanted or (len(wanted) == 1 and found.keys() == wanted.keys())
+    changed = not same or is_sticky(actions)
+    if changed and not module.check_mode:
+        client.modify_listener(ListenerArn=arn, DefaultActions=forward(wanted))
+    diff = as_diff(f"weights of {arn}", {"weights": wanted}, {"weights": wanted if same else found})
+    return {"changed": changed, "diff": diff}
+
+
+def keep_rule(module: Module, client: Any, listener: dict[str, Any]) -> Result:
+    """Compares the rule, and makes, corrects or removes it unless in check mode."""
+    given, arn = module.params, listener["ListenerArn"]
+    rules = list(pages(client, "describe_rules", "Rules", ListenerArn=arn))
+    if given["header"]:
+        mine = [rule for rule in rules if [*map(str.lower, header_of(rule))] == [given["header"].lower()]]
+    else:
+        mine = [rule for rule in rules if rule["Priority"] == given["priority"]]
     found = None
-    if rule:
-        found = found_state(rule, client.describe_tags(ResourceArns=[rule["RuleArn"]])["TagDescriptions"][0]["Tags"])
-        if not module.params["tags"].items() <= found["tags"].items():
+    if mine:
+        rule_arn = mine[0]["RuleArn"]
+        found = found_state(mine[0], client.describe_tags(ResourceArns=[rule_arn])["TagDescriptions"][0]["Tags"])
+        if not given["header"] and not given["tags"].items() <= found["tags"].items():
             module.fail_json(
-                msg=f"The rule {rule['RuleArn']} has the priority {priority} and is somebody else's: take another one."
+                msg=f"The rule {rule_arn} has the priority {given['priority']} and is somebody else's: take another one."
             )
-    fields = differences(wanted, found) if wanted else []
+    wanted = wanted_state(given) if given["state"] == "present" else None
+    fields, surplus = (differences(wanted, found), mine[1:]) if wanted else ([], mine)
     if not module.check_mode:
-        place = {"ListenerArn": listener["ListenerArn"], "Priority": module.params["priority"]}
-        change(client, wanted, rule, fields, **place)
-    title = f"rule {priority} of {module.params['load_balancer']}"
-    return {
-        "changed": bool(fields) if wanted else bool(rule),
-        "diff": as_diff(title, wanted or {}, found) if wanted else {"before": found or {}, "after": {}},
-        "default_target_groups": sorted(arn for arn, weight in forwarded(listener["DefaultActions"]).items() if weight),
+        for rule in surplus:
+            client.delete_rule(RuleArn=rule["RuleArn"])
+        if wanted and not found:
+            priority = first_free(rules) if given["header"] else int(given["priority"])
+            client.create_rule(ListenerArn=arn, Priority=priority, Tags=tags_to_list(wanted["tags"]), **request(wanted))
+        elif wanted and fields:
+            if fields != ["tags"]:
+                client.modify_rule(RuleArn=rule_arn, **request(wanted))
+            client.add_tags(ResourceArns=[rule_arn], Tags=tags_to_list(wanted["tags"]))
+    result = {
+        "changed": bool(fields or surplus),
+        "default_target_groups": sorted(arn for arn, weight in weights_of(listener["DefaultActions"]).items() if weight),
         "load_balancer_arn": listener["LoadBalancerArn"],
     }
+    if given["header"]:  # the value is a secret
+        return result
+    title = f"rule {given['priority']} of {given['load_balancer'] or arn}"
+    return result | {"diff": as_diff(title, wanted, found) if wanted else {"before": found or {}, "after": {}}}
 
 
-def change(client: Any, wanted: dict[str, Any] | None, rule: dict[str, Any] | None, fields: list[str], **place: Any) -> None:
-    """Makes the calls that correct `fields`, that make the rule at its place, or that remove it where none is wanted."""
-    if wanted is None:
-        if rule:
-            client.delete_rule(RuleArn=rule["RuleArn"])
-    elif rule is None:
-        client.create_rule(Tags=tags_to_list(wanted["tags"]), **place, **request(wanted))
-    elif fields:
-        if set(fields) - {"tags"}:
-            client.modify_rule(RuleArn=rule["RuleArn"], **request(wanted))
-        client.add_tags(ResourceArns=[rule["RuleArn"]], Tags=tags_to_list(wanted["tags"]))
+def run(module: Module) -> Result:
+    """Keeps the rule or the default action, where there is a listener."""
+    client, given = module.client("elbv2"), module.params
+    listener = find_listener(client, given)
+    if listener:
+        return (keep_default_action if given["priority"] == "default" else keep_rule)(module, client, listener)
+    if given["state"] == "present" and not module.check_mode:
+        module.fail_json(
+            msg=f"The balancer {given['load_balancer']} has no listener on port {given['port']}: run playbooks/service.yml "
+            "first."
+        )
+    return {"changed": given["state"] == "present"}
 
 
-def main() -> None:
-    """Runs the module."""
+if __name__ == "__main__":
     run_module(
         DOCUMENTATION,
         run,
         "Could not set up the rule of the listener",
-        required_if=[("state", "present", ("paths", "forward"))],
+        required_one_of=[("listener_arn", "load_balancer"), ("priority", "header")],
+        required_if=[("state", "present", ["forward"])],
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -1,24 +1,20 @@
 #!/usr/bin/python
-"""Keeps an application load balancer and its listeners as they should be."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
 from ..module_utils.kinds.kind import Answers, Clients, as_set
 from ..module_utils.kinds.listener import Listener
 from ..module_utils.kinds.load_balancer import LoadBalancer
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.state import State, any_differ, as_diff, differences, removal
 
 DOCUMENTATION = r"""
 module: load_balancer
 short_description: Keeps an application load balancer and its listeners as they should be
 description:
-  - Makes and corrects a balancer that faces the internet, its attributes and its listeners. A listener that is not listed is
-    removed.
+  - Makes and corrects a balancer that faces the internet, its attributes and its listeners; others of its listeners go.
   - Unlike M(amazon.aws.elb_application_lb) it compares before it acts, also in check mode, and returns a difference. It leaves
     the rules of listeners alone.
 options:
@@ -30,8 +26,7 @@ options:
     empty."}
   attributes: {type: dict, default: {}, description: "Attributes, named as in ELB's ModifyLoadBalancerAttributes."}
   tags: {type: dict, default: {}, description: "All tags of the balancer."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -40,19 +35,12 @@ EXAMPLES = r"""
     name: pettracker-dev-service
     subnets: [subnet-0123456789abcdef0, subnet-0123456789abcdef1]
     security_groups: [sg-0123456789abcdef0]
-    listeners:
-      - Protocol: HTTP
-        Port: 80
-        DefaultActions: [{Type: fixed-response, FixedResponseConfig: {StatusCode: "404"}}]
+    listeners: [{Protocol: HTTP, Port: 80, DefaultActions: "{{ refusal }}"}]
 """
 
 RETURN = r"""
 load_balancer_arn: {type: str, returned: when it exists, description: "The balancer."}
 dns_name: {type: str, returned: when it exists, description: "Its name in the DNS."}
-managed: {type: dict, returned: when it exists, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them;
-  `make drift` asks about those that no task names."}
-nobodys: {type: dict, returned: when it exists, description: "Parts of listeners that nothing declares, by what they are called;
-  they are left alone."}
 """
 
 BALANCER = LoadBalancer()
@@ -118,7 +106,7 @@ def nobodys(clients: Clients, name: str, listeners: Mapping[int, Answers]) -> di
     return left
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares, and acts on differences unless in check mode."""
     client, name = module.client("elbv2"), module.params["name"]
     answers = BALANCER.read(module.client, name)
@@ -152,10 +140,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return result
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not set up the balancer")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not set up the balancer")

@@ -1,13 +1,8 @@
 #!/usr/bin/python
-"""Keeps a list of CloudWatch log groups as they should be."""
-
-from typing import Any
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.kinds.keeping import keep
 from ..module_utils.kinds.log_group import LogGroup
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 
 DOCUMENTATION = r"""
 module: log_groups
@@ -27,8 +22,7 @@ options:
       retention_days: {type: int, required: true, description: "Days for which logs are kept."}
       kms_key_id: {type: str, description: "ARN of the key that encrypts the logs; the log service's own when it is missing."}
       tags: {type: dict, default: {}, description: "All tags of the log group."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -38,21 +32,11 @@ EXAMPLES = r"""
       - {name: /pettracker/dev/ml-server, retention_days: 14}
 """
 
-RETURN = r"""
-managed: {type: dict, returned: always, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift`
-  asks about those that no task names."}
-"""
 
-
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares each log group, and corrects those that differ unless in check mode."""
     return keep(module, LogGroup(), {group["name"]: group for group in module.params["groups"]})
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not set up the log groups", no_log={"kms_key_id": False})
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not set up the log groups", no_log={"kms_key_id": False})

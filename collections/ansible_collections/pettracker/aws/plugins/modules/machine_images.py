@@ -1,14 +1,11 @@
 #!/usr/bin/python
-"""Keeps the machine images of an environment, and their snapshots, as the image build leaves them."""
 
 from typing import Any
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.kinds.image import MADE, Image, snapshots_of
 from ..module_utils.kinds.kind import Scope, as_set
 from ..module_utils.kinds.snapshot import Snapshot
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.state import any_differ, as_diff, differences
 
 DOCUMENTATION = r"""
@@ -21,8 +18,7 @@ description:
   - Makes and removes none; M(pettracker.aws.image_retention) removes old ones. An image that is not complete is left alone.
 options:
   tags: {type: dict, required: true, description: "Tags of the environment's images."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -31,13 +27,8 @@ EXAMPLES = r"""
     tags: {Project: pettracker, Environment: dev}
 """
 
-RETURN = r"""
-managed: {type: dict, returned: always, description: "Ids of the images and snapshots that were compared, by kind."}
-nobodys: {type: dict, returned: always, description: "What images carry besides, such as watermarks, by kind."}
-"""
 
-
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares each image and each of their snapshots, and corrects them unless in check mode."""
     ec2 = module.client("ec2")
     image, snapshot = Image(), Snapshot()
@@ -64,10 +55,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return {"changed": any_differ(diffs), "diff": diffs, "managed": managed, "nobodys": left}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not keep the machine images")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not keep the machine images")

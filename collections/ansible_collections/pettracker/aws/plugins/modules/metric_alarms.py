@@ -1,13 +1,8 @@
 #!/usr/bin/python
-"""Keeps a list of CloudWatch alarms as they should be."""
-
-from typing import Any
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.kinds.alarm import Alarm
 from ..module_utils.kinds.keeping import keep
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 
 DOCUMENTATION = r"""
 module: metric_alarms
@@ -32,24 +27,18 @@ options:
       statistic: {type: str, choices: [Average, Maximum, Minimum, Sum, SampleCount], default: Average, description: "Statistic
         over a period."}
       comparison:
-        description: How the statistic compares with the threshold when it rings.
         type: str
-        choices:
-          - GreaterThanThreshold
-          - GreaterThanOrEqualToThreshold
-          - LessThanThreshold
-          - LessThanOrEqualToThreshold
+        choices: [GreaterThanThreshold, GreaterThanOrEqualToThreshold, LessThanThreshold, LessThanOrEqualToThreshold]
         default: GreaterThanThreshold
+        description: "How the statistic compares with the threshold when it rings."
       threshold: {type: float, required: true, description: "Threshold in the unit of the metric."}
       period: {type: int, default: 300, description: "Length of a period, in seconds."}
       evaluation_periods: {type: int, default: 2, description: "Number of periods in a row that must be bad."}
       missing_data: {type: str, choices: [missing, breaching, notBreaching, ignore], default: missing, description: "What a
         period without data counts as."}
-  topic_arns: {type: list, elements: str, default: [], description: "SNS topics that are notified when an alarm rings and when
-    it is over."}
+  topic_arns: {type: list, elements: str, default: [], description: "SNS topics that hear when an alarm rings or is over."}
   tags: {type: dict, default: {}, description: "Tags of every alarm, to which its name is added as C(Name)."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -64,24 +53,13 @@ EXAMPLES = r"""
         threshold: 80
 """
 
-RETURN = r"""
-alarms: {type: list, elements: str, returned: always, description: "Names of the alarms."}
-managed: {type: dict, returned: always, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift`
-  asks about those that no task names."}
-"""
 
-
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares each alarm, and sets those that differ unless in check mode."""
     of_all = {"topic_arns": module.params["topic_arns"], "tags": module.params["tags"]}
     alarms = {alarm["name"]: alarm | of_all for alarm in module.params["alarms"]}
-    return keep(module, Alarm(), alarms) | {"alarms": list(alarms)}
-
-
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not set the alarms")
+    return keep(module, Alarm(), alarms)
 
 
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not set the alarms")

@@ -1,9 +1,6 @@
 #!/usr/bin/python
-"""Writes one value of a CloudWatch metric."""
 
-from typing import Any
-
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 
 DOCUMENTATION = r"""
 module: metric_value
@@ -15,8 +12,7 @@ options:
   metric: {type: str, required: true, description: "Name of the metric."}
   value: {type: float, required: true, description: "The value, a count."}
   dimensions: {type: dict, default: {}, description: "Dimensions of the metric."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -28,12 +24,8 @@ EXAMPLES = r"""
     dimensions: {Environment: dev}
 """
 
-RETURN = r"""
-"""
 
-
-def run(module: Any) -> dict[str, Any]:
-    """Returns the result."""
+def run(module: Module) -> Result:
     parameters = module.params
     datum = {
         "MetricName": parameters["metric"],
@@ -46,10 +38,5 @@ def run(module: Any) -> dict[str, Any]:
     return {"changed": True}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not write the metric")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not write the metric")

@@ -1,11 +1,8 @@
 #!/usr/bin/python
-"""Finds the network of one environment."""
 
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.state import tags_to_dict
 
 DOCUMENTATION = r"""
@@ -16,25 +13,20 @@ description:
   - Fails with the command to run when the network is not there.
 options:
   name: {type: str, required: true, description: "The C(Name) tag of the VPC."}
-  required:
-    {type: bool, default: true, description: "Whether a missing network is an error. When it is not, every value is empty."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+  required: {type: bool, default: true, description: "Whether a missing network is an error; otherwise every value is empty."}
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
 - name: Find the network
   pettracker.aws.network_info:
     name: pettracker-dev
-  register: network
 """
 
 RETURN = r"""
 vpc_id: {type: str, returned: always, description: "The VPC."}
-public_subnet_ids:
-  {type: list, elements: str, returned: always, description: "Subnets tagged C(Tier=public), in the order of their zones."}
-private_subnet_ids:
-  {type: list, elements: str, returned: always, description: "Subnets tagged C(Tier=private), in the order of their zones."}
+public_subnet_ids: {type: list, elements: str, returned: always, description: "Subnets tagged C(Tier=public), by zone."}
+private_subnet_ids: {type: list, elements: str, returned: always, description: "Subnets tagged C(Tier=private), by zone."}
 security_group_ids: {type: dict, returned: always, description: "Ids of the VPC's security groups by group name."}
 """
 
@@ -65,7 +57,7 @@ def describe(ec2: Any, name: str) -> dict[str, Any] | str:
     }
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Returns the result; fails the module when there is no network and there has to be one."""
     network = describe(module.client("ec2"), module.params["name"])
     if isinstance(network, str):
@@ -75,10 +67,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return {"changed": False} | network
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not find the network")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not find the network")

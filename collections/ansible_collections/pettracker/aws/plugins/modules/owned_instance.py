@@ -1,10 +1,10 @@
 #!/usr/bin/python
-"""Starts, stops, reboots or ends one instance of an environment, unless a group would undo it."""
 
 import time
 from typing import Any
 
-from ..module_utils.module import run_module
+from ..module_utils.kinds.finding import pages
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.owned_instances import REACHED, call_for, chosen, refuse_member, summary
 from ..module_utils.scaling_group_members import RefusedError
 from ..module_utils.state import as_diff
@@ -17,15 +17,13 @@ description:
     when it finds none, and refuses what an Auto Scaling group would undo.
 options:
   instance_id: {type: str, required: true, description: "The instance."}
-  tags: {type: dict, required: true, description: "Tags that the instance must carry; all instances that carry them are the ones
-    there are."}
+  tags: {type: dict, required: true, description: "Tags that the instance must carry."}
   state: {type: str, choices: [present, running, stopped, rebooted, terminated], default: present, description: "V(present) only
     looks for it. V(rebooted) is a change each time. A member of a group is never ended, and stopped, started or rebooted only
     in Standby."}
   member: {type: bool, default: true, description: "Whether it may be a member of an Auto Scaling group at all."}
   wait_timeout: {type: int, default: 300, description: "Seconds to wait for the state; 0 does not wait."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -37,8 +35,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-instance: {type: dict, returned: always, description: "instance_id, state, role, name, zone, image and launched (when) of the
-  instance before."}
+instance: {type: dict, returned: always, description: "instance_id, state, role, name, zone, image and launched, before."}
 now: {type: dict, returned: always, description: "The same after it; in check mode, as it was."}
 lifecycle: {type: str, returned: always, description: "Its life-cycle state in its Auto Scaling group; empty if it has none."}
 """
@@ -48,11 +45,11 @@ PAUSE = 1.0
 
 def described(ec2: Any, **selection: Any) -> list[dict[str, Any]]:
     """Returns the instances that a selection describes."""
-    pages = ec2.get_paginator("describe_instances").paginate(**selection)
-    return [each for page in pages for reservation in page["Reservations"] for each in reservation["Instances"]]
+    reservations = pages(ec2, "describe_instances", "Reservations", **selection)
+    return [each for reservation in reservations for each in reservation["Instances"]]
 
 
-def wait_for(module: Any, instance_id: str, wanted: str) -> dict[str, Any]:
+def wait_for(module: Module, instance_id: str, wanted: str) -> dict[str, Any]:
     """Waits until the instance is in the state, and returns it; fails the module when it takes too long."""
     ec2, begin = module.client("ec2"), time.monotonic()
     while True:
@@ -65,7 +62,7 @@ def wait_for(module: Any, instance_id: str, wanted: str) -> dict[str, Any]:
         time.sleep(PAUSE)
 
 
-def run(module: Any) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares, acts on a difference unless in check mode, and waits."""
     parameters = module.params
     instance_id, state = parameters["instance_id"], parameters["state"]
@@ -76,39 +73,21 @@ def run(module: Any) -> dict[str, Any]:
         memberships = module.client("autoscaling").describe_auto_scaling_instances(InstanceIds=[instance_id])
         lifecycle = next((each["LifecycleState"] for each in memberships["AutoScalingInstances"]), "")
         if lifecycle and not parameters["member"]:
-            raise RefusedError(
-                f"{instance_id} belongs to a group, which ends and replaces it as it sees fit: take another host."
-            )
+            raise RefusedError(f"{instance_id} belongs to a group, which ends and replaces it as it likes: take another host.")
         refuse_member(instance_id, lifecycle, state)
         call = call_for(instance, state)
     except RefusedError as refusal:
         module.fail_json(msg=str(refusal))
     before = summary(instance)
     after = before | ({"state": state} if call else {})
-    result = {
-        "changed": bool(call),
-        "instance": before,
-        "now": before,
-        "lifecycle": lifecycle,
-        "diff": as_diff(instance_id, after, before),
-    }
+    result = {"changed": bool(call), "instance": before, "now": before, "lifecycle": lifecycle}
+    result["diff"] = as_diff(instance_id, after, before)
     if module.check_mode or state == "present":
         return result
     if call:
-        methods = {
-            "start": ec2.start_instances,
-            "stop": ec2.stop_instances,
-            "reboot": ec2.reboot_instances,
-            "terminate": ec2.terminate_instances,
-        }
-        methods[call](InstanceIds=[instance_id])
+        getattr(ec2, f"{call}_instances")(InstanceIds=[instance_id])
     return result | {"now": summary(wait_for(module, instance_id, REACHED[state]))}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not change the instance")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not change the instance")

@@ -1,14 +1,11 @@
 #!/usr/bin/python
-"""Lists or removes everything that belongs to one environment."""
 
 from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
 from ..module_utils.kinds.kind import Scope
 from ..module_utils.kinds.registry import BY_NAME
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.owned_resources import identities, listed, remove
 from ..module_utils.state import is_unknown
 
@@ -26,12 +23,9 @@ options:
     is removed for that reason."}
   prefix: {type: str, default: "", description: "With what the names of the environment's roles and budgets begin, whose lists
     have no tags. Without it the tags of all in the account are read, one by one."}
-  keep: {type: list, elements: str, default: [], description: "Kinds that are neither listed nor removed, such as C(bucket), as
-    C(python -m delivery kinds) names them."}
-  wait_timeout:
-    {type: int, default: 900, description: "Seconds after which the removal is given up; a NAT gateway takes minutes."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+  keep: {type: list, elements: str, default: [], description: "Kinds that are neither listed nor removed, such as C(bucket)."}
+  wait_timeout: {type: int, default: 900, description: "Seconds after which the removal is given up."}
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -42,12 +36,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 resources: {type: dict, returned: always, description: "Ids of the resources by kind, as they were before the task."}
-found: {type: dict, returned: always, description: "The same with what people know of them, C(identity), C(name), C(since),
-  C(belongs_to) and C(fields)."}
+found: {type: dict, returned: always, description: "The same as people know them, C(Owned) of C(kinds/kind.py)."}
 """
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Lists, and removes unless in check mode."""
     clients = module.client
     tags, kept = module.params["tags"], frozenset(module.params["keep"])
@@ -67,10 +60,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return result | {"changed": True, "diff": {"before": ids, "after": {}}}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not list or remove the environment's resources")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not list or remove the environment's resources")

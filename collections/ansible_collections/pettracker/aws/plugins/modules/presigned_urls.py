@@ -1,9 +1,6 @@
 #!/usr/bin/python
-"""Signs addresses from which a host may fetch objects for a while."""
 
-from typing import Any
-
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 
 DOCUMENTATION = r"""
 module: presigned_urls
@@ -14,11 +11,9 @@ description:
 options:
   bucket: {type: str, required: true, description: "The bucket of the objects."}
   keys: {type: list, elements: str, required: true, description: "Keys of the objects. They need not exist."}
-  method: {type: str, choices: [get, put], default: get, description: "V(get) lets the bearer read the objects, V(put) lets it
-    write them."}
+  method: {type: str, choices: [get, put], default: get, description: "Whether the bearer may read the objects or write them."}
   expiry: {type: int, default: 600, description: "Seconds for which the addresses are good; Signature Version 4 allows a week."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -26,7 +21,6 @@ EXAMPLES = r"""
   pettracker.aws.presigned_urls:
     bucket: releases
     keys: [wheelhouse/a.tar.gz, wheelhouse/b.tar.gz]
-  register: signed
 """
 
 RETURN = r"""
@@ -36,7 +30,7 @@ urls: {type: dict, returned: always, description: "The address of each key."}
 LONGEST = 7 * 24 * 3600
 
 
-def run(module: Any) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Returns the result; fails the module when `expiry` is out of range."""
     expiry = module.params["expiry"]
     if not 1 <= expiry <= LONGEST:
@@ -51,10 +45,5 @@ def run(module: Any) -> dict[str, Any]:
     return {"changed": False, "urls": urls}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not sign the addresses", no_log={"keys": False})
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not sign the addresses", no_log={"keys": False})

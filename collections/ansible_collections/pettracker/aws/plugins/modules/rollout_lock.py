@@ -1,14 +1,11 @@
 #!/usr/bin/python
-"""Takes and gives back the lock that lets one rollout at a time change an environment."""
 
 import time
 import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.rollout_lock import Held, Lock, body
 
 DOCUMENTATION = r"""
@@ -27,8 +24,7 @@ options:
   purpose: {type: str, default: "", description: "What for, for people."}
   stale_seconds: {type: int, default: 180, description: "After so many seconds without a heartbeat the holder counts as dead."}
   pause: {type: float, default: 5, description: "Seconds between two looks at a lock that somebody else holds."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -46,7 +42,7 @@ taken_over: {type: str, returned: always, description: "Who held it before and c
 """
 
 
-def refuse(module: AnsibleAWSModule, held: Held) -> None:
+def refuse(module: Module, held: Held) -> None:
     """Fails with who holds the lock."""
     module.fail_json(
         msg=f"Another rollout is under way. {held.sentence()} Wait until it has ended, or stop it; if its controller is "
@@ -54,7 +50,7 @@ def refuse(module: AnsibleAWSModule, held: Held) -> None:
     )
 
 
-def hold(module: AnsibleAWSModule, lock: Lock) -> dict[str, Any]:
+def hold(module: Module, lock: Lock) -> dict[str, Any]:
     """Takes the lock, or fails with who holds it."""
     parameters = module.params
     first = lock.read()
@@ -77,8 +73,7 @@ def hold(module: AnsibleAWSModule, lock: Lock) -> dict[str, Any]:
         first = first or held
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
-    """Returns the result."""
+def run(module: Module) -> Result:
     lock = Lock(module.client("s3"), module.params["bucket"], module.params["key"])
     if module.params["state"] == "held":
         return hold(module, lock)
@@ -86,10 +81,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return {"changed": changed, "identity": "", "taken_over": ""}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not take or give back the lock of the rollout")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not take or give back the lock of the rollout", no_log={"key": False})

@@ -1,14 +1,12 @@
 #!/usr/bin/python
-"""Judges new hosts by what was seen on them, on old hosts, and by the state of alarms."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
 from ..module_utils.alarm_states import describe
 from ..module_utils.judge import Limits, judge
-from ..module_utils.module import run_module
+from ..module_utils.kinds.finding import pages
+from ..module_utils.module import Module, Result, run_module
 
 DOCUMENTATION = r"""
 module: rollout_verdict
@@ -28,18 +26,14 @@ options:
   digest: {type: str, required: true, description: "Digest of the model that new hosts have to serve."}
   proven: {type: list, elements: str, default: [], description: "New hosts that were promoted beside old ones. When no old host
     is left, the others are compared with them."}
-  must_compare: {type: bool, default: true, description: "Whether there is no promotion without old hosts that have answered
-    enough to be compared with."}
+  must_compare: {type: bool, default: true, description: "Whether a promotion needs old hosts with enough answers to compare."}
   through: {type: dict, default: {}, description: "What came of requests that only new hosts should have got, as
     M(pettracker.aws.balancer_answers) returns it; empty where nothing was sent."}
   alpha: {type: float, default: 0.01, description: "Probability at which chance is no explanation any more."}
-  minimum_requests: {type: int, default: 20, description: "Requests that a promotion needs, of new hosts, and of old ones where
-    they have to be compared."}
-  slowdown:
-    {type: float, default: 1.2, description: "Ratio of new to old time, computing or waiting, from which new hosts are slow."}
+  minimum_requests: {type: int, default: 20, description: "Requests that a promotion needs of hosts that it compares."}
+  slowdown: {type: float, default: 1.2, description: "Ratio of new to old time from which new hosts are slow."}
   slow_share: {type: float, default: 0.05, description: "Share of live answers from which slow ones matter."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -57,7 +51,6 @@ reasons: {type: list, elements: str, returned: always, description: "Sentences."
 alarms: {type: dict, returned: always, description: "States of the alarms by name."}
 """
 
-
 # A host sends its metrics each minute, and they are some minutes on their way.
 RECENT = timedelta(minutes=15)
 PERIOD = 60
@@ -69,10 +62,9 @@ def unheard(client: Any, metric: dict[str, Any], hosts: list[str]) -> list[str]:
         return []
     now = datetime.now(UTC)
     queries = [_query(f"m{number}", metric, host) for number, host in enumerate(hosts)]
-    pages = client.get_paginator("get_metric_data").paginate(
-        MetricDataQueries=queries, StartTime=now - RECENT, EndTime=now + timedelta(seconds=PERIOD)
-    )
-    heard = {result["Id"] for page in pages for result in page["MetricDataResults"] if result["Values"]}
+    times = {"StartTime": now - RECENT, "EndTime": now + timedelta(seconds=PERIOD)}
+    results = pages(client, "get_metric_data", "MetricDataResults", MetricDataQueries=queries, **times)
+    heard = {result["Id"] for result in results if result["Values"]}
     return [host for number, host in enumerate(hosts) if f"m{number}" not in heard]
 
 
@@ -86,8 +78,7 @@ def _query(identity: str, metric: dict[str, Any], host: str) -> dict[str, Any]:
     return {"Id": identity, "MetricStat": {"Metric": named, "Period": PERIOD, "Stat": "SampleCount"}}
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
-    """Returns the result."""
+def run(module: Module) -> Result:
     parameters = module.params
     client = module.client("cloudwatch")
     states = {name: alarm["StateValue"] for name, alarm in describe(client, parameters["alarms"]).items()}
@@ -107,10 +98,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return {"changed": False, "verdict": verdict, "reasons": reasons, "alarms": states}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not judge the new hosts")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not judge the new hosts")

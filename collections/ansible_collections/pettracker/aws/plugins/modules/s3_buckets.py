@@ -1,20 +1,14 @@
 #!/usr/bin/python
-"""Keeps a list of S3 buckets as they should be."""
-
-from typing import Any
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.kinds.bucket import Bucket
 from ..module_utils.kinds.keeping import keep
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 
 DOCUMENTATION = r"""
 module: s3_buckets
 short_description: Keeps a list of S3 buckets as they should be
 description:
-  - Creates and corrects buckets that are private whatever else they are, with every kind of public access blocked, ACLs off,
-    encryption, a policy and a life cycle.
+  - Makes and corrects buckets with encryption, a policy and a life cycle, with all public access blocked and without ACLs.
   - Unlike M(amazon.aws.s3_bucket) it compares before it acts, also in check mode, returns a difference, and sets the
     bucket key for both kinds of encryption. It never deletes a bucket.
 options:
@@ -28,8 +22,7 @@ options:
       encryption: {type: str, choices: [AES256, 'aws:kms'], default: AES256, description: "Encryption of objects for which the
         writer asks for nothing else."}
       kms_key_id: {type: str, description: "ARN of the key for C(aws:kms); the AWS managed key of S3 when it is missing."}
-      bucket_key: {type: bool, default: true, description: "Whether S3 derives object keys from one bucket key, which saves
-        requests to KMS."}
+      bucket_key: {type: bool, default: true, description: "Whether S3 asks KMS for one key of the bucket only."}
       versioning: {type: bool, default: true, description: "Whether earlier versions of objects are kept."}
       lifecycle_rules:
         type: list
@@ -41,16 +34,12 @@ options:
         suboptions:
           id: {type: str, required: true, description: "Name of the rule."}
           prefix: {type: str, default: "", description: "Beginning of the keys that it is about; all of them when it is empty."}
-          expire_days: {type: int, default: 0, description: "Days after which an object goes; where versions are kept, it
-            becomes an earlier one."}
-          noncurrent_days:
-            {type: int, default: 0, description: "Days after which a version goes for good that was overwritten or deleted."}
-          abort_upload_days: {type: int, default: 0, description: "Days after which the parts of an upload go that was never
-            completed. AWS counts them as storage."}
+          expire_days: {type: int, default: 0, description: "Days after which an object goes, or becomes an earlier version."}
+          noncurrent_days: {type: int, default: 0, description: "Days after which a version that was replaced goes for good."}
+          abort_upload_days: {type: int, default: 0, description: "Days after which the parts of an unfinished upload go."}
       policy: {type: dict, required: true, description: "The bucket's policy."}
       tags: {type: dict, default: {}, description: "All tags of the bucket."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -59,27 +48,14 @@ EXAMPLES = r"""
     buckets:
       - name: pettracker-dev-123456789012-models
         policy: "{{ lookup('ansible.builtin.template', 'policy.json.j2') | from_json }}"
-        lifecycle_rules:
-          - {id: everything, noncurrent_days: 30, abort_upload_days: 7}
-"""
-
-RETURN = r"""
-buckets: {type: list, elements: str, returned: always, description: "Names of the buckets."}
-managed: {type: dict, returned: always, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift`
-  asks about those that no task names."}
+        lifecycle_rules: [{id: everything, noncurrent_days: 30, abort_upload_days: 7}]
 """
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares each bucket, and corrects those that differ unless in check mode."""
-    entries = {bucket["name"]: bucket for bucket in module.params["buckets"]}
-    return keep(module, Bucket(), entries) | {"buckets": list(entries)}
-
-
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not set up the buckets", no_log={"bucket_key": False, "kms_key_id": False})
+    return keep(module, Bucket(), {bucket["name"]: bucket for bucket in module.params["buckets"]})
 
 
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not set up the buckets", no_log={"bucket_key": False, "kms_key_id": False})

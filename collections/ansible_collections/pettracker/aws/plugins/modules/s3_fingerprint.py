@@ -1,5 +1,4 @@
 #!/usr/bin/python
-"""Tells whether what lies below an address in S3 has changed."""
 
 import hashlib
 import json
@@ -7,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 
 DOCUMENTATION = r"""
 module: s3_fingerprint
@@ -16,17 +15,14 @@ description:
   - Lists the objects, and makes one digest of their keys, sizes and entity tags. Nothing is downloaded.
   - Fails when there is nothing.
 options:
-  url: {type: str, required: true, description: "Address of an object, or of everything below a prefix, such as
-    C(s3://bucket/pets)."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+  url: {type: str, required: true, description: "Address of an object, or of all below a prefix: C(s3://bucket/pets)."}
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
 - name: See which photos there are
   pettracker.aws.s3_fingerprint:
     url: s3://datasets/pets
-  register: data
 """
 
 RETURN = r"""
@@ -41,7 +37,7 @@ def fingerprint(objects: Iterable[Mapping[str, Any]]) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def run(module: Any) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Returns the result; fails the module when the address is none, or there is nothing."""
     url = module.params["url"]
     parts = urlsplit(url)
@@ -57,10 +53,5 @@ def run(module: Any) -> dict[str, Any]:
     return {"changed": False, "sha256": fingerprint(objects), "objects": len(objects)}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not list the objects")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not list the objects")

@@ -1,11 +1,8 @@
 #!/usr/bin/python
-"""Reads small objects of a bucket, as far as they are there."""
-
-from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 
 DOCUMENTATION = r"""
 module: s3_texts
@@ -17,8 +14,7 @@ description:
 options:
   bucket: {type: str, required: true, description: "The bucket of the objects."}
   keys: {type: list, elements: str, required: true, description: "Keys of the objects. They need not exist."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -26,7 +22,6 @@ EXAMPLES = r"""
   pettracker.aws.s3_texts:
     bucket: models
     keys: [production/pets/1.0.0/manifest.json, production/pets/1.0.0/model.sig]
-  register: published
 """
 
 RETURN = r"""
@@ -37,7 +32,7 @@ texts: {type: dict, returned: always, description: "The text of each object that
 LARGEST = 2**20
 
 
-def run(module: Any) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Returns the result; fails the module when an object is no short text, or there is no bucket."""
     client, bucket = module.client("s3"), module.params["bucket"]
     texts: dict[str, str] = {}
@@ -58,10 +53,5 @@ def run(module: Any) -> dict[str, Any]:
     return {"changed": False, "texts": texts}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not read from {bucket}", no_log={"keys": False})
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not read from {bucket}", no_log={"keys": False})

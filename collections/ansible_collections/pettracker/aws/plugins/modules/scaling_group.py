@@ -1,16 +1,12 @@
 #!/usr/bin/python
-"""Keeps an Auto Scaling group behind a load balancer as it should be, and waits until it serves."""
 
 from functools import partial
-from typing import Any
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.kinds.kind import as_set
 from ..module_utils.kinds.scaling_group import ScalingGroup, of_others, own
 from ..module_utils.kinds.scaling_group_calls import calls, wanted_state
 from ..module_utils.kinds.scaling_rules import resource_label, wanted_hooks
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.propagation import NEW_PROFILE, NEW_TEMPLATE, once_known
 from ..module_utils.scaling_group_client import describe, missing, wait_until
 from ..module_utils.state import as_diff, differences
@@ -33,16 +29,13 @@ options:
   min_size: {type: int, required: true, description: "Fewest instances, and how many a new group starts with."}
   max_size: {type: int, required: true, description: "Most instances."}
   subnet_ids: {type: list, elements: str, required: true, description: "Subnets for the instances."}
-  target_group_arns:
-    {type: list, elements: str, required: true, description: "Target groups in which instances are registered."}
-  health_check_grace_period: {type: int, required: true, description: "Seconds after launch for which a bad health check is no
-    reason to replace an instance."}
+  target_group_arns: {type: list, elements: str, required: true, description: "Target groups of the instances."}
+  health_check_grace_period: {type: int, required: true, description: "Seconds after launch before a bad health check counts."}
   warm_up: {type: int, required: true, description: "Seconds after launch for which an instance's metrics do not count."}
   cpu_target: {type: float, required: true, description: "Mean CPU of the group that target tracking keeps, in percent."}
   request_target: {type: float, default: 0, description: "Requests a minute for each instance that a second policy keeps; V(0)
     for none. The group has as many instances as the policy that wants more of them says."}
-  capacity_rebalance:
-    {type: bool, default: false, description: "Replace a Spot instance that is at risk before it is interrupted."}
+  capacity_rebalance: {type: bool, default: false, description: "Replace Spot instances before they are interrupted."}
   mixed_instances:
     type: dict
     description: >-
@@ -52,16 +45,12 @@ options:
       instance_types: {type: list, elements: str, default: [], description: "Types in the order in which On-Demand instances
         prefer them; the template's own when empty."}
       on_demand_base: {type: int, default: 0, description: "How many instances are On-Demand at least."}
-      on_demand_percentage:
-        {type: int, default: 100, description: "Share of those above the base that are On-Demand, in percent."}
+      on_demand_percentage: {type: int, default: 100, description: "Percentage of those above the base that are On-Demand."}
       spot_allocation:
-        description: How Spot capacity is chosen among the types.
         type: str
-        choices:
-          - price-capacity-optimized
-          - capacity-optimized
-          - lowest-price
+        choices: [price-capacity-optimized, capacity-optimized, lowest-price]
         default: price-capacity-optimized
+        description: "How Spot capacity is chosen among the types."
   lifecycle_hooks:
     type: list
     elements: dict
@@ -71,8 +60,7 @@ options:
       name: {type: str, required: true, description: "Name of the hook."}
       transition: {type: str, choices: [launching, terminating], required: true, description: "On the way in or out."}
       heartbeat_timeout: {type: int, required: true, description: "Seconds to wait, V(30) to V(7200); V(0) removes the hook."}
-      default_result:
-        {type: str, choices: [CONTINUE, ABANDON], default: CONTINUE, description: "What happens when the time is over."}
+      default_result: {type: str, choices: [CONTINUE, ABANDON], default: CONTINUE, description: "Result when the time is over."}
   schedules:
     type: list
     elements: dict
@@ -89,10 +77,8 @@ options:
       desired_capacity: {type: int, description: "How many instances there are then, until a policy changes it."}
   tags: {type: dict, default: {}, description: "All tags of the group itself. It gets C(AutoScalingGroup) with its name besides,
     which instances inherit."}
-  wait_timeout: {type: int, default: 600, description: "Seconds to wait until all desired instances are in service and healthy
-    targets; 0 does not wait."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+  wait_timeout: {type: int, default: 600, description: "Seconds to wait until all are in service and healthy; 0 for none."}
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -104,16 +90,11 @@ EXAMPLES = r"""
     min_size: 2
     max_size: 10
     subnet_ids: [subnet-0123456789abcdef0, subnet-0123456789abcdef1]
-    target_group_arns: [arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/pettracker-dev-service/0123456789abcdef]
+    target_group_arns: ["{{ service.target_group_arn }}"]
     health_check_grace_period: 120
     warm_up: 60
     cpu_target: 70
-    mixed_instances: {instance_types: [c5.large, c6i.large], on_demand_base: 2, on_demand_percentage: 0}
-    capacity_rebalance: true
-    lifecycle_hooks:
-      - {name: ready, transition: launching, heartbeat_timeout: 120}
-    schedules:
-      - {name: morning, recurrence: "0 7 * * MON-FRI", time_zone: Europe/London, min_size: 4}
+    schedules: [{name: morning, recurrence: "0 7 * * MON-FRI", time_zone: Europe/London, min_size: 4}]
 """
 
 RETURN = r"""
@@ -122,7 +103,7 @@ waited: {type: float, returned: outside check mode, description: "Seconds until 
 """
 
 
-def label_of(module: AnsibleAWSModule) -> str:
+def label_of(module: Module) -> str:
     """Returns what the policy on requests names its target group by; in check mode the balancer may not be there yet."""
     arns = [arn for arn in module.params["target_group_arns"] if arn.startswith("arn:")]
     if not module.params["request_target"] or (not arns and module.check_mode):
@@ -137,7 +118,7 @@ def label_of(module: AnsibleAWSModule) -> str:
     return next(iter(sorted(labels)), "")
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares, acts on a difference unless in check mode, and waits."""
     client, kind = module.client("autoscaling"), ScalingGroup()
     name = module.params["name"]
@@ -166,10 +147,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return result | {"instances": instances, "waited": waited}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not set up the Auto Scaling group")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not set up the Auto Scaling group")

@@ -1,10 +1,7 @@
 #!/usr/bin/python
-"""Tells how an Auto Scaling group and its members are, and waits until the group is whole."""
-
-from typing import Any
 
 from ..module_utils.instance_refreshes import GOING_BACK, GOING_ON
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.scaling_group_client import instances_of, required, targets_of, wait_until
 from ..module_utils.scaling_group_members import found_size, rows, unsettled
 
@@ -16,10 +13,8 @@ description:
   - A group is whole when as many hosts as desired are in service and healthy targets, and none is on its way out.
 options:
   name: {type: str, required: true, description: "Name of the group."}
-  wait_timeout: {type: int, default: 0, description: "Seconds to wait until the group is whole; 0 does not wait, and neither
-    does check mode."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+  wait_timeout: {type: int, default: 0, description: "Seconds to wait until the group is whole, outside check mode."}
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -33,13 +28,12 @@ RETURN = r"""
 size: {type: dict, returned: always, description: "min_size, max_size and desired_capacity."}
 members: {type: list, elements: dict, returned: always, description: "For each member its instance_id, zone, state, target (what
   the balancer says, if anything), reason and version, and its image and when it was launched."}
-unsettled:
-  {type: list, elements: str, returned: always, description: "What keeps the group from being whole, one sentence each."}
+unsettled: {type: list, elements: str, returned: always, description: "What keeps the group from being whole."}
 refresh: {type: str, returned: always, description: "Status of the instance refresh that is under way; empty if there is none."}
 """
 
 
-def run(module: Any) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Reads, after waiting for as long as the module was told to."""
     name = module.params["name"]
     group = required(module, name)
@@ -57,10 +51,5 @@ def run(module: Any) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not read the Auto Scaling group")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not read the Auto Scaling group")

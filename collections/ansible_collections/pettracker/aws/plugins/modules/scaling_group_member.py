@@ -1,9 +1,6 @@
 #!/usr/bin/python
-"""Takes a member of an Auto Scaling group aside, out, back or to its end, and waits until it is there."""
 
-from typing import Any
-
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.scaling_group_client import required, wait_until
 from ..module_utils.scaling_group_members import RefusedError, arrived, call_for, lifecycle_of, request_for
 from ..module_utils.state import as_diff
@@ -21,13 +18,10 @@ options:
     host back from Standby, or a stranger into the group; the desired capacity grows by one. V(standby) leaves it in the group,
     without requests and without health checks. V(detached) takes it out of the group, and leaves it running. V(terminated) ends
     a member. An instance that is none is left alone."}
-  decrement: {type: bool, default: false, description: "Whether the desired capacity goes down with the host; if not, the group
-    starts another one in its place."}
+  decrement: {type: bool, default: false, description: "Whether the desired capacity goes down as well."}
   to_be_added: {type: int, default: 0, description: "How many hosts the group would have got before this, in check mode."}
-  wait_timeout: {type: int, default: 600, description: "Seconds to wait until the host has the state and the balancer has taken
-    it or let go of it; 0 does not wait."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+  wait_timeout: {type: int, default: 600, description: "Seconds to wait for the group and the balancer; 0 does not wait."}
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -43,7 +37,7 @@ call: {type: str, returned: always, description: "What was asked of Auto Scaling
 """
 
 
-def run(module: Any) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares, acts on a difference unless in check mode, and waits."""
     parameters = module.params
     name, instance_id, state = parameters["name"], parameters["instance_id"], parameters["state"]
@@ -77,10 +71,5 @@ def run(module: Any) -> dict[str, Any]:
     return result
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not change the member of the Auto Scaling group")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not change the member of the Auto Scaling group")

@@ -1,9 +1,6 @@
 #!/usr/bin/python
-"""Suspends a process of an Auto Scaling group, or resumes it."""
 
-from typing import Any
-
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.scaling_group_client import required
 from ..module_utils.state import as_diff
 
@@ -12,28 +9,17 @@ module: scaling_group_process
 short_description: Suspends a process of an Auto Scaling group, or resumes it
 description:
   - Other processes, and whoever suspended them, are left alone; M(amazon.aws.autoscaling_group) knows only the whole list.
-  - >-
-    What the processes do is described at
-    U(https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-suspend-resume-processes.html).
+  - What they do says U(https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-suspend-resume-processes.html).
 options:
   name: {type: str, required: true, description: "Name of the group."}
   process:
-    description: The process.
     type: str
-    choices:
-      - AddToLoadBalancer
-      - AlarmNotification
-      - AZRebalance
-      - HealthCheck
-      - InstanceRefresh
-      - Launch
-      - ReplaceUnhealthy
-      - ScheduledActions
-      - Terminate
+    choices: [AddToLoadBalancer, AlarmNotification, AZRebalance, HealthCheck, InstanceRefresh, Launch, ReplaceUnhealthy,
+      ScheduledActions, Terminate]
     required: true
+    description: "The process."
   state: {type: str, choices: [suspended, resumed], required: true, description: "Whether it is to do its work."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -44,28 +30,19 @@ EXAMPLES = r"""
     state: suspended
 """
 
-RETURN = r"""
-suspended: {type: list, elements: str, returned: always, description: "The processes that were suspended before."}
-"""
 
-
-def run(module: Any) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares, and acts on a difference unless in check mode."""
     name, process, state = (module.params[key] for key in ("name", "process", "state"))
-    suspended = sorted(item["ProcessName"] for item in required(module, name).get("SuspendedProcesses", []))
+    suspended = [item["ProcessName"] for item in required(module, name).get("SuspendedProcesses", [])]
     found = "suspended" if process in suspended else "resumed"
     if found != state and not module.check_mode:
         client = module.client("autoscaling")
         call = client.suspend_processes if state == "suspended" else client.resume_processes
         call(AutoScalingGroupName=name, ScalingProcesses=[process])
     diff = as_diff(f"{process} of {name}", {"state": state}, {"state": found})
-    return {"changed": found != state, "suspended": suspended, "diff": diff}
-
-
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not suspend or resume the process")
+    return {"changed": found != state, "diff": diff}
 
 
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not suspend or resume the process")

@@ -1,9 +1,6 @@
 #!/usr/bin/python
-"""Sets how many hosts an Auto Scaling group has now, and its limits."""
 
-from typing import Any
-
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.scaling_group_client import required
 from ..module_utils.scaling_group_members import RefusedError, found_size, wanted_size
 from ..module_utils.state import as_diff, differences
@@ -20,8 +17,7 @@ options:
   max_size: {type: int, description: "Most instances; as it is if not given."}
   desired_capacity: {type: int, description: "Instances to have now; if not given, as it is, moved into the limits."}
   add: {type: int, description: "Instances to have more than now, instead of O(desired_capacity)."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -36,7 +32,7 @@ size: {type: dict, returned: always, description: "min_size, max_size and desire
 """
 
 
-def run(module: Any) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares, and acts on a difference unless in check mode."""
     parameters = module.params
     name = parameters["name"]
@@ -60,15 +56,10 @@ def run(module: Any) -> dict[str, Any]:
     return {"changed": bool(fields), "size": wanted, "diff": as_diff(f"Size of {name}", wanted, found)}
 
 
-def main() -> None:
-    """Runs the module."""
+if __name__ == "__main__":
     run_module(
         DOCUMENTATION,
         run,
         "Could not change the size of the Auto Scaling group",
         mutually_exclusive=[("desired_capacity", "add")],
     )
-
-
-if __name__ == "__main__":
-    main()

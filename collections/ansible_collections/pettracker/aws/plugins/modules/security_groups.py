@@ -1,14 +1,11 @@
 #!/usr/bin/python
-"""Keeps the security groups of a VPC, with every rule, as they should be."""
 
 from typing import Any
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.kinds.kind import as_set
 from ..module_utils.kinds.security_group import NEW_DEFAULT_GROUP, SecurityGroup
 from ..module_utils.kinds.security_group_rules import unusable_texts, wanted_state
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.propagation import SOON
 from ..module_utils.state import any_differ, as_diff, differences, is_unknown
 
@@ -34,7 +31,7 @@ options:
         elements: dict
         default: []
         description: "All rules for what may come in."
-        suboptions:
+        suboptions: &rule
           proto: {type: str, choices: [tcp, udp], default: tcp, description: "Protocol."}
           port: {type: int, required: true, description: "Port."}
           cidrs: {type: list, elements: str, description: "Address ranges of the other side."}
@@ -45,15 +42,9 @@ options:
         elements: dict
         default: []
         description: "All rules for what may go out."
-        suboptions:
-          proto: {type: str, choices: [tcp, udp], default: tcp, description: "Protocol."}
-          port: {type: int, required: true, description: "Port."}
-          cidrs: {type: list, elements: str, description: "Address ranges of the other side."}
-          group: {type: str, description: "Name of a group of the same VPC, to which the other side belongs."}
-          description: {type: str, required: true, description: "What the rule is for."}
+        suboptions: *rule
       tags: {type: dict, default: {}, description: "All tags of the group."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -66,16 +57,10 @@ EXAMPLES = r"""
         ingress: [{port: 443, cidrs: [0.0.0.0/0], description: HTTPS from clients}]
 """
 
-RETURN = r"""
-managed: {type: dict, returned: always, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift`
-  asks about those that no task names."}
-nobodys: {type: dict, returned: always, description: "Always empty; rules that are not listed are removed."}
-"""
-
 CUT_OFF = "Connections that a removed rule let through are cut off."
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares each group, and corrects those that differ unless in check mode."""
     ec2, kind = module.client("ec2"), SecurityGroup()
     vpc_id = module.params["vpc_id"]
@@ -121,10 +106,5 @@ def _closes(wanted: dict[str, Any], found: dict[str, Any]) -> bool:
     return any(set(found[direction]) - set(wanted[direction]) for direction in ("ingress", "egress"))
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not set up the security groups")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not set up the security groups")

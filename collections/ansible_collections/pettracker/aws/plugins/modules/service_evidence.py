@@ -1,5 +1,4 @@
 #!/usr/bin/python
-"""Watches the inference service of the host on which it runs, and says how it is."""
 
 import json
 import subprocess
@@ -24,8 +23,7 @@ description:
     C(state=collected) ends that, looks at the service and returns everything. Rounds begin at the same times on all hosts, by
     their own clocks.
 options:
-  state: {type: str, choices: [started, collected], required: true, description: "Whether to begin, or to end and return what
-    was seen."}
+  state: {type: str, choices: [started, collected], required: true, description: "Whether to begin, or to end and return."}
   url: {type: str, required: true, description: "Base address of the service, on the host itself, with its port."}
   bundle: {type: path, required: true, description: "Directory of the bundle on the host."}
   metrics:
@@ -35,18 +33,15 @@ options:
     suboptions:
       requests: {type: str, required: true, description: "The counter of answers, with the labels C(path) and C(status)."}
       request_seconds: {type: str, required: true, description: "The histogram of their seconds, with the label C(path)."}
-  directory: {type: path, default: /run/pettracker-evidence, description: "Directory on the host of what is under way; it is
-    made for root alone."}
+  directory: {type: path, default: /run/pettracker-evidence, description: "Where the host keeps what is under way."}
   interval: {type: float, default: 12, description: "Of C(started), the seconds from one round to the next."}
-  slot: {type: float, default: 0, description: "Of C(started), the share of the interval after which it is this host's turn, so
-    that hosts alternate."}
-  seconds:
-    {type: float, default: 600, description: "Of C(started), the time after which nobody will come for what was seen any more."}
+  slot: {type: float, default: 0, description: "Of C(started), the share of the interval before this host's turn."}
+  seconds: {type: float, default: 600, description: "Of C(started), after which time nobody comes for it any more."}
   check: {type: list, elements: str, default: [], description: "Of C(collected), the command that compares the service with its
     golden answers, and fails where it finds differences; none is run when it is empty."}
   check_timeout: {type: float, default: 20, description: "Seconds for that command."}
   timeout: {type: float, default: 5, description: "Seconds for each request."}
-author: PetTracker ML
+author: PetTracker ML (@pettracker-ml)
 """
 
 EXAMPLES = r"""
@@ -56,21 +51,13 @@ EXAMPLES = r"""
     url: http://127.0.0.1:8080
     bundle: /opt/pettracker/bundle
     metrics: {requests: answers, request_seconds: answer_seconds}
-
-- name: See what came of it
-  pettracker.aws.service_evidence:
-    state: collected
-    url: http://127.0.0.1:8080
-    bundle: /opt/pettracker/bundle
-    metrics: {requests: answers, request_seconds: answer_seconds}
 """
 
 RETURN = r"""
 ready: {type: bool, returned: when collected, description: "Whether C(/ready) answers 200."}
 reason: {type: str, returned: when collected, description: "What it says otherwise."}
 digest: {type: str, returned: when collected, description: "Of the model that is served; empty if the service does not say."}
-golden: {type: list, elements: str, returned: when collected, description: "How a service that is ready differs from its golden
-  answers, one sentence each."}
+golden: {type: list, elements: str, returned: when collected, description: "How a ready service differs from golden answers."}
 watched: {type: dict, returned: when collected, description: "What was seen meanwhile, the fields of C(Seen) in
   C(module_utils/probing.py), and C(before) and C(after), what C(/metrics) counted of predictions."}
 """

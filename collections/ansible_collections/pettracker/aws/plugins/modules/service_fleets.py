@@ -1,14 +1,10 @@
 #!/usr/bin/python
-"""Says which of an environment's two fleets is live, and what a blue/green rollout has to do next."""
 
-from typing import Any
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.blue_green import Plan, plan, roles, tied, weights_of
 from ..module_utils.fleets import Fleets
 from ..module_utils.kinds.certificate import certificate_name
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 
 DOCUMENTATION = r"""
 module: service_fleets
@@ -30,10 +26,8 @@ options:
       target_group: {type: str, required: true, description: "Name of its target group."}
   launch_template_id: {type: str, description: "Launch template of the version to roll out."}
   launch_template_version: {type: int, description: "Number of the version to roll out; without it, nothing is planned."}
-  steps: {type: list, elements: int, default: [100], description: "Percentages of requests that the new fleet is given, rising
-    to 100."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+  steps: {type: list, elements: int, default: [100], description: "Rising percentages of requests for the new fleet."}
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -53,37 +47,18 @@ other: {type: dict, returned: always, description: "The other one."}
 incoming: {type: bool, returned: always, description: "Whether a rollout brings the other one."}
 leftover: {type: bool, returned: always, description: "Whether the other one is left of a rollout, and to be removed."}
 share: {type: int, returned: always, description: "Percentage of requests that the other one gets."}
-forwards: {type: bool, returned: always, description: "Whether the listener forwards to these fleets and to nothing else, so
-  that its weights are to be kept."}
+forwards: {type: bool, returned: always, description: "Whether the listener forwards to these fleets and to nothing else."}
 listener_arn: {type: str, returned: always, description: "The listener, \"\" if there is none."}
 dns_name: {type: str, returned: always, description: "The balancer's, \"\" if there is none."}
-certificate_name:
-  {type: str, returned: always, description: "A name that the balancer's certificate is for, \"\" if it has none."}
-action: {type: str, returned: with a version, description: "V(none), V(start), V(follow), V(clean) or V(absent); what has to be
-  refused fails."}
-checkpoints: {type: list, elements: int, returned: with a version, description: "Percentages of requests at which the incoming
-  fleet is still to be judged."}
+certificate_name: {type: str, returned: always, description: "A name that the balancer's certificate is for, if it has one."}
+action: {type: str, returned: with a version, description: "V(none), V(start), V(follow), V(clean) or V(absent)."}
+checkpoints: {type: list, elements: int, returned: with a version, description: "Percentages of requests still to be judged."}
 from_version: {type: str, returned: with a version, description: "Launch template version of the live fleet."}
-resumed: {type: bool, returned: with a version, description: "Whether the incoming fleet gets requests already, so that hosts
-  were compared before."}
+resumed: {type: bool, returned: with a version, description: "Whether the incoming fleet gets requests already."}
 """
 
 
-def planned(module: AnsibleAWSModule, found: Plan, share: int, version: str) -> dict[str, Any]:
-    """Returns the plan's part of the result."""
-    if found.action == "refuse":
-        module.fail_json(msg=found.reason)
-    return {
-        "action": found.action,
-        "checkpoints": found.checkpoints,
-        "from_version": version,
-        "resumed": found.action == "follow" and share > 0,
-        "changed": found.action not in ("none", "absent"),
-    }
-
-
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
-    """Returns the result."""
+def run(module: Module) -> Result:
     parameters = module.params
     fleets = Fleets(module.client("autoscaling"), module.client("elbv2"), parameters["colours"])
     entrance = fleets.entrance(parameters["balancer"], parameters["port"])
@@ -106,21 +81,23 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     version = str(parameters["launch_template_version"])
     refreshes = fleets.refreshes(found.live)
     next_step = plan(found, refreshes, parameters["launch_template_id"], version, parameters["steps"])
-    if next_step.action == "start":
-        tie = tied(fleets.rules(entrance.listener_arn), found.live.target_group_arn)
-        next_step = Plan("refuse", tie) if tie else next_step
-    return result | planned(module, next_step, found.share(), found.live.described()["version"])
+    if next_step.action == "start" and (tie := tied(fleets.rules(entrance.listener_arn), found.live.target_group_arn)):
+        next_step = Plan("refuse", tie)
+    if next_step.action == "refuse":
+        module.fail_json(msg=next_step.reason)
+    return result | {
+        "action": next_step.action,
+        "checkpoints": next_step.checkpoints,
+        "from_version": found.live.described()["version"],
+        "resumed": next_step.action == "follow" and found.share() > 0,
+        "changed": next_step.action not in ("none", "absent"),
+    }
 
 
-def main() -> None:
-    """Runs the module."""
+if __name__ == "__main__":
     run_module(
         DOCUMENTATION,
         run,
         "Could not find out which fleet is live",
         required_by={"launch_template_version": "launch_template_id"},
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -1,13 +1,10 @@
 #!/usr/bin/python
-"""Keeps a target group of an application load balancer as it should be."""
 
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
 from ..module_utils.kinds.kind import as_set
 from ..module_utils.kinds.target_group import TargetGroup
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.state import as_diff, differences
 
 DOCUMENTATION = r"""
@@ -32,8 +29,7 @@ options:
       unhealthy_threshold: {type: int, required: true, description: "Bad answers in a row that make a host unhealthy."}
   attributes: {type: dict, default: {}, description: "Attributes, named as in ELB's ModifyTargetGroupAttributes."}
   tags: {type: dict, default: {}, description: "All tags of the target group."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -48,14 +44,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 target_group_arn: {type: str, returned: when it exists, description: "The target group."}
-managed: {type: dict, returned: when it exists, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them;
-  `make drift` asks about those that no task names."}
-nobodys: {type: dict, returned: when it exists, description: "Parts that nothing declares, by what they are called; they are
-  left alone."}
 """
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares, and acts on a difference unless in check mode."""
     kind, name = TargetGroup(), module.params["name"]
     answers = kind.read(module.client, name)
@@ -80,10 +72,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return result
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not set up the target group")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not set up the target group")

@@ -1,9 +1,8 @@
 #!/usr/bin/python
-"""Compares EC2's quotas of vCPUs with what an environment may run at once."""
 
 from typing import Any
 
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.state import error_code
 from ..module_utils.vcpu_quotas import Need, advice, needs, page
 
@@ -25,12 +24,10 @@ options:
       instance_type: {type: str, required: true, description: "Type of the instances."}
       most: {type: int, required: true, description: "How many of them there may be at once."}
       least: {type: int, default: 0, description: "How many of them there are at least."}
-      spot_percentage: {type: int, default: 0, description: "Share that is bought on the Spot market, of those above
-        O(demands[].on_demand_base), in percent."}
+      spot_percentage: {type: int, default: 0, description: "Percentage of those above O(demands[].on_demand_base) on Spot."}
       on_demand_base: {type: int, default: 0, description: "How many are On-Demand whatever the share."}
   refuse: {type: bool, default: true, description: "Whether a quota that is too small for O(demands[].least) is an error."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -40,8 +37,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-advice:
-  {type: list, elements: str, returned: always, description: "A sentence for each quota that is too small for all at once."}
+advice: {type: list, elements: str, returned: always, description: "A sentence for each quota that is too small."}
 """
 
 # The quota cannot be read by this role, or the region has none of it.
@@ -54,7 +50,7 @@ def vcpus_of(ec2: Any, types: list[str]) -> dict[str, int]:
     return {each["InstanceType"]: each["VCpuInfo"]["DefaultVCpus"] for each in described}
 
 
-def compare(module: Any, need: Need) -> list[str]:
+def compare(module: Module, need: Need) -> list[str]:
     """Returns the advice about one quota; fails the module where it is too small for the least."""
     region = module.region
     try:
@@ -72,7 +68,7 @@ def compare(module: Any, need: Need) -> list[str]:
     return [said] if said else []
 
 
-def run(module: Any) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Returns the result, with a warning for each quota that is too small."""
     demands = [demand for demand in module.params["demands"] if demand["most"]]
     types = sorted({demand["instance_type"] for demand in demands})
@@ -83,10 +79,5 @@ def run(module: Any) -> dict[str, Any]:
     return {"changed": False, "advice": found}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not compare the quotas")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not compare the quotas")

@@ -1,14 +1,11 @@
 #!/usr/bin/python
-"""Sends the flow logs of a VPC to a log group."""
 
 from typing import Any
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.kinds.ec2 import correct_tags
 from ..module_utils.kinds.flow_log import FlowLog
 from ..module_utils.kinds.kind import as_set
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.state import as_diff, differences
 
 DOCUMENTATION = r"""
@@ -23,11 +20,9 @@ options:
   log_group: {type: str, required: true, description: "Name of the log group."}
   role_arn: {type: str, required: true, description: "ARN of the role that writes to the log group."}
   traffic_type: {type: str, choices: [ACCEPT, REJECT, ALL], default: ALL, description: "Which traffic is recorded."}
-  aggregation_seconds: {type: int, choices: [60, 600], default: 600, description: "Longest time over which a flow is captured
-    into one record, in seconds."}
+  aggregation_seconds: {type: int, choices: [60, 600], default: 600, description: "Longest time of one record."}
   tags: {type: dict, default: {}, description: "All tags of the flow log."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -40,13 +35,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 flow_log_id: {type: str, returned: when it exists, description: "The flow log."}
-managed: {type: dict, returned: when it exists, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them;
-  `make drift` asks about those that no task names."}
-nobodys: {type: dict, returned: always, description: "Other flow logs of the VPC, which no task names."}
 """
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares, and acts on a difference unless in check mode."""
     ec2, kind = module.client("ec2"), FlowLog()
     vpc_id = module.params["vpc_id"]
@@ -69,10 +61,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return result | ({"flow_log_id": identity, "managed": {"flow log": [identity]}} if identity else {})
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not set up the flow log")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not set up the flow log")

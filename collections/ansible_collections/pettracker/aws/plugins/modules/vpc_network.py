@@ -1,11 +1,8 @@
 #!/usr/bin/python
-"""Keeps a VPC with its subnets, gateways, routes, network ACL and S3 endpoint as it should be."""
 
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.network import KINDS, label
 from ..module_utils.network_client import Network
 from ..module_utils.state import any_differ, as_diff, differences
@@ -16,7 +13,7 @@ short_description: Keeps a VPC with its subnets, gateways, routes, network ACL a
 description:
   - A public and a private tier of subnets over several zones, an internet gateway, NAT gateways with addresses of their own, a
     route table for the public subnets and one for each NAT gateway, and a gateway endpoint for S3. The subnets keep the VPC's
-    default network ACL, open as AWS makes it; what may talk to what is the security groups' to say.
+    default network ACL, open as AWS makes it.
   - Unlike the modules of amazon.aws it compares all of it in one task, names each field that differs, and does so in check mode
     on an empty account as well. It deletes neither the VPC nor a subnet nor a gateway.
 options:
@@ -27,7 +24,7 @@ options:
     elements: dict
     required: true
     description: "Subnets with a route to the internet gateway, at most one for each zone."
-    suboptions:
+    suboptions: &subnet
       zone: {type: str, required: true, description: "Availability zone."}
       cidr: {type: str, required: true, description: "Address range, inside the VPC's."}
   private_subnets:
@@ -35,14 +32,10 @@ options:
     elements: dict
     required: true
     description: "Subnets that reach the internet through NAT, at most one for each zone."
-    suboptions:
-      zone: {type: str, required: true, description: "Availability zone."}
-      cidr: {type: str, required: true, description: "Address range, inside the VPC's."}
-  nat_zones: {type: list, elements: str, required: true, description: "Zones that have a NAT gateway; a single one serves all
-    private subnets."}
+    suboptions: *subnet
+  nat_zones: {type: list, elements: str, required: true, description: "Zones with a NAT gateway; one can serve them all."}
   tags: {type: dict, default: {}, description: "Tags of everything, to which C(Name) and, on subnets, C(Tier) are added."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -57,14 +50,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 vpc_id: {type: str, returned: when it exists, description: "The VPC."}
-managed: {type: dict, returned: always, description: "Ids by kind, as M(pettracker.aws.owned_resources) calls them; `make drift`
-  asks about those that no task names."}
-nobodys: {type: dict, returned: always, description: "What parts of the network have and no task names, such as a second address
-  range, by what it is called."}
 """
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Compares every part of the network, and acts on differences unless in check mode."""
     network = Network(module.client("ec2"), module.region, module.params)
     problem = network.read()
@@ -91,10 +80,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return result | ({"vpc_id": network.vpc_id} if network.ids else {})
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not set up the network")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not set up the network")

@@ -1,15 +1,12 @@
 #!/usr/bin/python
-"""Takes away what lets GitHub's workflows into an account."""
 
 from functools import partial
 from typing import Any
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-
 from ..module_utils.kinds.identity_provider import IdentityProvider
 from ..module_utils.kinds.policy import Policy
 from ..module_utils.kinds.role import Role
-from ..module_utils.module import run_module
+from ..module_utils.module import Module, Result, run_module
 from ..module_utils.refusals import unless_gone
 from ..module_utils.state import removal
 from ..module_utils.workflow_identity import roles_that_trust, users_of_policy
@@ -26,8 +23,7 @@ options:
   policies: {type: list, elements: str, required: true, description: "ARNs of the managed policies."}
   provider_arn: {type: str, required: true, description: "ARN of the identity provider."}
   tags: {type: dict, required: true, description: "Tags that roles and policies carry; what does not is somebody else's."}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: PetTracker ML
+extends_documentation_fragment: [pettracker.aws.module]
 """
 
 EXAMPLES = r"""
@@ -40,10 +36,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-removed:
-  {type: list, elements: str, returned: always, description: "What was removed, or would be in check mode, each with its kind."}
-trusted_by: {type: list, elements: str, returned: always, description: "Other roles that trust the identity provider, which
-  therefore stays."}
+removed: {type: list, elements: str, returned: always, description: "What was removed, each with its kind."}
+trusted_by: {type: list, elements: str, returned: always, description: "Other roles for which the identity provider stays."}
 """
 
 
@@ -60,7 +54,7 @@ def obstacles(client: Any, given: dict[str, Any], states: dict[tuple[str, str], 
     return found
 
 
-def run(module: AnsibleAWSModule) -> dict[str, Any]:
+def run(module: Module) -> Result:
     """Looks at everything first, and then removes it unless in check mode."""
     client, given = module.client("iam"), module.params
     arn = given["provider_arn"]
@@ -87,10 +81,5 @@ def run(module: AnsibleAWSModule) -> dict[str, Any]:
     return {"changed": bool(diffs), "diff": diffs, "removed": removed, "trusted_by": trusted_by}
 
 
-def main() -> None:
-    """Runs the module."""
-    run_module(DOCUMENTATION, run, "Could not take away what the bootstrap made")
-
-
 if __name__ == "__main__":
-    main()
+    run_module(DOCUMENTATION, run, "Could not take away what the bootstrap made")
