@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from ansible_collections.pettracker.aws.plugins.module_utils.plan import from_json, joined
-from ansible_collections.pettracker.aws.plugins.module_utils.plan_text import reports, terminal
+from ansible_collections.pettracker.aws.plugins.module_utils.plan.changes import from_json, joined
+from ansible_collections.pettracker.aws.plugins.module_utils.plan.text import reports, terminal
 
 from delivery.errors import DeliveryError
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import trustme
-from ansible_collections.pettracker.aws.plugins.module_utils.fleets import Fleets
-from ansible_collections.pettracker.aws.plugins.module_utils.rollout_lock import Lock, LockLostError, body
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.blue_green_client import Fleets
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.lock import Lock, LockLostError, body
 
 from localcloud import backends
 from tests.localcloud.conftest import Cloud, cloud, eventually, served_cloud

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from ansible_collections.pettracker.aws.plugins.module_utils import looking
-from ansible_collections.pettracker.aws.plugins.module_utils.rollout_lock import Lock, LockLostError, body
+from ansible_collections.pettracker.aws.plugins.module_utils import polling
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.lock import Lock, LockLostError, body
 from botocore.exceptions import EndpointConnectionError
 
 from tests.plugins.loading import REGION, load
@@ -182,9 +182,9 @@ def test_aws_may_be_out_of_reach_for_a_while(monkeypatch: pytest.MonkeyPatch) ->
             raise failures.pop()
         return "reached"
 
-    assert looking.look_on(look, said.append, 0.0, 10.0, "it goes back") == "reached"
+    assert polling.poll(look, said.append, 0.0, 10.0, "it goes back") == "reached"
     assert [text.split(":")[0] for text in said] == ["AWS does not answer; it goes back"] * 2
     failures.append(EndpointConnectionError(endpoint_url="https://autoscaling"))
-    monkeypatch.setattr(looking, "PATIENCE", -1.0)
+    monkeypatch.setattr(polling, "PATIENCE", -1.0)
     with pytest.raises(EndpointConnectionError):
-        looking.look_on(look, said.append, 0.0, 10.0, "it goes back")
+        polling.poll(look, said.append, 0.0, 10.0, "it goes back")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.scaling_group_calls import GROUP_METRICS, GROUP_TAG
-from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_client import missing
+from ansible_collections.pettracker.aws.plugins.module_utils.scaling_groups.client import missing
 
 from tests.plugins.loading import ModuleFailed, load
 

@@ -11,10 +11,10 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..module_utils.blue_green import in_service, lacks, standing, trouble
-from ..module_utils.fleets import Fleets
-from ..module_utils.looking import PATIENCE, look_on
-from ..module_utils.rollout_lock import Lock, LockLostError
+from ..module_utils.polling import PATIENCE, poll
+from ..module_utils.rollout.blue_green import in_service, lacks, standing, trouble
+from ..module_utils.rollout.blue_green_client import Fleets
+from ..module_utils.rollout.lock import Lock, LockLostError
 
 # What AWS does while it cannot be reached.
 MEANWHILE = "the weights stay as they are"
@@ -128,7 +128,7 @@ def follow(watch: Watch, goal: Goal, interval: float, say: Callable[[str], None]
         return "reached" if seen.reached(goal, time.monotonic() - begin) else None
 
     patience = PATIENCE + goal.seconds if goal.until == "time" else goal.seconds
-    reached = look_on(look, say, interval, patience, MEANWHILE) is not None
+    reached = poll(look, say, interval, patience, MEANWHILE) is not None
     return seen, reached
 
 

@@ -11,9 +11,9 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..module_utils.instance_refreshes import GOING_BACK, GOING_ON, hosts_at, progress, split
-from ..module_utils.looking import PATIENCE, look_on
-from ..module_utils.rollout_lock import Lock, LockLostError
+from ..module_utils.polling import PATIENCE, poll
+from ..module_utils.rollout.instance_refreshes import GOING_BACK, GOING_ON, hosts_at, progress, split
+from ..module_utils.rollout.lock import Lock, LockLostError
 
 # What AWS does while it cannot be reached.
 MEANWHILE = "without heartbeats it takes the rollout back by itself"
@@ -179,7 +179,7 @@ class ActionModule(ActionBase):
             return "OK" if watch.is_vouched_for(alarm) else None
 
         self._say(f"waiting until the alarm {alarm} hears the heartbeats")
-        if look_on(look, self._say, interval, goal.seconds, MEANWHILE) is None:
+        if poll(look, self._say, interval, goal.seconds, MEANWHILE) is None:
             raise AnsibleActionFail(
                 f"The alarm {alarm} is not silent after {goal.seconds:.0f} seconds of heartbeats. Without CloudWatch there is "
                 "no rollout: see whether the alarm is there and whether this controller may write metrics. Nothing was changed."
@@ -209,7 +209,7 @@ class ActionModule(ActionBase):
 
         # A bake ends by its own goal; the refresh may be going back by then.
         patience = PATIENCE + goal.seconds if goal.until == "time" else goal.seconds
-        if look_on(look, self._say, interval, patience, MEANWHILE) is None:
+        if poll(look, self._say, interval, patience, MEANWHILE) is None:
             raise AnsibleActionFail(
                 f"The instance refresh {identity} has not come so far within {patience:.0f} seconds ({progress(seen)}). The "
                 "group's latest activities and the hosts' logs say what it waits for."

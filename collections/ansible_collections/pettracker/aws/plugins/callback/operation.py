@@ -11,8 +11,8 @@ from ansible.executor.task_result import CallbackTaskResult
 from ansible.plugins.callback import CallbackBase
 
 from ..module_utils.operation_text import WIDTH
-from ..module_utils.plan import changes_of
-from ..module_utils.plan_text import field_text
+from ..module_utils.plan.changes import changes_of
+from ..module_utils.plan.text import field_text
 
 DOCUMENTATION = r"""
 name: operation

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .scaling_group_members import RefusedError, moment
+from .scaling_groups.members import RefusedError, moment
 from .state import tags_to_dict
 
 Instance = Mapping[str, Any]

@@ -6,8 +6,8 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ..module_utils.alarm_states import describe, sort
 from ..module_utils.module import run_module
+from ..module_utils.rollout.alarm_states import describe, sort
 
 DOCUMENTATION = r"""
 module: alarm_states

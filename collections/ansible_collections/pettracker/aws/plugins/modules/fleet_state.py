@@ -6,7 +6,7 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.module import run_module
-from ..module_utils.scaling_group_client import describe
+from ..module_utils.scaling_groups.client import describe
 from ..module_utils.state import as_diff, error_code
 
 DOCUMENTATION = r"""

@@ -5,7 +5,8 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ..module_utils.instance_refreshes import (
+from ..module_utils.module import run_module
+from ..module_utils.rollout.instance_refreshes import (
     GOING_BACK,
     GOING_ON,
     checkpoints,
@@ -16,8 +17,7 @@ from ..module_utils.instance_refreshes import (
     request,
     split,
 )
-from ..module_utils.mixed_instances import template_of
-from ..module_utils.module import run_module
+from ..module_utils.scaling_groups.mixed_instances import template_of
 from ..module_utils.state import as_diff, error_code
 
 DOCUMENTATION = r"""

@@ -5,8 +5,8 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ..module_utils.blue_green import INCOMING, TAG
 from ..module_utils.module import run_module
+from ..module_utils.rollout.blue_green import INCOMING, TAG
 from ..module_utils.state import tags_to_list
 
 DOCUMENTATION = r"""

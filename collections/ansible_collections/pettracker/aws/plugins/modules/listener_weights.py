@@ -5,8 +5,8 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ..module_utils.blue_green import forward, is_sticky, weights_of
 from ..module_utils.module import run_module
+from ..module_utils.rollout.blue_green import forward, is_sticky, weights_of
 from ..module_utils.state import as_diff
 
 DOCUMENTATION = r"""

@@ -9,7 +9,7 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils.module import run_module
-from ..module_utils.rollout_lock import Held, Lock, body
+from ..module_utils.rollout.lock import Held, Lock, body
 
 DOCUMENTATION = r"""
 module: rollout_lock

@@ -3,10 +3,10 @@
 
 from typing import Any
 
-from ..module_utils.instance_refreshes import GOING_BACK, GOING_ON
 from ..module_utils.module import run_module
-from ..module_utils.scaling_group_client import instances_of, required, targets_of, wait_until
-from ..module_utils.scaling_group_members import found_size, rows, unsettled
+from ..module_utils.rollout.instance_refreshes import GOING_BACK, GOING_ON
+from ..module_utils.scaling_groups.client import instances_of, required, targets_of, wait_until
+from ..module_utils.scaling_groups.members import found_size, rows, unsettled
 
 DOCUMENTATION = r"""
 module: scaling_group_info

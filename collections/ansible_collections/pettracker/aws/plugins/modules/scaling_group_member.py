@@ -4,8 +4,8 @@
 from typing import Any
 
 from ..module_utils.module import run_module
-from ..module_utils.scaling_group_client import required, wait_until
-from ..module_utils.scaling_group_members import RefusedError, arrived, call_for, lifecycle_of, request_for
+from ..module_utils.scaling_groups.client import required, wait_until
+from ..module_utils.scaling_groups.members import RefusedError, arrived, call_for, lifecycle_of, request_for
 from ..module_utils.state import as_diff
 
 DOCUMENTATION = r"""

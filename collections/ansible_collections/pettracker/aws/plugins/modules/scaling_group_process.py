@@ -4,7 +4,7 @@
 from typing import Any
 
 from ..module_utils.module import run_module
-from ..module_utils.scaling_group_client import required
+from ..module_utils.scaling_groups.client import required
 from ..module_utils.state import as_diff
 
 DOCUMENTATION = r"""

@@ -4,8 +4,8 @@
 from typing import Any
 
 from ..module_utils.module import run_module
-from ..module_utils.scaling_group_client import required
-from ..module_utils.scaling_group_members import RefusedError, found_size, wanted_size
+from ..module_utils.scaling_groups.client import required
+from ..module_utils.scaling_groups.members import RefusedError, found_size, wanted_size
 from ..module_utils.state import as_diff, differences
 
 DOCUMENTATION = r"""

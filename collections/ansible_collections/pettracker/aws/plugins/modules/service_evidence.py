@@ -9,8 +9,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.argument_spec import argument_spec
-from ..module_utils.background import Background, BackgroundError
-from ..module_utils.probing import Pace, Probe, ask, golden_inputs, said
+from ..module_utils.evidence.background import Background, BackgroundError
+from ..module_utils.evidence.probing import Pace, Probe, ask, golden_inputs, said
 
 DOCUMENTATION = r"""
 module: service_evidence
@@ -72,7 +72,7 @@ digest: {type: str, returned: when collected, description: "Of the model that is
 golden: {type: list, elements: str, returned: when collected, description: "How a service that is ready differs from its golden
   answers, one sentence each."}
 watched: {type: dict, returned: when collected, description: "What was seen meanwhile, the fields of C(Seen) in
-  C(module_utils/probing.py), and C(before) and C(after), what C(/metrics) counted of predictions."}
+  C(module_utils/evidence/probing.py), and C(before) and C(after), what C(/metrics) counted of predictions."}
 """
 
 

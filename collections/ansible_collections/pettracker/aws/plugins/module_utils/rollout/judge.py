@@ -16,7 +16,7 @@ from typing import Any
 
 from scipy.stats import fisher_exact
 
-from .judge_limits import Limits
+from .limits import Limits
 from .slowdown import common_inputs, in_the_same_rounds, parts
 
 PROMOTE, HOLD, REJECT = "promote", "hold", "reject"

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from .kinds.fields import foreign
-from .kinds.registry import KINDS
-from .state import is_unknown
+from ..kinds.fields import foreign
+from ..kinds.registry import KINDS
+from ..state import is_unknown
 
 SCHEMA_VERSION = 3
 # `unknown`: a task would change something, and its module does not say what.

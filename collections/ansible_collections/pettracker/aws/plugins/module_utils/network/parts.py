@@ -8,16 +8,16 @@ https://docs.aws.amazon.com/vpc/latest/privatelink/gateway-endpoints.html.
 from collections.abc import Mapping
 from typing import Any
 
-from .kinds.address import Address
-from .kinds.ec2 import Part, Resource, VpcPart, name_of
-from .kinds.internet_gateway import InternetGateway
-from .kinds.nat_gateway import NatGateway, addresses
-from .kinds.network_acl import EVERYTHING, WORLD, NetworkAcl
-from .kinds.route_table import RouteTable, is_main
-from .kinds.subnet import Subnet
-from .kinds.vpc import Vpc, aws_dhcp_options
-from .kinds.vpc_endpoint import OPEN_POLICY, VpcEndpoint
-from .state import State, canonical_policy
+from ..kinds.address import Address
+from ..kinds.ec2 import Part, Resource, VpcPart, name_of
+from ..kinds.internet_gateway import InternetGateway
+from ..kinds.nat_gateway import NatGateway, addresses
+from ..kinds.network_acl import EVERYTHING, WORLD, NetworkAcl
+from ..kinds.route_table import RouteTable, is_main
+from ..kinds.subnet import Subnet
+from ..kinds.vpc import Vpc, aws_dhcp_options
+from ..kinds.vpc_endpoint import OPEN_POLICY, VpcEndpoint
+from ..state import State, canonical_policy
 
 Parts = dict[Part, State]
 # What there is in a VPC, as EC2 describes it, by kind.

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 PATIENCE = 600.0
 
 
-def look_on(
+def poll(
     look: Callable[[], str | None], say: Callable[[str], None], interval: float, seconds: float, meanwhile: str
 ) -> str | None:
     """Looks until that gives something, which is returned; None after so many seconds.
