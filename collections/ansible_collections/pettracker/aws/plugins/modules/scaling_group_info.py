@@ -48,10 +48,11 @@ def run(module: Any) -> dict[str, Any]:
     targets = targets_of(module.client("elbv2"), group)
     refreshes = module.client("autoscaling").describe_instance_refreshes(AutoScalingGroupName=name)["InstanceRefreshes"]
     going = [each["Status"] for each in refreshes if each["Status"] in GOING_ON + GOING_BACK]
+    instances = instances_of(module.client("ec2"), [each["InstanceId"] for each in group.get("Instances", [])])
     return {
         "changed": False,
         "size": found_size(group),
-        "members": rows(group, targets, instances_of(module.client("ec2"), group)),
+        "members": rows(group, targets, instances),
         "unsettled": unsettled(group, targets),
         "refresh": going[0] if going else "",
     }
