@@ -43,7 +43,7 @@ class Goal:
     """Until when a refresh is followed.
 
     Attributes:
-        until: `now` (observed once), `vouched` (the dead man's alarm has heard of the heartbeats), `checkpoint`, `time` or `end`.
+        until: `now` (observed once), `vouched` (the dead man's alarm hears the heartbeats), `checkpoint`, `time` or `end`.
         percentage: of the checkpoint.
         seconds: for `time`, how long; otherwise when to give up.
         hosts: for `checkpoint`, how many hosts have to be new, where the percentage would not tell; 0 goes by the percentage.
@@ -57,7 +57,7 @@ class Goal:
     vouch_until: float = 0.0
 
     def reached(self, refresh: Mapping[str, Any], waited: float, new: int = 0) -> bool:
-        """Tells whether it is, with so many `new` hosts; one that goes back is followed until it has ended."""
+        """X"""
         status = refresh["Status"]
         if self.until == "now" or status not in GOING_ON + GOING_BACK:
             return True

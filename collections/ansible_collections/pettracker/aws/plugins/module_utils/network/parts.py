@@ -142,7 +142,5 @@ def _addresses(name: str, parts: Parts, ids: Mapping[Part, str], listed: Listed)
 def _route_tables(name: str, state: State, ids: Mapping[Part, str], tables: list[Resource]) -> Iterator[Resource]:
     yield from (table for table in tables if name_of(table) == name)
     served = {ids.get(("subnet", subnet)) for subnet in state["subnets"]} - {None}
-    for table in tables:
-        if name_of(table) is None and not is_main(table):
-            if served & {item.get("SubnetId") for item in table["Associations"]}:
-                yield table
+    unnamed = (table for table in tables if name_of(table) is None and not is_main(table))
+    yield from (table for table in unnamed if served & {item.get("SubnetId") for item in table["Associations"]})
