@@ -16,8 +16,7 @@ short_description: Says which of two fleets is live, and what a blue/green rollo
 description:
   - >-
     Reads the listener's weights, the groups and their tags, and applies the rules of C(module_utils/rollout/blue_green.py).
-    It changes
-    nothing, and works where there is nothing yet.
+    It changes nothing, and works where there is nothing yet.
 options:
   balancer: {type: str, required: true, description: "Name of the balancer."}
   port: {type: int, default: 443, description: "Port of its listener."}
