@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypedDict
 
-from ansible_collections.pettracker.aws.plugins.module_utils.probing import Input, ask, golden_inputs
+from ansible_collections.pettracker.aws.plugins.module_utils.evidence.probing import Input, ask, golden_inputs
 from ansible_collections.pettracker.aws.plugins.modules import service_evidence
 
 from benchmarks.judge.hosts import HOSTS, bursts, services

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.judge import REJECT, Limits, judge
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.judge import REJECT, Limits, judge
 
 from benchmarks.judge.hosts import OLD, UNCHANGED
 from benchmarks.judge.record import Sample

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.costs import items
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Gap, Line, Place, Range, Resources, region_of
+from ansible_collections.pettracker.aws.plugins.module_utils.plan.costs import items
 
 from delivery.cost.prices import Prices, Usage, read_prices, read_usage
 

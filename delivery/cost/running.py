@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 import boto3
-from ansible_collections.pettracker.aws.plugins.module_utils.costs import UNUSED
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Fields, Resources
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Owned, Scope
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.registry import BY_NAME
+from ansible_collections.pettracker.aws.plugins.module_utils.plan.costs import UNUSED
 
 from delivery.cost.bill import bill
 from delivery.cost.prices import Prices, Usage

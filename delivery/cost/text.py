@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.charges import Gap, Range
-from ansible_collections.pettracker.aws.plugins.module_utils.markdown import cell, code
+from ansible_collections.pettracker.aws.plugins.module_utils.plan.markdown import cell, code
 
 from delivery.cost.bill import Bill, Estimate
 

@@ -8,7 +8,7 @@ nobody knows beforehand which variant is better.
 import statistics
 from dataclasses import dataclass, field
 
-from ansible_collections.pettracker.aws.plugins.module_utils.judge_limits import Limits
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.limits import Limits
 from scipy.stats import binomtest, fisher_exact, wilcoxon
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import boto3
-from ansible_collections.pettracker.aws.plugins.module_utils.judge_limits import Limits
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.limits import Limits
 from pydantic import ValidationError
 
 from bundle.registry import Store

@@ -140,7 +140,7 @@ def comment(environment: str, repository: str, *, run: int | None, proposed: Pat
 
 def _rails_part(plan: dict[str, Any], root: Path) -> Callable[[int], str]:
     """Return the comment's part about the guard rails, by how many characters it may have."""
-    from ansible_collections.pettracker.aws.plugins.module_utils.markdown import code
+    from ansible_collections.pettracker.aws.plugins.module_utils.plan.markdown import code
 
     from delivery.policy.files import judge_of
     from delivery.policy.text import markdown
@@ -155,7 +155,7 @@ def _rails_part(plan: dict[str, Any], root: Path) -> Callable[[int], str]:
 
 def _cost_part(plan: dict[str, Any], root: Path) -> str:
     """Return the comment's part about cost. Prices that cannot be read are no reason to keep a plan from its reviewers."""
-    from ansible_collections.pettracker.aws.plugins.module_utils.markdown import code
+    from ansible_collections.pettracker.aws.plugins.module_utils.plan.markdown import code
 
     from delivery.cost.bill import estimate_of
     from delivery.cost.text import comment_part

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.plan import Plan, as_json, checked, from_json
-from ansible_collections.pettracker.aws.plugins.module_utils.plan_text import markdown
+from ansible_collections.pettracker.aws.plugins.module_utils.plan.changes import Plan, as_json, checked, from_json
+from ansible_collections.pettracker.aws.plugins.module_utils.plan.text import markdown
 from pydantic import TypeAdapter, ValidationError
 
 from delivery.documents import Document, faults

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.pettracker.aws.plugins.module_utils.plan import MADE_BY_APPLY
+from ansible_collections.pettracker.aws.plugins.module_utils.plan.changes import MADE_BY_APPLY
 from ansible_collections.pettracker.aws.plugins.module_utils.state import UNKNOWN, is_unknown
 
 Plan = Mapping[str, Any]

@@ -33,10 +33,10 @@ def join(parts: Sequence[Path]) -> tuple[dict[str, str], list[tuple[str, str | N
     Returns:
         The reports by the names of their files, and what a terminal shows: lines with click's colours, or "bold".
     """
-    from ansible_collections.pettracker.aws.plugins.module_utils import plan, plan_text  # noqa: PLC0415 - Ansible starts first
+    from ansible_collections.pettracker.aws.plugins.module_utils.plan import changes, text  # noqa: PLC0415 - Ansible starts first
 
     missing = [path.stem for path in parts if not path.exists()]
     if missing:
         raise DeliveryError(f"the plan of {' and '.join(missing)} ended before it was written; what it said is above")
-    whole = plan.joined([plan.from_json(json.loads(path.read_text())) for path in parts])
-    return plan_text.reports(whole, "plan"), [(line, COLOURS.get(colour, colour)) for line, colour in plan_text.terminal(whole)]
+    whole = changes.joined([changes.from_json(json.loads(path.read_text())) for path in parts])
+    return text.reports(whole, "plan"), [(line, COLOURS.get(colour, colour)) for line, colour in text.terminal(whole)]

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from itertools import groupby
 
-from ansible_collections.pettracker.aws.plugins.module_utils.markdown import code
+from ansible_collections.pettracker.aws.plugins.module_utils.plan.markdown import code
 
 from delivery.policy.judgement import Finding, Judgement, Rule
 

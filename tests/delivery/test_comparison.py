@@ -1,7 +1,7 @@
 """What an experiment's figures say: a difference counts if it is significant and large enough, and too little is too little."""
 
 import pytest
-from ansible_collections.pettracker.aws.plugins.module_utils.judge_limits import Limits
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.limits import Limits
 
 from delivery.experiments.comparison import Copies, Finding, Side, compare_ab, compare_shadow, fewest_periods, interval
 from inference.mirror import SLOWDOWN

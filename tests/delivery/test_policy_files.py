@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.registry import BY_NAME
-from ansible_collections.pettracker.aws.plugins.module_utils.plan import ANNOUNCED
+from ansible_collections.pettracker.aws.plugins.module_utils.plan.changes import ANNOUNCED
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 

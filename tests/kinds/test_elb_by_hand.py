@@ -12,7 +12,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import K
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.listener import Listener
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.load_balancer import LoadBalancer
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.target_group import TargetGroup
-from ansible_collections.pettracker.aws.plugins.module_utils.plan import changes_of
+from ansible_collections.pettracker.aws.plugins.module_utils.plan.changes import changes_of
 
 from localcloud.account import Account
 from tests.plan.conftest import account, served

@@ -8,7 +8,7 @@ import trustme
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Scope
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.listener import action_state
 from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import identities, listed, remove
-from ansible_collections.pettracker.aws.plugins.module_utils.plan import changes_of
+from ansible_collections.pettracker.aws.plugins.module_utils.plan.changes import changes_of
 
 from tests.plugins.loading import FakeModule, ModuleFailed, load
 

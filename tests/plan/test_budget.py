@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Scope
 from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import identities, listed, remove
-from ansible_collections.pettracker.aws.plugins.module_utils.plan import changes_of
+from ansible_collections.pettracker.aws.plugins.module_utils.plan.changes import changes_of
 
 from tests.plan.world import ACCOUNT
 from tests.plugins.loading import FakeModule, load

@@ -25,7 +25,7 @@ PLAY = """
   gather_facts: false
   tasks:
     - name: Say what is made
-      pettracker.aws.announce:
+      pettracker.aws.plan_create:
         resource: image pettracker-dev
         fields: {content: digest-to-be-made}
     - name: Write a file
@@ -73,7 +73,7 @@ DRIFT = """
   gather_facts: false
   tasks:
     - name: Say where the environment is
-      pettracker.aws.announce:
+      pettracker.aws.plan_create:
         resource: subnet a
         fields: {zone: us-east-1a}
     - name: List what carries the environment's tags

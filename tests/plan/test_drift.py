@@ -7,7 +7,7 @@ from typing import Any
 
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Scope
 from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import identities, listed, unmanaged
-from ansible_collections.pettracker.aws.plugins.module_utils.plan import Change
+from ansible_collections.pettracker.aws.plugins.module_utils.plan.changes import Change
 
 from tests.plan.world import NAME, TAGS, World, tagged
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.pettracker.aws.plugins.module_utils.plan import MADE_BY_APPLY
+from ansible_collections.pettracker.aws.plugins.module_utils.plan.changes import MADE_BY_APPLY
 
 from delivery.inventories import environments, sources
 from delivery.policy.files import described, read_rules, read_waivers, waivers_file

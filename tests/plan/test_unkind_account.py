@@ -16,8 +16,9 @@ from botocore.retries.standard import ExponentialBackoff
 
 from tests.plan.world import NAME, TAGS, World, make, policy  # isort: skip - makes the project's module_utils importable
 
-from ansible_collections.pettracker.aws.plugins.module_utils import network_client, owned_resources, propagation
+from ansible_collections.pettracker.aws.plugins.module_utils import owned_resources, propagation
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Scope
+from ansible_collections.pettracker.aws.plugins.module_utils.network.parts import client as network_client
 
 from localcloud import settings as constants
 from localcloud.account import Account

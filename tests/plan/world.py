@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.plugins.loading import FakeModule, load  # isort: skip - makes the project's module_utils importable
 
-from ansible_collections.pettracker.aws.plugins.module_utils.plan import (
+from ansible_collections.pettracker.aws.plugins.module_utils.plan.changes import (
     Change,
     Plan,
     as_json,

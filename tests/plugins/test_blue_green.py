@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from ansible_collections.pettracker.aws.plugins.module_utils.blue_green import (
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.blue_green import (
     TAG,
     Fleet,
     checkpoints,

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.pettracker.aws.plugins.module_utils.costs import assumptions, monthly_usd
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Kind, Owned
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.registry import KINDS
+from ansible_collections.pettracker.aws.plugins.module_utils.plan.costs import assumptions, monthly_usd
 
 from delivery.cost.prices import as_json, read_prices, read_usage
 

@@ -1,6 +1,6 @@
 """The counters of predictions are read from what the service really exposes."""
 
-from ansible_collections.pettracker.aws.plugins.module_utils.exposition import counters
+from ansible_collections.pettracker.aws.plugins.module_utils.evidence.exposition import counters
 
 from inference.metrics import Metrics
 from tests.roles.controllers import COUNTED

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import trustme
-from ansible_collections.pettracker.aws.plugins.module_utils.fleets import Fleets
-from ansible_collections.pettracker.aws.plugins.module_utils.rollout_lock import Lock, LockLostError, body
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.blue_green_client import Fleets
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.lock import Lock, LockLostError, body
 
 from localcloud import backends
 from tests.localcloud.conftest import Cloud, cloud, eventually, served_cloud
@@ -238,16 +238,16 @@ def test_what_ends_a_rollout_is_seen_while_it_is_looked_on_at(world: World, lock
         ComparisonOperator="GreaterThanThreshold",
         Statistic="Sum",
     )
-    assert watch(world, lock).look(goal).trouble == ""
+    assert watch(world, lock).observe(goal).trouble == ""
     cloudwatch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="test")
     seen, reached = progress.follow(watch(world, lock), goal, 0.05, said.append)
     assert (seen.trouble, reached) == ("The alarm errors rings.", True)
     assert said[0].startswith("service-g gets 0 % of the requests, ")
-    assert "service-g gets 0 % instead of 10 %" in watch(world, lock).look(progress.Goal("now", share=10)).trouble
+    assert "service-g gets 0 % instead of 10 %" in watch(world, lock).observe(progress.Goal("now", share=10)).trouble
     world.state("marked", tag={"Rollout": "withdrawn"})
-    assert watch(world, lock).look(goal).trouble == "Somebody has taken service-g back."
+    assert watch(world, lock).observe(goal).trouble == "Somebody has taken service-g back."
     with pytest.raises(LockLostError):
-        watch(world, lock, "another").look(goal)
+        watch(world, lock, "another").observe(goal)
     assert (lock.read().body["beats"]) > 0  # type: ignore[union-attr]
 
 

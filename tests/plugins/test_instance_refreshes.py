@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from ansible_collections.pettracker.aws.plugins.module_utils.instance_refreshes import (
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.instance_refreshes import (
     checkpoints,
     plan,
     progress,

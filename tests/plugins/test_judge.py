@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.pettracker.aws.plugins.module_utils.judge import HOLD, PROMOTE, REJECT, Limits, judge
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.judge import HOLD, PROMOTE, REJECT, Limits, judge
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -3,10 +3,9 @@
 from typing import Any
 
 import pytest
-from ansible_collections.pettracker.aws.plugins.module_utils.rollout.blue_green import BlueGreen
 from ansible_collections.pettracker.aws.plugins.module_utils.rollout.next_step import next_step
-from ansible_collections.pettracker.aws.plugins.module_utils.rollout.rolling import Rolling
 from ansible_collections.pettracker.aws.plugins.module_utils.rollout.steps import State, Step, Strategy
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.strategies import BlueGreen, Rolling
 from ansible_collections.pettracker.aws.plugins.module_utils.rollout.times import Times
 
 # In seconds, by docs/decisions/0026: the alarm takes 540, a look 540, a stop 1740, and a verdict has to come within 1200.

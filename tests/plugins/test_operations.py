@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ansible_collections.pettracker.aws.plugins.module_utils.owned_instances import call_for as instance_call
 from ansible_collections.pettracker.aws.plugins.module_utils.owned_instances import refuse_member
-from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_members import (
+from ansible_collections.pettracker.aws.plugins.module_utils.scaling_groups.members import (
     RefusedError,
     arrived,
     call_for,

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Owned
 from ansible_collections.pettracker.aws.plugins.module_utils.owned_resources import identities, unmanaged
-from ansible_collections.pettracker.aws.plugins.module_utils.plan import (
+from ansible_collections.pettracker.aws.plugins.module_utils.plan.changes import (
     Change,
     Field,
     Plan,
@@ -18,7 +18,7 @@ from ansible_collections.pettracker.aws.plugins.module_utils.plan import (
     changes_of,
     named_in,
 )
-from ansible_collections.pettracker.aws.plugins.module_utils.plan_text import COMMENT_LIMIT, markdown, terminal
+from ansible_collections.pettracker.aws.plugins.module_utils.plan.text import COMMENT_LIMIT, markdown, terminal
 from ansible_collections.pettracker.aws.plugins.module_utils.state import as_diff, removal
 from markdown_it import MarkdownIt
 

@@ -1,12 +1,12 @@
-"""Whoever looks on beats; what the refresh does is said once; a lost lock ends the looking on, and nothing else."""
+"""Whoever follows a refresh sends heartbeats; each step is printed once; a lost lock ends the following, and nothing else."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from ansible_collections.pettracker.aws.plugins.module_utils import looking
-from ansible_collections.pettracker.aws.plugins.module_utils.rollout_lock import Lock, LockLostError, body
+from ansible_collections.pettracker.aws.plugins.module_utils import polling
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.lock import Lock, LockLostError, body
 from botocore.exceptions import EndpointConnectionError
 
 from tests.plugins.loading import REGION, load
@@ -112,18 +112,16 @@ class Watched:
         return [100.0 * number for number, _ in enumerate(hosts, 1)]
 
 
-def follow(watched: Watched, goal: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Any], list[str]]:
+def follow(watched: Watched, goal: Any) -> tuple[dict[str, Any], list[str]]:
     said: list[str] = []
-    monkeypatch.setattr(progress.ActionModule, "_say", staticmethod(said.append))
-    action = progress.ActionModule.__new__(progress.ActionModule)
-    result: dict[str, Any] = action._follow(watched, goal, 0.0, "r-1", ("lt-1", "2"))
+    result: dict[str, Any] = progress.follow(watched, goal, 0.0, "r-1", ("lt-1", "2"), report=said.append)
     return result, said
 
 
-def test_each_step_is_said_once_and_beats_stop_when_it_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_step_is_said_once_and_beats_stop_when_it_goes_back() -> None:
     states = [refresh("Pending"), refresh("InProgress"), refresh("InProgress"), refresh("RollbackInProgress")]
     watched = Watched(*states, refresh("RollbackSuccessful"))
-    result, said = follow(watched, progress.Goal("checkpoint", 50), monkeypatch)
+    result, said = follow(watched, progress.Goal("checkpoint", 50))
     assert [text.split(",")[0] for text in said] == ["Pending", "InProgress", "RollbackInProgress", "RollbackSuccessful"]
     assert watched.beats == 3
     assert (result["status"], result["going_on"]) == ("RollbackSuccessful", False)
@@ -133,34 +131,32 @@ def test_a_stop_counts_from_when_it_was_last_seen_to_be_ahead(monkeypatch: pytes
     times = iter([1000.0, 1010.0, 1020.0, 1030.0])
     monkeypatch.setattr(progress.time, "time", lambda: next(times))
     states = [refresh("InProgress", 0), refresh("InProgress", 0), refresh("InProgress", 50)]
-    result, _ = follow(Watched(*states), progress.Goal("checkpoint", 50), monkeypatch)
+    result, _ = follow(Watched(*states), progress.Goal("checkpoint", 50))
     assert result["reached"] == 1010.0
 
 
-def test_who_takes_over_at_a_stop_counts_from_the_launch_of_the_host_that_has_reached_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_who_takes_over_at_a_stop_counts_from_the_launch_of_the_host_that_has_reached_it() -> None:
     watched = Watched(refresh("InProgress", 66) | {"StartTime": datetime(2026, 5, 4, tzinfo=UTC)})
     watched.new = ["i-1", "i-2"]
-    result, _ = follow(watched, progress.Goal("checkpoint", 66), monkeypatch)
+    result, _ = follow(watched, progress.Goal("checkpoint", 66))
     assert result["reached"] == 200.0
     # One that sees no new host knows when the refresh began.
     watched.new = []
-    result, _ = follow(watched, progress.Goal("checkpoint", 66), monkeypatch)
+    result, _ = follow(watched, progress.Goal("checkpoint", 66))
     assert result["reached"] == datetime(2026, 5, 4, tzinfo=UTC).timestamp()
 
 
 def test_nobody_vouches_for_hosts_without_a_verdict_when_the_alarm_would_ring_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress.time, "time", lambda: 2000.5)
     watched = Watched(refresh("InProgress", 50))
-    follow(watched, progress.Goal("now", vouch_until=2001.0), monkeypatch)
+    follow(watched, progress.Goal("now", vouch_until=2001.0))
     assert watched.beats == 1
     with pytest.raises(progress.AnsibleActionFail, match="no verdict in time"):
-        follow(watched, progress.Goal("now", vouch_until=2000.0), monkeypatch)
+        follow(watched, progress.Goal("now", vouch_until=2000.0))
     assert watched.beats == 1
 
 
-def test_hosts_that_had_the_version_before_are_no_canary(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hosts_that_had_the_version_before_are_no_canary() -> None:
     goal = progress.Goal("checkpoint", 60, hosts=6)
     # AWS may count the five that were there, or only those that it has replaced.
     for complete in (0, 50, 60):
@@ -168,9 +164,9 @@ def test_hosts_that_had_the_version_before_are_no_canary(monkeypatch: pytest.Mon
         assert goal.reached(refresh("InProgress", complete), 0, new=6)
 
 
-def test_a_refresh_that_does_not_come_so_far_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refresh_that_does_not_come_so_far_is_given_up() -> None:
     with pytest.raises(progress.AnsibleActionFail, match="has not come so far within 0 seconds"):
-        follow(Watched(refresh("InProgress", 10)), progress.Goal("checkpoint", 50, seconds=0), monkeypatch)
+        follow(Watched(refresh("InProgress", 10)), progress.Goal("checkpoint", 50, seconds=0))
 
 
 def test_aws_may_be_out_of_reach_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,9 +178,9 @@ def test_aws_may_be_out_of_reach_for_a_while(monkeypatch: pytest.MonkeyPatch) ->
             raise failures.pop()
         return "reached"
 
-    assert looking.look_on(look, said.append, 0.0, 10.0, "it goes back") == "reached"
+    assert polling.poll(look, said.append, 0.0, 10.0, "it goes back") == "reached"
     assert [text.split(":")[0] for text in said] == ["AWS does not answer; it goes back"] * 2
     failures.append(EndpointConnectionError(endpoint_url="https://autoscaling"))
-    monkeypatch.setattr(looking, "PATIENCE", -1.0)
+    monkeypatch.setattr(polling, "PATIENCE", -1.0)
     with pytest.raises(EndpointConnectionError):
-        looking.look_on(look, said.append, 0.0, 10.0, "it goes back")
+        polling.poll(look, said.append, 0.0, 10.0, "it goes back")

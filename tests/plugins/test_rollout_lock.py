@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from ansible_collections.pettracker.aws.plugins.module_utils.rollout_lock import Lock, LockLostError
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.lock import Lock, LockLostError
 
 from tests.plugins.loading import FakeModule, ModuleFailed, load
 

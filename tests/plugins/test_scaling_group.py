@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.scaling_group_calls import GROUP_METRICS, GROUP_TAG
-from ansible_collections.pettracker.aws.plugins.module_utils.scaling_group_client import missing
+from ansible_collections.pettracker.aws.plugins.module_utils.scaling_groups.client import missing
 
 from tests.plugins.loading import ModuleFailed, load
 
@@ -173,7 +173,7 @@ def test_a_tag_that_is_no_longer_wanted_goes() -> None:
 def test_a_group_that_does_not_serve_says_what_targets_and_activities_say() -> None:
     with pytest.raises(ModuleFailed) as failure:
         run(FakeAutoScaling(), state="unhealthy")
-    for part in ("0 of 2 targets are healthy", "i-1 is unhealthy", "[503]", "No capacity.", "pettracker-inference.service"):
+    for part in ("0 of 2 targets are healthy", "i-1 is unhealthy", "[503]", "No capacity.", "the journal of its service"):
         assert part in str(failure.value)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.pettracker.aws.plugins.module_utils.background import Background, BackgroundError
-from ansible_collections.pettracker.aws.plugins.module_utils.probing import Pace
+from ansible_collections.pettracker.aws.plugins.module_utils.evidence.background import Background, BackgroundError
+from ansible_collections.pettracker.aws.plugins.module_utils.evidence.probing import Pace
 
 from bundle import load as load_bundle
 from tests.bundles import CAT, tiny_bundle

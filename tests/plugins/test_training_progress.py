@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ansible_collections.pettracker.aws.plugins.module_utils import polling
 from botocore.exceptions import EndpointConnectionError
 
 from tests.plugins.loading import REGION, load
@@ -124,9 +125,9 @@ def test_a_network_that_fails_for_a_while_is_sat_out(
 
     monkeypatch.setattr(job, "host", unreliable)
     assert progress.Follower(job, instance_id, said.append).follow(interval=0, seconds=10) == "finished"
-    assert [text.split(":")[0] for text in said] == ["AWS does not answer, the job goes on"] * 2
+    assert [text.split(":")[0] for text in said] == ["AWS does not answer; the job goes on"] * 2
     failures.append(EndpointConnectionError(endpoint_url="https://ec2"))
-    monkeypatch.setattr(progress, "PATIENCE", -1.0)
+    monkeypatch.setattr(polling, "PATIENCE", -1.0)
     with pytest.raises(EndpointConnectionError):
         progress.Follower(job, instance_id, said.append).follow(interval=0, seconds=10)
 

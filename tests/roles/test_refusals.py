@@ -17,7 +17,7 @@ PLAY = """
   gather_facts: false
   tasks:
     - name: Refuse misspelt variables
-      pettracker.aws.known_variables:
+      pettracker.aws.validate_variables:
     - ansible.builtin.{how}:
         name: {role}
 """

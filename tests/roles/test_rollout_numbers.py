@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.pettracker.aws.plugins.module_utils.rollout.next_step import next_step
-from ansible_collections.pettracker.aws.plugins.module_utils.rollout.rolling import Rolling
 from ansible_collections.pettracker.aws.plugins.module_utils.rollout.steps import State
+from ansible_collections.pettracker.aws.plugins.module_utils.rollout.strategies import Rolling
 
 from tests.roles.inventory_values import ENVIRONMENTS, ROOT, Values, assertions, variables_of
 

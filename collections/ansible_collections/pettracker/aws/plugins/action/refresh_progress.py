@@ -1,29 +1,27 @@
-"""Looks on while an instance refresh goes on: prints its progress, and sends the heartbeats that let it go on."""
+"""Follows an instance refresh: prints its progress, and sends the heartbeats that let it go on."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
-from botocore.exceptions import BotoCoreError, ClientError
 
-from ..module_utils.instance_refreshes import GOING_BACK, GOING_ON, hosts_at, progress, split
-from ..module_utils.looking import PATIENCE, look_on
-from ..module_utils.rollout_lock import Lock, LockLostError
+from ..module_utils.polling import PATIENCE, poll
+from ..module_utils.rollout.alarm_states import describe
+from ..module_utils.rollout.instance_refreshes import GOING_BACK, GOING_ON, hosts_at, progress, split
+from ..module_utils.rollout.lock import Lock
+from ..module_utils.scaling_groups.client import instances_of
+from ..plugin_utils.progress import ProgressAction, report
 
 # What AWS does while it cannot be reached.
 MEANWHILE = "without heartbeats it takes the rollout back by itself"
 
-display = Display()
-
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """The metric that says that somebody looks on."""
+    """The metric that says that a controller follows the refresh."""
 
     namespace: str
     metric: str
@@ -42,10 +40,10 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class Goal:
-    """Until when to look on.
+    """Until when a refresh is followed.
 
     Attributes:
-        until: `now` (one look), `vouched` (the dead man's alarm has heard of the heartbeats), `checkpoint`, `time` or `end`.
+        until: `now` (observed once), `vouched` (the dead man's alarm hears the heartbeats), `checkpoint`, `time` or `end`.
         percentage: of the checkpoint.
         seconds: for `time`, how long; otherwise when to give up.
         hosts: for `checkpoint`, how many hosts have to be new, where the percentage would not tell; 0 goes by the percentage.
@@ -59,7 +57,7 @@ class Goal:
     vouch_until: float = 0.0
 
     def reached(self, refresh: Mapping[str, Any], waited: float, new: int = 0) -> bool:
-        """Says whether it is, with so many `new` hosts; a refresh that goes back is always looked on until it has ended."""
+        """X"""
         status = refresh["Status"]
         if self.until == "now" or status not in GOING_ON + GOING_BACK:
             return True
@@ -86,7 +84,7 @@ def reached_at(launches: Sequence[float], hosts: int, begin: float) -> float:
 
 
 class Watch:
-    """Looks at one group, and beats."""
+    """Observes one group, and sends heartbeats."""
 
     def __init__(self, group: str, region: str, heartbeat: Heartbeat, lock: Lock, identity: str) -> None:
         self._group, self._heartbeat, self._lock, self._identity = group, heartbeat, lock, identity
@@ -95,18 +93,18 @@ class Watch:
         self._ec2: Any = boto3.client("ec2", region_name=region)
 
     def beat(self) -> None:
-        """Says that somebody looks on.
+        """Sends a heartbeat.
 
         Raises:
-            LockLostError: somebody else does.
+            LockLostError: somebody else has the lock.
         """
         self._lock.beat(self._identity)
         self._cloudwatch.put_metric_data(Namespace=self._heartbeat.namespace, MetricData=[self._heartbeat.datum()])
 
     def is_vouched_for(self, alarm: str) -> bool:
-        """Says whether the dead man's alarm is silent."""
-        alarms = self._cloudwatch.describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
-        return bool(alarms) and alarms[0]["StateValue"] == "OK"
+        """Tells whether the dead man's alarm is silent."""
+        state: str = describe(self._cloudwatch, [alarm]).get(alarm, {}).get("StateValue", "")
+        return state == "OK"
 
     def refresh(self, identity: str) -> dict[str, Any]:
         """Returns the refresh as Auto Scaling describes it."""
@@ -122,109 +120,61 @@ class Watch:
 
     def launches(self, hosts: list[str]) -> list[float]:
         """Returns when each of the hosts was launched, in seconds since 1970."""
-        # By a filter: one that EC2 does not show any more is no error.
-        chosen = [{"Name": "instance-id", "Values": hosts}]
-        found = self._ec2.describe_instances(Filters=chosen)["Reservations"] if hosts else []
-        return [instance["LaunchTime"].timestamp() for one in found for instance in one["Instances"]]
+        return [instance["LaunchTime"].timestamp() for instance in instances_of(self._ec2, hosts).values()]
 
 
-class ActionModule(ActionBase):
-    """Runs on the controller.
+def wait_for_alarm(watch: Watch, goal: Goal, interval: float, alarm: str) -> None:
+    """Sends heartbeats until the alarm has heard of them."""
 
-    Arguments: group, region, launch_template_id, launch_template_version, refresh_id, until, percentage, hosts, seconds,
-    vouch_until, interval, alarm, heartbeat (namespace, metric, dimensions), lock (bucket, key, identity). Returns `status`,
-    `percentage`, `progress`, `going_on`, the instances `new` and `old`, and of a checkpoint `reached`, when that was at
-    the earliest, in seconds since 1970. Fails, with `lock_lost`, when somebody else has taken the lock over.
-    """
+    def beat() -> str | None:
+        watch.beat()
+        return "OK" if watch.is_vouched_for(alarm) else None
 
-    _VALID_ARGS = frozenset(
-        {
-            *("group", "region", "launch_template_id", "launch_template_version", "refresh_id", "until", "percentage"),
-            *("seconds", "interval", "alarm", "heartbeat", "lock", "hosts", "vouch_until"),
-        }
-    )
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        arguments = self._task.args
-        goal = Goal(
-            arguments["until"],
-            int(arguments.get("percentage", 100)),
-            float(arguments.get("seconds", 3600)),
-            int(arguments.get("hosts", 0)),
-            float(arguments.get("vouch_until", 0)),
+    report(f"waiting until the alarm {alarm} hears the heartbeats")
+    if poll(beat, report, interval, goal.seconds, MEANWHILE) is None:
+        raise AnsibleActionFail(
+            f"The alarm {alarm} is not silent after {goal.seconds:.0f} seconds of heartbeats. Without CloudWatch there is "
+            "no rollout: see whether the alarm is there and whether this controller may write metrics. Nothing was changed."
         )
-        region, lock = arguments["region"], arguments["lock"]
-        try:
-            held = Lock(boto3.client("s3", region_name=region), lock["bucket"], lock["key"])
-            watch = Watch(arguments["group"], region, Heartbeat(**arguments["heartbeat"]), held, lock["identity"])
-            if goal.until == "vouched":
-                found = self._vouch(watch, goal, float(arguments["interval"]), arguments["alarm"])
-            else:
-                template = arguments["launch_template_id"], str(arguments["launch_template_version"])
-                found = self._follow(watch, goal, float(arguments["interval"]), arguments["refresh_id"], template)
-        except LockLostError as error:
-            return result | {"failed": True, "lock_lost": True, "msg": f"{error} This run ends; that one goes on."}
-        except (BotoCoreError, ClientError) as error:
-            raise AnsibleActionFail(f"Cannot look on while {arguments['group']} is refreshed: {error}") from None
-        return result | {"changed": False} | found
 
-    @staticmethod
-    def _say(text: str) -> None:
-        display.display(f"    {text}")
 
-    def _vouch(self, watch: Watch, goal: Goal, interval: float, alarm: str) -> dict[str, Any]:
-        def look() -> str | None:
+def follow(
+    watch: Watch, goal: Goal, interval: float, identity: str, template: tuple[str, str], *, report: Callable[[str], None]
+) -> dict[str, Any]:
+    """Sends heartbeats until the goal is reached; returns the fields of the result."""
+    begin, refresh, said = time.monotonic(), dict[str, Any](), ""
+    hosts: tuple[list[str], list[str]] = ([], [])
+    before = 0.0  # when the goal was last seen not to be reached
+
+    def observe() -> str | None:
+        nonlocal refresh, said, hosts, before
+        now, refresh = time.time(), watch.refresh(identity)
+        if refresh["Status"] in GOING_ON:
+            _refuse_late(goal, now)
             watch.beat()
-            return "OK" if watch.is_vouched_for(alarm) else None
+        hosts = watch.hosts(*template)
+        if goal.until != "now" and progress(refresh) != said:
+            said = progress(refresh)
+            report(said)
+        if goal.reached(refresh, time.monotonic() - begin, len(hosts[0])):
+            return "reached"
+        before = now
+        return None
 
-        self._say(f"waiting until the alarm {alarm} hears the heartbeats")
-        if look_on(look, self._say, interval, goal.seconds, MEANWHILE) is None:
-            raise AnsibleActionFail(
-                f"The alarm {alarm} is not silent after {goal.seconds:.0f} seconds of heartbeats. Without CloudWatch there is "
-                "no rollout: see whether the alarm is there and whether this controller may write metrics. Nothing was changed."
-            )
-        return {}
-
-    def _follow(self, watch: Watch, goal: Goal, interval: float, identity: str, template: tuple[str, str]) -> dict[str, Any]:
-        begin, said, seen = time.monotonic(), "", {}
-        new: list[str] = []
-        old: list[str] = []
-        before = 0.0  # when the goal was last seen not to be reached
-
-        def look() -> str | None:
-            nonlocal said, seen, new, old, before
-            now, seen = time.time(), watch.refresh(identity)
-            if seen["Status"] in GOING_ON:
-                _refuse_late(goal, now)
-                watch.beat()
-            new, old = watch.hosts(*template)
-            if goal.until != "now" and progress(seen) != said:
-                said = progress(seen)
-                self._say(said)
-            if goal.reached(seen, time.monotonic() - begin, len(new)):
-                return "reached"
-            before = now
-            return None
-
-        # A bake ends by its own goal; the refresh may be going back by then.
-        patience = PATIENCE + goal.seconds if goal.until == "time" else goal.seconds
-        if look_on(look, self._say, interval, patience, MEANWHILE) is None:
-            raise AnsibleActionFail(
-                f"The instance refresh {identity} has not come so far within {patience:.0f} seconds ({progress(seen)}). The "
-                "group's latest activities and the hosts' logs say what it waits for."
-            )
-        found = {
-            "status": seen["Status"],
-            "percentage": seen.get("PercentageComplete", 0),
-            "progress": progress(seen),
-            "going_on": seen["Status"] in GOING_ON,
-            **{"new": new, "old": old},
-        }
-        if goal.until == "checkpoint" and found["going_on"]:
-            wanted = goal.hosts or hosts_at(goal.percentage, len(new) + len(old))
-            found["reached"] = before or reached_at(watch.launches(new), wanted, seen["StartTime"].timestamp())
-        return found
+    # A bake ends by its own goal; the refresh may be going back by then.
+    patience = PATIENCE + goal.seconds if goal.until == "time" else goal.seconds
+    if poll(observe, report, interval, patience, MEANWHILE) is None:
+        raise AnsibleActionFail(
+            f"The instance refresh {identity} has not come so far within {patience:.0f} seconds ({progress(refresh)}). The "
+            "group's latest activities and the hosts' logs say what it waits for."
+        )
+    new, old = hosts
+    found = {"status": refresh["Status"], "percentage": refresh.get("PercentageComplete", 0), "progress": progress(refresh)}
+    found |= {"going_on": refresh["Status"] in GOING_ON, "new": new, "old": old}
+    if goal.until == "checkpoint" and found["going_on"]:
+        wanted = goal.hosts or hosts_at(goal.percentage, len(new) + len(old))
+        found["reached"] = before or reached_at(watch.launches(new), wanted, refresh["StartTime"].timestamp())
+    return found
 
 
 def _refuse_late(goal: Goal, now: float) -> None:
@@ -234,3 +184,34 @@ def _refuse_late(goal: Goal, now: float) -> None:
             "There was no verdict in time: the refresh would go on by itself before the alarm could stop it. Raise "
             "rollout_evidence_seconds if looking at a host takes longer than that, or rollout_checkpoint_delay."
         )
+
+
+class ActionModule(ProgressAction):
+    """Takes ARGUMENTS; returns `status`, `percentage`, `progress`, `going_on`, and the instances `new` and `old`.
+
+    Of a checkpoint, `reached` says when that was at the earliest, in seconds since 1970. Of the goal `vouched`, nothing.
+    """
+
+    ARGUMENTS: ClassVar[dict[str, Any]] = {
+        **{name: {"type": "str", "required": True} for name in ("group", "region", "until")},
+        **{name: {"type": "str"} for name in ("launch_template_id", "launch_template_version", "refresh_id", "alarm")},
+        "percentage": {"type": "int", "default": 100},
+        "hosts": {"type": "int", "default": 0},
+        "seconds": {"type": "float", "default": 3600.0},
+        "vouch_until": {"type": "float", "default": 0.0},
+        "interval": {"type": "float", "required": True},
+        "heartbeat": {"type": "dict", "required": True},
+        "lock": {"type": "dict", "required": True},
+    }
+    SUBJECT = "the instance refresh of {group}"
+
+    def follow(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        region, lock = arguments["region"], arguments["lock"]
+        goal = Goal(**{name: arguments[name] for name in ("until", "percentage", "seconds", "hosts", "vouch_until")})
+        held = Lock(boto3.client("s3", region_name=region), lock["bucket"], lock["key"])
+        watch = Watch(arguments["group"], region, Heartbeat(**arguments["heartbeat"]), held, lock["identity"])
+        if goal.until == "vouched":
+            wait_for_alarm(watch, goal, arguments["interval"], arguments["alarm"])
+            return {}
+        template = arguments["launch_template_id"], arguments["launch_template_version"]
+        return follow(watch, goal, arguments["interval"], arguments["refresh_id"], template, report=report)

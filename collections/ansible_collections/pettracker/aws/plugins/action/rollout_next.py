@@ -6,10 +6,9 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils.rollout.blue_green import BlueGreen
 from ..module_utils.rollout.next_step import next_step
-from ..module_utils.rollout.rolling import Rolling
 from ..module_utils.rollout.steps import State
+from ..module_utils.rollout.strategies import BlueGreen, Rolling
 from ..module_utils.rollout.times import Times
 from .rollout_times import ARGUMENTS
 

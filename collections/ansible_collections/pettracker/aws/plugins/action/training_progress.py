@@ -4,16 +4,14 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
-from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-# Seconds for which AWS may be out of reach while a job is followed.
-PATIENCE = 600.0
+from ..module_utils.polling import poll
+from ..plugin_utils.progress import ProgressAction, report
+
 LINES = 30
 # Seconds for which EC2 may not know yet what RunInstances has answered with ("Eventual consistency in the Amazon EC2 API").
 APPEARS = 120.0
@@ -21,8 +19,6 @@ UNKNOWN = "unknown"
 ENDED = ("shutting-down", "terminated", "stopping", "stopped")
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StateReason.html
 SPOT = ("Server.SpotInstanceTermination", "Server.SpotInstanceShutdown")
-
-display = Display()
 
 
 @dataclass(frozen=True)
@@ -105,11 +101,11 @@ class Job:
 
 
 class Follower:
-    """Looks at a job until it has come to an end."""
+    """Polls a job until it has come to an end."""
 
-    def __init__(self, job: Job, instance_id: str, say: Callable[[str], None], known: int = 0) -> None:
-        """`known` epochs have been said: an instance that goes on begins with the history of those before."""
-        self._job, self._instance_id, self._say = job, instance_id, say
+    def __init__(self, job: Job, instance_id: str, report: Callable[[str], None], known: int = 0) -> None:
+        """`known` epochs have been reported: an instance that goes on begins with the history of those before."""
+        self._job, self._instance_id, self._report = job, instance_id, report
         self._heard = False
         self._appears_until = time.monotonic() + APPEARS
         self.known = known
@@ -124,7 +120,7 @@ class Follower:
             lines = new_lines(self._job.read("history.jsonl"), self.known)
             self.known += len(lines)
             for each in lines:
-                self._say(each)
+                self._report(each)
         return outcome(recorded, self._instance_id, host)
 
     def _host(self) -> Host:
@@ -145,63 +141,43 @@ class Follower:
         Raises:
             BotoCoreError, ClientError: of the last look.
         """
-        began = reached = time.monotonic()
-        deadline = began + seconds
-        while time.monotonic() < deadline:
-            try:
-                found = self.look()
-                reached = time.monotonic()
-                if found:
-                    return found
-                if not self._heard and reached - began > setup_seconds:
-                    return "silent"
-            except (BotoCoreError, ClientError) as error:
-                if time.monotonic() - reached > PATIENCE:
-                    raise
-                self._say(f"AWS does not answer, the job goes on: {error}")
-            time.sleep(interval)
-        return "overdue"
+        began = time.monotonic()
+
+        def look() -> str | None:
+            found = self.look()
+            silent = not self._heard and time.monotonic() - began > setup_seconds
+            return found or ("silent" if silent else None)
+
+        return poll(look, self._report, interval, seconds, "the job goes on") or "overdue"
 
 
-class ActionModule(ActionBase):
-    """Runs on the controller, for as long as the job does.
+class ActionModule(ProgressAction):
+    """Takes ARGUMENTS; returns `outcome`, `instance_id`, `epochs` and, where the job did not finish, `reason` and `log`.
 
-    Arguments: bucket, prefix, region; with instance_id also interval, seconds, setup_seconds and known. Without an instance_id
-    it only reads what is recorded. Returns `outcome`, `instance_id`, `epochs` and, where the job did not finish, `reason` and
-    `log`.
+    Without an `instance_id` it only reads what is recorded.
     """
 
-    _VALID_ARGS = frozenset({"bucket", "prefix", "region", "instance_id", "interval", "seconds", "setup_seconds", "known"})
+    ARGUMENTS: ClassVar[dict[str, Any]] = {
+        **{name: {"type": "str", "required": True} for name in ("bucket", "prefix", "region")},
+        "instance_id": {"type": "str", "default": ""},
+        "interval": {"type": "float", "default": 10.0},
+        "seconds": {"type": "float", "default": 86400.0},
+        "setup_seconds": {"type": "float", "default": float("inf")},
+        "known": {"type": "int", "default": 0},
+    }
+    SUBJECT = "the job in s3://{bucket}"
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        arguments = self._task.args
-        instance_id = str(arguments.get("instance_id") or "")
-        try:
-            job = Job(arguments["bucket"], arguments["prefix"], arguments["region"])
-            if not instance_id:
-                recorded = job.recorded()
-                return result | {
-                    "changed": False,
-                    "outcome": recorded.get("outcome", ""),
-                    "instance_id": recorded.get("instance_id", ""),
-                }
-            known = int(arguments.get("known", 0))
-            follower = Follower(job, instance_id, lambda text: display.display(f"    {text}"), known)
-            found = follower.follow(
-                float(arguments.get("interval", 10)),
-                float(arguments.get("seconds", 86400)),
-                float(arguments.get("setup_seconds", "inf")),
-            )
-            reason = job.recorded().get("reason", "") if found == "failed" else ""
-            log = "" if found == "finished" else job.last_lines(instance_id)
-        except (BotoCoreError, ClientError) as error:
-            raise AnsibleActionFail(f"Cannot follow the job in s3://{arguments['bucket']}: {error}") from None
-        return result | {
-            "changed": False,
-            "outcome": found,
+    def follow(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        job, instance_id = Job(arguments["bucket"], arguments["prefix"], arguments["region"]), arguments["instance_id"]
+        if not instance_id:
+            recorded = job.recorded()
+            return {"outcome": recorded.get("outcome", ""), "instance_id": recorded.get("instance_id", "")}
+        follower = Follower(job, instance_id, report, arguments["known"])
+        outcome = follower.follow(arguments["interval"], arguments["seconds"], arguments["setup_seconds"])
+        return {
+            "outcome": outcome,
             "instance_id": instance_id,
             "epochs": follower.known,
-            "reason": reason,
-            "log": log,
+            "reason": job.recorded().get("reason", "") if outcome == "failed" else "",
+            "log": "" if outcome == "finished" else job.last_lines(instance_id),
         }

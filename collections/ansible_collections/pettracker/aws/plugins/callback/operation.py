@@ -11,8 +11,8 @@ from ansible.executor.task_result import CallbackTaskResult
 from ansible.plugins.callback import CallbackBase
 
 from ..module_utils.operation_text import WIDTH
-from ..module_utils.plan import changes_of
-from ..module_utils.plan_text import field_text
+from ..module_utils.plan.changes import changes_of
+from ..module_utils.plan.text import field_text
 
 DOCUMENTATION = r"""
 name: operation
@@ -31,10 +31,10 @@ DEBUG = ("debug", "ansible.builtin.debug")
 # What only looks, decides or remembers, and needs no line of its own. Whatever is not here has one.
 QUIET = {
     *("add_host", "assert", "command", "fail", "group_by", "include_tasks", "import_tasks", "meta", "set_fact"),
-    *("known_variables", "service_fleets", "scaling_group_process"),
+    *("validate_variables", "service_fleets", "scaling_group_process"),
 }
 # Their messages are whole sentences about what to do, and need no name of a task before them.
-REFUSING = ("assert", "fail", "known_variables")
+REFUSING = ("assert", "fail", "validate_variables")
 # What Ansible puts before an error of its own.
 PREFIXES = ("Task failed: ", "Action failed: ", "Module failed: ")
 

@@ -7,11 +7,11 @@ from ansible import constants as C
 from ansible.executor.task_result import CallbackTaskResult
 from ansible.plugins.callback import CallbackBase
 
-from ..module_utils.costs import assumptions, monthly_usd
 from ..module_utils.kinds.kind import Owned
 from ..module_utils.owned_resources import unmanaged
-from ..module_utils.plan import Change, Plan, Resource, Stray, changes_of, named_in, resources_of
-from ..module_utils.plan_text import reports, terminal
+from ..module_utils.plan.changes import Change, Plan, Resource, Stray, changes_of, named_in, resources_of
+from ..module_utils.plan.costs import assumptions, monthly_usd
+from ..module_utils.plan.text import reports, terminal
 
 DOCUMENTATION = r"""
 name: plan
@@ -34,7 +34,7 @@ author: PetTracker ML
 
 
 class CallbackModule(CallbackBase):
-    """Listens to every result; the rules are in module_utils/plan.py."""
+    """Listens to every result; the rules are in module_utils/plan/changes.py."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "stdout"

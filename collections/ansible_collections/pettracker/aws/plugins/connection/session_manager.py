@@ -34,24 +34,14 @@ description:
 options:
   access_key_id: {vars: [{name: ansible_aws_ssm_access_key_id}], env: [{name: AWS_ACCESS_KEY_ID}], description: "Access key for
     Session Manager and S3."}
-  secret_access_key:
-    description: Secret of the access key.
-    vars:
-      - name: ansible_aws_ssm_secret_access_key
-    env:
-      - name: AWS_SECRET_ACCESS_KEY
+  secret_access_key: {vars: [{name: ansible_aws_ssm_secret_access_key}], env: [{name: AWS_SECRET_ACCESS_KEY}],
+    description: Secret of the access key.}
   session_token: {vars: [{name: ansible_aws_ssm_session_token}], env: [{name: AWS_SESSION_TOKEN}], description: "Token of the
     caller's own session, as roles have one."}
   profile:
     {vars: [{name: ansible_aws_ssm_profile}], env: [{name: AWS_PROFILE}], description: "Profile of AWS's configuration files."}
-  region:
-    description: Region of the instance.
-    default: us-east-1
-    vars:
-      - name: ansible_aws_ssm_region
-    env:
-      - name: AWS_REGION
-      - name: AWS_DEFAULT_REGION
+  region: {default: us-east-1, vars: [{name: ansible_aws_ssm_region}], env: [{name: AWS_REGION}, {name: AWS_DEFAULT_REGION}],
+    description: Region of the instance.}
   instance_id: {vars: [{name: ansible_aws_ssm_instance_id}], description: "The instance; the host's address if not given."}
   plugin: {vars: [{name: ansible_aws_ssm_plugin}], env: [{name: AWS_SESSION_MANAGER_PLUGIN}], description: "Path of
     session-manager-plugin; /usr/local/bin or PATH if not given."}
@@ -66,15 +56,8 @@ options:
   bucket_sse_mode: {choices: [AES256, 'aws:kms'], vars: [{name: ansible_aws_ssm_bucket_sse_mode}], description: "Encryption of
     what travels; the bucket's own if not given."}
   bucket_sse_kms_key_id: {vars: [{name: ansible_aws_ssm_bucket_sse_kms_key_id}], description: "Key of that encryption."}
-  s3_addressing_style:
-    description: Whether the bucket is named in the host part or in the path of its addresses.
-    choices:
-      - path
-      - virtual
-      - auto
-    default: auto
-    vars:
-      - name: ansible_aws_ssm_s3_addressing_style
+  s3_addressing_style: {choices: [path, virtual, auto], default: auto, vars: [{name: ansible_aws_ssm_s3_addressing_style}],
+    description: Whether the bucket is named in the host part or in the path of its addresses.}
   pipelining: {type: boolean, default: true, vars: [{name: ansible_pipelining}], description: "Whether modules go to the
     interpreter's standard input, and leave no file behind."}
 """

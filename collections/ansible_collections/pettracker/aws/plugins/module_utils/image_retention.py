@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from .instance_refreshes import GOING_BACK, GOING_ON
 from .refusals import unless_gone
+from .rollout.instance_refreshes import GOING_BACK, GOING_ON
 from .state import tags_to_dict
 
 Image = Mapping[str, Any]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .scaling_group_members import RefusedError, moment
+from .scaling_groups.members import RefusedError, moment
 from .state import tags_to_dict
 
 Instance = Mapping[str, Any]
@@ -62,20 +62,18 @@ def call_for(instance: Instance, state: str) -> str:
     Raises:
         RefusedError: it is gone, or on its way to another state.
     """
-    found = instance["State"]["Name"]
-    instance_id = instance["InstanceId"]
+    found, instance_id = instance["State"]["Name"], instance["InstanceId"]
     if state == "terminated":
         return "" if found in GONE else "terminate"
     if found in GONE:
         raise RefusedError(f"{instance_id} is {found}.")
-    if state == "rebooted":
-        if found != "running":
-            raise RefusedError(f"{instance_id} is {found}: only a running host is rebooted.")
-        return "reboot"
-    if state == "running":
-        if found == "stopping":
-            raise RefusedError(f"{instance_id} is still stopping: try again in a minute.")
-        return "start" if found == "stopped" else ""
-    if state == "stopped":
-        return "" if found in ("stopping", "stopped") else "stop"
-    return ""
+    if state == "rebooted" and found != "running":
+        raise RefusedError(f"{instance_id} is {found}: only a running host is rebooted.")
+    if state == "running" and found == "stopping":
+        raise RefusedError(f"{instance_id} is still stopping: try again in a minute.")
+    calls = {
+        "rebooted": "reboot",
+        "running": "start" if found == "stopped" else "",
+        "stopped": "" if found in ("stopping", "stopped") else "stop",
+    }
+    return calls.get(state, "")

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from ..module_utils.alarm_states import describe, sort
 from ..module_utils.module import Module, Result, run_module
+from ..module_utils.rollout.alarm_states import describe, sort
 
 DOCUMENTATION = r"""
 module: alarm_states

@@ -12,7 +12,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.argument_spec import argument_spec
-from ..module_utils.exposition import PREDICT
+from ..module_utils.evidence.exposition import PREDICT
 
 DOCUMENTATION = r"""
 module: balancer_answers

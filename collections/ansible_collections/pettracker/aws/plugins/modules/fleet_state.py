@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..module_utils.module import Module, Result, run_module
-from ..module_utils.scaling_group_client import describe
+from ..module_utils.scaling_groups.client import describe
 from ..module_utils.state import as_diff, error_code
 
 DOCUMENTATION = r"""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..module_utils.module import Module, Result, run_module
-from ..module_utils.scaling_group_client import describe, instances_of
+from ..module_utils.scaling_groups.client import describe, instances_of
 from ..module_utils.state import as_diff, tags_to_dict
 
 DOCUMENTATION = r"""
@@ -40,9 +40,8 @@ def group_value(group: dict[str, Any], key: str) -> str | None:
 
 def host_values(ec2: Any, group: dict[str, Any], key: str) -> dict[str, str | None]:
     """Returns the tag's value on each host that is not on its way out."""
-    hosts = {one["InstanceId"] for one in group["Instances"] if not one["LifecycleState"].startswith("Terminat")}
-    found = instances_of(ec2, group).items()
-    return {name: tags_to_dict(instance.get("Tags", [])).get(key) for name, instance in found if name in hosts}
+    hosts = [one["InstanceId"] for one in group["Instances"] if not one["LifecycleState"].startswith("Terminat")]
+    return {name: tags_to_dict(instance.get("Tags", [])).get(key) for name, instance in instances_of(ec2, hosts).items()}
 
 
 def run(module: Module) -> Result:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from ..module_utils import instance_refreshes
-from ..module_utils.mixed_instances import template_of
 from ..module_utils.module import Module, Result, run_module
-from ..module_utils.scaling_group_client import describe
+from ..module_utils.rollout import instance_refreshes
+from ..module_utils.scaling_groups.client import describe
+from ..module_utils.scaling_groups.mixed_instances import template_of
 from ..module_utils.state import as_diff, error_code
 
 DOCUMENTATION = r"""

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from ..module_utils.blue_green import forward, is_sticky, weights_of
 from ..module_utils.kinds.finding import pages
 from ..module_utils.module import Module, Result, run_module
+from ..module_utils.rollout.blue_green import forward, is_sticky, weights_of
 from ..module_utils.state import State, as_diff, differences, tags_to_dict, tags_to_list
 
 DOCUMENTATION = r"""

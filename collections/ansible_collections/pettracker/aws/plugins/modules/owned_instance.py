@@ -6,7 +6,7 @@ from typing import Any
 from ..module_utils.kinds.finding import pages
 from ..module_utils.module import Module, Result, run_module
 from ..module_utils.owned_instances import REACHED, call_for, chosen, refuse_member, summary
-from ..module_utils.scaling_group_members import RefusedError
+from ..module_utils.scaling_groups.members import RefusedError
 from ..module_utils.state import as_diff
 
 DOCUMENTATION = r"""

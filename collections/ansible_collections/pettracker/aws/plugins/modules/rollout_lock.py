@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..module_utils.module import Module, Result, run_module
-from ..module_utils.rollout_lock import Held, Lock, body
+from ..module_utils.rollout.lock import Held, Lock, body
 
 DOCUMENTATION = r"""
 module: rollout_lock

@@ -3,16 +3,16 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..module_utils.alarm_states import describe
-from ..module_utils.judge import Limits, judge
 from ..module_utils.kinds.finding import pages
 from ..module_utils.module import Module, Result, run_module
+from ..module_utils.rollout.alarm_states import describe
+from ..module_utils.rollout.judge import Limits, judge
 
 DOCUMENTATION = r"""
 module: rollout_verdict
 short_description: Judges new hosts
 description:
-  - Reads the alarms and applies the rules of C(module_utils/judge.py). It changes nothing.
+  - Reads the alarms and applies the rules of C(module_utils/rollout/judge.py). It changes nothing.
 options:
   alarms: {type: list, elements: str, required: true, description: "Names of the alarms of which none may ring."}
   required: {type: list, elements: str, default: [], description: "Those without whose data nothing is promoted."}

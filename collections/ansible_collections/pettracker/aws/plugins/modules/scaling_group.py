@@ -8,7 +8,7 @@ from ..module_utils.kinds.scaling_group_calls import calls, wanted_state
 from ..module_utils.kinds.scaling_rules import resource_label, wanted_hooks
 from ..module_utils.module import Module, Result, run_module
 from ..module_utils.propagation import NEW_PROFILE, NEW_TEMPLATE, once_known
-from ..module_utils.scaling_group_client import describe, missing, wait_until
+from ..module_utils.scaling_groups.client import describe, missing, wait_until
 from ..module_utils.state import as_diff, differences
 
 DOCUMENTATION = r"""

@@ -1,9 +1,9 @@
 #!/usr/bin/python
 
-from ..module_utils.instance_refreshes import GOING_BACK, GOING_ON
 from ..module_utils.module import Module, Result, run_module
-from ..module_utils.scaling_group_client import instances_of, required, targets_of, wait_until
-from ..module_utils.scaling_group_members import found_size, rows, unsettled
+from ..module_utils.rollout.instance_refreshes import GOING_BACK, GOING_ON
+from ..module_utils.scaling_groups.client import instances_of, required, targets_of, wait_until
+from ..module_utils.scaling_groups.members import found_size, rows, unsettled
 
 DOCUMENTATION = r"""
 module: scaling_group_info
@@ -42,10 +42,11 @@ def run(module: Module) -> Result:
     targets = targets_of(module.client("elbv2"), group)
     refreshes = module.client("autoscaling").describe_instance_refreshes(AutoScalingGroupName=name)["InstanceRefreshes"]
     going = [each["Status"] for each in refreshes if each["Status"] in GOING_ON + GOING_BACK]
+    instances = instances_of(module.client("ec2"), [each["InstanceId"] for each in group.get("Instances", [])])
     return {
         "changed": False,
         "size": found_size(group),
-        "members": rows(group, targets, instances_of(module.client("ec2"), group)),
+        "members": rows(group, targets, instances),
         "unsettled": unsettled(group, targets),
         "refresh": going[0] if going else "",
     }

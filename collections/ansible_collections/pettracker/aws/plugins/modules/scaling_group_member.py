@@ -1,8 +1,8 @@
 #!/usr/bin/python
 
 from ..module_utils.module import Module, Result, run_module
-from ..module_utils.scaling_group_client import required, wait_until
-from ..module_utils.scaling_group_members import RefusedError, arrived, call_for, lifecycle_of, request_for
+from ..module_utils.scaling_groups.client import required, wait_until
+from ..module_utils.scaling_groups.members import RefusedError, arrived, call_for, lifecycle_of, request_for
 from ..module_utils.state import as_diff
 
 DOCUMENTATION = r"""

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 
 from ..module_utils.module import Module, Result, run_module
-from ..module_utils.scaling_group_client import required
+from ..module_utils.scaling_groups.client import required
 from ..module_utils.state import as_diff
 
 DOCUMENTATION = r"""

@@ -1,8 +1,8 @@
 #!/usr/bin/python
 
 from ..module_utils.module import Module, Result, run_module
-from ..module_utils.scaling_group_client import required
-from ..module_utils.scaling_group_members import RefusedError, found_size, wanted_size
+from ..module_utils.scaling_groups.client import required
+from ..module_utils.scaling_groups.members import RefusedError, found_size, wanted_size
 from ..module_utils.state import as_diff, differences
 
 DOCUMENTATION = r"""

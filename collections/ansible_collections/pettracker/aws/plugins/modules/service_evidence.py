@@ -8,8 +8,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.argument_spec import argument_spec
-from ..module_utils.background import Background, BackgroundError
-from ..module_utils.probing import Pace, Probe, ask, golden_inputs, said
+from ..module_utils.evidence.background import Background, BackgroundError
+from ..module_utils.evidence.probing import Pace, Probe, ask, golden_inputs, said
 
 DOCUMENTATION = r"""
 module: service_evidence
@@ -59,7 +59,7 @@ reason: {type: str, returned: when collected, description: "What it says otherwi
 digest: {type: str, returned: when collected, description: "Of the model that is served; empty if the service does not say."}
 golden: {type: list, elements: str, returned: when collected, description: "How a ready service differs from golden answers."}
 watched: {type: dict, returned: when collected, description: "What was seen meanwhile, the fields of C(Seen) in
-  C(module_utils/probing.py), and C(before) and C(after), what C(/metrics) counted of predictions."}
+  C(module_utils/evidence/probing.py), and C(before) and C(after), what C(/metrics) counted of predictions."}
 """
 
 

@@ -1,18 +1,18 @@
 #!/usr/bin/python
 
 
-from ..module_utils.blue_green import Plan, plan, roles, tied, weights_of
-from ..module_utils.fleets import Fleets
 from ..module_utils.kinds.certificate import certificate_name
 from ..module_utils.module import Module, Result, run_module
+from ..module_utils.rollout.blue_green import Plan, plan, roles, tied, weights_of
+from ..module_utils.rollout.blue_green_client import Fleets
 
 DOCUMENTATION = r"""
 module: service_fleets
 short_description: Says which of two fleets is live, and what a blue/green rollout has to do next
 description:
   - >-
-    Reads the listener's weights, the groups and their tags, and applies the rules of C(module_utils/blue_green.py). It changes
-    nothing, and works where there is nothing yet.
+    Reads the listener's weights, the groups and their tags, and applies the rules of C(module_utils/rollout/blue_green.py).
+    It changes nothing, and works where there is nothing yet.
 options:
   balancer: {type: str, required: true, description: "Name of the balancer."}
   port: {type: int, default: 443, description: "Port of its listener."}

@@ -3,8 +3,8 @@
 from typing import Any
 
 from ..module_utils.module import Module, Result, run_module
-from ..module_utils.network import KINDS, label
-from ..module_utils.network_client import Network
+from ..module_utils.network.client import Network
+from ..module_utils.network.parts import KINDS, label
 from ..module_utils.state import any_differ, as_diff, differences
 
 DOCUMENTATION = r"""

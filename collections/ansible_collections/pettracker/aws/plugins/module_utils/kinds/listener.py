@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from ..blue_green import TAG, forward, is_sticky, weights_of
+from ..rollout.blue_green import TAG, forward, is_sticky, weights_of
 from ..state import State, differences, tags_to_dict
 from .elb import as_expected, attribute_changes, tags_of
 from .fields import EMPTY_ANSWER, FIGURE, FIXED, IDENTITY, Answer, Compared, Default, Foreign, Ignored, Nobodys, snake

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_AutoScalingGroup.ht
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar
 
-from ..mixed_instances import found_policy
+from ..scaling_groups.mixed_instances import found_policy
 from ..state import State
 from .charges import Fields, Item, Place
 from .fields import Answer, Deviation, deviations

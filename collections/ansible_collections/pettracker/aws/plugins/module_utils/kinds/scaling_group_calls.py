@@ -9,7 +9,7 @@ there: the warm-up holds back scaling out, and scaling in is gradual by itself).
 from collections.abc import Mapping
 from typing import Any
 
-from ..mixed_instances import found_policy, source_request, template_of, wanted_policy
+from ..scaling_groups.mixed_instances import found_policy, source_request, template_of, wanted_policy
 from ..state import State, differences, tags_to_dict
 from .fields import Deviation, snake
 from .kind import Answers

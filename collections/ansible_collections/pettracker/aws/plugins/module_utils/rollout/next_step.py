@@ -1,6 +1,6 @@
 """What a rollout does next, from what was found and measured. Pure functions only; the role `rollout` carries it out."""
 
-from ..judge import HOLD, PROMOTE, REJECT
+from .judge import HOLD, PROMOTE, REJECT
 from .steps import State, Step, Strategy
 
 

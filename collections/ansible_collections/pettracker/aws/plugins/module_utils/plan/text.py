@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from .changes import Change, Field, Plan, Stray, as_json
 from .markdown import cell, code, html, shown, visible
-from .plan import Change, Field, Plan, Stray, as_json
 
 SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-", "unknown": "?"}
 COLOURS = {"create": "green", "update": "yellow", "replace": "purple", "delete": "red", "unknown": "cyan"}

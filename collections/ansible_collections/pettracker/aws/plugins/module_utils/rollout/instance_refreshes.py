@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .mixed_instances import desired_configuration, template_of
+from ..scaling_groups.mixed_instances import desired_configuration, template_of
 
 GOING_ON = ("Pending", "InProgress", "Baking")
 GOING_BACK = ("Cancelling", "RollbackInProgress")

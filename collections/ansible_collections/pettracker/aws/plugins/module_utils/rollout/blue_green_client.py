@@ -4,10 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..refusals import unless_gone
 from .blue_green import Fleet, weights_of
-from .state import error_code
-
-ABSENT = ("LoadBalancerNotFound", "LoadBalancerNotFoundException", "TargetGroupNotFound", "TargetGroupNotFoundException")
 
 
 @dataclass(frozen=True)
@@ -33,12 +31,10 @@ class Fleets:
 
     def entrance(self, balancer: str, port: int) -> Entrance:
         """Returns the listener of this port."""
-        try:
-            found = self._balancing.describe_load_balancers(Names=[balancer])["LoadBalancers"][0]
-        except Exception as error:
-            if error_code(error) in ABSENT:
-                return Entrance()
-            raise
+        balancers = unless_gone(lambda: self._balancing.describe_load_balancers(Names=[balancer])["LoadBalancers"], [])
+        if not balancers:
+            return Entrance()
+        found = balancers[0]
         listeners = self._balancing.describe_listeners(LoadBalancerArn=found["LoadBalancerArn"])["Listeners"]
         for listener in listeners:
             if listener["Port"] == port:
@@ -88,10 +84,5 @@ class Fleets:
         return found
 
     def _target_group_arn(self, name: str) -> str:
-        try:
-            found: str = self._balancing.describe_target_groups(Names=[name])["TargetGroups"][0]["TargetGroupArn"]
-        except Exception as error:
-            if error_code(error) in ABSENT:
-                return ""
-            raise
-        return found
+        found = unless_gone(lambda: self._balancing.describe_target_groups(Names=[name])["TargetGroups"], [])
+        return str(found[0]["TargetGroupArn"]) if found else ""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from .scaling_group_client import missing
+from .client import missing
 
 Group = Mapping[str, Any]
 # ELB's TargetHealthDescriptions by the ARN of the target group.

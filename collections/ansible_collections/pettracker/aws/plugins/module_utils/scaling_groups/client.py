@@ -8,6 +8,7 @@ from typing import Any
 PAUSE = 2.0
 # How many of the latest scaling activities a failure quotes.
 ACTIVITIES = 4
+UNHEALTHY_HINT = "A host that does not become healthy says why: look at the journal of its service, and at cloud-init's output."
 
 Targets = dict[str, list[dict[str, Any]]]
 
@@ -35,14 +36,20 @@ def targets_of(elb: Any, group: dict[str, Any]) -> Targets:
     return {arn: elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"] for arn in arns}
 
 
-def instances_of(ec2: Any, group: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Returns what EC2 says of the group's instances, by their ids; nothing of one that it does not show."""
-    names = [item["InstanceId"] for item in group.get("Instances", [])]
-    if not names:
+def instances_of(ec2: Any, ids: list[str]) -> dict[str, dict[str, Any]]:
+    """Returns what EC2 says of instances, by their ids; nothing of one that it does not show, which is no error."""
+    if not ids:
         return {}
-    pages = ec2.get_paginator("describe_instances").paginate(Filters=[{"Name": "instance-id", "Values": names}])
+    pages = ec2.get_paginator("describe_instances").paginate(Filters=[{"Name": "instance-id", "Values": ids}])
     found = [each for page in pages for reservation in page["Reservations"] for each in reservation["Instances"]]
     return {each["InstanceId"]: each for each in found}
+
+
+def latest_activities(client: Any, name: str) -> str:
+    """Returns what the group did last, for people."""
+    found = client.describe_scaling_activities(AutoScalingGroupName=name, MaxRecords=ACTIVITIES)["Activities"]
+    said = [f"{one['StatusCode']}: {one['Description']} {one.get('StatusMessage', '')}".strip() for one in found]
+    return "; ".join(said) or "none"
 
 
 def wait_until(
@@ -61,16 +68,8 @@ def wait_until(
         if not sentences or not module.params["wait_timeout"]:
             return group, waited
         if waited >= module.params["wait_timeout"]:
-            activities = autoscaling.describe_scaling_activities(AutoScalingGroupName=name, MaxRecords=ACTIVITIES)
-            recent = [
-                f"{item['StatusCode']}: {item['Description']} {item.get('StatusMessage', '')}".strip()
-                for item in activities["Activities"]
-            ]
-            module.fail_json(
-                msg=f"{failure} after {waited:.0f} seconds. {' '.join(sentences)} Latest "
-                f"activities: {'; '.join(recent) or 'none'}. A host that does not become healthy says why in its journal: "
-                "look at the unit pettracker-inference.service and at cloud-init's output."
-            )
+            said = f"{failure} after {waited:.0f} seconds. {' '.join(sentences)}"
+            module.fail_json(msg=f"{said} Latest activities: {latest_activities(autoscaling, name)}. {UNHEALTHY_HINT}")
         time.sleep(PAUSE)
 
 

@@ -4,9 +4,9 @@ import pytest
 
 from tests.plugins.loading import ROOT, load
 
-complaints = load("action", "known_variables").complaints
-misplaced = load("action", "known_variables").misplaced
-documented_variables = load("action", "known_variables").documented_variables
+complaints = load("action", "validate_variables").complaints
+misplaced = load("action", "validate_variables").misplaced
+documented_variables = load("action", "validate_variables").documented_variables
 
 DOCUMENTED = {
     "vpc": {"vpc_nat_per_zone", "vpc_cidr"},

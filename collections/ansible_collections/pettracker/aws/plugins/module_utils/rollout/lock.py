@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from .state import error_code
+from ..state import error_code
 
 # Somebody else has written, deleted, or is writing it at this moment.
 CHANGED = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")

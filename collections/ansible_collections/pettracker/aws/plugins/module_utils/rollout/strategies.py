@@ -1,9 +1,9 @@
-"""The strategy that replaces the hosts of the fleet, by an instance refresh. Pure functions only."""
+"""The two strategies of a rollout: an instance refresh of the fleet, and a second fleet beside it. Pure functions only."""
 
 import math
 from dataclasses import dataclass
 
-from ..instance_refreshes import hosts_at
+from .instance_refreshes import hosts_at
 from .steps import NOWHERE, State, Step
 from .times import Times
 
@@ -36,3 +36,18 @@ class Rolling:
             f"The verdict on {state.percentage} % took {took} seconds, and must not take more than {within}. Raise "
             f"rollout_evidence_seconds, which is {look}, if looking at a host takes longer than that."
         )
+
+
+@dataclass(frozen=True)
+class BlueGreen:
+    """A second fleet, whose hosts come at once, and whose share of the requests stays until somebody changes it."""
+
+    times: Times
+
+    def step(self, _state: State, percentage: int) -> Step:
+        """Returns the step to a percentage of the requests."""
+        return Step("step", percentage=percentage, seconds=self.times.timeout)
+
+    def lateness(self, _state: State, _more_seconds: int = 0) -> str:
+        """Returns nothing: no verdict is too late."""
+        return ""

@@ -11,6 +11,13 @@ from typing import Any
 
 # On-Demand instances are of the first type that is to be had, in the order of the list.
 ON_DEMAND_ALLOCATION = "prioritized"
+# Fields of a policy by what Auto Scaling calls them in its distribution of instances.
+DISTRIBUTION = {
+    "OnDemandAllocationStrategy": "on_demand_allocation",
+    "OnDemandBaseCapacity": "on_demand_base",
+    "OnDemandPercentageAboveBaseCapacity": "on_demand_percentage",
+    "SpotAllocationStrategy": "spot_allocation",
+}
 
 
 def template_of(item: Mapping[str, Any]) -> tuple[str | None, str | None]:
@@ -25,13 +32,8 @@ def wanted_policy(parameters: Mapping[str, Any] | None) -> dict[str, Any] | None
     """Returns the parameter `mixed_instances` in the fields of `found_policy`; None where all are On-Demand of one type."""
     if not parameters:
         return None
-    return {
-        "instance_types": list(parameters["instance_types"]),
-        "on_demand_base": parameters["on_demand_base"],
-        "on_demand_percentage": parameters["on_demand_percentage"],
-        "on_demand_allocation": ON_DEMAND_ALLOCATION,
-        "spot_allocation": parameters["spot_allocation"],
-    }
+    given = dict(parameters) | {"on_demand_allocation": ON_DEMAND_ALLOCATION}
+    return {"instance_types": list(given["instance_types"]), **{field: given[field] for field in DISTRIBUTION.values()}}
 
 
 def found_policy(group: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -41,13 +43,8 @@ def found_policy(group: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     distribution = policy.get("InstancesDistribution", {})
     overrides = policy["LaunchTemplate"].get("Overrides") or []
-    return {
-        "instance_types": [override.get("InstanceType") for override in overrides],
-        "on_demand_base": distribution.get("OnDemandBaseCapacity"),
-        "on_demand_percentage": distribution.get("OnDemandPercentageAboveBaseCapacity"),
-        "on_demand_allocation": distribution.get("OnDemandAllocationStrategy"),
-        "spot_allocation": distribution.get("SpotAllocationStrategy"),
-    }
+    found = {field: distribution.get(name) for name, field in DISTRIBUTION.items()}
+    return {"instance_types": [override.get("InstanceType") for override in overrides], **found}
 
 
 def source_request(template: Mapping[str, Any], policy: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -58,17 +55,8 @@ def source_request(template: Mapping[str, Any], policy: Mapping[str, Any] | None
     source: dict[str, Any] = {"LaunchTemplateSpecification": specification}
     if policy["instance_types"]:  # without any, the template's own type is launched
         source["Overrides"] = [{"InstanceType": one} for one in policy["instance_types"]]
-    return {
-        "MixedInstancesPolicy": {
-            "LaunchTemplate": source,
-            "InstancesDistribution": {
-                "OnDemandAllocationStrategy": policy["on_demand_allocation"],
-                "OnDemandBaseCapacity": policy["on_demand_base"],
-                "OnDemandPercentageAboveBaseCapacity": policy["on_demand_percentage"],
-                "SpotAllocationStrategy": policy["spot_allocation"],
-            },
-        }
-    }
+    distribution = {name: policy[field] for name, field in DISTRIBUTION.items()}
+    return {"MixedInstancesPolicy": {"LaunchTemplate": source, "InstancesDistribution": distribution}}
 
 
 def desired_configuration(group: Mapping[str, Any], template_id: str, version: str) -> dict[str, Any]:

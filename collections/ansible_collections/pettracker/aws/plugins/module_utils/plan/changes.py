@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from .kinds.fields import foreign
-from .kinds.registry import KINDS
-from .state import is_unknown
+from ..kinds.fields import foreign
+from ..kinds.registry import KINDS
+from ..state import is_unknown
 
 SCHEMA_VERSION = 3
 # `unknown`: a task would change something, and its module does not say what.
@@ -165,29 +165,31 @@ def _fields(side: Any) -> dict[str, Any] | None:
     return decoded if isinstance(decoded, dict) else None
 
 
+def _rounds(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Returns the results of each round of a loop; of a task without one, its own."""
+    if not isinstance(result.get("results"), list):
+        return [result]
+    return [item for item in result["results"] if isinstance(item, Mapping)]
+
+
+def _diffs(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    diffs = result.get("diff") or []
+    return diffs if isinstance(diffs, list) else [diffs]
+
+
 def changes_of(result: Mapping[str, Any], task: str) -> list[Change]:
     """Returns the changes that a task's result tells of: of each round of a loop, and of each entry of its `diff`."""
-    if "results" in result and isinstance(result["results"], list):
-        return [
-            change for item in result["results"] if isinstance(item, Mapping) for change in changes_of(item, _label(task, item))
-        ]
+    if isinstance(result.get("results"), list):
+        return [change for item in _rounds(result) for change in changes_of(item, _label(task, item))]
     if not result.get("changed"):
         return []
-    diffs = result.get("diff") or []
-    entries = diffs if isinstance(diffs, list) else [diffs]
-    changes = [change for entry in entries if (change := change_of(entry, task)) is not None]
+    changes = [change for entry in _diffs(result) if (change := change_of(entry, task)) is not None]
     return changes or [Change("task", task, "unknown", task=task)]
 
 
 def resources_of(result: Mapping[str, Any]) -> Iterator[Resource]:
     """Yields the resources that a task's result describes as a whole, those that do not change as well."""
-    if isinstance(result.get("results"), list):
-        for item in result["results"]:
-            if isinstance(item, Mapping):
-                yield from resources_of(item)
-        return
-    diffs = result.get("diff") or []
-    for diff in diffs if isinstance(diffs, list) else [diffs]:
+    for diff in (diff for item in _rounds(result) for diff in _diffs(item)):
         if "state" in diff:
             kind, _, name = str(diff["before_header"]).rpartition(" ")
             yield Resource(kind, name, diff["state"]["before"], diff["state"]["after"])
@@ -201,11 +203,9 @@ def _label(task: str, item: Mapping[str, Any]) -> str:
 def named_in(result: Mapping[str, Any], key: str) -> dict[str, set[str]]:
     """Returns what a task's result names by kind under `key`: the ids that it manages, or the parts that are `nobodys`."""
     named: dict[str, set[str]] = {}
-    rounds = result["results"] if isinstance(result.get("results"), list) else [result]
-    for item in rounds:
-        if isinstance(item, Mapping):
-            for kind, identities in (item.get(key) or {}).items():
-                named.setdefault(kind, set()).update(identities)
+    for item in _rounds(result):
+        for kind, identities in (item.get(key) or {}).items():
+            named.setdefault(kind, set()).update(identities)
     return named
 
 

@@ -5,19 +5,19 @@ VPC_Route_Tables.html, vpc-nat-gateway.html, vpc-network-acls.html and
 https://docs.aws.amazon.com/vpc/latest/privatelink/gateway-endpoints.html.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .kinds.address import Address
-from .kinds.ec2 import Part, Resource, VpcPart, name_of
-from .kinds.internet_gateway import InternetGateway
-from .kinds.nat_gateway import NatGateway, addresses
-from .kinds.network_acl import EVERYTHING, WORLD, NetworkAcl
-from .kinds.route_table import RouteTable, is_main
-from .kinds.subnet import Subnet
-from .kinds.vpc import Vpc, aws_dhcp_options
-from .kinds.vpc_endpoint import OPEN_POLICY, VpcEndpoint
-from .state import State, canonical_policy
+from ..kinds.address import Address
+from ..kinds.ec2 import Part, Resource, VpcPart, name_of
+from ..kinds.internet_gateway import InternetGateway
+from ..kinds.nat_gateway import NatGateway, addresses
+from ..kinds.network_acl import EVERYTHING, WORLD, NetworkAcl
+from ..kinds.route_table import RouteTable, is_main
+from ..kinds.subnet import Subnet
+from ..kinds.vpc import Vpc, aws_dhcp_options
+from ..kinds.vpc_endpoint import OPEN_POLICY, VpcEndpoint
+from ..state import State, canonical_policy
 
 Parts = dict[Part, State]
 # What there is in a VPC, as EC2 describes it, by kind.
@@ -105,53 +105,42 @@ def identities(parts: Parts, listed: Listed) -> dict[Part, str]:
     it serves: a name is only a tag, which anybody can take away.
     """
     ids: dict[Part, str] = {}
-    by_cidr = {subnet["CidrBlock"]: subnet["SubnetId"] for subnet in listed["subnet"] if subnet.get("CidrBlock")}
     for part, state in parts.items():
-        kind, name = part
-        found: str | None = None
-        if kind == "VPC":
-            found = listed["VPC"][0]["VpcId"]
-        elif kind == "subnet":
-            found = by_cidr.get(state["cidr"])
-        elif kind == "internet gateway":
-            found = next((item["InternetGatewayId"] for item in listed["internet gateway"]), None)
-        elif kind == "NAT gateway":
-            subnet = ids.get(("subnet", state["subnet"]))
-            found = next((item["NatGatewayId"] for item in listed["NAT gateway"] if item["SubnetId"] == subnet), None)
-        elif kind == "address":
-            found = _address(name, parts, ids, listed)
-        elif kind == "route table":
-            found = _route_table(name, state, ids, listed)
-        elif kind == "VPC endpoint":
-            found = next((item["VpcEndpointId"] for item in listed["VPC endpoint"]), None)
-        elif kind == "network ACL":
-            found = next((item["NetworkAclId"] for item in listed["network ACL"] if item["IsDefault"]), None)
-        if found:
-            ids[part] = found
+        if found := next(_candidates(part, state, parts, ids, listed), None):
+            ids[part] = found[KINDS[part[0]].key]
     return ids
 
 
-def _address(name: str, parts: Parts, ids: Mapping[Part, str], listed: Listed) -> str | None:
-    """Returns the address of the NAT gateway of that name, or one that such a gateway has left behind."""
+def _candidates(part: Part, state: State, parts: Parts, ids: Mapping[Part, str], listed: Listed) -> Iterator[Resource]:
+    """Yields the resources that a part may be, the best one first."""
+    kind, name = part
+    there = listed[kind]
+    if kind == "subnet":
+        yield from (item for item in there if item.get("CidrBlock") == state["cidr"])
+    elif kind == "NAT gateway":
+        yield from (item for item in there if item["SubnetId"] == ids.get(("subnet", state["subnet"])))
+    elif kind == "address":
+        yield from _addresses(name, parts, ids, listed)
+    elif kind == "route table":
+        yield from _route_tables(name, state, ids, there)
+    elif kind == "network ACL":
+        yield from (item for item in there if item["IsDefault"])
+    else:
+        yield from there
+
+
+def _addresses(name: str, parts: Parts, ids: Mapping[Part, str], listed: Listed) -> Iterator[Resource]:
+    """Yields the addresses of the NAT gateway of that name; without one, those that such a gateway has left behind."""
     subnet = ids.get(("subnet", parts["NAT gateway", name]["subnet"]))
     for nat in listed["NAT gateway"]:
         if nat["SubnetId"] == subnet:
-            return next((item["AllocationId"] for item in addresses(nat)), None)
-    left = (item["AllocationId"] for item in listed["address"] if name_of(item) == name and "AssociationId" not in item)
-    return next(left, None)
+            yield from addresses(nat)
+            return
+    yield from (item for item in listed["address"] if name_of(item) == name and "AssociationId" not in item)
 
 
-def _route_table(name: str, state: Mapping[str, Any], ids: Mapping[Part, str], listed: Listed) -> str | None:
-    tables = listed["route table"]
-    named = next((table["RouteTableId"] for table in tables if name_of(table) == name), None)
+def _route_tables(name: str, state: State, ids: Mapping[Part, str], tables: list[Resource]) -> Iterator[Resource]:
+    yield from (table for table in tables if name_of(table) == name)
     served = {ids.get(("subnet", subnet)) for subnet in state["subnets"]} - {None}
-    return named or next(
-        (
-            table["RouteTableId"]
-            for table in tables
-            if name_of(table) is None
-            and not is_main(table)
-            and served & {item.get("SubnetId") for item in table["Associations"]}
-        ),
-        None,
-    )
+    unnamed = (table for table in tables if name_of(table) is None and not is_main(table))
+    yield from (table for table in unnamed if served & {item.get("SubnetId") for item in table["Associations"]})

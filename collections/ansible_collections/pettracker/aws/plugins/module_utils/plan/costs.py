@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from .kinds.charges import Fields, Gap, Item, Line, Place, Range, Resources, region_of
-from .kinds.kind import Owned
-from .kinds.registry import BY_NAME
-from .plan import ANNOUNCED
+from ..kinds.charges import Fields, Gap, Item, Line, Place, Range, Resources, region_of
+from ..kinds.kind import Owned
+from ..kinds.registry import BY_NAME
+from .changes import ANNOUNCED
 
 # What goes through them is paid for, too, and not before somebody uses them.
 UNUSED = dict.fromkeys(("data_in_gb", "data_out_gb", "nat_gb"), Decimal(0))

@@ -10,13 +10,13 @@ compared with those of the same release that have proved themselves beside old o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from scipy.stats import fisher_exact
 
-from .judge_limits import Limits
+from .limits import Limits
 from .slowdown import common_inputs, in_the_same_rounds, parts
 
 PROMOTE, HOLD, REJECT = "promote", "hold", "reject"
@@ -46,18 +46,8 @@ class Traffic:
     buckets: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Findings:
-    """Sentences, by what they ask for."""
-
-    rejects: list[str] = field(default_factory=list)
-    holds: list[str] = field(default_factory=list)
-    facts: list[str] = field(default_factory=list)
-
-    def add(self, other: Findings) -> None:
-        self.rejects.extend(other.rejects)
-        self.holds.extend(other.holds)
-        self.facts.extend(other.facts)
+# A verdict that a sentence asks for, and the sentence; PROMOTE is of what is known, and asks for nothing.
+Finding = tuple[str, str]
 
 
 def judge(
@@ -91,27 +81,27 @@ def judge(
             and for a rollback, whose old hosts may be as bad as can be.
         through: what came of requests that only new hosts should have got, through the balancer: `sent`, `errors`, `digests`.
     """
-    found = Findings()
-    found.add(_alarms(alarms, required, uncounted))
-    found.holds.extend(f"CloudWatch has heard nothing of {host} yet." for host in sorted(unheard))
+    findings = [*_alarms(alarms, required, uncounted)]
+    findings += [(HOLD, f"CloudWatch has heard nothing of {host} yet.") for host in sorted(unheard)]
     for host in new:
-        found.add(_host(host, digest))
+        findings += _host(host, digest)
     if not new:
-        found.holds.append("There is no new host to judge.")
+        findings.append((HOLD, "There is no new host to judge."))
     seen = [host for host in new if not host["problem"]]
     if through:
-        found.add(_through_the_balancer(through, traffic(seen).live, digest))
+        findings.append(_through_the_balancer(through, traffic(seen).live, digest))
     compared = [host for host in old if not host["problem"]]
     if compared:
-        found.add(_compare(traffic(seen), traffic(compared), limits, must_compare))
-        found.add(_slower(seen, compared, set(proven), limits, must_compare))
+        findings += _compare(traffic(seen), traffic(compared), limits, must_compare)
+        findings += _slower(seen, compared, set(proven), limits, must_compare)
     elif must_compare:
-        found.holds.append("There is no old host to compare with.")
+        findings.append((HOLD, "There is no old host to compare with."))
     elif seen:
-        found.add(_alone(traffic(seen), limits))
-    if found.rejects:
-        return REJECT, found.rejects + found.holds
-    return (HOLD, found.holds) if found.holds else (PROMOTE, found.facts)
+        findings.append(_alone(traffic(seen), limits))
+    rejects, holds, facts = ([said for asked, said in findings if asked == verdict] for verdict in (REJECT, HOLD, PROMOTE))
+    if rejects:
+        return REJECT, rejects + holds
+    return (HOLD, holds) if holds else (PROMOTE, facts)
 
 
 def traffic(hosts: Iterable[Mapping[str, Any]]) -> Traffic:
@@ -133,44 +123,43 @@ def traffic(hosts: Iterable[Mapping[str, Any]]) -> Traffic:
     return total
 
 
-def _alarms(states: Mapping[str, str], required: Iterable[str], uncounted: Iterable[str]) -> Findings:
+def _alarms(states: Mapping[str, str], required: Iterable[str], uncounted: Iterable[str]) -> Iterator[Finding]:
     """Judges by the alarms that ring: of a release that is taken back they go on for a while, or begin only then."""
-    found, told = Findings(), set(uncounted)
-    for name, state in sorted(states.items()):
-        if state == "ALARM" and name in told:
-            found.facts.append(
-                f"The alarm {name} rings, and is not counted: it is of old hosts as well, or rang before anything was replaced."
-            )
-        elif state == "ALARM":
-            found.rejects.append(f"The alarm {name} rings.")
+    ringing = sorted(name for name, state in states.items() if state == "ALARM")
+    ignored = set(uncounted) & set(ringing)
+    for name in ringing:
+        if name in ignored:
+            why = "it is of old hosts as well, or rang before anything was replaced"
+            yield PROMOTE, f"The alarm {name} rings, and is not counted: {why}."
+        else:
+            yield REJECT, f"The alarm {name} rings."
     for name in sorted(required):
         if states.get(name) not in ("OK", "ALARM"):
-            found.holds.append(f"The alarm {name} has no data.")
+            yield HOLD, f"The alarm {name} has no data."
     if states:
-        found.facts.append(f"No other alarm rings, of {len(states)}." if found.facts else f"No alarm rings, of {len(states)}.")
-    return found
+        yield PROMOTE, f"No {'other ' if ignored else ''}alarm rings, of {len(states)}."
 
 
-def _host(host: Mapping[str, Any], digest: str) -> Findings:
-    name, found = host["instance_id"], Findings()
+def _host(host: Mapping[str, Any], digest: str) -> Iterator[Finding]:
+    name = host["instance_id"]
     if host["problem"]:
-        found.holds.append(f"{name} could not be looked at: {host['problem']}.")
-        return found
-    if not host["ready"]:
-        found.rejects.append(f"{name} is not ready: {host['reason']}.")
-    if host["digest"] != digest:
-        found.rejects.append(f"{name} serves the model {host['digest'] or 'without a digest'}, not {digest}.")
-    if host["golden"]:
-        found.rejects.append(f"{name} does not give the golden answers: {'; '.join(host['golden'])}.")
+        yield HOLD, f"{name} could not be looked at: {host['problem']}."
+        return
     before, after = host["watched"]["before"], host["watched"]["after"]
-    if before and after and before["started"] != after["started"]:
-        found.rejects.append(f"The service of {name} has started anew while it was watched.")
-    if not found.rejects:
-        found.facts.append(f"{name} is ready, serves the wanted model and gives the golden answers.")
-    return found
+    faults: dict[str, Any] = {
+        f"{name} is not ready: {host['reason']}.": not host["ready"],
+        f"{name} serves the model {host['digest'] or 'without a digest'}, not {digest}.": host["digest"] != digest,
+        f"{name} does not give the golden answers: {'; '.join(host['golden'])}.": host["golden"],
+        f"The service of {name} has started anew while it was watched.": (
+            before and after and before["started"] != after["started"]
+        ),
+    }
+    yield from ((REJECT, sentence) for sentence, is_so in faults.items() if is_so)
+    if not any(faults.values()):
+        yield PROMOTE, f"{name} is ready, serves the wanted model and gives the golden answers."
 
 
-def _through_the_balancer(through: Mapping[str, Any], counted: int, digest: str) -> Findings:
+def _through_the_balancer(through: Mapping[str, Any], counted: int, digest: str) -> Finding:
     """Compares what was sent through the balancer with what new hosts have counted: an answer alone may be an old host's.
 
     Requests without any answer may have been lost on this side of the balancer, and are no reason to reject.
@@ -178,34 +167,38 @@ def _through_the_balancer(through: Mapping[str, Any], counted: int, digest: str)
     sent, errors = through["sent"], through["errors"]
     strangers = sorted(set(through["digests"]) - {digest})
     if strangers:
-        return Findings(rejects=[f"Through the balancer, new hosts answer with {', '.join(strangers)}, not {digest}."])
+        return REJECT, f"Through the balancer, new hosts answer with {', '.join(strangers)}, not {digest}."
     if errors:
-        said = [f"{len(errors)} of {sent} requests to new hosts through the balancer failed; the last: {errors[-1]}."]
         answered = any(not error.startswith(NO_ANSWER) for error in errors)
-        return Findings(rejects=said) if answered else Findings(holds=said)
+        said = f"{len(errors)} of {sent} requests to new hosts through the balancer failed; the last: {errors[-1]}."
+        return (REJECT if answered else HOLD), said
     if counted < sent:
-        return Findings(holds=[f"New hosts counted {counted} of {sent} requests that the balancer should send to them."])
-    return Findings(facts=[f"{sent} requests through the balancer reached new hosts and were answered."])
+        return HOLD, f"New hosts counted {counted} of {sent} requests that the balancer should send to them."
+    return PROMOTE, f"{sent} requests through the balancer reached new hosts and were answered."
 
 
-def _compare(new: Traffic, old: Traffic, limits: Limits, must_compare: bool) -> Findings:
-    found, needed = Findings(), limits.minimum_requests
+def _compare(new: Traffic, old: Traffic, limits: Limits, must_compare: bool) -> Iterator[Finding]:
+    needed = limits.minimum_requests
     if old.requests < needed and not must_compare:
-        found.add(_alone(new, limits))
+        yield _alone(new, limits)
     elif min(new.requests, old.requests) < needed:
-        found.holds.append(f"New hosts answered {new.requests} requests, old ones {old.requests}; {needed} each are needed.")
-    found.add(_errors(new, old, limits))
-    return found
+        yield HOLD, f"New hosts answered {new.requests} requests, old ones {old.requests}; {needed} each are needed."
+    said = f"{new.errors} of {new.requests} requests to new hosts failed and {old.errors} of {old.requests} to old ones"
+    probability = _share_is_higher((new.errors, new.requests), (old.errors, old.requests))
+    if new.errors and probability < limits.alpha:
+        yield REJECT, f"{said}; {_chance(probability)}"
+    else:
+        yield PROMOTE, f"{said}."
 
 
-def _alone(new: Traffic, limits: Limits) -> Findings:
+def _alone(new: Traffic, limits: Limits) -> Finding:
     """Judges by what new hosts did, where old ones say too little."""
     if new.requests < limits.minimum_requests:
-        return Findings(holds=[f"New hosts answered {new.requests} requests; {limits.minimum_requests} are needed."])
+        return HOLD, f"New hosts answered {new.requests} requests; {limits.minimum_requests} are needed."
     said = f"{new.errors} of {new.requests} requests to new hosts failed"
     if new.errors > MOST * new.requests:
-        return Findings(rejects=[f"{said}, most of them."])
-    return Findings(facts=[f"{said}, and there are too few to old ones to compare them with."])
+        return REJECT, f"{said}, most of them."
+    return PROMOTE, f"{said}, and there are too few to old ones to compare them with."
 
 
 def _share_is_higher(new: tuple[int, int], old: tuple[int, int]) -> float:
@@ -214,17 +207,13 @@ def _share_is_higher(new: tuple[int, int], old: tuple[int, int]) -> float:
     return float(fisher_exact(table, alternative="greater").pvalue)
 
 
-def _errors(new: Traffic, old: Traffic, limits: Limits) -> Findings:
-    said = f"{new.errors} of {new.requests} requests to new hosts failed and {old.errors} of {old.requests} to old ones"
-    probability = _share_is_higher((new.errors, new.requests), (old.errors, old.requests))
-    if new.errors and probability < limits.alpha:
-        return Findings(rejects=[f"{said}; by chance that has a probability of {probability:.2g}."])
-    return Findings(facts=[f"{said}."])
+def _chance(probability: float) -> str:
+    return f"by chance that has a probability of {probability:.2g}."
 
 
 def _slower(
     new: list[dict[str, Any]], old: list[dict[str, Any]], proven: set[str], limits: Limits, must_compare: bool
-) -> Findings:
+) -> Iterator[Finding]:
     """Compares the latencies of hosts that were watched in one window."""
     ours, theirs, named = new, old, "old ones"
     if not in_the_same_rounds(_rounds(ours), _rounds(theirs)) and proven:
@@ -232,61 +221,46 @@ def _slower(
         theirs = [host for host in new if host["instance_id"] in proven]
         named = "hosts that have proved themselves"
     together = in_the_same_rounds(_rounds(ours), _rounds(theirs))
+    said = f"New hosts and {named} were asked the same in {together} rounds"
     if not common_inputs(_rounds(ours), _rounds(theirs)):
-        found = Findings(
-            facts=[f"New hosts and {named} have answered no golden input in common, so no latency of probes was compared."]
-        )
-    elif together < ROUNDS and must_compare:
-        found = Findings(
-            holds=[f"New hosts and {named} were asked the same in {together} rounds; {ROUNDS} are needed to compare latencies."]
-        )
-    elif together < ROUNDS:
-        found = Findings(
-            facts=[f"New hosts and {named} were asked the same in {together} rounds, too few to compare latencies."]
-        )
+        none = "have answered no golden input in common, so no latency of probes was compared."
+        yield PROMOTE, f"New hosts and {named} {none}"
+    elif together >= ROUNDS:
+        yield from _probes(ours, theirs, named, limits)
+    elif must_compare:
+        yield HOLD, f"{said}; {ROUNDS} are needed to compare latencies."
     else:
-        found = _probes(ours, theirs, named, limits)
+        yield PROMOTE, f"{said}, too few to compare latencies."
     if together:
-        found.add(_live_answers(traffic(ours), traffic(theirs), limits))
-    return found
+        yield _live_answers(traffic(ours), traffic(theirs), limits)
 
 
 def _rounds(hosts: Iterable[Mapping[str, Any]]) -> list[Any]:
     return [host["watched"]["rounds"] for host in hosts]
 
 
-def _probes(new: list[dict[str, Any]], old: list[dict[str, Any]], named: str, limits: Limits) -> Findings:
+def _probes(new: list[dict[str, Any]], old: list[dict[str, Any]], named: str, limits: Limits) -> Iterator[Finding]:
     """Compares what the same inputs take in the same rounds."""
-    found = Findings()
     compared = parts(_rounds(new), _rounds(old))
     if len(compared) == 1:
-        found.facts.append("These hosts do not count processor time, so only whole times were compared.")
+        yield PROMOTE, "These hosts do not count processor time, so only whole times were compared."
     for part in compared:
         said = f"New hosts {part.told} {part.ratio:.2f} times as long as {named}, in {part.rounds} rounds"
         if part.ratio > limits.slowdown and part.probability < limits.alpha:
-            found.rejects.append(
-                f"{said}, more than {limits.slowdown:g}; by chance that has a probability of {part.probability:.2g}."
-            )
+            yield REJECT, f"{said}, more than {limits.slowdown:g}; {_chance(part.probability)}"
         else:
-            found.facts.append(f"{said}.")
-    return found
+            yield PROMOTE, f"{said}."
 
 
-def _live_answers(new: Traffic, old: Traffic, limits: Limits) -> Findings:
+def _live_answers(new: Traffic, old: Traffic, limits: Limits) -> Finding:
     """Compares the shares of live answers above the bound within which nearly all old answers were."""
     ours, theirs = new.buckets.get("+Inf", 0), old.buckets.get("+Inf", 0)
     if min(ours, theirs) < limits.minimum_requests:
-        return Findings(
-            facts=[f"{ours} live requests to new hosts and {theirs} to old ones are too few to compare their latency."]
-        )
-    bound = next(
-        bound
-        for bound, count in sorted(old.buckets.items(), key=lambda item: float(item[0]))
-        if count >= SLOW_QUANTILE * theirs
-    )
+        return PROMOTE, f"{ours} live requests to new hosts and {theirs} to old ones are too few to compare their latency."
+    bound = next(bound for bound in sorted(old.buckets, key=float) if old.buckets[bound] >= SLOW_QUANTILE * theirs)
     slow_new, slow_old = ours - new.buckets.get(bound, 0), theirs - old.buckets[bound]
     said = f"{slow_new} of {ours} live answers of new hosts took more than {bound} s, and {slow_old} of {theirs} of old ones"
     probability = _share_is_higher((slow_new, ours), (slow_old, theirs))
     if slow_new / ours > limits.slow_share and probability < limits.alpha:
-        return Findings(rejects=[f"{said}; by chance that has a probability of {probability:.2g}."])
-    return Findings(facts=[f"{said}."])
+        return REJECT, f"{said}; {_chance(probability)}"
+    return PROMOTE, f"{said}."

@@ -1,4 +1,4 @@
-"""Looking until something is seen, also while AWS does not answer."""
+"""Polling, also while AWS does not answer."""
 
 import time
 from collections.abc import Callable
@@ -9,27 +9,27 @@ from botocore.exceptions import BotoCoreError, ClientError
 PATIENCE = 600.0
 
 
-def look_on(
-    look: Callable[[], str | None], say: Callable[[str], None], interval: float, seconds: float, meanwhile: str
+def poll(
+    read: Callable[[], str | None], report: Callable[[str], None], interval: float, seconds: float, meanwhile: str
 ) -> str | None:
-    """Looks until that gives something, which is returned; None after so many seconds.
+    """Calls `read` until it returns something, and returns that; None after so many seconds.
 
-    A look that fails is repeated for ten minutes. `meanwhile` tells people what AWS does by then.
+    A call that fails is repeated for ten minutes. `meanwhile` tells people what AWS does by then.
 
     Raises:
-        BotoCoreError, ClientError: of the last look.
+        BotoCoreError, ClientError: of the last call.
     """
     begin = reached = time.monotonic()
     while True:
         try:
-            found = look()
+            found = read()
             reached = time.monotonic()
             if found:
                 return found
         except (BotoCoreError, ClientError) as error:
             if time.monotonic() - reached > PATIENCE:
                 raise
-            say(f"AWS does not answer; {meanwhile}: {error}")
+            report(f"AWS does not answer; {meanwhile}: {error}")
         if time.monotonic() - begin >= seconds:
             return None
         time.sleep(interval)

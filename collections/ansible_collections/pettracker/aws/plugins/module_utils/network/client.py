@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from .kinds.ec2 import Part, Resource, Site, correct_tags
-from .kinds.kind import Answers, as_set, put_back
-from .kinds.vpc_endpoint import s3
-from .network import KINDS, Parts, identities, wanted
-from .state import differences
+from ..kinds.ec2 import Part, Resource, Site, correct_tags
+from ..kinds.kind import Answers, as_set, put_back
+from ..kinds.vpc_endpoint import s3
+from ..state import differences
+from .parts import KINDS, Parts, identities, wanted
 
 # A NAT gateway takes about two minutes.
 PATIENCE = {"Delay": 5, "MaxAttempts": 180}
