@@ -6,7 +6,7 @@ from typing import Any
 from ..state import State, differences, tag_changes, tags_to_dict, tags_to_list
 from .alarm_metrics import FIELDS, found_metric, request
 from .charges import Fields, Gap, Item, Place, line
-from .fields import IDENTITY, TIME, Answer, Compared, Default, Foreign, Ignored
+from .fields import IDENTITY, TIME, UNSET, Answer, Compared, Default, Foreign, Ignored, Marks, compared, each
 from .finding import tagged
 from .keeping import Kept
 from .kind import Answers, Clients, Grant, Owned, Scope
@@ -18,9 +18,32 @@ TYPES = {"MetricAlarm": "MetricAlarms", "CompositeAlarm": "CompositeAlarms", "Lo
 MOST_NAMES = 100
 WINDOW = "sliding"
 STATE = Foreign("CloudWatch, which evaluates the alarm")
-QUERY = Compared("expression")
 # Below so many seconds, an alarm has another price.
 FAST_SECONDS = 60
+ALARMS: Marks = {
+    **each(IDENTITY, "AlarmName AlarmArn"),
+    **compared(description="AlarmDescription", actions_enabled="ActionsEnabled", ok_actions="OKActions"),
+    **compared(alarm_actions="AlarmActions", insufficient_data_actions="InsufficientDataActions", metric="MetricName"),
+    **compared(namespace="Namespace", statistic="Statistic", dimensions="Dimensions", period="Period"),
+    **compared(evaluation_periods="EvaluationPeriods", datapoints="DatapointsToAlarm", threshold="Threshold"),
+    **compared(comparison="ComparisonOperator", missing_data="TreatMissingData", evaluation_window="EvaluationWindow"),
+    **each(TIME, "AlarmConfigurationUpdatedTimestamp StateUpdatedTimestamp StateTransitionedTimestamp"),
+    **each(STATE, "StateValue StateReason StateReasonData EvaluationState"),
+    **each(UNSET, "ExtendedStatistic Unit ThresholdMetricId EvaluationCriteria EvaluationInterval"),
+    "EvaluateLowSampleCountPercentile": Default("evaluate"),
+    "Metrics": {
+        **compared(expression="Id Expression ReturnData Period AccountId"),
+        "MetricStat": {
+            "Metric": compared(namespace="Namespace", metric="MetricName", dimensions="Dimensions"),
+            **compared(period="Period", statistic="Stat", expression="Unit"),
+        },
+        "Label": Ignored("a text for the legend of a graph"),
+    },
+    "WarmUpConfiguration": {"WarmUpPeriodDurationInMinutes": UNSET, "OnlyStartEvaluatingAfterWarmUpPeriodEnds": Default(False)},
+    "ActionConfiguration": {
+        "AlarmTagsPropagation": {"Enabled": Default(False), **each(UNSET, "IncludedTagKeys ExcludedTagKeys")}
+    },
+}
 
 
 class Alarm(Kept):
@@ -35,83 +58,24 @@ class Alarm(Kept):
         Answer(
             "DescribeAlarms",
             "MetricAlarms",
-            {
-                "AlarmName": IDENTITY,
-                "AlarmArn": IDENTITY,
-                "AlarmDescription": Compared("description"),
-                "AlarmConfigurationUpdatedTimestamp": TIME,
-                "ActionsEnabled": Compared("actions_enabled"),
-                "OKActions": Compared("ok_actions"),
-                "AlarmActions": Compared("alarm_actions"),
-                "InsufficientDataActions": Compared("insufficient_data_actions"),
-                "StateValue": STATE,
-                "StateReason": STATE,
-                "StateReasonData": STATE,
-                "StateUpdatedTimestamp": TIME,
-                "StateTransitionedTimestamp": TIME,
-                "EvaluationState": STATE,
-                "MetricName": Compared("metric"),
-                "Namespace": Compared("namespace"),
-                "Statistic": Compared("statistic"),
-                "ExtendedStatistic": Default(None),
-                "Dimensions": Compared("dimensions"),
-                "Period": Compared("period"),
-                "Unit": Default(None),
-                "EvaluationPeriods": Compared("evaluation_periods"),
-                "DatapointsToAlarm": Compared("datapoints"),
-                "Threshold": Compared("threshold"),
-                "ComparisonOperator": Compared("comparison"),
-                "TreatMissingData": Compared("missing_data"),
-                "EvaluateLowSampleCountPercentile": Default("evaluate"),
-                "Metrics": {
-                    "Id": QUERY,
-                    "MetricStat": {
-                        "Metric": {
-                            "Namespace": Compared("namespace"),
-                            "MetricName": Compared("metric"),
-                            "Dimensions": Compared("dimensions"),
-                        },
-                        "Period": Compared("period"),
-                        "Stat": Compared("statistic"),
-                        "Unit": QUERY,
-                    },
-                    "Expression": QUERY,
-                    "Label": Ignored("a text for the legend of a graph"),
-                    "ReturnData": QUERY,
-                    "Period": QUERY,
-                    "AccountId": QUERY,
-                },
-                "ThresholdMetricId": Default(None),
-                "EvaluationWindow": Compared("evaluation_window"),
-                "WarmUpConfiguration": {
-                    "WarmUpPeriodDurationInMinutes": Default(None),
-                    "OnlyStartEvaluatingAfterWarmUpPeriodEnds": Default(False),
-                },
-                "EvaluationCriteria": Default(None),
-                "EvaluationInterval": Default(None),
-                "ActionConfiguration": {
-                    "AlarmTagsPropagation": {
-                        "Enabled": Default(False),
-                        "IncludedTagKeys": Default(None),
-                        "ExcludedTagKeys": Default(None),
-                    }
-                },
-            },
+            ALARMS,
             either=((("Metrics",), ("MetricName", "Namespace", "Statistic", "Dimensions", "Period")),),
         ),
         Answer("ListTagsForResource", "", {"Tags": Compared("tags")}),
     )
     look = (
-        Grant(("cloudwatch:DescribeAlarms", "tag:GetResources")),
-        Grant(("cloudwatch:ListTagsForResource",), ("arn:{partition}:cloudwatch:{region}:{account}:alarm:*",)),
+        Grant("cloudwatch", "DescribeAlarms"),
+        Grant("tag", "GetResources"),
+        Grant("cloudwatch", "ListTagsForResource", ("arn:{partition}:cloudwatch:{region}:{account}:alarm:*",)),
     )
     change = (
         Grant(
-            ("cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:UntagResource"),
+            "cloudwatch",
+            "PutMetricAlarm TagResource UntagResource",
             ("arn:{partition}:cloudwatch:{region}:{account}:alarm:{prefix}-*",),
         ),
     )
-    removal = (Grant(("cloudwatch:DeleteAlarms",), ("arn:{partition}:cloudwatch:{region}:{account}:alarm:{prefix}-*",)),)
+    removal = (Grant("cloudwatch", "DeleteAlarms", ("arn:{partition}:cloudwatch:{region}:{account}:alarm:{prefix}-*",)),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         names = [arn.split(":alarm:", 1)[1] for arn in tagged(clients, scope, "cloudwatch:alarm")]

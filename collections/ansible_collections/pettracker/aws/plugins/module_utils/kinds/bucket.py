@@ -41,64 +41,29 @@ class Bucket(Kept):
         "GetBucketAcl.Owner.ID": ("owner", "another owner"),
     }
     look = (
-        Grant(("s3:ListAllMyBuckets", "tag:GetResources")),
+        Grant("s3", "ListAllMyBuckets"),
+        Grant("tag", "GetResources"),
         Grant(
-            (
-                "s3:GetAccelerateConfiguration",
-                "s3:GetAnalyticsConfiguration",
-                "s3:GetBucketAbac",
-                "s3:GetBucketAcl",
-                "s3:GetBucketCORS",
-                "s3:GetBucketLocation",
-                "s3:GetBucketLogging",
-                "s3:GetBucketMetadataTableConfiguration",
-                "s3:GetBucketNotification",
-                "s3:GetBucketObjectLockConfiguration",
-                "s3:GetBucketOwnershipControls",
-                "s3:GetBucketPolicy",
-                "s3:GetBucketPublicAccessBlock",
-                "s3:GetBucketRequestPayment",
-                "s3:GetBucketTagging",
-                "s3:GetBucketVersioning",
-                "s3:GetBucketWebsite",
-                "s3:GetEncryptionConfiguration",
-                "s3:GetIntelligentTieringConfiguration",
-                "s3:GetInventoryConfiguration",
-                "s3:GetLifecycleConfiguration",
-                "s3:GetMetricsConfiguration",
-                "s3:GetReplicationConfiguration",
-                "s3:ListBucket",
-            ),
+            "s3",
+            "GetAccelerateConfiguration GetAnalyticsConfiguration GetBucketAbac GetBucketAcl GetBucketCORS "
+            "GetBucketLocation GetBucketLogging GetBucketMetadataTableConfiguration GetBucketNotification "
+            "GetBucketObjectLockConfiguration GetBucketOwnershipControls GetBucketPolicy "
+            "GetBucketPublicAccessBlock GetBucketRequestPayment GetBucketTagging GetBucketVersioning "
+            "GetBucketWebsite GetEncryptionConfiguration GetIntelligentTieringConfiguration "
+            "GetInventoryConfiguration GetLifecycleConfiguration GetMetricsConfiguration "
+            "GetReplicationConfiguration ListBucket",
             ("buckets",),
         ),
     )
     change = (
         Grant(
-            (
-                "s3:CreateBucket",
-                "s3:DeleteBucketMetadataTableConfiguration",
-                "s3:DeleteBucketWebsite",
-                "s3:PutAccelerateConfiguration",
-                "s3:PutAnalyticsConfiguration",
-                "s3:PutBucketAbac",
-                "s3:PutBucketAcl",
-                "s3:PutBucketCORS",
-                "s3:PutBucketLogging",
-                "s3:PutBucketNotification",
-                "s3:PutBucketObjectLockConfiguration",
-                "s3:PutBucketOwnershipControls",
-                "s3:PutBucketPolicy",
-                "s3:PutBucketPublicAccessBlock",
-                "s3:PutBucketRequestPayment",
-                "s3:PutBucketTagging",
-                "s3:PutBucketVersioning",
-                "s3:PutEncryptionConfiguration",
-                "s3:PutIntelligentTieringConfiguration",
-                "s3:PutInventoryConfiguration",
-                "s3:PutLifecycleConfiguration",
-                "s3:PutMetricsConfiguration",
-                "s3:PutReplicationConfiguration",
-            ),
+            "s3",
+            "CreateBucket DeleteBucketMetadataTableConfiguration DeleteBucketWebsite PutAccelerateConfiguration "
+            "PutAnalyticsConfiguration PutBucketAbac PutBucketAcl PutBucketCORS PutBucketLogging "
+            "PutBucketNotification PutBucketObjectLockConfiguration PutBucketOwnershipControls PutBucketPolicy "
+            "PutBucketPublicAccessBlock PutBucketRequestPayment PutBucketTagging PutBucketVersioning "
+            "PutEncryptionConfiguration PutIntelligentTieringConfiguration PutInventoryConfiguration "
+            "PutLifecycleConfiguration PutMetricsConfiguration PutReplicationConfiguration",
             ("buckets",),
         ),
     )

@@ -5,9 +5,8 @@ The actions of the calls: https://docs.aws.amazon.com/service-authorization/late
 
 from typing import Any
 
-from .fields import EMPTY_ANSWER, FIXED, IDENTITY, Answer, Compared, Default, Foreign, Ignored
+from .fields import EMPTY_ANSWER, FIXED, IDENTITY, UNSET, Answer, Compared, Default, Foreign, Ignored, compared, each
 
-UNSET = Default(None)
 PAGES = dict.fromkeys(("ContinuationToken", "NextContinuationToken", "IsTruncated"), EMPTY_ANSWER)
 
 ANSWERS = (
@@ -15,10 +14,7 @@ ANSWERS = (
         "GetBucketEncryption",
         "ServerSideEncryptionConfiguration.Rules",
         {
-            "ApplyServerSideEncryptionByDefault": {
-                "SSEAlgorithm": Compared("encryption"),
-                "KMSMasterKeyID": Compared("kms_key_id"),
-            },
+            "ApplyServerSideEncryptionByDefault": compared(encryption="SSEAlgorithm", kms_key_id="KMSMasterKeyID"),
             "BucketKeyEnabled": Compared("bucket_key"),
             # S3 refuses keys that a writer brings along, unless somebody lets them in; it says nothing of older buckets.
             # https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-s3-c-encryption-setting-faq.html
@@ -51,9 +47,8 @@ ANSWERS = (
                 "Grantee": {
                     "DisplayName": IDENTITY,
                     "EmailAddress": Ignored("a way to name an account that S3 never answers with"),
-                    "ID": Compared("grants"),
+                    **compared(grants="ID URI"),
                     "Type": Ignored("follows from which name there is"),
-                    "URI": Compared("grants"),
                 },
                 "Permission": Compared("grants"),
             },
@@ -65,7 +60,7 @@ ANSWERS = (
         "GetBucketNotificationConfiguration",
         "",
         {
-            **dict.fromkeys(("TopicConfigurations", "QueueConfigurations", "LambdaFunctionConfigurations"), UNSET),
+            **each(UNSET, "TopicConfigurations QueueConfigurations LambdaFunctionConfigurations"),
             # An empty structure says that all events go to EventBridge.
             "EventBridgeConfiguration": Compared("event_bridge"),
         },

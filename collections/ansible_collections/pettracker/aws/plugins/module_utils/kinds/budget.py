@@ -18,7 +18,21 @@ from .budget_requests import (
     notification_request,
     subscribers_request,
 )
-from .fields import EMPTY_ANSWER, FIGURE, IDENTITY, TIME, Answer, Compared, Default, Ignored, Nobodys
+from .fields import (
+    EMPTY_ANSWER,
+    FIGURE,
+    IDENTITY,
+    TIME,
+    UNSET,
+    Answer,
+    Compared,
+    Default,
+    Ignored,
+    Marks,
+    Nobodys,
+    compared,
+    each,
+)
 from .finding import pages
 from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope
 
@@ -36,6 +50,35 @@ PRIMARY_VIEW = ":billingview/primary"
 OWN = "arn:{partition}:budgets::{account}:budget/{prefix}-*"
 # As many as DescribeBudgets gives in one page.
 AT_ONCE = {"PageSize": 1000}
+BUDGET: Marks = {
+    "BudgetName": IDENTITY,
+    **compared(limit="BudgetLimit", period="TimeUnit", type="BudgetType", cost_tags="FilterExpression", metrics="Metrics"),
+    **compared(billing_view="BillingViewArn"),
+    **each(UNSET, "PlannedBudgetLimits CostFilters"),
+    # https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_CostTypes.html
+    "CostTypes": {
+        **each(Default(True), "IncludeTax IncludeSubscription IncludeRefund IncludeCredit IncludeUpfront IncludeRecurring"),
+        **each(Default(True), "IncludeOtherSubscription IncludeSupport IncludeDiscount"),
+        **each(Default(False), "UseBlended UseAmortized"),
+    },
+    "TimePeriod": {"Start": Ignored("when its first month began; every month is counted anew"), "End": Compared("ends")},
+    **each(FIGURE, "CalculatedSpend HealthStatus"),
+    "LastUpdatedTime": TIME,
+    "AutoAdjustData": {
+        "AutoAdjustType": UNSET,
+        "HistoricalOptions": {"BudgetAdjustmentPeriod": UNSET, "LookBackAvailablePeriods": FIGURE},
+        "LastAutoAdjustTime": TIME,
+    },
+}
+NOTIFICATIONS_FOR_BUDGET: Marks = {
+    **compared(notifications="NotificationType ComparisonOperator Threshold ThresholdType"),
+    "NotificationState": FIGURE,
+}
+SUBSCRIBERS_FOR_NOTIFICATION: Marks = {
+    "Subscribers": {"SubscriptionType": Ignored("follows from the form of the address"), "Address": Compared("notifications")},
+    "NextToken": EMPTY_ANSWER,
+}
+BUDGET_ACTIONS_FOR_BUDGET: Marks = {"Actions": Nobodys("budget action", "ActionId"), "NextToken": EMPTY_ANSWER}
 
 
 class Budget(Kind):
@@ -45,77 +88,23 @@ class Budget(Kind):
     service = "budgets"
     free = "it has no actions"
     answers = (
-        Answer(
-            "DescribeBudget",
-            "Budget",
-            {
-                "BudgetName": IDENTITY,
-                "BudgetLimit": Compared("limit"),
-                "PlannedBudgetLimits": Default(None),
-                "CostFilters": Default(None),
-                # https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_CostTypes.html
-                "CostTypes": {
-                    **dict.fromkeys(("IncludeTax", "IncludeSubscription", "IncludeRefund"), Default(True)),
-                    **dict.fromkeys(("IncludeCredit", "IncludeUpfront", "IncludeRecurring"), Default(True)),
-                    **dict.fromkeys(("IncludeOtherSubscription", "IncludeSupport", "IncludeDiscount"), Default(True)),
-                    **dict.fromkeys(("UseBlended", "UseAmortized"), Default(False)),
-                },
-                "TimeUnit": Compared("period"),
-                "TimePeriod": {
-                    "Start": Ignored("when its first month began; every month is counted anew"),
-                    "End": Compared("ends"),
-                },
-                "CalculatedSpend": FIGURE,
-                "BudgetType": Compared("type"),
-                "LastUpdatedTime": TIME,
-                "AutoAdjustData": {
-                    "AutoAdjustType": Default(None),
-                    "HistoricalOptions": {"BudgetAdjustmentPeriod": Default(None), "LookBackAvailablePeriods": FIGURE},
-                    "LastAutoAdjustTime": TIME,
-                },
-                "FilterExpression": Compared("cost_tags"),
-                "Metrics": Compared("metrics"),
-                "BillingViewArn": Compared("billing_view"),
-                "HealthStatus": FIGURE,
-            },
-        ),
-        Answer(
-            "DescribeNotificationsForBudget",
-            "Notifications",
-            {
-                **dict.fromkeys(("NotificationType", "ComparisonOperator"), Compared("notifications")),
-                **dict.fromkeys(("Threshold", "ThresholdType"), Compared("notifications")),
-                "NotificationState": FIGURE,
-            },
-            many=True,
-        ),
+        Answer("DescribeBudget", "Budget", BUDGET),
+        Answer("DescribeNotificationsForBudget", "Notifications", NOTIFICATIONS_FOR_BUDGET, many=True),
         # One for each notification, in their order.
-        Answer(
-            "DescribeSubscribersForNotification",
-            "",
-            {
-                "Subscribers": {
-                    "SubscriptionType": Ignored("follows from the form of the address"),
-                    "Address": Compared("notifications"),
-                },
-                "NextToken": EMPTY_ANSWER,
-            },
-            many=True,
-        ),
-        Answer(
-            "DescribeBudgetActionsForBudget", "", {"Actions": Nobodys("budget action", "ActionId"), "NextToken": EMPTY_ANSWER}
-        ),
+        Answer("DescribeSubscribersForNotification", "", SUBSCRIBERS_FOR_NOTIFICATION, many=True),
+        Answer("DescribeBudgetActionsForBudget", "", BUDGET_ACTIONS_FOR_BUDGET),
         Answer("ListTagsForResource", "", {"ResourceTags": Compared("tags")}),
     )
     samples: ClassVar = {"DescribeBudget.BudgetLimit.Amount": ("100", "250")}
     look = (
         Grant(
-            ("budgets:DescribeBudgetActionsForBudget", "budgets:ListTagsForResource", "budgets:ViewBudget"),
+            "budgets",
+            "DescribeBudgetActionsForBudget ListTagsForResource ViewBudget",
             ("arn:{partition}:budgets::{account}:budget/*",),
         ),
     )
-    change = (Grant(("budgets:ModifyBudget", "budgets:TagResource", "budgets:UntagResource"), (OWN,)),)
-    removal = (Grant(("budgets:ModifyBudget",), (OWN,)),)
+    change = (Grant("budgets", "ModifyBudget TagResource UntagResource", (OWN,)),)
+    removal = (Grant("budgets", "ModifyBudget", (OWN,)),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         # A list has no tags, and the Resource Groups Tagging API knows no budgets. So tags are read one by one, only of those

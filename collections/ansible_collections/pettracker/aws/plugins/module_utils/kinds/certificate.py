@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from ..refusals import unless_gone
 from ..state import State, tag_changes, tags_to_dict, tags_to_list
-from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Ignored
+from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Ignored, Marks, compared, each
 from .finding import pages, tagged
 from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope
 
@@ -25,6 +25,19 @@ BEGIN, END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 ARNS = ("arn:{partition}:acm:{region}:{account}:certificate/*",)
 IN_PEM = Ignored("follows from the certificate, which is compared")
 ISSUED = Ignored("of certificates that Certificate Manager issues")
+CERTIFICATE: Marks = {
+    "CertificateArn": IDENTITY,
+    **each(IN_PEM, "DomainName SubjectAlternativeNames Serial Subject Issuer NotBefore NotAfter KeyAlgorithm"),
+    **each(IN_PEM, "SignatureAlgorithm KeyUsages ExtendedKeyUsages"),
+    **each(FIXED, "ManagedBy Type CertificateKeyPairOrigin"),
+    **each(ISSUED, "DomainValidationOptions RevocationReason FailureReason RenewalSummary CertificateAuthorityArn"),
+    **each(ISSUED, "RenewalEligibility UpdateSummary AcmeEndpointArn AcmeAccountId"),
+    **each(TIME, "CreatedAt IssuedAt ImportedAt RevokedAt"),
+    "Status": FIGURE,
+    "InUseBy": Ignored("follows from listeners, which are looked at"),
+    # No call changes them: who logs is the issuer, export is decided at the request, nothing is validated.
+    "Options": ISSUED,
+}
 
 
 class Certificate(Kind):
@@ -34,45 +47,8 @@ class Certificate(Kind):
     service = "acm"
     free = "imported ones cost nothing"
     answers = (
-        Answer(
-            "DescribeCertificate",
-            "Certificate",
-            {
-                "CertificateArn": IDENTITY,
-                "DomainName": IN_PEM,
-                "SubjectAlternativeNames": IN_PEM,
-                "ManagedBy": FIXED,
-                "DomainValidationOptions": ISSUED,
-                "Serial": IN_PEM,
-                "Subject": IN_PEM,
-                "Issuer": IN_PEM,
-                "CreatedAt": TIME,
-                "IssuedAt": TIME,
-                "ImportedAt": TIME,
-                "Status": FIGURE,
-                "RevokedAt": TIME,
-                "RevocationReason": ISSUED,
-                "NotBefore": IN_PEM,
-                "NotAfter": IN_PEM,
-                "KeyAlgorithm": IN_PEM,
-                "SignatureAlgorithm": IN_PEM,
-                "InUseBy": Ignored("follows from listeners, which are looked at"),
-                "FailureReason": ISSUED,
-                "Type": FIXED,
-                "RenewalSummary": ISSUED,
-                "KeyUsages": IN_PEM,
-                "ExtendedKeyUsages": IN_PEM,
-                "CertificateAuthorityArn": ISSUED,
-                "RenewalEligibility": ISSUED,
-                # No call changes them: who logs is the issuer, export is decided at the request, nothing is validated.
-                "Options": ISSUED,
-                "UpdateSummary": ISSUED,
-                "CertificateKeyPairOrigin": FIXED,
-                "AcmeEndpointArn": ISSUED,
-                "AcmeAccountId": ISSUED,
-            },
-        ),
-        Answer("GetCertificate", "", {"Certificate": Compared("sha256"), "CertificateChain": Compared("chain_sha256")}),
+        Answer("DescribeCertificate", "Certificate", CERTIFICATE),
+        Answer("GetCertificate", "", compared(sha256="Certificate", chain_sha256="CertificateChain")),
         Answer("ListTagsForCertificate", "", {"Tags": Compared("tags")}),
     )
     samples: ClassVar[Mapping[str, Any]] = {
@@ -80,10 +56,11 @@ class Certificate(Kind):
     }
     # Whoever has the private key imports, which no workflow does.
     look = (
-        Grant(("acm:ListCertificates", "tag:GetResources")),
-        Grant(("acm:DescribeCertificate", "acm:ListTagsForCertificate"), ARNS),
+        Grant("acm", "ListCertificates"),
+        Grant("tag", "GetResources"),
+        Grant("acm", "DescribeCertificate ListTagsForCertificate", ARNS),
     )
-    removal = (Grant(("acm:DeleteCertificate",), ARNS, "own"),)
+    removal = (Grant("acm", "DeleteCertificate", ARNS, "own"),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         client = clients("acm")

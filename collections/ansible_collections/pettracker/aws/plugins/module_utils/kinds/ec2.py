@@ -36,7 +36,7 @@ def regional_arns(*types: str) -> tuple[str, ...]:
 
 
 # What it takes to correct the tags of anything of the environment's in EC2: for each type, policies have no room.
-TAGGING = Grant(("ec2:CreateTags", "ec2:DeleteTags"), arns("*"), "own")
+TAGGING = Grant("ec2", "CreateTags DeleteTags", arns("*"), "own")
 
 
 def name_of(resource: Resource) -> str | None:

@@ -72,6 +72,17 @@ TIME = Ignored("when it was made or changed")
 FIXED = Ignored("AWS lets nobody change it; another value would be another resource")
 FIGURE = Ignored("a figure or a state, which changes by itself")
 EMPTY_ANSWER = Ignored("about the answer itself")
+UNSET = Default(None)
+
+
+def each(mark: Mark, members: str) -> dict[str, Mark]:
+    """Returns the same mark for each of these members, which spaces separate."""
+    return dict.fromkeys(members.split(), mark)
+
+
+def compared(**fields: str) -> dict[str, Mark]:
+    """Returns the marks of members that the kind's `state` reads: by the field, the member or members that it comes of."""
+    return {member: Compared(field) for field, members in fields.items() for member in members.split()}
 
 
 @dataclass(frozen=True)

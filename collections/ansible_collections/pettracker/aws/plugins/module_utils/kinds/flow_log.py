@@ -7,7 +7,7 @@ from typing import Any
 from ..propagation import NEW_ID, NEW_ROLE, once_known
 from ..state import State, tags_to_dict
 from .ec2 import TAGGING, Ec2Kind, Resource, arns, tag_specifications
-from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Default, Ignored
+from .fields import FIGURE, FIXED, IDENTITY, TIME, UNSET, Answer, Default, Ignored, Marks, compared, each
 from .kind import Answers, Client, Clients, Grant
 
 CLOUDWATCH = "cloud-watch-logs"
@@ -18,6 +18,20 @@ DEFAULT_FORMAT = (
 )
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateFlowLogs.html, MaxAggregationInterval
 DEFAULT_SECONDS = 600
+FLOW_LOGS: Marks = {
+    "FlowLogId": IDENTITY,
+    "ResourceId": FIXED,
+    "CreationTime": TIME,
+    **each(FIGURE, "FlowLogStatus DeliverLogsStatus DeliverLogsErrorMessage"),
+    **compared(log_group="LogGroupName", role_arn="DeliverLogsPermissionArn", traffic_type="TrafficType"),
+    **compared(aggregation_seconds="MaxAggregationInterval", tags="Tags"),
+    "LogFormat": Default(DEFAULT_FORMAT),
+    "DeliverCrossAccountRole": UNSET,
+    "TagFieldSpecifications": each(UNSET, "ResourceType TagKeys"),
+    "LogDestinationType": Ignored("another destination is another flow log, which nothing declares"),
+    "LogDestination": Ignored("the log group under its other name"),
+    "DestinationOptions": Ignored("of flow logs to S3, which nothing declares"),
+}
 
 
 class FlowLog(Ec2Kind):
@@ -28,39 +42,15 @@ class FlowLog(Ec2Kind):
     describe, listing, key, made_at = "describe_flow_logs", "FlowLogs", "FlowLogId", "CreationTime"
     filters = "Filter"
     place = "resource-id"
-    answers = (
-        Answer(
-            "DescribeFlowLogs",
-            "FlowLogs",
-            {
-                "FlowLogId": IDENTITY,
-                "ResourceId": FIXED,
-                "CreationTime": TIME,
-                "FlowLogStatus": FIGURE,
-                "DeliverLogsStatus": FIGURE,
-                "DeliverLogsErrorMessage": FIGURE,
-                "LogGroupName": Compared("log_group"),
-                "DeliverLogsPermissionArn": Compared("role_arn"),
-                "TrafficType": Compared("traffic_type"),
-                "MaxAggregationInterval": Compared("aggregation_seconds"),
-                "Tags": Compared("tags"),
-                "LogFormat": Default(DEFAULT_FORMAT),
-                "DeliverCrossAccountRole": Default(None),
-                "TagFieldSpecifications": {"ResourceType": Default(None), "TagKeys": Default(None)},
-                "LogDestinationType": Ignored("another destination is another flow log, which nothing declares"),
-                "LogDestination": Ignored("the log group under its other name"),
-                "DestinationOptions": Ignored("of flow logs to S3, which nothing declares"),
-            },
-        ),
-    )
-    look = (Grant(("ec2:DescribeFlowLogs",)),)
+    answers = (Answer("DescribeFlowLogs", "FlowLogs", FLOW_LOGS),)
+    look = (Grant("ec2", "DescribeFlowLogs"),)
     change = (
-        Grant(("ec2:CreateFlowLogs",), arns("vpc-flow-log"), "making"),
-        Grant(("ec2:CreateFlowLogs",), arns("vpc"), "own"),
-        Grant(("ec2:DeleteFlowLogs",), arns("vpc-flow-log"), "own"),
+        Grant("ec2", "CreateFlowLogs", arns("vpc-flow-log"), "making"),
+        Grant("ec2", "CreateFlowLogs", arns("vpc"), "own"),
+        Grant("ec2", "DeleteFlowLogs", arns("vpc-flow-log"), "own"),
         TAGGING,
     )
-    removal = (Grant(("ec2:DeleteFlowLogs",), arns("vpc-flow-log"), "own"),)
+    removal = (Grant("ec2", "DeleteFlowLogs", arns("vpc-flow-log"), "own"),)
 
     def remove(self, clients: Clients, identity: str) -> None:
         clients("ec2").delete_flow_logs(FlowLogIds=[identity])

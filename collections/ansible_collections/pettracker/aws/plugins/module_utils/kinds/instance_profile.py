@@ -9,13 +9,24 @@ from typing import Any, ClassVar
 from ..propagation import SOON
 from ..refusals import unless_gone
 from ..state import State, tag_changes, tags_to_dict, tags_to_list
-from .fields import FIXED, IDENTITY, TIME, Answer, Compared, Ignored
+from .fields import FIXED, IDENTITY, TIME, Answer, Compared, Ignored, Marks, each
 from .finding import pages
 from .keeping import Kept
 from .kind import Answers, Clients, Grant, Owned, Scope
 from .role import AT_ONCE, LOSES, Role
 
 OF_THE_ROLE = Ignored("the role is looked at itself")
+INSTANCE_PROFILE: Marks = {
+    "Path": FIXED,
+    **each(IDENTITY, "InstanceProfileName InstanceProfileId Arn"),
+    "CreateDate": TIME,
+    "Roles": {
+        "RoleName": Compared("role"),
+        **each(OF_THE_ROLE, "Path RoleId Arn CreateDate AssumeRolePolicyDocument Description MaxSessionDuration"),
+        **each(OF_THE_ROLE, "PermissionsBoundary Tags RoleLastUsed SourceRoleTemplate"),
+    },
+    "Tags": Compared("tags"),
+}
 
 
 class InstanceProfile(Kept):
@@ -25,43 +36,20 @@ class InstanceProfile(Kept):
     service = "iam"
     free = "AWS charges for none"
     interrupts: ClassVar = {"role": LOSES}
-    answers = (
-        Answer(
-            "GetInstanceProfile",
-            "InstanceProfile",
-            {
-                "Path": FIXED,
-                "InstanceProfileName": IDENTITY,
-                "InstanceProfileId": IDENTITY,
-                "Arn": IDENTITY,
-                "CreateDate": TIME,
-                "Roles": {
-                    "RoleName": Compared("role"),
-                    **dict.fromkeys(("Path", "RoleId", "Arn", "CreateDate", "AssumeRolePolicyDocument"), OF_THE_ROLE),
-                    **dict.fromkeys(("Description", "MaxSessionDuration", "PermissionsBoundary", "Tags"), OF_THE_ROLE),
-                    **dict.fromkeys(("RoleLastUsed", "SourceRoleTemplate"), OF_THE_ROLE),
-                },
-                "Tags": Compared("tags"),
-            },
-        ),
-    )
+    answers = (Answer("GetInstanceProfile", "InstanceProfile", INSTANCE_PROFILE),)
     look = (
-        Grant(("iam:ListInstanceProfiles",)),
-        Grant(("iam:GetInstanceProfile",), ("arn:{partition}:iam::{account}:instance-profile/*",)),
+        Grant("iam", "ListInstanceProfiles"),
+        Grant("iam", "GetInstanceProfile", ("arn:{partition}:iam::{account}:instance-profile/*",)),
     )
     change = (
         Grant(
-            (
-                "iam:AddRoleToInstanceProfile",
-                "iam:CreateInstanceProfile",
-                "iam:RemoveRoleFromInstanceProfile",
-                "iam:TagInstanceProfile",
-                "iam:UntagInstanceProfile",
-            ),
+            "iam",
+            "AddRoleToInstanceProfile CreateInstanceProfile RemoveRoleFromInstanceProfile TagInstanceProfile "
+            "UntagInstanceProfile",
             ("profiles",),
         ),
     )
-    removal = (Grant(("iam:DeleteInstanceProfile", "iam:RemoveRoleFromInstanceProfile"), ("profiles",)),)
+    removal = (Grant("iam", "DeleteInstanceProfile RemoveRoleFromInstanceProfile", ("profiles",)),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         # The list has no tags, and the Resource Groups Tagging API knows what is IAM's in us-east-1 only. So profiles are read

@@ -5,8 +5,14 @@ from typing import ClassVar
 
 from ..state import State, tags_to_dict
 from .ec2 import TAGGING, Names, Site, VpcPart, arns, by_name
-from .fields import FIGURE, IDENTITY, Answer, Compared
+from .fields import FIGURE, IDENTITY, Answer, Compared, Marks, each
 from .kind import Answers, Clients, Grant
+
+INTERNET_GATEWAYS: Marks = {
+    **each(IDENTITY, "InternetGatewayId OwnerId"),
+    "Tags": Compared("tags"),
+    "Attachments": {"State": FIGURE, "VpcId": Compared("vpc")},
+}
 
 
 class InternetGateway(VpcPart):
@@ -18,27 +24,16 @@ class InternetGateway(VpcPart):
     describe, listing, key = "describe_internet_gateways", "InternetGateways", "InternetGatewayId"
     place = "attachment.vpc-id"
     interrupts: ClassVar[Mapping[str, str]] = {"vpc": "Nothing reaches the balancer until it is done."}
-    answers = (
-        Answer(
-            "DescribeInternetGateways",
-            "InternetGateways",
-            {
-                "InternetGatewayId": IDENTITY,
-                "OwnerId": IDENTITY,
-                "Tags": Compared("tags"),
-                "Attachments": {"State": FIGURE, "VpcId": Compared("vpc")},
-            },
-        ),
-    )
-    look = (Grant(("ec2:DescribeInternetGateways",)),)
+    answers = (Answer("DescribeInternetGateways", "InternetGateways", INTERNET_GATEWAYS),)
+    look = (Grant("ec2", "DescribeInternetGateways"),)
     change = (
-        Grant(("ec2:CreateInternetGateway",), arns("internet-gateway"), "making"),
-        Grant(("ec2:AttachInternetGateway", "ec2:DetachInternetGateway"), arns("internet-gateway", "vpc"), "own"),
+        Grant("ec2", "CreateInternetGateway", arns("internet-gateway"), "making"),
+        Grant("ec2", "AttachInternetGateway DetachInternetGateway", arns("internet-gateway", "vpc"), "own"),
         TAGGING,
     )
     removal = (
-        Grant(("ec2:DeleteInternetGateway",), arns("internet-gateway"), "own"),
-        Grant(("ec2:DetachInternetGateway",), arns("internet-gateway", "vpc"), "own"),
+        Grant("ec2", "DeleteInternetGateway", arns("internet-gateway"), "own"),
+        Grant("ec2", "DetachInternetGateway", arns("internet-gateway", "vpc"), "own"),
     )
 
     def remove(self, clients: Clients, identity: str) -> None:

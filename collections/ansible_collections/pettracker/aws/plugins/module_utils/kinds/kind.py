@@ -63,16 +63,23 @@ class Grant:
     """What one statement of a policy allows.
 
     Attributes:
-        actions: as IAM writes them.
+        service: whose actions these are, as IAM calls it.
+        names: of the actions, which spaces separate.
         resources: ARNs with {partition}, {region}, {account} and {prefix}, with which the environment's own names begin; or the
             name of a list of ARNs of `roles/identity`, such as `buckets`.
         condition: `own` for what carries the environment's tags, `making` for what is made with them, `bound` for roles inside
             the environment's permissions boundary, `unclaimed` for what carries no environment's tags; "" for none.
     """
 
-    actions: tuple[str, ...]
+    service: str
+    names: str
     resources: tuple[str, ...] = ("*",)
     condition: str = ""
+
+    @property
+    def actions(self) -> list[str]:
+        """The actions as IAM writes them."""
+        return [f"{self.service}:{name}" for name in self.names.split()]
 
 
 class Kind:

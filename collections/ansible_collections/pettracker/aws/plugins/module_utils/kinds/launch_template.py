@@ -11,47 +11,53 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..state import State, tags_to_dict, tags_to_list
-from .fields import FIXED, IDENTITY, TIME, Answer, Compared, Default, Ignored, snake
+from .fields import FIXED, IDENTITY, TIME, UNSET, Answer, Compared, Default, Ignored, Marks, compared, each, snake
 from .finding import pages
 from .kind import Answers, Clients, Grant, Kind, Owned, Scope
 
 # Fields that are of the template and not of its latest version.
 OF_THE_TEMPLATE = {"tags", "default_version"}
-OTHER = Compared("other")
-VOLUME = Compared("volumes")
-METADATA = Compared("metadata_options")
 DATA: dict[str, Any] = {
-    "ImageId": Compared("image"),
-    "InstanceType": Compared("instance_type"),
-    "IamInstanceProfile": Compared("instance_profile"),
-    "SecurityGroupIds": Compared("security_groups"),
-    "BlockDeviceMappings": VOLUME,
+    **compared(image="ImageId", instance_type="InstanceType", instance_profile="IamInstanceProfile"),
+    **compared(security_groups="SecurityGroupIds", volumes="BlockDeviceMappings", user_data_sha256="UserData"),
+    **compared(tags_of="TagSpecifications"),
     "MetadataOptions": {
         "State": Ignored("of an instance, whether its options have been applied"),
-        "HttpTokens": METADATA,
-        "HttpPutResponseHopLimit": METADATA,
-        "HttpEndpoint": METADATA,
+        **compared(metadata_options="HttpTokens HttpPutResponseHopLimit HttpEndpoint InstanceMetadataTags"),
         "HttpProtocolIpv6": Default("disabled"),
-        "InstanceMetadataTags": METADATA,
     },
-    "Monitoring": {"Enabled": Compared("detailed_monitoring"), "MetricCategoryIds": Default(None)},
-    "UserData": Compared("user_data_sha256"),
-    "TagSpecifications": Compared("tags_of"),
+    "Monitoring": {"Enabled": Compared("detailed_monitoring"), "MetricCategoryIds": UNSET},
     "Operator": FIXED,
 }
 # Whatever else a version may hold: no variable sets it, so that `other` is empty.
-OTHERS = (
-    *("KernelId", "EbsOptimized", "NetworkInterfaces", "KeyName", "Placement", "RamDiskId", "DisableApiTermination"),
-    *("InstanceInitiatedShutdownBehavior", "ElasticGpuSpecifications", "ElasticInferenceAccelerators", "SecurityGroups"),
-    *("InstanceMarketOptions", "CreditSpecification", "CpuOptions", "CapacityReservationSpecification"),
-    *("LicenseSpecifications", "HibernationOptions", "EnclaveOptions", "InstanceRequirements", "PrivateDnsNameOptions"),
-    *("MaintenanceOptions", "DisableApiStop", "NetworkPerformanceOptions"),
-)
-SECONDARY = {
-    **dict.fromkeys(("InterfaceType", "DeleteOnTermination", "DeviceIndex", "PrivateIpAddresses"), OTHER),
-    **dict.fromkeys(("PrivateIpAddressCount", "SecondarySubnetId", "NetworkCardIndex"), OTHER),
+OTHERS: dict[str, Any] = {
+    **compared(other="KernelId EbsOptimized NetworkInterfaces KeyName Placement RamDiskId SecurityGroups"),
+    **compared(other="InstanceInitiatedShutdownBehavior ElasticGpuSpecifications ElasticInferenceAccelerators CpuOptions"),
+    **compared(other="InstanceMarketOptions CreditSpecification CapacityReservationSpecification LicenseSpecifications"),
+    **compared(other="HibernationOptions EnclaveOptions InstanceRequirements PrivateDnsNameOptions MaintenanceOptions"),
+    **compared(other="DisableApiStop DisableApiTermination NetworkPerformanceOptions"),
+    "SecondaryInterfaces": {
+        **compared(other="InterfaceType DeleteOnTermination DeviceIndex PrivateIpAddresses PrivateIpAddressCount"),
+        **compared(other="SecondarySubnetId NetworkCardIndex"),
+    },
 }
 ARN = "arn:{partition}:ec2:{region}:{account}:launch-template/*"
+LAUNCH_TEMPLATES: Marks = {
+    **each(IDENTITY, "LaunchTemplateId LaunchTemplateName"),
+    "CreateTime": TIME,
+    "CreatedBy": Ignored("who made it"),
+    **compared(default_version="DefaultVersionNumber LatestVersionNumber", tags="Tags"),
+    "Operator": FIXED,
+}
+LAUNCH_TEMPLATE_VERSIONS: Marks = {
+    **each(IDENTITY, "LaunchTemplateId LaunchTemplateName VersionNumber"),
+    "VersionDescription": Ignored("a text for people"),
+    "CreateTime": TIME,
+    "CreatedBy": Ignored("who made it; what is in it is compared"),
+    "DefaultVersion": Ignored("the template itself says which is the default"),
+    "LaunchTemplateData": DATA | OTHERS,
+    "Operator": FIXED,
+}
 
 
 class LaunchTemplate(Kind):
@@ -61,55 +67,27 @@ class LaunchTemplate(Kind):
     service = "ec2"
     free = "its hosts are the Auto Scaling group's"
     answers = (
-        Answer(
-            "DescribeLaunchTemplates",
-            "LaunchTemplates",
-            {
-                "LaunchTemplateId": IDENTITY,
-                "LaunchTemplateName": IDENTITY,
-                "CreateTime": TIME,
-                "CreatedBy": Ignored("who made it"),
-                "DefaultVersionNumber": Compared("default_version"),
-                "LatestVersionNumber": Compared("default_version"),
-                "Tags": Compared("tags"),
-                "Operator": FIXED,
-            },
-        ),
+        Answer("DescribeLaunchTemplates", "LaunchTemplates", LAUNCH_TEMPLATES),
         # Of the latest version: any other is neither a default nor what a rollout brings to the group.
         Answer(
             "DescribeLaunchTemplateVersions",
             "LaunchTemplateVersions",
-            {
-                "LaunchTemplateId": IDENTITY,
-                "LaunchTemplateName": IDENTITY,
-                "VersionNumber": IDENTITY,
-                "VersionDescription": Ignored("a text for people"),
-                "CreateTime": TIME,
-                "CreatedBy": Ignored("who made it; what is in it is compared"),
-                "DefaultVersion": Ignored("the template itself says which is the default"),
-                "LaunchTemplateData": DATA | dict.fromkeys(OTHERS, OTHER) | {"SecondaryInterfaces": SECONDARY},
-                "Operator": FIXED,
-            },
+            LAUNCH_TEMPLATE_VERSIONS,
             either=((("LaunchTemplateData.IamInstanceProfile.Arn",), ("LaunchTemplateData.IamInstanceProfile.Name",)),),
         ),
     )
     made_by_apply = ("image", "security_groups")
-    look = (Grant(("ec2:DescribeLaunchTemplateVersions", "ec2:DescribeLaunchTemplates")),)
+    look = (Grant("ec2", "DescribeLaunchTemplateVersions DescribeLaunchTemplates"),)
     change = (
-        Grant(("ec2:CreateLaunchTemplate",), (ARN,), "making"),
+        Grant("ec2", "CreateLaunchTemplate", (ARN,), "making"),
         Grant(
-            (
-                "ec2:CreateLaunchTemplateVersion",
-                "ec2:CreateTags",
-                "ec2:DeleteLaunchTemplateVersions",
-                "ec2:DeleteTags",
-                "ec2:ModifyLaunchTemplate",
-            ),
+            "ec2",
+            "CreateLaunchTemplateVersion CreateTags DeleteLaunchTemplateVersions DeleteTags ModifyLaunchTemplate",
             (ARN,),
             "own",
         ),
     )
-    removal = (Grant(("ec2:DeleteLaunchTemplate",), (ARN,), "own"),)
+    removal = (Grant("ec2", "DeleteLaunchTemplate", (ARN,), "own"),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         by_tag = [{"Name": f"tag:{key}", "Values": [value]} for key, value in scope.tags.items()]

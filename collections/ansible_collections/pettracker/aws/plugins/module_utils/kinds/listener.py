@@ -6,13 +6,28 @@ from typing import Any, ClassVar
 from ..blue_green import TAG, forward, is_sticky, weights_of
 from ..state import State, differences, tags_to_dict
 from .elb import as_expected, attribute_changes, tags_of
-from .fields import EMPTY_ANSWER, FIGURE, FIXED, IDENTITY, Answer, Compared, Default, Foreign, Ignored, Nobodys, snake
+from .fields import (
+    EMPTY_ANSWER,
+    FIGURE,
+    FIXED,
+    IDENTITY,
+    UNSET,
+    Answer,
+    Compared,
+    Default,
+    Foreign,
+    Ignored,
+    Marks,
+    Nobodys,
+    compared,
+    each,
+    snake,
+)
 from .finding import pages
 from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope
 from .load_balancer import LoadBalancer
 
 ARNS = ("arn:{partition}:elasticloadbalancing:{region}:{account}:listener/app/{prefix}-*",)
-ACTION = Compared("default_action")
 # What experiments and rollouts write on the rules that they make.
 RULES_TAGS = ("Experiment", TAG)
 RENAMED = "routing.http.request."
@@ -33,6 +48,38 @@ DEFAULTS = {"routing.http.response.server.enabled": "true"} | {
         "x_frame_options",
     )
 }
+LISTENERS: Marks = {
+    **each(IDENTITY, "ListenerArn Port"),
+    "LoadBalancerArn": FIXED,
+    **compared(protocol="Protocol", tls_policy="SslPolicy"),
+    "Certificates": {
+        "CertificateArn": Compared("certificate"),
+        "IsDefault": Ignored("the one that is described here; DescribeListenerCertificates has all"),
+    },
+    "DefaultActions": {
+        **compared(default_action="Type RedirectConfig FixedResponseConfig"),
+        **compared(default_action="AuthenticateOidcConfig AuthenticateCognitoConfig JwtValidationConfig"),
+        "TargetGroupArn": Ignored("is in ForwardConfig as well"),
+        "Order": Ignored("actions are described in it"),
+        "ForwardConfig": {
+            "TargetGroups": {
+                "TargetGroupArn": Compared("default_action"),
+                "Weight": Foreign("a blue/green rollout; that of a lone group says nothing"),
+            },
+            "TargetGroupStickinessConfig": Compared("default_action"),
+        },
+    },
+    "AlpnPolicy": Ignored("of network balancers only"),
+    "MutualAuthentication": {
+        **each(Default("off"), "Mode AdvertiseTrustStoreCaNames"),
+        **each(UNSET, "TrustStoreArn IgnoreClientCertificateExpiry"),
+        "TrustStoreAssociationStatus": FIGURE,
+    },
+}
+LISTENER_CERTIFICATES: Marks = {
+    "Certificates": Nobodys("certificate of a listener", "CertificateArn"),
+    "NextMarker": EMPTY_ANSWER,
+}
 
 
 class Listener(Kind):
@@ -42,52 +89,9 @@ class Listener(Kind):
     service = "elbv2"
     free = "part of the load balancer"
     answers = (
-        Answer(
-            "DescribeListeners",
-            "Listeners",
-            {
-                "ListenerArn": IDENTITY,
-                "LoadBalancerArn": FIXED,
-                "Port": IDENTITY,
-                "Protocol": Compared("protocol"),
-                "Certificates": {
-                    "CertificateArn": Compared("certificate"),
-                    "IsDefault": Ignored("the one that is described here; DescribeListenerCertificates has all"),
-                },
-                "SslPolicy": Compared("tls_policy"),
-                "DefaultActions": {
-                    "Type": ACTION,
-                    "TargetGroupArn": Ignored("is in ForwardConfig as well"),
-                    "AuthenticateOidcConfig": ACTION,
-                    "AuthenticateCognitoConfig": ACTION,
-                    "Order": Ignored("actions are described in it"),
-                    "RedirectConfig": ACTION,
-                    "FixedResponseConfig": ACTION,
-                    "ForwardConfig": {
-                        "TargetGroups": {
-                            "TargetGroupArn": ACTION,
-                            "Weight": Foreign("a blue/green rollout; that of a lone group says nothing"),
-                        },
-                        "TargetGroupStickinessConfig": ACTION,
-                    },
-                    "JwtValidationConfig": ACTION,
-                },
-                "AlpnPolicy": Ignored("of network balancers only"),
-                "MutualAuthentication": {
-                    "Mode": Default("off"),
-                    "TrustStoreArn": Default(None),
-                    "IgnoreClientCertificateExpiry": Default(None),
-                    "TrustStoreAssociationStatus": FIGURE,
-                    "AdvertiseTrustStoreCaNames": Default("off"),
-                },
-            },
-        ),
+        Answer("DescribeListeners", "Listeners", LISTENERS),
         Answer("DescribeListenerAttributes", "", {"Attributes": Compared("attributes")}),
-        Answer(
-            "DescribeListenerCertificates",
-            "",
-            {"Certificates": Nobodys("certificate of a listener", "CertificateArn"), "NextMarker": EMPTY_ANSWER},
-        ),
+        Answer("DescribeListenerCertificates", "", LISTENER_CERTIFICATES),
         Answer("DescribeRules", "", {"Rules": Nobodys("listener rule", "Priority"), "NextMarker": EMPTY_ANSWER}),
     )
     # AWS gives one action one of these.
@@ -95,40 +99,22 @@ class Listener(Kind):
     made_by_apply = ("certificate",)
     look = (
         Grant(
-            (
-                "elasticloadbalancing:DescribeListenerAttributes",
-                "elasticloadbalancing:DescribeListenerCertificates",
-                "elasticloadbalancing:DescribeListeners",
-                "elasticloadbalancing:DescribeRules",
-                "elasticloadbalancing:DescribeTags",
-            )
+            "elasticloadbalancing",
+            "DescribeListenerAttributes DescribeListenerCertificates DescribeListeners DescribeRules DescribeTags",
         ),
     )
     change = (
-        Grant(("elasticloadbalancing:CreateListener",), LoadBalancer.change[0].resources),
+        Grant("elasticloadbalancing", "CreateListener", LoadBalancer.change[0].resources),
         Grant(
-            (
-                "elasticloadbalancing:AddTags",
-                "elasticloadbalancing:CreateRule",
-                "elasticloadbalancing:DeleteListener",
-                "elasticloadbalancing:ModifyListener",
-                "elasticloadbalancing:ModifyListenerAttributes",
-                "elasticloadbalancing:RemoveTags",
-            ),
-            ARNS,
+            "elasticloadbalancing", "AddTags CreateRule DeleteListener ModifyListener ModifyListenerAttributes RemoveTags", ARNS
         ),
         Grant(
-            (
-                "elasticloadbalancing:AddTags",
-                "elasticloadbalancing:DeleteRule",
-                "elasticloadbalancing:ModifyRule",
-                "elasticloadbalancing:RemoveTags",
-                "elasticloadbalancing:SetRulePriorities",
-            ),
+            "elasticloadbalancing",
+            "AddTags DeleteRule ModifyRule RemoveTags SetRulePriorities",
             ("arn:{partition}:elasticloadbalancing:{region}:{account}:listener-rule/app/{prefix}-*",),
         ),
     )
-    removal = (Grant(("elasticloadbalancing:DeleteListener",), ARNS),)
+    removal = (Grant("elasticloadbalancing", "DeleteListener", ARNS),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         for balancer in LoadBalancer().owned(clients, scope):

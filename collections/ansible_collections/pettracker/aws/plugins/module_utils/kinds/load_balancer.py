@@ -7,7 +7,7 @@ from ..refusals import unless_gone
 from ..state import State, differences, tags_to_dict, tags_to_list
 from .charges import Fields, Item, Place, line, plain
 from .elb import TAGS, as_expected, attribute_changes, found, put_tags, tags_of
-from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Default, Deviation, Ignored
+from .fields import FIGURE, FIXED, IDENTITY, TIME, UNSET, Answer, Compared, Default, Deviation, Ignored, Marks, compared, each
 from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope, put_back
 
 # A capacity unit is a GB an hour, where not connections or rules are what there is most of.
@@ -38,6 +38,26 @@ DEFAULTS = {
 }
 # A new balancer takes minutes.
 PATIENCE = {"Delay": 5, "MaxAttempts": 120}
+LOAD_BALANCERS: Marks = {
+    **each(IDENTITY, "LoadBalancerArn DNSName CanonicalHostedZoneId LoadBalancerName"),
+    "CreatedTime": TIME,
+    **compared(scheme="Scheme", security_groups="SecurityGroups"),
+    **each(FIXED, "VpcId Type CustomerOwnedIpv4Pool"),
+    "State": FIGURE,
+    "AvailabilityZones": {
+        **each(Ignored("follows from the subnet"), "ZoneName OutpostId"),
+        "SubnetId": Compared("subnets"),
+        **each(NETWORK, "LoadBalancerAddresses SourceNatIpv6Prefixes"),
+    },
+    "IpAddressType": Default("ipv4", "set_ip_address_type"),
+    **each(NETWORK, "EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic EnablePrefixForIpv6SourceNat"),
+    "IpamPools": {"Ipv4IpamPoolId": UNSET},
+}
+CAPACITY_RESERVATION: Marks = {
+    "LastModifiedTime": TIME,
+    **each(FIGURE, "DecreaseRequestsRemaining CapacityReservationState"),
+    "MinimumLoadBalancerCapacity": {"CapacityUnits": UNSET},
+}
 
 
 class LoadBalancer(Kind):
@@ -46,76 +66,28 @@ class LoadBalancer(Kind):
     name = "load balancer"
     service = "elbv2"
     answers = (
-        Answer(
-            "DescribeLoadBalancers",
-            "LoadBalancers",
-            {
-                "LoadBalancerArn": IDENTITY,
-                "DNSName": IDENTITY,
-                "CanonicalHostedZoneId": IDENTITY,
-                "CreatedTime": TIME,
-                "LoadBalancerName": IDENTITY,
-                "Scheme": Compared("scheme"),
-                "VpcId": FIXED,
-                "State": FIGURE,
-                "Type": FIXED,
-                "AvailabilityZones": {
-                    "ZoneName": Ignored("follows from the subnet"),
-                    "SubnetId": Compared("subnets"),
-                    "OutpostId": Ignored("follows from the subnet"),
-                    "LoadBalancerAddresses": NETWORK,
-                    "SourceNatIpv6Prefixes": NETWORK,
-                },
-                "SecurityGroups": Compared("security_groups"),
-                "IpAddressType": Default("ipv4", "set_ip_address_type"),
-                "CustomerOwnedIpv4Pool": FIXED,
-                "EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic": NETWORK,
-                "EnablePrefixForIpv6SourceNat": NETWORK,
-                "IpamPools": {"Ipv4IpamPoolId": Default(None)},
-            },
-        ),
+        Answer("DescribeLoadBalancers", "LoadBalancers", LOAD_BALANCERS),
         Answer("DescribeLoadBalancerAttributes", "", {"Attributes": Compared("attributes")}),
         TAGS,
-        Answer(
-            "DescribeCapacityReservation",
-            "",
-            {
-                "LastModifiedTime": TIME,
-                "DecreaseRequestsRemaining": FIGURE,
-                "MinimumLoadBalancerCapacity": {"CapacityUnits": Default(None)},
-                "CapacityReservationState": FIGURE,
-            },
-        ),
+        Answer("DescribeCapacityReservation", "", CAPACITY_RESERVATION),
     )
     made_by_apply = ("security_groups", "subnets")
     look = (
         Grant(
-            (
-                "elasticloadbalancing:DescribeCapacityReservation",
-                "elasticloadbalancing:DescribeLoadBalancerAttributes",
-                "elasticloadbalancing:DescribeLoadBalancers",
-                "elasticloadbalancing:DescribeTags",
-                "tag:GetResources",
-            )
+            "elasticloadbalancing",
+            "DescribeCapacityReservation DescribeLoadBalancerAttributes DescribeLoadBalancers DescribeTags",
         ),
+        Grant("tag", "GetResources"),
     )
     change = (
         Grant(
-            (
-                "elasticloadbalancing:AddTags",
-                "elasticloadbalancing:CreateLoadBalancer",
-                "elasticloadbalancing:ModifyCapacityReservation",
-                "elasticloadbalancing:ModifyIpPools",
-                "elasticloadbalancing:ModifyLoadBalancerAttributes",
-                "elasticloadbalancing:RemoveTags",
-                "elasticloadbalancing:SetIpAddressType",
-                "elasticloadbalancing:SetSecurityGroups",
-                "elasticloadbalancing:SetSubnets",
-            ),
+            "elasticloadbalancing",
+            "AddTags CreateLoadBalancer ModifyCapacityReservation ModifyIpPools ModifyLoadBalancerAttributes "
+            "RemoveTags SetIpAddressType SetSecurityGroups SetSubnets",
             ARNS,
         ),
     )
-    removal = (Grant(("elasticloadbalancing:DeleteLoadBalancer", "elasticloadbalancing:ModifyLoadBalancerAttributes"), ARNS),)
+    removal = (Grant("elasticloadbalancing", "DeleteLoadBalancer ModifyLoadBalancerAttributes", ARNS),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         for balancer in found(clients, scope, "LoadBalancer"):

@@ -7,12 +7,40 @@ from typing import Any
 
 from ..state import State, differences, tag_changes
 from .charges import Fields, Gap, Item, Place, line, plain
-from .fields import EMPTY_ANSWER, FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Default, Deviation, Ignored, Nobodys
+from .fields import (
+    EMPTY_ANSWER,
+    FIGURE,
+    FIXED,
+    IDENTITY,
+    TIME,
+    UNSET,
+    Answer,
+    Compared,
+    Deviation,
+    Ignored,
+    Marks,
+    Nobodys,
+    compared,
+    each,
+)
 from .finding import pages, tagged
 from .keeping import Kept
 from .kind import Answers, Clients, Grant, Owned, Scope
 
 DAYS_A_MONTH = Decimal(365) / 12
+LOG_GROUPS: Marks = {
+    **each(IDENTITY, "logGroupName arn logGroupArn"),
+    "creationTime": TIME,
+    "storedBytes": FIGURE,
+    "metricFilterCount": Ignored("the filters themselves are looked at"),
+    **compared(retention_days="retentionInDays", kms_key_id="kmsKeyId"),
+    "retentionPolicyName": Ignored("an organization's; the days that come of it are compared"),
+    "logGroupClass": FIXED,
+    **each(UNSET, "dataProtectionStatus deletionProtectionEnabled bearerTokenAuthenticationEnabled"),
+    "inheritedProperties": Ignored("the account's own policies, which are nobody's in an environment"),
+}
+METRIC_FILTERS: Marks = {"metricFilters": Nobodys("metric filter", "filterName"), "nextToken": EMPTY_ANSWER}
+SUBSCRIPTION_FILTERS: Marks = {"subscriptionFilters": Nobodys("subscription filter", "filterName"), "nextToken": EMPTY_ANSWER}
 
 
 class LogGroup(Kept):
@@ -21,57 +49,26 @@ class LogGroup(Kept):
     name = "log group"
     service = "logs"
     answers = (
-        Answer(
-            "DescribeLogGroups",
-            "logGroups",
-            {
-                "logGroupName": IDENTITY,
-                "arn": IDENTITY,
-                "logGroupArn": IDENTITY,
-                "creationTime": TIME,
-                "storedBytes": FIGURE,
-                "metricFilterCount": Ignored("the filters themselves are looked at"),
-                "retentionInDays": Compared("retention_days"),
-                "retentionPolicyName": Ignored("an organization's; the days that come of it are compared"),
-                "kmsKeyId": Compared("kms_key_id"),
-                "logGroupClass": FIXED,
-                "dataProtectionStatus": Default(None),
-                "inheritedProperties": Ignored("the account's own policies, which are nobody's in an environment"),
-                "deletionProtectionEnabled": Default(None),
-                "bearerTokenAuthenticationEnabled": Default(None),
-            },
-        ),
+        Answer("DescribeLogGroups", "logGroups", LOG_GROUPS),
         Answer("ListTagsForResource", "", {"tags": Compared("tags")}),
-        Answer(
-            "DescribeMetricFilters", "", {"metricFilters": Nobodys("metric filter", "filterName"), "nextToken": EMPTY_ANSWER}
-        ),
-        Answer(
-            "DescribeSubscriptionFilters",
-            "",
-            {"subscriptionFilters": Nobodys("subscription filter", "filterName"), "nextToken": EMPTY_ANSWER},
-        ),
+        Answer("DescribeMetricFilters", "", METRIC_FILTERS),
+        Answer("DescribeSubscriptionFilters", "", SUBSCRIPTION_FILTERS),
     )
     look = (
-        Grant(("logs:DescribeLogGroups",)),
-        Grant(("logs:ListTagsForResource",), ("arn:{partition}:logs:{region}:{account}:log-group:*",)),
-        Grant(("logs:DescribeMetricFilters", "logs:DescribeSubscriptionFilters"), ("log_groups",)),
+        Grant("logs", "DescribeLogGroups"),
+        Grant("logs", "ListTagsForResource", ("arn:{partition}:logs:{region}:{account}:log-group:*",)),
+        Grant("logs", "DescribeMetricFilters DescribeSubscriptionFilters", ("log_groups",)),
     )
     change = (
         Grant(
-            (
-                "logs:AssociateKmsKey",
-                "logs:CreateLogGroup",
-                "logs:DeleteDataProtectionPolicy",
-                "logs:DisassociateKmsKey",
-                "logs:PutBearerTokenAuthentication",
-                "logs:PutLogGroupDeletionProtection",
-                "logs:PutRetentionPolicy",
-            ),
+            "logs",
+            "AssociateKmsKey CreateLogGroup DeleteDataProtectionPolicy DisassociateKmsKey "
+            "PutBearerTokenAuthentication PutLogGroupDeletionProtection PutRetentionPolicy",
             ("log_groups",),
         ),
-        Grant(("logs:TagResource", "logs:UntagResource"), ("log_group_tags",)),
+        Grant("logs", "TagResource UntagResource", ("log_group_tags",)),
     )
-    removal = (Grant(("logs:DeleteLogGroup", "logs:PutLogGroupDeletionProtection"), ("log_groups",)),)
+    removal = (Grant("logs", "DeleteLogGroup PutLogGroupDeletionProtection", ("log_groups",)),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         for arn in tagged(clients, scope, "logs:log-group"):

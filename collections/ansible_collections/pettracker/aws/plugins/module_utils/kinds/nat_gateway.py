@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from ..state import State, tags_to_dict
 from .charges import Fields, Item, Place, line, plain
 from .ec2 import PLACE, TAGGING, Names, Resource, Site, VpcPart, arns, by_name
-from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Ignored, Nobodys
+from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Ignored, Marks, Nobodys, compared, each
 from .kind import Answers, Clients, Grant
 
 REGIONAL = Ignored("of a regional gateway; AWS makes no zonal one of it, or the other way round")
@@ -25,6 +25,26 @@ def addresses(gateway: Resource) -> list[Resource]:
     return sorted(present, key=lambda address: not address.get("IsPrimary", True))
 
 
+NAT_GATEWAYS: Marks = {
+    "NatGatewayId": IDENTITY,
+    "VpcId": PLACE["VpcId"],
+    **compared(tags="Tags", subnet="SubnetId"),
+    "NatGatewayAddresses": {
+        "AllocationId": Compared("addresses"),
+        "AssociationId": IDENTITY,
+        **each(DERIVED, "NetworkInterfaceId PrivateIp PublicIp AvailabilityZone AvailabilityZoneId"),
+        "IsPrimary": FIXED,
+        **each(FIGURE, "Status FailureMessage"),
+    },
+    "AttachedAppliances": Nobodys("appliance", "ApplianceArn"),
+    **each(FIGURE, "State FailureCode FailureMessage"),
+    **each(TIME, "CreateTime DeleteTime"),
+    "ProvisionedBandwidth": Ignored("is AWS's to provision, after a request to its support"),
+    **each(FIXED, "ConnectivityType AvailabilityMode"),
+    **each(REGIONAL, "AutoScalingIps AutoProvisionZones RouteTableId"),
+}
+
+
 class NatGateway(VpcPart):
     """Known by its subnet, and has one address."""
 
@@ -33,50 +53,15 @@ class NatGateway(VpcPart):
     describe, listing, key, made_at = "describe_nat_gateways", "NatGateways", "NatGatewayId", "CreateTime"
     filters = "Filter"
     alive = (("state", ("pending", "available", "deleting")),)
-    answers = (
-        Answer(
-            "DescribeNatGateways",
-            "NatGateways",
-            {
-                "NatGatewayId": IDENTITY,
-                "VpcId": PLACE["VpcId"],
-                "Tags": Compared("tags"),
-                "SubnetId": Compared("subnet"),
-                "NatGatewayAddresses": {
-                    "AllocationId": Compared("addresses"),
-                    "AssociationId": IDENTITY,
-                    "NetworkInterfaceId": DERIVED,
-                    "PrivateIp": DERIVED,
-                    "PublicIp": DERIVED,
-                    "AvailabilityZone": DERIVED,
-                    "AvailabilityZoneId": DERIVED,
-                    "IsPrimary": FIXED,
-                    "Status": FIGURE,
-                    "FailureMessage": FIGURE,
-                },
-                "AttachedAppliances": Nobodys("appliance", "ApplianceArn"),
-                "State": FIGURE,
-                "CreateTime": TIME,
-                "DeleteTime": TIME,
-                "FailureCode": FIGURE,
-                "FailureMessage": FIGURE,
-                "ProvisionedBandwidth": Ignored("is AWS's to provision, after a request to its support"),
-                "ConnectivityType": FIXED,
-                "AvailabilityMode": FIXED,
-                "AutoScalingIps": REGIONAL,
-                "AutoProvisionZones": REGIONAL,
-                "RouteTableId": REGIONAL,
-            },
-        ),
-    )
-    look = (Grant(("ec2:DescribeNatGateways",)),)
+    answers = (Answer("DescribeNatGateways", "NatGateways", NAT_GATEWAYS),)
+    look = (Grant("ec2", "DescribeNatGateways"),)
     change = (
-        Grant(("ec2:CreateNatGateway",), arns("natgateway"), "making"),
-        Grant(("ec2:CreateNatGateway",), arns("elastic-ip", "subnet"), "own"),
-        Grant(("ec2:DisassociateNatGatewayAddress",), arns("natgateway"), "own"),
+        Grant("ec2", "CreateNatGateway", arns("natgateway"), "making"),
+        Grant("ec2", "CreateNatGateway", arns("elastic-ip", "subnet"), "own"),
+        Grant("ec2", "DisassociateNatGatewayAddress", arns("natgateway"), "own"),
         TAGGING,
     )
-    removal = (Grant(("ec2:DeleteNatGateway",), arns("natgateway"), "own"),)
+    removal = (Grant("ec2", "DeleteNatGateway", arns("natgateway"), "own"),)
 
     def remove(self, clients: Clients, identity: str) -> None:
         clients("ec2").delete_nat_gateway(NatGatewayId=identity)

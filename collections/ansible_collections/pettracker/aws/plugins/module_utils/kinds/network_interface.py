@@ -10,8 +10,8 @@ class NetworkInterface(Ec2Kind):
     name = "network interface"
     free = "comes with what it belongs to"
     describe, listing, key = "describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId"
-    look = (Grant(("ec2:DescribeNetworkInterfaces",)),)
-    removal = (Grant(("ec2:DeleteNetworkInterface",), arns("network-interface"), "own"),)
+    look = (Grant("ec2", "DescribeNetworkInterfaces"),)
+    removal = (Grant("ec2", "DeleteNetworkInterface", arns("network-interface"), "own"),)
 
     def comes_with_another(self, resource: Resource) -> bool:
         # A service's own, such as a balancer's, which nobody else can remove.

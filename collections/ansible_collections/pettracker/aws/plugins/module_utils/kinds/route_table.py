@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from ..state import State, tags_to_dict
 from .ec2 import PLACE, TAGGING, Names, Resource, Site, VpcPart, arns, by_name, tag_specifications
-from .fields import FIGURE, IDENTITY, Answer, Compared, Default, Ignored
+from .fields import FIGURE, IDENTITY, UNSET, Answer, Compared, Ignored, Marks, each
 from .kind import Answers, Clients, Grant
 
 DESTINATIONS = ("DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId")
@@ -34,6 +34,26 @@ def written_routes(table: Resource) -> Iterator[tuple[str, str, Resource]]:
             yield destination, target, route
 
 
+ROUTE_TABLES: Marks = {
+    **PLACE,
+    "RouteTableId": IDENTITY,
+    "Associations": {
+        **each(IDENTITY, "RouteTableAssociationId RouteTableId"),
+        "AssociationState": FIGURE,
+        "SubnetId": Compared("subnets"),
+        **each(UNSET, "Main GatewayId PublicIpv4Pool"),
+    },
+    "PropagatingVgws": {"GatewayId": UNSET},
+    "Routes": {
+        **dict.fromkeys((*DESTINATIONS, *TARGETS), ROUTES),
+        "InstanceOwnerId": Ignored("whose account the instance of the target is in"),
+        "Origin": Ignored("who wrote the route, which never changes"),
+        "State": FIGURE,
+        "IpAddress": Ignored("of a route that a route server told, which is not compared"),
+    },
+}
+
+
 class RouteTable(VpcPart):
     """Serves the subnets that are associated with it."""
 
@@ -43,54 +63,25 @@ class RouteTable(VpcPart):
     describe, listing, key = "describe_route_tables", "RouteTables", "RouteTableId"
     interrupts: ClassVar[Mapping[str, str]] = {"routes": CUT_OFF, "subnets": CUT_OFF}
     samples: ClassVar[Mapping[str, Any]] = {"DescribeRouteTables.Routes.Origin": "CreateRoute"}
-    answers = (
-        Answer(
-            "DescribeRouteTables",
-            "RouteTables",
-            {
-                **PLACE,
-                "RouteTableId": IDENTITY,
-                "Associations": {
-                    "RouteTableAssociationId": IDENTITY,
-                    "RouteTableId": IDENTITY,
-                    "AssociationState": FIGURE,
-                    "SubnetId": Compared("subnets"),
-                    "Main": Default(None),
-                    "GatewayId": Default(None),
-                    "PublicIpv4Pool": Default(None),
-                },
-                "PropagatingVgws": {"GatewayId": Default(None)},
-                "Routes": {
-                    **dict.fromkeys((*DESTINATIONS, *TARGETS), ROUTES),
-                    "InstanceOwnerId": Ignored("whose account the instance of the target is in"),
-                    "Origin": Ignored("who wrote the route, which never changes"),
-                    "State": FIGURE,
-                    "IpAddress": Ignored("of a route that a route server told, which is not compared"),
-                },
-            },
-        ),
-    )
-    look = (Grant(("ec2:DescribeRouteTables",)),)
+    answers = (Answer("DescribeRouteTables", "RouteTables", ROUTE_TABLES),)
+    look = (Grant("ec2", "DescribeRouteTables"),)
     change = (
-        Grant(("ec2:CreateRouteTable",), arns("route-table"), "making"),
-        Grant(("ec2:CreateRouteTable",), arns("vpc"), "own"),
+        Grant("ec2", "CreateRouteTable", arns("route-table"), "making"),
+        Grant("ec2", "CreateRouteTable", arns("vpc"), "own"),
+        Grant("ec2", "CreateRoute DeleteRoute DisableVgwRoutePropagation ReplaceRoute", arns("route-table"), "own"),
         Grant(
-            ("ec2:CreateRoute", "ec2:DeleteRoute", "ec2:DisableVgwRoutePropagation", "ec2:ReplaceRoute"),
-            arns("route-table"),
-            "own",
-        ),
-        Grant(
-            ("ec2:AssociateRouteTable", "ec2:DisassociateRouteTable", "ec2:ReplaceRouteTableAssociation"),
+            "ec2",
+            "AssociateRouteTable DisassociateRouteTable ReplaceRouteTableAssociation",
             arns("route-table", "subnet", "internet-gateway"),
             "own",
         ),
         # Whoever lets a VPN gateway write routes may have one of their own.
-        Grant(("ec2:DisableVgwRoutePropagation",), arns("vpn-gateway"), "unclaimed"),
+        Grant("ec2", "DisableVgwRoutePropagation", arns("vpn-gateway"), "unclaimed"),
         TAGGING,
     )
     removal = (
-        Grant(("ec2:DeleteRouteTable",), arns("route-table"), "own"),
-        Grant(("ec2:DisassociateRouteTable",), arns("route-table", "subnet", "internet-gateway"), "own"),
+        Grant("ec2", "DeleteRouteTable", arns("route-table"), "own"),
+        Grant("ec2", "DisassociateRouteTable", arns("route-table", "subnet", "internet-gateway"), "own"),
     )
 
     def comes_with_another(self, resource: Resource) -> bool:

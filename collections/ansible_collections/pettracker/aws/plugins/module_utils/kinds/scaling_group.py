@@ -47,23 +47,18 @@ class ScalingGroup(Kind):
         "DescribeAutoScalingGroups.Tags.Key": GROUP_TAG,
     }
     made_by_apply = ("launch_template.id", "subnet_ids", "target_group_arns")
-    look = (Grant(("autoscaling:Describe*", "ec2:DescribeSubnets")),)
+    look = (Grant("autoscaling", "Describe*"), Grant("ec2", "DescribeSubnets"))
     change = (
         Grant(
-            tuple(
-                f"autoscaling:{action}"
-                for action in (
-                    *("AttachLoadBalancerTargetGroups", "CreateAutoScalingGroup", "CreateOrUpdateTags"),
-                    *("DeleteLifecycleHook", "DeletePolicy", "DeleteScheduledAction", "DeleteTags", "DeleteWarmPool"),
-                    *("DetachLoadBalancerTargetGroups", "DetachLoadBalancers", "DetachTrafficSources"),
-                    *("EnableMetricsCollection", "PutLifecycleHook", "PutScalingPolicy"),
-                    *("PutScheduledUpdateGroupAction", "UpdateAutoScalingGroup"),
-                )
-            ),
+            "autoscaling",
+            "AttachLoadBalancerTargetGroups CreateAutoScalingGroup CreateOrUpdateTags DeleteLifecycleHook DeletePolicy "
+            "DeleteScheduledAction DeleteTags DeleteWarmPool DetachLoadBalancerTargetGroups DetachLoadBalancers "
+            "DetachTrafficSources EnableMetricsCollection PutLifecycleHook PutScalingPolicy PutScheduledUpdateGroupAction "
+            "UpdateAutoScalingGroup",
             (ARN,),
         ),
     )
-    removal = (Grant(("autoscaling:DeleteAutoScalingGroup", "autoscaling:UpdateAutoScalingGroup"), (ARN,)),)
+    removal = (Grant("autoscaling", "DeleteAutoScalingGroup UpdateAutoScalingGroup", (ARN,)),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         client = clients("autoscaling")

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..state import State, tags_to_dict, tags_to_list
 from .ec2 import PLACE, TAGGING, Ec2Kind, Resource, arns, correct_tags, tag_specifications
-from .fields import EMPTY_ANSWER, IDENTITY, Answer, Compared, Foreign, Ignored, Marks
+from .fields import EMPTY_ANSWER, IDENTITY, Answer, Compared, Foreign, Ignored, Marks, each
 from .finding import pages
 from .kind import Answers, Client, Clients, Grant, Scope
 from .security_group_rules import permission, rule_changes, single_rules
@@ -55,6 +55,22 @@ def rules(direction: str) -> Marks:
     }
 
 
+SECURITY_GROUPS: Marks = {
+    **PLACE,
+    **each(IDENTITY, "GroupId GroupName SecurityGroupArn"),
+    "Description": Compared("description"),
+    **{member: rules(direction) for direction, member in DIRECTIONS.items()},
+}
+SECURITY_GROUP_RULES: Marks = {
+    "SecurityGroupRules": {
+        **each(IDENTITY, "SecurityGroupRuleId SecurityGroupRuleArn GroupId GroupOwnerId"),
+        **each(RULE, "IsEgress IpProtocol FromPort ToPort Description CidrIpv4 CidrIpv6 PrefixListId ReferencedGroupInfo"),
+        "Tags": Foreign("whoever has put them there; they decide nothing"),
+    },
+    "NextToken": EMPTY_ANSWER,
+}
+
+
 class SecurityGroup(Ec2Kind):
     """Known by its name in the VPC; rules that are not listed are removed."""
 
@@ -62,54 +78,24 @@ class SecurityGroup(Ec2Kind):
     free = "AWS charges for none"
     describe, listing, key = "describe_security_groups", "SecurityGroups", "GroupId"
     answers = (
-        Answer(
-            "DescribeSecurityGroups",
-            "SecurityGroups",
-            {
-                **PLACE,
-                "GroupId": IDENTITY,
-                "GroupName": IDENTITY,
-                "SecurityGroupArn": IDENTITY,
-                "Description": Compared("description"),
-                **{member: rules(direction) for direction, member in DIRECTIONS.items()},
-            },
-        ),
-        Answer(
-            "DescribeSecurityGroupRules",
-            "",
-            {
-                "SecurityGroupRules": {
-                    "SecurityGroupRuleId": IDENTITY,
-                    "SecurityGroupRuleArn": IDENTITY,
-                    "GroupId": IDENTITY,
-                    "GroupOwnerId": IDENTITY,
-                    **dict.fromkeys(("IsEgress", "IpProtocol", "FromPort", "ToPort", "Description"), RULE),
-                    **dict.fromkeys(("CidrIpv4", "CidrIpv6", "PrefixListId", "ReferencedGroupInfo"), RULE),
-                    "Tags": Foreign("whoever has put them there; they decide nothing"),
-                },
-                "NextToken": EMPTY_ANSWER,
-            },
-        ),
+        Answer("DescribeSecurityGroups", "SecurityGroups", SECURITY_GROUPS),
+        Answer("DescribeSecurityGroupRules", "", SECURITY_GROUP_RULES),
     )
-    look = (Grant(("ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups")),)
+    look = (Grant("ec2", "DescribeSecurityGroupRules DescribeSecurityGroups"),)
     change = (
-        Grant(("ec2:CreateSecurityGroup",), arns("security-group"), "making"),
-        Grant(("ec2:CreateSecurityGroup",), arns("vpc"), "own"),
+        Grant("ec2", "CreateSecurityGroup", arns("security-group"), "making"),
+        Grant("ec2", "CreateSecurityGroup", arns("vpc"), "own"),
         Grant(
-            (
-                "ec2:AuthorizeSecurityGroupEgress",
-                "ec2:AuthorizeSecurityGroupIngress",
-                "ec2:RevokeSecurityGroupEgress",
-                "ec2:RevokeSecurityGroupIngress",
-                "ec2:UpdateSecurityGroupRuleDescriptionsEgress",
-                "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
-            ),
+            "ec2",
+            "AuthorizeSecurityGroupEgress AuthorizeSecurityGroupIngress RevokeSecurityGroupEgress "
+            "RevokeSecurityGroupIngress UpdateSecurityGroupRuleDescriptionsEgress "
+            "UpdateSecurityGroupRuleDescriptionsIngress",
             arns("security-group"),
             "own",
         ),
         TAGGING,
     )
-    removal = (Grant(("ec2:DeleteSecurityGroup",), arns("security-group"), "own"),)
+    removal = (Grant("ec2", "DeleteSecurityGroup", arns("security-group"), "own"),)
 
     def comes_with_another(self, resource: Resource) -> bool:
         return bool(resource["GroupName"] == "default")
@@ -199,7 +185,7 @@ class SecurityGroupRules(Ec2Kind):
     free = "AWS charges for none"
     members = "the security group that they belong to"
     describe, listing, key = "describe_security_groups", "SecurityGroups", "GroupId"
-    removal = (Grant(("ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress"), arns("security-group"), "own"),)
+    removal = (Grant("ec2", "RevokeSecurityGroupEgress RevokeSecurityGroupIngress", arns("security-group"), "own"),)
 
     def found(self, clients: Clients, scope: Scope) -> Iterator[Resource]:
         for group in super().found(clients, scope):

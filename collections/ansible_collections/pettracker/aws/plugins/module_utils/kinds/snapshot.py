@@ -6,9 +6,26 @@ from typing import Any, ClassVar
 from ..state import State
 from .compute_charges import SnapshotCharges
 from .ec2 import Ec2Kind, Resource, regional_arns
-from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Foreign, Ignored
+from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Foreign, Ignored, Marks, each
 from .image import Image, snapshots_of
 from .kind import Answers, Client, Clients, Grant, Owned, Scope
+
+SNAPSHOTS: Marks = {
+    **each(IDENTITY, "SnapshotId OwnerId OwnerAlias OutpostArn"),
+    **each(FIXED, "Description AvailabilityZone VolumeId VolumeSize FullSnapshotSizeInBytes Encrypted KmsKeyId"),
+    **each(FIXED, "AssociatedKmsKeys DataEncryptionKeyId SseType TransferType CompletionDurationMinutes"),
+    **each(FIGURE, "State StateMessage Progress"),
+    **each(TIME, "StartTime CompletionTime"),
+    # https://docs.aws.amazon.com/ebs/latest/userguide/archive-snapshot.html
+    "StorageTier": Ignored("AWS archives none of an image that is enabled, as each is kept"),
+    "RestoreExpiryTime": Ignored("of one that is archived, and AWS archives none of an enabled image"),
+    "Tags": Foreign("the image build, which gives it those of the image"),
+}
+SNAPSHOT_ATTRIBUTE: Marks = {
+    "SnapshotId": IDENTITY,
+    "CreateVolumePermissions": Compared("create_volume_permissions"),
+    "ProductCodes": FIXED,
+}
 
 
 class Snapshot(SnapshotCharges, Ec2Kind):
@@ -19,47 +36,10 @@ class Snapshot(SnapshotCharges, Ec2Kind):
     place = ""
     besides: ClassVar[Mapping[str, Any]] = {"OwnerIds": ["self"]}
     made_at = "StartTime"
-    answers = (
-        Answer(
-            "DescribeSnapshots",
-            "Snapshots",
-            {
-                "SnapshotId": IDENTITY,
-                "OwnerId": IDENTITY,
-                "OwnerAlias": IDENTITY,
-                "OutpostArn": IDENTITY,
-                "Description": FIXED,
-                "AvailabilityZone": FIXED,
-                "VolumeId": FIXED,
-                "VolumeSize": FIXED,
-                "FullSnapshotSizeInBytes": FIXED,
-                "Encrypted": FIXED,
-                "KmsKeyId": FIXED,
-                "AssociatedKmsKeys": FIXED,
-                "DataEncryptionKeyId": FIXED,
-                "SseType": FIXED,
-                "TransferType": FIXED,
-                "CompletionDurationMinutes": FIXED,
-                "State": FIGURE,
-                "StateMessage": FIGURE,
-                "Progress": FIGURE,
-                "StartTime": TIME,
-                "CompletionTime": TIME,
-                # https://docs.aws.amazon.com/ebs/latest/userguide/archive-snapshot.html
-                "StorageTier": Ignored("AWS archives none of an image that is enabled, as each is kept"),
-                "RestoreExpiryTime": Ignored("of one that is archived, and AWS archives none of an enabled image"),
-                "Tags": Foreign("the image build, which gives it those of the image"),
-            },
-        ),
-        Answer(
-            "DescribeSnapshotAttribute",
-            "",
-            {"SnapshotId": IDENTITY, "CreateVolumePermissions": Compared("create_volume_permissions"), "ProductCodes": FIXED},
-        ),
-    )
-    look = (Grant(("ec2:DescribeSnapshotAttribute", "ec2:DescribeSnapshots")),)
-    change = (Grant(("ec2:CreateTags", "ec2:DeleteSnapshot", "ec2:ModifySnapshotAttribute"), regional_arns("snapshot"), "own"),)
-    removal = (Grant(("ec2:DeleteSnapshot",), regional_arns("snapshot"), "own"),)
+    answers = (Answer("DescribeSnapshots", "Snapshots", SNAPSHOTS), Answer("DescribeSnapshotAttribute", "", SNAPSHOT_ATTRIBUTE))
+    look = (Grant("ec2", "DescribeSnapshotAttribute DescribeSnapshots"),)
+    change = (Grant("ec2", "CreateTags DeleteSnapshot ModifySnapshotAttribute", regional_arns("snapshot"), "own"),)
+    removal = (Grant("ec2", "DeleteSnapshot", regional_arns("snapshot"), "own"),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         found = list(super().owned(clients, scope))

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from ..state import State, tags_to_dict
 from .ec2 import PLACE, TAGGING, Site, VpcPart, arns
-from .fields import FIGURE, FIXED, IDENTITY, Answer, Compared, Default, Ignored, Nobodys
+from .fields import FIGURE, FIXED, IDENTITY, UNSET, Answer, Default, Ignored, Marks, Nobodys, compared, each
 from .kind import Answers, Clients, Grant
 from .vpc import BLOCKED, ended_blocks
 
@@ -23,6 +23,22 @@ PUT_BACK = {
         _OFF,
     ),
 }
+SUBNETS: Marks = {
+    **PLACE,
+    **each(IDENTITY, "SubnetId SubnetArn"),
+    **each(FIGURE, "State AvailableIpAddressCount"),
+    **compared(cidr="CidrBlock", zone="AvailabilityZone", public_addresses="MapPublicIpOnLaunch"),
+    "AvailabilityZoneId": Ignored("the same zone under its other name"),
+    **each(UNSET, "AssignIpv6AddressOnCreation EnableDns64 EnableLniAtDeviceIndex MapCustomerOwnedIpOnLaunch"),
+    "Ipv6CidrBlockAssociationSet": Nobodys("address range", "Ipv6CidrBlock"),
+    "PrivateDnsNameOptionsOnLaunch": {
+        "HostnameType": Default("ip-name"),
+        **each(UNSET, "EnableResourceNameDnsARecord EnableResourceNameDnsAAAARecord"),
+    },
+    "CustomerOwnedIpv4Pool": Ignored("where the addresses of MapCustomerOwnedIpOnLaunch come from"),
+    "BlockPublicAccessStates": BLOCKED,
+    **each(FIXED, "DefaultForAz Ipv6Native OutpostArn Type"),
+}
 
 
 class Subnet(VpcPart):
@@ -33,47 +49,15 @@ class Subnet(VpcPart):
     tagged_as = "subnet"
     describe, listing, key = "describe_subnets", "Subnets", "SubnetId"
     fixed = ("zone",)
-    answers = (
-        Answer(
-            "DescribeSubnets",
-            "Subnets",
-            {
-                **PLACE,
-                "SubnetId": IDENTITY,
-                "SubnetArn": IDENTITY,
-                "State": FIGURE,
-                "AvailableIpAddressCount": FIGURE,
-                "CidrBlock": Compared("cidr"),
-                "AvailabilityZone": Compared("zone"),
-                "AvailabilityZoneId": Ignored("the same zone under its other name"),
-                "MapPublicIpOnLaunch": Compared("public_addresses"),
-                "AssignIpv6AddressOnCreation": Default(None),
-                "Ipv6CidrBlockAssociationSet": Nobodys("address range", "Ipv6CidrBlock"),
-                "EnableDns64": Default(None),
-                "PrivateDnsNameOptionsOnLaunch": {
-                    "HostnameType": Default("ip-name"),
-                    "EnableResourceNameDnsARecord": Default(None),
-                    "EnableResourceNameDnsAAAARecord": Default(None),
-                },
-                "EnableLniAtDeviceIndex": Default(None),
-                "MapCustomerOwnedIpOnLaunch": Default(None),
-                "CustomerOwnedIpv4Pool": Ignored("where the addresses of MapCustomerOwnedIpOnLaunch come from"),
-                "BlockPublicAccessStates": BLOCKED,
-                "DefaultForAz": FIXED,
-                "Ipv6Native": FIXED,
-                "OutpostArn": FIXED,
-                "Type": FIXED,
-            },
-        ),
-    )
-    look = (Grant(("ec2:DescribeSubnets",)),)
+    answers = (Answer("DescribeSubnets", "Subnets", SUBNETS),)
+    look = (Grant("ec2", "DescribeSubnets"),)
     change = (
-        Grant(("ec2:CreateSubnet",), arns("subnet"), "making"),
-        Grant(("ec2:CreateSubnet",), arns("vpc"), "own"),
-        Grant(("ec2:ModifySubnetAttribute",), arns("subnet"), "own"),
+        Grant("ec2", "CreateSubnet", arns("subnet"), "making"),
+        Grant("ec2", "CreateSubnet", arns("vpc"), "own"),
+        Grant("ec2", "ModifySubnetAttribute", arns("subnet"), "own"),
         TAGGING,
     )
-    removal = (Grant(("ec2:DeleteSubnet",), arns("subnet"), "own"),)
+    removal = (Grant("ec2", "DeleteSubnet", arns("subnet"), "own"),)
 
     def remove(self, clients: Clients, identity: str) -> None:
         clients("ec2").delete_subnet(SubnetId=identity)

@@ -9,12 +9,11 @@ from typing import Any
 from ..refusals import unless_gone
 from ..state import State, differences, tags_to_dict, tags_to_list
 from .elb import TAGS, as_expected, attribute_changes, found, put_tags, tags_of
-from .fields import FIGURE, FIXED, IDENTITY, Answer, Compared, Foreign, Ignored, Nobodys
+from .fields import FIGURE, FIXED, IDENTITY, Answer, Compared, Foreign, Ignored, Marks, Nobodys, compared, each
 from .finding import pages
 from .kind import Answers, Clients, Grant, Kind, Owned, Scope
 
 ARNS = ("arn:{partition}:elasticloadbalancing:{region}:{account}:targetgroup/{prefix}-*",)
-CHECK = Compared("health_check")
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupAttribute.html; what is of application
 # cookies and of anomalies decides nothing, and AWS takes it only, with another type of stickiness or algorithm.
 DEFAULTS = {
@@ -32,6 +31,27 @@ DEFAULTS = {
 }
 # DescribeAutoScalingInstances takes at most fifty ids.
 AT_ONCE = 50
+TARGET_GROUPS: Marks = {
+    **each(IDENTITY, "TargetGroupArn TargetGroupName"),
+    **each(FIXED, "Protocol TargetType ProtocolVersion IpAddressType TargetControlPort"),
+    **compared(port="Port", vpc_id="VpcId"),
+    **compared(health_check="HealthCheckProtocol HealthCheckPort HealthyThresholdCount UnhealthyThresholdCount"),
+    **compared(health_check="HealthCheckPath HealthCheckIntervalSeconds HealthCheckTimeoutSeconds"),
+    "HealthCheckEnabled": Ignored("always on where targets are instances"),
+    "Matcher": {
+        "HttpCode": Compared("health_check"),
+        "GrpcCode": Ignored("of gRPC only, which a group has from its beginning"),
+    },
+    "LoadBalancerArns": Ignored("follows from listeners and rules, which are looked at"),
+}
+TARGET_HEALTH: Marks = {
+    "TargetHealthDescriptions": {
+        "Target": Nobodys("target", "Id"),
+        "HealthCheckPort": Ignored("follows from the health check"),
+        **each(FIGURE, "TargetHealth AnomalyDetection"),
+        "AdministrativeOverride": Foreign("who shifts away from a zone that is impaired"),
+    }
+}
 
 
 class TargetGroup(Kind):
@@ -41,77 +61,27 @@ class TargetGroup(Kind):
     service = "elbv2"
     free = "part of the load balancer"
     answers = (
-        Answer(
-            "DescribeTargetGroups",
-            "TargetGroups",
-            {
-                "TargetGroupArn": IDENTITY,
-                "TargetGroupName": IDENTITY,
-                "Protocol": FIXED,
-                "Port": Compared("port"),
-                "VpcId": Compared("vpc_id"),
-                "HealthCheckProtocol": CHECK,
-                "HealthCheckPort": CHECK,
-                "HealthCheckEnabled": Ignored("always on where targets are instances"),
-                "HealthCheckIntervalSeconds": CHECK,
-                "HealthCheckTimeoutSeconds": CHECK,
-                "HealthyThresholdCount": CHECK,
-                "UnhealthyThresholdCount": CHECK,
-                "HealthCheckPath": CHECK,
-                "Matcher": {"HttpCode": CHECK, "GrpcCode": Ignored("of gRPC only, which a group has from its beginning")},
-                "LoadBalancerArns": Ignored("follows from listeners and rules, which are looked at"),
-                "TargetType": FIXED,
-                "ProtocolVersion": FIXED,
-                "IpAddressType": FIXED,
-                "TargetControlPort": FIXED,
-            },
-        ),
+        Answer("DescribeTargetGroups", "TargetGroups", TARGET_GROUPS),
         Answer("DescribeTargetGroupAttributes", "", {"Attributes": Compared("attributes")}),
         TAGS,
-        Answer(
-            "DescribeTargetHealth",
-            "",
-            {
-                "TargetHealthDescriptions": {
-                    "Target": Nobodys("target", "Id"),
-                    "HealthCheckPort": Ignored("follows from the health check"),
-                    "TargetHealth": FIGURE,
-                    "AnomalyDetection": FIGURE,
-                    "AdministrativeOverride": Foreign("who shifts away from a zone that is impaired"),
-                }
-            },
-        ),
+        Answer("DescribeTargetHealth", "", TARGET_HEALTH),
     )
     made_by_apply = ("vpc_id",)
     # Fields that AWS lets nobody change, so that a difference in them is an error.
     fixed = ("vpc_id", "port")
     look = (
-        Grant(
-            (
-                "autoscaling:DescribeAutoScalingGroups",
-                "autoscaling:DescribeAutoScalingInstances",
-                "elasticloadbalancing:DescribeTags",
-                "elasticloadbalancing:DescribeTargetGroupAttributes",
-                "elasticloadbalancing:DescribeTargetGroups",
-                "elasticloadbalancing:DescribeTargetHealth",
-                "tag:GetResources",
-            )
-        ),
+        Grant("autoscaling", "DescribeAutoScalingGroups DescribeAutoScalingInstances"),
+        Grant("elasticloadbalancing", "DescribeTags DescribeTargetGroupAttributes DescribeTargetGroups DescribeTargetHealth"),
+        Grant("tag", "GetResources"),
     )
     change = (
         Grant(
-            (
-                "elasticloadbalancing:AddTags",
-                "elasticloadbalancing:CreateTargetGroup",
-                "elasticloadbalancing:DeleteTargetGroup",
-                "elasticloadbalancing:ModifyTargetGroup",
-                "elasticloadbalancing:ModifyTargetGroupAttributes",
-                "elasticloadbalancing:RemoveTags",
-            ),
+            "elasticloadbalancing",
+            "AddTags CreateTargetGroup DeleteTargetGroup ModifyTargetGroup ModifyTargetGroupAttributes RemoveTags",
             ARNS,
         ),
     )
-    removal = (Grant(("elasticloadbalancing:DeleteTargetGroup",), ARNS),)
+    removal = (Grant("elasticloadbalancing", "DeleteTargetGroup", ARNS),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         for group in found(clients, scope, "TargetGroup"):

@@ -3,11 +3,21 @@
 from ..state import State
 from .compute_charges import VolumeCharges
 from .ec2 import Ec2Kind, Resource, arns
-from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Foreign, Ignored
+from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Foreign, Ignored, Marks, compared, each
 from .kind import Answers, Clients, Grant
 
 # A disk comes and goes with its host, and is replaced with it.
 MAKER = Foreign("who started the host that has it: its group by a launch template, an image build or a training job")
+VOLUMES: Marks = {
+    **each(IDENTITY, "VolumeId VolumeArn OwnerId OutpostArn"),
+    **compared(volume_type="VolumeType", volume_size="Size", iops="Iops", throughput="Throughput"),
+    **each(FIXED, "AvailabilityZone AvailabilityZoneId SnapshotId SourceVolumeId FastRestored VolumeInitializationRate"),
+    **each(FIXED, "Encrypted KmsKeyId SseType Operator"),
+    **each(MAKER, "MultiAttachEnabled Tags"),
+    "Attachments": Ignored("says to which host it belongs, whose disks nobody compares"),
+    "State": FIGURE,
+    "CreateTime": TIME,
+}
 
 
 class Volume(VolumeCharges, Ec2Kind):
@@ -17,39 +27,9 @@ class Volume(VolumeCharges, Ec2Kind):
     describe, listing, key = "describe_volumes", "Volumes", "VolumeId"
     place = ""
     made_at = "CreateTime"
-    answers = (
-        Answer(
-            "DescribeVolumes",
-            "Volumes",
-            {
-                "VolumeId": IDENTITY,
-                "VolumeArn": IDENTITY,
-                "OwnerId": IDENTITY,
-                "OutpostArn": IDENTITY,
-                "VolumeType": Compared("volume_type"),
-                "Size": Compared("volume_size"),
-                "Iops": Compared("iops"),
-                "Throughput": Compared("throughput"),
-                "AvailabilityZone": FIXED,
-                "AvailabilityZoneId": FIXED,
-                "SnapshotId": FIXED,
-                "SourceVolumeId": FIXED,
-                "FastRestored": FIXED,
-                "VolumeInitializationRate": FIXED,
-                "Encrypted": FIXED,
-                "KmsKeyId": FIXED,
-                "SseType": FIXED,
-                "Operator": FIXED,
-                "MultiAttachEnabled": MAKER,
-                "Attachments": Ignored("says to which host it belongs, whose disks nobody compares"),
-                "Tags": MAKER,
-                "State": FIGURE,
-                "CreateTime": TIME,
-            },
-        ),
-    )
-    look = (Grant(("ec2:DescribeVolumes",)),)
-    removal = (Grant(("ec2:DeleteVolume",), arns("volume"), "own"),)
+    answers = (Answer("DescribeVolumes", "Volumes", VOLUMES),)
+    look = (Grant("ec2", "DescribeVolumes"),)
+    removal = (Grant("ec2", "DeleteVolume", arns("volume"), "own"),)
 
     def belongs_to(self, resource: Resource) -> str:
         hosts = [one["InstanceId"] for one in resource.get("Attachments", []) if one.get("InstanceId")]

@@ -5,7 +5,22 @@ from typing import Any
 
 from ..state import State, tags_to_dict
 from .ec2 import PLACE, TAGGING, Resource, Site, VpcPart, arns
-from .fields import FIGURE, FIXED, IDENTITY, Answer, Compared, Default, Deviation, Foreign, Ignored, Nobodys
+from .fields import (
+    FIGURE,
+    FIXED,
+    IDENTITY,
+    UNSET,
+    Answer,
+    Compared,
+    Default,
+    Deviation,
+    Foreign,
+    Ignored,
+    Marks,
+    Nobodys,
+    compared,
+    each,
+)
 from .kind import Answers, Client, Clients, Grant
 
 # The attributes that EC2 describes one at a time, as their calls name them, by the fields of the state.
@@ -49,6 +64,37 @@ def ended_blocks(resource: Resource) -> frozenset[str]:
     )
 
 
+VPCS: Marks = {
+    **PLACE,
+    "VpcId": IDENTITY,
+    "State": FIGURE,
+    "IsDefault": FIXED,
+    "CidrBlock": Compared("cidr"),
+    "CidrBlockAssociationSet": Nobodys("address range", "CidrBlock"),
+    "Ipv6CidrBlockAssociationSet": Nobodys("address range", "Ipv6CidrBlock"),
+    # AWS changes it to this, and to nothing else.
+    "InstanceTenancy": Default("default", by="modify_vpc_tenancy"),
+    "DhcpOptionsId": Ignored("names the options, which are compared themselves"),
+    "BlockPublicAccessStates": BLOCKED,
+    "EncryptionControl": {
+        **each(IDENTITY, "VpcId VpcEncryptionControlId"),
+        "Mode": UNSET,
+        **each(FIGURE, "State StateMessage"),
+        **each(Ignored("goes with the control, which is put back to none"), "ResourceExclusions Tags"),
+    },
+}
+VPC_ATTRIBUTE: Marks = {
+    "VpcId": IDENTITY,
+    **compared(dns_support="EnableDnsSupport", dns_hostnames="EnableDnsHostnames"),
+    METRICS: {"Value": UNSET},
+}
+DHCP_OPTIONS: Marks = {
+    **each(IDENTITY, "DhcpOptionsId OwnerId"),
+    "Tags": Ignored("of the set, which is the account's"),
+    "DhcpConfigurations": Compared("dhcp_options"),
+}
+
+
 class Vpc(VpcPart):
     """What its options and attributes decide is in its state; what is in it are kinds of their own."""
 
@@ -58,68 +104,21 @@ class Vpc(VpcPart):
     describe, listing, key = "describe_vpcs", "Vpcs", "VpcId"
     fixed = ("cidr",)
     answers = (
-        Answer(
-            "DescribeVpcs",
-            "Vpcs",
-            {
-                **PLACE,
-                "VpcId": IDENTITY,
-                "State": FIGURE,
-                "IsDefault": FIXED,
-                "CidrBlock": Compared("cidr"),
-                "CidrBlockAssociationSet": Nobodys("address range", "CidrBlock"),
-                "Ipv6CidrBlockAssociationSet": Nobodys("address range", "Ipv6CidrBlock"),
-                # AWS changes it to this, and to nothing else.
-                "InstanceTenancy": Default("default", by="modify_vpc_tenancy"),
-                "DhcpOptionsId": Ignored("names the options, which are compared themselves"),
-                "BlockPublicAccessStates": BLOCKED,
-                "EncryptionControl": {
-                    "VpcId": IDENTITY,
-                    "VpcEncryptionControlId": IDENTITY,
-                    "Mode": Default(None),
-                    "State": FIGURE,
-                    "StateMessage": FIGURE,
-                    "ResourceExclusions": Ignored("goes with the control, which is put back to none"),
-                    "Tags": Ignored("goes with the control, which is put back to none"),
-                },
-            },
-        ),
-        Answer(
-            "DescribeVpcAttribute",
-            "",
-            {
-                "VpcId": IDENTITY,
-                "EnableDnsSupport": Compared("dns_support"),
-                "EnableDnsHostnames": Compared("dns_hostnames"),
-                METRICS: {"Value": Default(None)},
-            },
-        ),
-        Answer(
-            "DescribeDhcpOptions",
-            "DhcpOptions",
-            {
-                "DhcpOptionsId": IDENTITY,
-                "OwnerId": IDENTITY,
-                "Tags": Ignored("of the set, which is the account's"),
-                "DhcpConfigurations": Compared("dhcp_options"),
-            },
-        ),
+        Answer("DescribeVpcs", "Vpcs", VPCS),
+        Answer("DescribeVpcAttribute", "", VPC_ATTRIBUTE),
+        Answer("DescribeDhcpOptions", "DhcpOptions", DHCP_OPTIONS),
     )
-    look = (Grant(("ec2:DescribeDhcpOptions", "ec2:DescribeVpcAttribute", "ec2:DescribeVpcs")),)
+    look = (Grant("ec2", "DescribeDhcpOptions DescribeVpcAttribute DescribeVpcs"),)
     change = (
-        Grant(("ec2:CreateVpc",), arns("vpc"), "making"),
-        Grant(
-            ("ec2:AssociateDhcpOptions", "ec2:DeleteVpcEncryptionControl", "ec2:ModifyVpcAttribute", "ec2:ModifyVpcTenancy"),
-            arns("vpc"),
-            "own",
-        ),
+        Grant("ec2", "CreateVpc", arns("vpc"), "making"),
+        Grant("ec2", "AssociateDhcpOptions DeleteVpcEncryptionControl ModifyVpcAttribute ModifyVpcTenancy", arns("vpc"), "own"),
         # AWS's own set carries nobody's tags, and neither does the one that takes its place.
-        Grant(("ec2:AssociateDhcpOptions", "ec2:CreateDhcpOptions"), arns("dhcp-options"), "unclaimed"),
+        Grant("ec2", "AssociateDhcpOptions CreateDhcpOptions", arns("dhcp-options"), "unclaimed"),
         # Which control is a VPC's is known by its id, and it carries the tags of who made it.
-        Grant(("ec2:DeleteVpcEncryptionControl",), arns("vpc-encryption-control"), "unclaimed"),
+        Grant("ec2", "DeleteVpcEncryptionControl", arns("vpc-encryption-control"), "unclaimed"),
         TAGGING,
     )
-    removal = (Grant(("ec2:DeleteVpc",), arns("vpc"), "own"),)
+    removal = (Grant("ec2", "DeleteVpc", arns("vpc"), "own"),)
 
     def remove(self, clients: Clients, identity: str) -> None:
         clients("ec2").delete_vpc(VpcId=identity)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from ..state import State, canonical_policy, tags_to_dict
 from .ec2 import PLACE, TAGGING, Names, Site, VpcPart, arns, by_name
-from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Default, Foreign, Ignored
+from .fields import FIGURE, FIXED, IDENTITY, TIME, UNSET, Answer, Default, Foreign, Ignored, Marks, compared, each
 from .kind import Answers, Clients, Grant
 
 # What an endpoint has for which nobody wrote a policy.
@@ -17,6 +17,23 @@ INTERFACE = Ignored("of an interface endpoint; AWS changes no gateway endpoint i
 DNS = {
     "dns_options.dns_record_ip_type": ("DnsRecordIpType", "service-defined"),
     "dns_options.private_dns_only_for_inbound_resolver_endpoint": ("PrivateDnsOnlyForInboundResolverEndpoint", False),
+}
+VPC_ENDPOINTS: Marks = {
+    **PLACE,
+    "VpcEndpointId": IDENTITY,
+    **each(FIXED, "VpcEndpointType ServiceName ServiceRegion ServiceNetworkArn ResourceConfigurationArn RequesterManaged"),
+    "CreationTimestamp": TIME,
+    **each(FIGURE, "State LastError FailureReason"),
+    **compared(policy="PolicyDocument", route_tables="RouteTableIds"),
+    "IpAddressType": Default("ipv4", by="modify_vpc_endpoint"),
+    "DnsOptions": {
+        "DnsRecordIpType": Default("service-defined"),
+        "PrivateDnsOnlyForInboundResolverEndpoint": UNSET,
+        **each(INTERFACE, "PrivateDnsPreference PrivateDnsSpecifiedDomains"),
+    },
+    "PrivateDnsEnabled": Default(False, by="modify_vpc_endpoint"),
+    **each(INTERFACE, "SubnetIds Groups NetworkInterfaceIds DnsEntries Ipv4Prefixes Ipv6Prefixes"),
+    "PayerResponsibilities": Foreign("who owns the service; a gateway endpoint costs nothing"),
 }
 
 
@@ -31,51 +48,15 @@ class VpcEndpoint(VpcPart):
     samples: ClassVar[Mapping[str, Any]] = {
         "DescribeVpcEndpoints.PolicyDocument": (json.dumps(OPEN_POLICY), json.dumps(OPEN_POLICY | {"Statement": []}))
     }
-    answers = (
-        Answer(
-            "DescribeVpcEndpoints",
-            "VpcEndpoints",
-            {
-                **PLACE,
-                "VpcEndpointId": IDENTITY,
-                "VpcEndpointType": FIXED,
-                "ServiceName": FIXED,
-                "ServiceRegion": FIXED,
-                "ServiceNetworkArn": FIXED,
-                "ResourceConfigurationArn": FIXED,
-                "RequesterManaged": FIXED,
-                "CreationTimestamp": TIME,
-                "State": FIGURE,
-                "LastError": FIGURE,
-                "FailureReason": FIGURE,
-                "PolicyDocument": Compared("policy"),
-                "RouteTableIds": Compared("route_tables"),
-                "IpAddressType": Default("ipv4", by="modify_vpc_endpoint"),
-                "DnsOptions": {
-                    "DnsRecordIpType": Default("service-defined"),
-                    "PrivateDnsOnlyForInboundResolverEndpoint": Default(None),
-                    "PrivateDnsPreference": INTERFACE,
-                    "PrivateDnsSpecifiedDomains": INTERFACE,
-                },
-                "PrivateDnsEnabled": Default(False, by="modify_vpc_endpoint"),
-                "SubnetIds": INTERFACE,
-                "Groups": INTERFACE,
-                "NetworkInterfaceIds": INTERFACE,
-                "DnsEntries": INTERFACE,
-                "Ipv4Prefixes": INTERFACE,
-                "Ipv6Prefixes": INTERFACE,
-                "PayerResponsibilities": Foreign("who owns the service; a gateway endpoint costs nothing"),
-            },
-        ),
-    )
-    look = (Grant(("ec2:DescribeVpcEndpoints",)),)
+    answers = (Answer("DescribeVpcEndpoints", "VpcEndpoints", VPC_ENDPOINTS),)
+    look = (Grant("ec2", "DescribeVpcEndpoints"),)
     change = (
-        Grant(("ec2:CreateVpcEndpoint",), arns("vpc-endpoint"), "making"),
-        Grant(("ec2:CreateVpcEndpoint",), arns("route-table", "vpc"), "own"),
-        Grant(("ec2:ModifyVpcEndpoint",), arns("route-table", "vpc-endpoint"), "own"),
+        Grant("ec2", "CreateVpcEndpoint", arns("vpc-endpoint"), "making"),
+        Grant("ec2", "CreateVpcEndpoint", arns("route-table", "vpc"), "own"),
+        Grant("ec2", "ModifyVpcEndpoint", arns("route-table", "vpc-endpoint"), "own"),
         TAGGING,
     )
-    removal = (Grant(("ec2:DeleteVpcEndpoints",), arns("vpc-endpoint"), "own"),)
+    removal = (Grant("ec2", "DeleteVpcEndpoints", arns("vpc-endpoint"), "own"),)
 
     def remove(self, clients: Clients, identity: str) -> None:
         clients("ec2").delete_vpc_endpoints(VpcEndpointIds=[identity])
