@@ -292,11 +292,13 @@ def actions_of_calls() -> dict[str, set[str]]:
 
 
 def split(path: Path) -> tuple[ast.Module, ast.Module]:
-    """The code of a file, and what of it only removes: the methods `remove` of kinds, and functions that nothing else calls."""
+    """The code of a file, and what of it only removes: `remove` and `delete` of kinds, and functions that nothing else calls."""
     tree = ast.parse(path.read_text())
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     removing: list[ast.stmt] = [node for node in functions if node.name == "remove" and node.args.args[0].arg == "self"]
     inside = {id(node) for remove in removing for node in ast.walk(remove)}
+    assigned = [node for node in ast.walk(tree) if isinstance(node, ast.Assign)]
+    removing += [node for node in assigned if ast.unparse(node.targets[0]) == "delete"]
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
     helpers = {node.id for node in names if id(node) in inside} - {node.id for node in names if id(node) not in inside}
     removing += [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in helpers]

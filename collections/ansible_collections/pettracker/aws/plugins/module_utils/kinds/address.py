@@ -6,7 +6,7 @@ from ..state import State, tags_to_dict
 from .charges import Fields, Item, Place, line
 from .ec2 import TAGGING, Resource, Site, VpcPart, arns
 from .fields import FIGURE, FIXED, IDENTITY, UNSET, Answer, Compared, Deviation, Ignored, Marks, each
-from .kind import Answers, Client, Clients, Grant
+from .kind import Answers, Client, Grant
 
 USER = Ignored("what has the address; a NAT gateway compares its addresses, and lets nobody take them away")
 # The end of the name that AWS gives an address for which nobody has asked for another.
@@ -38,9 +38,7 @@ class Address(VpcPart):
         TAGGING,
     )
     removal = (Grant("ec2", "DisassociateAddress ReleaseAddress", arns("elastic-ip"), "own"),)
-
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("ec2").release_address(AllocationId=identity)
+    delete = "release_address", "AllocationId"
 
     def read(self, client: Client, resource: Resource) -> Answers:
         attributes = client.describe_addresses_attribute(AllocationIds=[resource["AllocationId"]], Attribute="domain-name")[
@@ -60,8 +58,7 @@ class Address(VpcPart):
 
     def make(self, site: Site, name: str, wanted: State) -> str:
         answer = site.ec2.allocate_address(Domain="vpc", TagSpecifications=self.tags(wanted))
-        made: str = answer["AllocationId"]
-        return made
+        return str(answer["AllocationId"])
 
     def correct(self, site: Site, identity: str, wanted: State, fields: Collection[str], answers: Answers) -> None:
         if "ptr_record" in fields:

@@ -16,7 +16,7 @@ from .charges import Fields, Item, Place, line, plain
 from .fields import Answer, snake
 from .finding import tagged
 from .keeping import Kept
-from .kind import Answers, Client, Clients, Grant, Owned, Scope, as_set
+from .kind import Answers, Client, Clients, Grant, Owned, Scope, as_set, written
 
 PUBLIC_ACCESS_BLOCK = {
     "BlockPublicAcls": True,
@@ -72,7 +72,7 @@ class Bucket(Kept):
         since = {bucket["Name"]: bucket["CreationDate"] for bucket in clients("s3").list_buckets()["Buckets"]}
         names = {arn.partition(":::")[2] for arn in tagged(clients, scope, "s3")}
         for name in sorted(names & set(since)):
-            yield Owned(name, since=since[name].isoformat(timespec="seconds"))
+            yield Owned(name, since=written(since[name]))
 
     def remove(self, clients: Clients, identity: str) -> None:
         client = clients("s3")

@@ -34,7 +34,7 @@ from .fields import (
     each,
 )
 from .finding import pages
-from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope
+from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope, written
 
 UNIT = "USD"
 PERIOD = "MONTHLY"
@@ -158,7 +158,7 @@ class Budget(Kind):
             "limit": {"amount": float(limit.get("Amount", 0)), "unit": limit.get("Unit")},
             "type": budget["BudgetType"],
             "period": budget["TimeUnit"],
-            "ends": None if end is None or end.timestamp() == NEVER else end.isoformat(timespec="seconds"),
+            "ends": None if end is None or end.timestamp() == NEVER else written(end),
             "metrics": budget.get("Metrics") or list(METRICS),
             "cost_tags": cost_tags(budget.get("FilterExpression") or {}),
             "billing_view": None if view.endswith(PRIMARY_VIEW) else view or None,

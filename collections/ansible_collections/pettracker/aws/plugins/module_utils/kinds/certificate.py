@@ -13,7 +13,7 @@ from ..refusals import unless_gone
 from ..state import State, tag_changes, tags_to_dict, tags_to_list
 from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Ignored, Marks, compared, each
 from .finding import pages, tagged
-from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope
+from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope, written
 
 # ListCertificates leaves out everything but RSA keys of 1024 and 2048 bits unless it is asked.
 # https://docs.aws.amazon.com/acm/latest/APIReference/API_Filters.html
@@ -61,6 +61,7 @@ class Certificate(Kind):
         Grant("acm", "DescribeCertificate ListTagsForCertificate", ARNS),
     )
     removal = (Grant("acm", "DeleteCertificate", ARNS, "own"),)
+    delete = "delete_certificate", "CertificateArn"
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         client = clients("acm")
@@ -68,10 +69,7 @@ class Certificate(Kind):
             read = functools.partial(client.describe_certificate, CertificateArn=arn)
             found = unless_gone(read, {}).get("Certificate")
             if found and found["Type"] == "IMPORTED":
-                yield Owned(arn, found.get("DomainName", ""), found["ImportedAt"].isoformat(timespec="seconds"))
-
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("acm").delete_certificate(CertificateArn=identity)
+                yield Owned(arn, found.get("DomainName", ""), written(found["ImportedAt"]))
 
     def read(self, clients: Clients, name: str) -> Answers:
         """Returns AWS's answers about the certificate of that name; nothing where there is none.

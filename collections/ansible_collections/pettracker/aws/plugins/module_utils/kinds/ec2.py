@@ -14,7 +14,7 @@ from ..propagation import NEW_ID, SOON, once_known
 from ..state import State, tag_changes, tags_to_dict, tags_to_list
 from .fields import IDENTITY, Compared, Ignored, Marks
 from .finding import pages
-from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope
+from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope, written
 
 Part = tuple[str, str]  # kind and name
 Names = Mapping[str, Part]  # of parts, by their ids
@@ -115,7 +115,7 @@ class Ec2Kind(Kind):
     def since(self, resource: Resource) -> str:
         """Returns when it was made."""
         made = resource.get(self.made_at)
-        return made.isoformat(timespec="seconds") if made else ""
+        return written(made) if made else ""
 
     def priced(self, resource: Resource) -> State:
         """Returns what its price depends on."""

@@ -132,9 +132,9 @@ def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-def deviations(answer: Answer, described: Any, prefix: str = "") -> Iterator[Deviation]:
+def deviations(answer: Answer, described: Any) -> Iterator[Deviation]:
     """Yields the fields of an answer that AWS would give another value to; of a list, those of each entry under its name."""
-    prefix = f"{answer.under}." if answer.under else prefix
+    prefix = f"{answer.under}." if answer.under else ""
     if answer.many:
         for entry in described or []:
             yield from _deviations(answer.marks, entry, f"{prefix}{entry.get(answer.key, '')}.")

@@ -29,14 +29,12 @@ class IdentityProvider(Kept):
     service = "iam"
     free = "AWS charges for none"
     torn_down = False
+    delete = "delete_open_id_connect_provider", "OpenIDConnectProviderArn"
     answers = (Answer("GetOpenIDConnectProvider", "", OPEN_ID_CONNECT_PROVIDER),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         """Yields none: a provider is the account's."""
         yield from ()
-
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("iam").delete_open_id_connect_provider(OpenIDConnectProviderArn=identity)
 
     def read(self, clients: Clients, name: str) -> Answers:
         client = clients("iam")

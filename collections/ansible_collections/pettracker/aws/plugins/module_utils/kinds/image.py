@@ -1,10 +1,10 @@
 """Machine images. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Image.html"""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar
 
 from ..state import State
-from .compute_charges import ImageCharges
+from .charges import Fields, Item, Place, snapshot_charge
 from .ec2 import Ec2Kind, Resource, arns, regional_arns
 from .fields import FIGURE, FIXED, IDENTITY, TIME, UNSET, Answer, Compared, Foreign, Ignored, Marks, Nobodys, each
 from .kind import Answers, Client, Clients, Grant
@@ -47,7 +47,7 @@ IMAGE_ATTRIBUTE: Marks = {
 }
 
 
-class Image(ImageCharges, Ec2Kind):
+class Image(Ec2Kind):
     """One of an environment's: hosts can be started from it, in its account alone."""
 
     name = "image"
@@ -72,6 +72,9 @@ class Image(ImageCharges, Ec2Kind):
         ),
     )
     removal = (Grant("ec2", "DeregisterImage DisableImageDeregistrationProtection", regional_arns("image"), "own"),)
+
+    def charges(self, name: str, fields: Fields, place: Place) -> Iterator[Item]:
+        yield snapshot_charge(f"{self.name} {name}", place)
 
     def since(self, resource: Resource) -> str:
         return str(resource["CreationDate"])

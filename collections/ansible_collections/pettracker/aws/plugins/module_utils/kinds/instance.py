@@ -1,10 +1,11 @@
 """Instances. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Instance.html"""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from ..state import State, tags_to_dict
 from ..training_instances import ROLE, overdue
-from .compute_charges import InstanceCharges
+from .charges import Fields, Gap, Item, Place, line
 from .ec2 import TAGGING, Ec2Kind, Filter, Resource, arns, regional_arns
 from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Foreign, Ignored, Marks, compared, each
 from .kind import Answers, Client, Clients, Grant
@@ -15,6 +16,8 @@ GROUP_TAG = "aws:autoscaling:groupName"
 # The hosts of an image build, which ends them: `roles/machine_image`. No bake lasts for a day.
 BAKING = ("builder", "boot-test")
 BAKE = timedelta(days=1)
+# One in such a state costs its volumes only, which are resources of their own.
+UNPAID = ("stopping", "stopped", "shutting-down", "terminated")
 # A host is replaced, and never corrected: a group's from its launch template, the others by the run that they are for.
 MAKER = Foreign("who started the host: its group by a launch template, an image build or a training job")
 DESCRIBED = Ignored("DescribeInstances says it, too")
@@ -42,7 +45,7 @@ INSTANCE_ATTRIBUTE: Marks = {
 }
 
 
-class Instance(InstanceCharges, Ec2Kind):
+class Instance(Ec2Kind):
     """Nobody keeps a single one: its state is what its price depends on, and who has forgotten one is told that it runs."""
 
     name = "instance"
@@ -82,6 +85,16 @@ class Instance(InstanceCharges, Ec2Kind):
 
     def priced(self, resource: Resource) -> State:
         return self.state({"DescribeInstances": resource}) | {"state": resource["State"]["Name"]}
+
+    def charges(self, name: str, fields: Fields, place: Place) -> Iterator[Item]:
+        resource, kind, prices = f"{self.name} {name}", fields["instance_type"], place.prices["instances"]
+        if fields.get("state") in UNPAID:
+            return
+        if kind not in prices:
+            yield Gap(resource, f"no price known for {kind} in {place.region}")
+            return
+        bought, share = ("Spot", 1 - place.usage["spot_discount"]) if fields["spot"] else ("On-Demand", 1)
+        yield line(resource, "instances", f"{kind} {bought}", prices[kind] * place.usage["hours"] * share)
 
     def state(self, answers: Answers) -> State:
         instance = answers["DescribeInstances"]

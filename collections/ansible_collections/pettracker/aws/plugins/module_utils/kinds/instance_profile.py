@@ -12,7 +12,7 @@ from ..state import State, tag_changes, tags_to_dict, tags_to_list
 from .fields import FIXED, IDENTITY, TIME, Answer, Compared, Ignored, Marks, each
 from .finding import pages
 from .keeping import Kept
-from .kind import Answers, Clients, Grant, Owned, Scope
+from .kind import Answers, Clients, Grant, Owned, Scope, written
 from .role import AT_ONCE, LOSES, Role
 
 OF_THE_ROLE = Ignored("the role is looked at itself")
@@ -60,7 +60,7 @@ class InstanceProfile(Kept):
                 continue
             answers = self.read(clients, listed["InstanceProfileName"])
             if answers and scope.carried_by(answers["GetInstanceProfile"].get("Tags") or []):
-                since = listed["CreateDate"].isoformat(timespec="seconds")
+                since = written(listed["CreateDate"])
                 yield Owned(listed["InstanceProfileName"], since=since)
 
     def remove(self, clients: Clients, identity: str) -> None:

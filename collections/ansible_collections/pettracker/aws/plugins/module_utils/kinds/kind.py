@@ -7,6 +7,7 @@ uses its parts.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar
 
 from ..state import State, tags_to_dict
@@ -34,9 +35,19 @@ class Scope:
     vpc_id: str = ""
     prefix: str = ""
 
+    @property
+    def tag_filters(self) -> list[dict[str, Any]]:
+        """The filters of EC2 and of Auto Scaling for what carries the tags."""
+        return [{"Name": f"tag:{key}", "Values": [value]} for key, value in self.tags.items()]
+
     def carried_by(self, tags: list[dict[str, str]]) -> bool:
         """Tells whether a resource with these tags belongs to the environment."""
         return self.tags.items() <= tags_to_dict(tags).items()
+
+
+def written(time: datetime) -> str:
+    """Returns a time as AWS writes it."""
+    return time.isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)
@@ -106,6 +117,8 @@ class Kind:
     look: ClassVar[tuple[Grant, ...]] = ()
     change: ClassVar[tuple[Grant, ...]] = ()
     removal: ClassVar[tuple[Grant, ...]] = ()
+    # The call that removes one, and its parameter that names it, where there is no more to it.
+    delete: ClassVar[tuple[str, str]]
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         """Yields each that carries the tags, or is in the VPC."""
@@ -113,7 +126,8 @@ class Kind:
 
     def remove(self, clients: Clients, identity: str) -> None:
         """Removes one. Raises AWS's refusals."""
-        raise NotImplementedError
+        call, parameter = self.delete
+        getattr(clients(self.service), call)(**{parameter: identity})
 
     def state(self, answers: Answers) -> State:
         """Returns the fields that the project compares, from AWS's answers. Pure."""

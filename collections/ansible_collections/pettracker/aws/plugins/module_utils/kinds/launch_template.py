@@ -13,7 +13,7 @@ from typing import Any
 from ..state import State, tags_to_dict, tags_to_list
 from .fields import FIXED, IDENTITY, TIME, UNSET, Answer, Compared, Default, Ignored, Marks, compared, each, snake
 from .finding import pages
-from .kind import Answers, Clients, Grant, Kind, Owned, Scope
+from .kind import Answers, Clients, Grant, Kind, Owned, Scope, written
 
 # Fields that are of the template and not of its latest version.
 OF_THE_TEMPLATE = {"tags", "default_version"}
@@ -88,15 +88,11 @@ class LaunchTemplate(Kind):
         ),
     )
     removal = (Grant("ec2", "DeleteLaunchTemplate", (ARN,), "own"),)
+    delete = "delete_launch_template", "LaunchTemplateId"
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
-        by_tag = [{"Name": f"tag:{key}", "Values": [value]} for key, value in scope.tags.items()]
-        for template in pages(clients("ec2"), "describe_launch_templates", "LaunchTemplates", Filters=by_tag):
-            since = template["CreateTime"].isoformat(timespec="seconds")
-            yield Owned(template["LaunchTemplateId"], template["LaunchTemplateName"], since)
-
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("ec2").delete_launch_template(LaunchTemplateId=identity)
+        for template in pages(clients("ec2"), "describe_launch_templates", "LaunchTemplates", Filters=scope.tag_filters):
+            yield Owned(template["LaunchTemplateId"], template["LaunchTemplateName"], written(template["CreateTime"]))
 
     def read(self, clients: Clients, name: str) -> Answers:
         """Returns AWS's answers about the template of that name; nothing where there is none."""

@@ -115,15 +115,13 @@ class Listener(Kind):
         ),
     )
     removal = (Grant("elasticloadbalancing", "DeleteListener", ARNS),)
+    delete = "delete_listener", "ListenerArn"
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         for balancer in LoadBalancer().owned(clients, scope):
             for listener in _described(clients("elbv2"), balancer.identity):
                 name = f"{balancer.name}:{listener.get('Port', 'all')}"
                 yield Owned(listener["ListenerArn"], name, belongs_to=f"load balancer {balancer.name}")
-
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("elbv2").delete_listener(ListenerArn=identity)
 
     def read(self, clients: Clients, balancer: str) -> dict[int, Answers]:
         """Returns AWS's answers about each listener of a balancer, by its port."""

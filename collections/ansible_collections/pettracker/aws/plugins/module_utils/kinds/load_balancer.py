@@ -8,7 +8,7 @@ from ..state import State, differences, tags_to_dict, tags_to_list
 from .charges import Fields, Item, Place, line, plain
 from .elb import TAGS, as_expected, attribute_changes, found, put_tags, tags_of
 from .fields import FIGURE, FIXED, IDENTITY, TIME, UNSET, Answer, Compared, Default, Deviation, Ignored, Marks, compared, each
-from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope, put_back
+from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope, put_back, written
 
 # A capacity unit is a GB an hour, where not connections or rules are what there is most of.
 # https://aws.amazon.com/elasticloadbalancing/pricing/
@@ -91,7 +91,7 @@ class LoadBalancer(Kind):
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         for balancer in found(clients, scope, "LoadBalancer"):
-            since = balancer["CreatedTime"].isoformat(timespec="seconds")
+            since = written(balancer["CreatedTime"])
             subnets = sorted(zone["SubnetId"] for zone in balancer["AvailabilityZones"])
             fields = {"scheme": balancer.get("Scheme"), "subnets": subnets}
             yield Owned(balancer["LoadBalancerArn"], balancer["LoadBalancerName"], since, fields=fields)

@@ -25,7 +25,7 @@ from .fields import (
 )
 from .finding import pages, tagged
 from .keeping import Kept
-from .kind import Answers, Clients, Grant, Owned, Scope
+from .kind import Answers, Clients, Grant, Owned, Scope, written
 
 DAYS_A_MONTH = Decimal(365) / 12
 LOG_GROUPS: Marks = {
@@ -74,7 +74,7 @@ class LogGroup(Kept):
         for arn in tagged(clients, scope, "logs:log-group"):
             name = arn.removesuffix(":*").split(":log-group:")[1]
             for group in _described(clients, name):
-                since = datetime.fromtimestamp(group["creationTime"] / 1000, UTC).isoformat(timespec="seconds")
+                since = written(datetime.fromtimestamp(group["creationTime"] / 1000, UTC))
                 yield Owned(name, since=since, fields={"retention_days": group.get("retentionInDays")})
 
     def remove(self, clients: Clients, identity: str) -> None:

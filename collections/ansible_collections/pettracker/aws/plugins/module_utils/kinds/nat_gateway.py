@@ -6,7 +6,7 @@ from ..state import State, tags_to_dict
 from .charges import Fields, Item, Place, line, plain
 from .ec2 import PLACE, TAGGING, Names, Resource, Site, VpcPart, arns, by_name
 from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Ignored, Marks, Nobodys, compared, each
-from .kind import Answers, Clients, Grant
+from .kind import Answers, Grant
 
 REGIONAL = Ignored("of a regional gateway; AWS makes no zonal one of it, or the other way round")
 DERIVED = Ignored("follows from the address and the subnet")
@@ -62,9 +62,7 @@ class NatGateway(VpcPart):
         TAGGING,
     )
     removal = (Grant("ec2", "DeleteNatGateway", arns("natgateway"), "own"),)
-
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("ec2").delete_nat_gateway(NatGatewayId=identity)
+    delete = "delete_nat_gateway", "NatGatewayId"
 
     def state(self, answers: Answers) -> State:
         gateway = answers["DescribeNatGateways"]
@@ -91,8 +89,7 @@ class NatGateway(VpcPart):
             AllocationId=site.ids["address", name],
             TagSpecifications=self.tags(wanted),
         )
-        made: str = answer["NatGateway"]["NatGatewayId"]
-        return made
+        return str(answer["NatGateway"]["NatGatewayId"])
 
     def correct(self, site: Site, identity: str, wanted: State, fields: Collection[str], answers: Answers) -> None:
         if answers and "addresses" in fields:

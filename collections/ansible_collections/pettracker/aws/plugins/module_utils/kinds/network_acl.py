@@ -7,7 +7,7 @@ from ..propagation import NEW_ID, once_known
 from ..state import State, tags_to_dict
 from .ec2 import PLACE, TAGGING, Names, Resource, Site, VpcPart, arns, correct_tags
 from .fields import FIXED, IDENTITY, Answer, Compared, Marks, each
-from .kind import Answers, Clients, Grant
+from .kind import Answers, Grant
 
 WORLD = "0.0.0.0/0"
 # An entry that lets all through.
@@ -61,9 +61,7 @@ class NetworkAcl(VpcPart):
         TAGGING,
     )
     removal = (Grant("ec2", "DeleteNetworkAcl", arns("network-acl"), "own"),)
-
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("ec2").delete_network_acl(NetworkAclId=identity)
+    delete = "delete_network_acl", "NetworkAclId"
 
     def state(self, answers: Answers) -> State:
         acl = answers["DescribeNetworkAcls"]

@@ -30,14 +30,12 @@ class Parameter(Kind):
     look = (Grant("ssm", "DescribeParameters"), Grant("ssm", "GetParameter GetParameters ListTagsForResource", ("parameters",)))
     change = (Grant("ssm", "AddTagsToResource PutParameter RemoveTagsFromResource", ("parameters",)),)
     removal = (Grant("ssm", "DeleteParameter", ("parameters",)),)
+    delete = "delete_parameter", "Name"
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         by_tag = [{"Key": f"tag:{name}", "Values": [value]} for name, value in scope.tags.items()]
         for parameter in pages(clients("ssm"), "describe_parameters", "Parameters", ParameterFilters=by_tag):
             yield Owned(parameter["Name"])
-
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("ssm").delete_parameter(Name=identity)
 
     def state(self, answers: Answers) -> State:
         """Returns nothing: all of a parameter is a release's to decide."""

@@ -15,7 +15,7 @@ from ..state import State, canonical_policy, differences, tag_changes, tags_to_d
 from .fields import EMPTY_ANSWER, FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Ignored, Marks, compared, each
 from .finding import pages
 from .keeping import Kept
-from .kind import Answers, Client, Clients, Grant, Owned, Scope
+from .kind import Answers, Client, Clients, Grant, Owned, Scope, written
 
 # How long a session may last, in seconds, where IAM says nothing.
 SESSION_SECONDS = 3600
@@ -85,7 +85,7 @@ class Role(Kept):
                 continue
             answer: Any = unless_gone(partial(client.list_role_tags, RoleName=role["RoleName"]), {"Tags": []})
             if scope.carried_by(answer["Tags"]):
-                yield Owned(role["RoleName"], since=role["CreateDate"].isoformat(timespec="seconds"))
+                yield Owned(role["RoleName"], since=written(role["CreateDate"]))
 
     def remove(self, clients: Clients, identity: str) -> None:
         client = clients("iam")

@@ -108,8 +108,7 @@ class RouteTable(VpcPart):
 
     def make(self, site: Site, name: str, wanted: State) -> str:
         answer = site.call("create_route_table", VpcId=site.vpc_id, TagSpecifications=self.tags(wanted))
-        made: str = answer["RouteTable"]["RouteTableId"]
-        return made
+        return str(answer["RouteTable"]["RouteTableId"])
 
     def correct(self, site: Site, identity: str, wanted: State, fields: Collection[str], answers: Answers) -> None:
         table = answers.get("DescribeRouteTables", {})

@@ -55,17 +55,17 @@ INSTEAD: dict[str, dict[str, Any]] = {
 DISTRIBUTION: dict[str, Any] = {"spot_instance_pools": 2, "spot_max_price": "", "distribution_segments": []}
 # Fields that say what is launched. While a refresh has a desired configuration, AWS refuses to change them.
 SOURCE = ("launch_template", "mixed_instances")
-# Fields that UpdateAutoScalingGroup or CreateAutoScalingGroup set by the same parameters.
-SETTINGS = (
-    *SOURCE,
-    "min_size",
-    "max_size",
-    "subnet_ids",
-    "health_check_type",
-    "health_check_grace_period",
-    "warm_up",
-    "capacity_rebalance",
-)
+# What a group is described with, and what CreateAutoScalingGroup and UpdateAutoScalingGroup take by the same names.
+SETTINGS = {
+    **{
+        "min_size": "MinSize",
+        "max_size": "MaxSize",
+        "subnet_ids": "VPCZoneIdentifier",
+        "capacity_rebalance": "CapacityRebalance",
+    },
+    **{"health_check_type": "HealthCheckType", "health_check_grace_period": "HealthCheckGracePeriod"},
+    "warm_up": "DefaultInstanceWarmup",
+}
 
 
 def wanted_state(parameters: Mapping[str, Any], found: Mapping[str, Any] | None, label: str = "") -> dict[str, Any]:
@@ -92,9 +92,7 @@ def wanted_state(parameters: Mapping[str, Any], found: Mapping[str, Any] | None,
         "mixed_instances": wanted_policy(parameters["mixed_instances"]),
         "subnet_ids": sorted(parameters["subnet_ids"]),
         "health_check_type": HEALTH_CHECK,
-        "health_check_grace_period": parameters["health_check_grace_period"],
-        "warm_up": parameters["warm_up"],
-        "capacity_rebalance": parameters["capacity_rebalance"],
+        **{field: parameters[field] for field in ("health_check_grace_period", "warm_up", "capacity_rebalance")},
         "service_linked_role": SERVICE_ROLE,
         "target_group_arns": sorted(parameters["target_group_arns"]),
         "traffic_sources": [],
@@ -112,16 +110,14 @@ def found_state(answers: Answers) -> State:
     group = answers["DescribeAutoScalingGroups"]
     template_id, version = template_of(group)
     metrics = sorted(metric["Metric"] for metric in group.get("EnabledMetrics") or [])
+    settings = {field: group.get(member) for field, member in SETTINGS.items()}
     return found_targets(answers["DescribePolicies"]) | {
+        **settings,
         "launch_template": {"id": template_id, "version": version},
         "mixed_instances": found_policy(group),
-        "min_size": group["MinSize"],
-        "max_size": group["MaxSize"],
-        "subnet_ids": sorted((group.get("VPCZoneIdentifier") or "").split(",")),
-        "health_check_type": _check_types(group.get("HealthCheckType")),
-        "health_check_grace_period": group.get("HealthCheckGracePeriod"),
-        "warm_up": group.get("DefaultInstanceWarmup"),
-        "capacity_rebalance": bool(group.get("CapacityRebalance")),
+        "subnet_ids": sorted((settings["subnet_ids"] or "").split(",")),
+        "health_check_type": _check_types(settings["health_check_type"]),
+        "capacity_rebalance": bool(settings["capacity_rebalance"]),
         "service_linked_role": (group.get("ServiceLinkedRoleARN") or SERVICE_ROLE).rpartition("/")[2],
         "target_group_arns": sorted(group.get("TargetGroupARNs") or []),
         "traffic_sources": sorted(
@@ -148,15 +144,8 @@ def _check_types(text: str | None) -> str:
 
 def settings_request(wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the parameters that CreateAutoScalingGroup and UpdateAutoScalingGroup share, but not what is launched."""
-    return {
-        "MinSize": wanted["min_size"],
-        "MaxSize": wanted["max_size"],
-        "VPCZoneIdentifier": ",".join(wanted["subnet_ids"]),
-        "HealthCheckType": wanted["health_check_type"],
-        "HealthCheckGracePeriod": wanted["health_check_grace_period"],
-        "DefaultInstanceWarmup": wanted["warm_up"],
-        "CapacityRebalance": wanted["capacity_rebalance"],
-    }
+    subnets = {"VPCZoneIdentifier": ",".join(wanted["subnet_ids"])}
+    return {parameter: wanted[field] for field, parameter in SETTINGS.items()} | subnets
 
 
 def calls(name: str, wanted: State, found: State | None, answers: Answers, others: list[Deviation]) -> list[Call]:
@@ -182,7 +171,7 @@ def calls(name: str, wanted: State, found: State | None, answers: Answers, other
         put_back = put_back_request(source, others)
         if "service_linked_role" in fields:
             put_back["ServiceLinkedRoleARN"] = _service_role(answers["DescribeAutoScalingGroups"])
-        if fields & set(SETTINGS) or put_back:
+        if fields & {*SOURCE, *SETTINGS} or put_back:
             changed_source = source if fields & set(SOURCE) else {}
             made.append(("update_auto_scaling_group", target | changed_source | settings_request(wanted) | put_back))
         made += _membership_calls(name, wanted, found, fields)
@@ -266,13 +255,5 @@ def _membership_calls(name: str, wanted: Mapping[str, Any], found: Mapping[str, 
 
 def group_tags(name: str, tags: Mapping[str, str]) -> list[dict[str, Any]]:
     """Returns tags in Auto Scaling's form; instances get theirs from the launch template, but for their group's name."""
-    return [
-        {
-            "ResourceId": name,
-            "ResourceType": "auto-scaling-group",
-            "Key": key,
-            "Value": value,
-            "PropagateAtLaunch": key == GROUP_TAG,
-        }
-        for key, value in sorted(tags.items())
-    ]
+    group = {"ResourceId": name, "ResourceType": "auto-scaling-group"}
+    return [group | {"Key": key, "Value": value, "PropagateAtLaunch": key == GROUP_TAG} for key, value in sorted(tags.items())]

@@ -96,12 +96,10 @@ class SecurityGroup(Ec2Kind):
         TAGGING,
     )
     removal = (Grant("ec2", "DeleteSecurityGroup", arns("security-group"), "own"),)
+    delete = "delete_security_group", "GroupId"
 
     def comes_with_another(self, resource: Resource) -> bool:
         return bool(resource["GroupName"] == "default")
-
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("ec2").delete_security_group(GroupId=identity)
 
     def read(self, client: Client, vpc_id: str) -> dict[str, Answers]:
         """Returns AWS's answers about the groups of a VPC, by their names."""

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar
 
 from ..state import State
-from .compute_charges import SnapshotCharges
+from .charges import Fields, Item, Place, snapshot_charge
 from .ec2 import Ec2Kind, Resource, regional_arns
 from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Foreign, Ignored, Marks, each
 from .image import Image, snapshots_of
@@ -28,7 +28,7 @@ SNAPSHOT_ATTRIBUTE: Marks = {
 }
 
 
-class Snapshot(SnapshotCharges, Ec2Kind):
+class Snapshot(Ec2Kind):
     """That of an image, which is nobody else's, or one that an image has left behind."""
 
     name = "snapshot"
@@ -40,6 +40,7 @@ class Snapshot(SnapshotCharges, Ec2Kind):
     look = (Grant("ec2", "DescribeSnapshotAttribute DescribeSnapshots"),)
     change = (Grant("ec2", "CreateTags DeleteSnapshot ModifySnapshotAttribute", regional_arns("snapshot"), "own"),)
     removal = (Grant("ec2", "DeleteSnapshot", regional_arns("snapshot"), "own"),)
+    delete = "delete_snapshot", "SnapshotId"
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         found = list(super().owned(clients, scope))
@@ -48,6 +49,9 @@ class Snapshot(SnapshotCharges, Ec2Kind):
         for one in found:
             image = users.get(one.identity)
             yield Owned(one.identity, one.name, one.since, f"image {image}" if image else "")
+
+    def charges(self, name: str, fields: Fields, place: Place) -> Iterator[Item]:
+        yield snapshot_charge(f"{self.name} {name}", place)
 
     def read(self, client: Client, resource: Resource) -> Answers:
         """Returns AWS's answers about one that has been listed."""
@@ -74,6 +78,3 @@ class Snapshot(SnapshotCharges, Ec2Kind):
                 GroupNames=[one["Group"] for one in permissions if "Group" in one],
                 UserIds=[one["UserId"] for one in permissions if "UserId" in one],
             )
-
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("ec2").delete_snapshot(SnapshotId=identity)

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from ..state import State, tags_to_dict
 from .ec2 import PLACE, TAGGING, Site, VpcPart, arns
 from .fields import FIGURE, FIXED, IDENTITY, UNSET, Answer, Default, Ignored, Marks, Nobodys, compared, each
-from .kind import Answers, Clients, Grant
+from .kind import Answers, Grant
 from .vpc import BLOCKED, ended_blocks
 
 # What puts a field back, of which EC2 takes one in a call, and which it names otherwise than it describes them.
@@ -58,9 +58,7 @@ class Subnet(VpcPart):
         TAGGING,
     )
     removal = (Grant("ec2", "DeleteSubnet", arns("subnet"), "own"),)
-
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("ec2").delete_subnet(SubnetId=identity)
+    delete = "delete_subnet", "SubnetId"
 
     def state(self, answers: Answers) -> State:
         subnet = answers["DescribeSubnets"]

@@ -82,13 +82,11 @@ class TargetGroup(Kind):
         ),
     )
     removal = (Grant("elasticloadbalancing", "DeleteTargetGroup", ARNS),)
+    delete = "delete_target_group", "TargetGroupArn"
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         for group in found(clients, scope, "TargetGroup"):
             yield Owned(group["TargetGroupArn"], group["TargetGroupName"])
-
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("elbv2").delete_target_group(TargetGroupArn=identity)
 
     def read(self, clients: Clients, name: str) -> Answers:
         """Returns AWS's answers about the target group of that name; nothing where there is none."""

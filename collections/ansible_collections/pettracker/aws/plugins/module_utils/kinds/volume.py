@@ -1,10 +1,12 @@
 """Volumes. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Volume.html"""
 
+from collections.abc import Iterator
+
 from ..state import State
-from .compute_charges import VolumeCharges
+from .charges import Fields, Item, Place, volume_charges
 from .ec2 import Ec2Kind, Resource, arns
 from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Foreign, Ignored, Marks, compared, each
-from .kind import Answers, Clients, Grant
+from .kind import Answers, Grant
 
 # A disk comes and goes with its host, and is replaced with it.
 MAKER = Foreign("who started the host that has it: its group by a launch template, an image build or a training job")
@@ -20,7 +22,7 @@ VOLUMES: Marks = {
 }
 
 
-class Volume(VolumeCharges, Ec2Kind):
+class Volume(Ec2Kind):
     """Each comes with a host: its state is what its price depends on, and one without a host has been left behind."""
 
     name = "volume"
@@ -30,6 +32,7 @@ class Volume(VolumeCharges, Ec2Kind):
     answers = (Answer("DescribeVolumes", "Volumes", VOLUMES),)
     look = (Grant("ec2", "DescribeVolumes"),)
     removal = (Grant("ec2", "DeleteVolume", arns("volume"), "own"),)
+    delete = "delete_volume", "VolumeId"
 
     def belongs_to(self, resource: Resource) -> str:
         hosts = [one["InstanceId"] for one in resource.get("Attachments", []) if one.get("InstanceId")]
@@ -37,6 +40,9 @@ class Volume(VolumeCharges, Ec2Kind):
 
     def priced(self, resource: Resource) -> State:
         return self.state({"DescribeVolumes": resource})
+
+    def charges(self, name: str, fields: Fields, place: Place) -> Iterator[Item]:
+        yield from volume_charges(f"{self.name} {name}", name, fields, place)
 
     def state(self, answers: Answers) -> State:
         volume = answers["DescribeVolumes"]
@@ -46,6 +52,3 @@ class Volume(VolumeCharges, Ec2Kind):
             "iops": volume.get("Iops"),
             "throughput": volume.get("Throughput"),
         }
-
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("ec2").delete_volume(VolumeId=identity)

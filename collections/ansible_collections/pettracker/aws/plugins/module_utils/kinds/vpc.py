@@ -21,7 +21,7 @@ from .fields import (
     compared,
     each,
 )
-from .kind import Answers, Client, Clients, Grant
+from .kind import Answers, Client, Grant
 
 # The attributes that EC2 describes one at a time, as their calls name them, by the fields of the state.
 ATTRIBUTES = {"dns_support": "EnableDnsSupport", "dns_hostnames": "EnableDnsHostnames"}
@@ -119,9 +119,7 @@ class Vpc(VpcPart):
         TAGGING,
     )
     removal = (Grant("ec2", "DeleteVpc", arns("vpc"), "own"),)
-
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("ec2").delete_vpc(VpcId=identity)
+    delete = "delete_vpc", "VpcId"
 
     def read(self, client: Client, resource: Resource) -> Answers:
         attributes: dict[str, Any] = {}

@@ -81,8 +81,7 @@ class VpcEndpoint(VpcPart):
             RouteTableIds=[site.ids["route table", table] for table in wanted["route_tables"]],
             TagSpecifications=self.tags(wanted),
         )
-        made: str = answer["VpcEndpoint"]["VpcEndpointId"]
-        return made
+        return str(answer["VpcEndpoint"]["VpcEndpointId"])
 
     def correct(self, site: Site, identity: str, wanted: State, fields: Collection[str], answers: Answers) -> None:
         if not answers:
