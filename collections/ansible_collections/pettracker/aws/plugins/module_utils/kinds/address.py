@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from ..state import State, tags_to_dict
 from .charges import Fields, Item, Place, line
 from .ec2 import TAGGING, Resource, Site, VpcPart, arns
-from .fields import FIGURE, FIXED, IDENTITY, UNSET, Answer, Compared, Deviation, Ignored, Marks, each
+from .fields import FIXED, IDENTITY, STATUS, UNSET, Answer, Deviation, Ignored, Marks, compared, each
 from .kind import Answers, Client, Grant
 
 USER = Ignored("what has the address; a NAT gateway compares its addresses, and lets nobody take them away")
@@ -13,11 +13,11 @@ USER = Ignored("what has the address; a NAT gateway compares its addresses, and 
 OWN_NAMES = (".amazonaws.com.", ".amazonaws.com.cn.")
 ADDRESSES: Marks = {
     **each(IDENTITY, "AllocationId PublicIp"),
-    "Tags": Compared("tags"),
+    **compared(tags="Tags"),
     **each(USER, "AssociationId InstanceId NetworkInterfaceId NetworkInterfaceOwnerId PrivateIpAddress SubnetId"),
     **each(FIXED, "ServiceManaged Domain PublicIpv4Pool NetworkBorderGroup CarrierIp CustomerOwnedIp CustomerOwnedIpv4Pool"),
 }
-ADDRESSES_ATTRIBUTE: Marks = {**each(IDENTITY, "AllocationId PublicIp"), "PtrRecord": UNSET, "PtrRecordUpdate": FIGURE}
+ADDRESSES_ATTRIBUTE: Marks = {**each(IDENTITY, "AllocationId PublicIp"), "PtrRecord": UNSET, "PtrRecordUpdate": STATUS}
 
 
 class Address(VpcPart):

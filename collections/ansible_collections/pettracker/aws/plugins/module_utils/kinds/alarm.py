@@ -1,15 +1,16 @@
 """CloudWatch alarms. https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricAlarm.html"""
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from typing import Any
 
-from ..state import State, differences, tag_changes, tags_to_dict, tags_to_list
+from ..state import State, differences, tags_to_dict, tags_to_list
 from .alarm_metrics import FIELDS, found_metric, request
 from .charges import Fields, Gap, Item, Place, line
-from .fields import IDENTITY, TIME, UNSET, Answer, Compared, Default, Foreign, Ignored, Marks, compared, each
+from .fields import IDENTITY, TIME, UNSET, Answer, Default, Foreign, Ignored, Marks, compared, each
 from .finding import tagged
 from .keeping import Kept
-from .kind import Answers, Clients, Grant, Owned, Scope
+from .kind import Answers, Clients, Grant, Owned, Scope, set_tags
 
 METRIC_FIELDS = ("namespace", "metric", "statistic", "period", "expression")
 # A composite alarm with the environment's tags is found, so that it is seen: no variable describes one.
@@ -61,7 +62,7 @@ class Alarm(Kept):
             ALARMS,
             either=((("Metrics",), ("MetricName", "Namespace", "Statistic", "Dimensions", "Period")),),
         ),
-        Answer("ListTagsForResource", "", {"Tags": Compared("tags")}),
+        Answer("ListTagsForResource", "", compared(tags="Tags")),
     )
     look = (
         Grant("cloudwatch", "DescribeAlarms"),
@@ -145,11 +146,7 @@ class Alarm(Kept):
         arn, found = answers["DescribeAlarms"]["AlarmArn"], self.state(answers)
         if self.deviations(answers) or differences(wanted, found) != ["tags"]:
             client.put_metric_alarm(**request(name, wanted))
-        added, gone = tag_changes(wanted["tags"], found["tags"])
-        if added:
-            client.tag_resource(ResourceARN=arn, Tags=tags_to_list(added))
-        if gone:
-            client.untag_resource(ResourceARN=arn, TagKeys=gone)
+        set_tags(wanted, found, partial(client.tag_resource, ResourceARN=arn), partial(client.untag_resource, ResourceARN=arn))
 
 
 def _described(clients: Clients, names: list[str], *types: str) -> Iterator[dict[str, Any]]:

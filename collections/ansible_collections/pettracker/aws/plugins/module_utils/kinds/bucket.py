@@ -16,18 +16,29 @@ from .charges import Fields, Item, Place, line, plain
 from .fields import Answer, snake
 from .finding import tagged
 from .keeping import Kept
-from .kind import Answers, Client, Clients, Grant, Owned, Scope, as_set, written
+from .kind import Answers, Client, Clients, Grant, Owned, Scope, as_set, iso_time
 
-PUBLIC_ACCESS_BLOCK = {
-    "BlockPublicAcls": True,
-    "IgnorePublicAcls": True,
-    "BlockPublicPolicy": True,
-    "RestrictPublicBuckets": True,
-}
+PUBLIC_ACCESS_BLOCK = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
 # The one region for which CreateBucket takes no location.
 DEFAULT_LOCATION = "us-east-1"
 # Answers that are asked for at the same time; boto3 keeps ten connections.
 AT_ONCE = 8
+
+
+# What IAM calls the configurations: those that are read and written, and those that are only read or only removed.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
+CONFIGURED = """
+    AccelerateConfiguration AnalyticsConfiguration BucketAbac BucketAcl BucketCORS BucketLogging BucketNotification
+    BucketObjectLockConfiguration BucketOwnershipControls BucketPolicy BucketPublicAccessBlock BucketRequestPayment
+    BucketTagging BucketVersioning EncryptionConfiguration IntelligentTieringConfiguration InventoryConfiguration
+    LifecycleConfiguration MetricsConfiguration ReplicationConfiguration
+"""
+LOOKED_AT = "BucketLocation BucketMetadataTableConfiguration BucketWebsite"
+REMOVING = "DeleteBucketMetadataTableConfiguration DeleteBucketWebsite"
+
+
+def _actions(verb: str, names: str) -> str:
+    return " ".join(f"{verb}{name}" for name in names.split())
 
 
 class Bucket(Kept):
@@ -43,36 +54,15 @@ class Bucket(Kept):
     look = (
         Grant("s3", "ListAllMyBuckets"),
         Grant("tag", "GetResources"),
-        Grant(
-            "s3",
-            "GetAccelerateConfiguration GetAnalyticsConfiguration GetBucketAbac GetBucketAcl GetBucketCORS "
-            "GetBucketLocation GetBucketLogging GetBucketMetadataTableConfiguration GetBucketNotification "
-            "GetBucketObjectLockConfiguration GetBucketOwnershipControls GetBucketPolicy "
-            "GetBucketPublicAccessBlock GetBucketRequestPayment GetBucketTagging GetBucketVersioning "
-            "GetBucketWebsite GetEncryptionConfiguration GetIntelligentTieringConfiguration "
-            "GetInventoryConfiguration GetLifecycleConfiguration GetMetricsConfiguration "
-            "GetReplicationConfiguration ListBucket",
-            ("buckets",),
-        ),
+        Grant("s3", f"{_actions('Get', LOOKED_AT)} {_actions('Get', CONFIGURED)} ListBucket", ("buckets",)),
     )
-    change = (
-        Grant(
-            "s3",
-            "CreateBucket DeleteBucketMetadataTableConfiguration DeleteBucketWebsite PutAccelerateConfiguration "
-            "PutAnalyticsConfiguration PutBucketAbac PutBucketAcl PutBucketCORS PutBucketLogging "
-            "PutBucketNotification PutBucketObjectLockConfiguration PutBucketOwnershipControls PutBucketPolicy "
-            "PutBucketPublicAccessBlock PutBucketRequestPayment PutBucketTagging PutBucketVersioning "
-            "PutEncryptionConfiguration PutIntelligentTieringConfiguration PutInventoryConfiguration "
-            "PutLifecycleConfiguration PutMetricsConfiguration PutReplicationConfiguration",
-            ("buckets",),
-        ),
-    )
+    change = (Grant("s3", f"CreateBucket {REMOVING} {_actions('Put', CONFIGURED)}", ("buckets",)),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         since = {bucket["Name"]: bucket["CreationDate"] for bucket in clients("s3").list_buckets()["Buckets"]}
         names = {arn.partition(":::")[2] for arn in tagged(clients, scope, "s3")}
         for name in sorted(names & set(since)):
-            yield Owned(name, since=written(since[name]))
+            yield Owned(name, since=iso_time(since[name]))
 
     def remove(self, clients: Clients, identity: str) -> None:
         client = clients("s3")

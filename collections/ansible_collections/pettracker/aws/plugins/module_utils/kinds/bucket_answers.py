@@ -5,9 +5,9 @@ The actions of the calls: https://docs.aws.amazon.com/service-authorization/late
 
 from typing import Any
 
-from .fields import EMPTY_ANSWER, FIXED, IDENTITY, UNSET, Answer, Compared, Default, Foreign, Ignored, compared, each
+from .fields import FIXED, IDENTITY, META, UNSET, Answer, Default, Foreign, Ignored, compared, each
 
-PAGES = dict.fromkeys(("ContinuationToken", "NextContinuationToken", "IsTruncated"), EMPTY_ANSWER)
+PAGES = each(META, "ContinuationToken NextContinuationToken IsTruncated")
 
 ANSWERS = (
     Answer(
@@ -15,7 +15,7 @@ ANSWERS = (
         "ServerSideEncryptionConfiguration.Rules",
         {
             "ApplyServerSideEncryptionByDefault": compared(encryption="SSEAlgorithm", kms_key_id="KMSMasterKeyID"),
-            "BucketKeyEnabled": Compared("bucket_key"),
+            **compared(bucket_key="BucketKeyEnabled"),
             # S3 refuses keys that a writer brings along, unless somebody lets them in; it says nothing of older buckets.
             # https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-s3-c-encryption-setting-faq.html
             "BlockedEncryptionTypes": {"EncryptionType": Default(["SSE-C"])},
@@ -24,20 +24,20 @@ ANSWERS = (
     Answer(
         "GetBucketVersioning",
         "",
-        {"Status": Compared("versioning"), "MFADelete": Foreign("the root user of the account, who alone can change it")},
+        {**compared(versioning="Status"), "MFADelete": Foreign("the root user of the account, who alone can change it")},
     ),
     Answer(
         "GetBucketLifecycleConfiguration",
         "",
         {
-            "Rules": Compared("lifecycle"),
+            **compared(lifecycle="Rules"),
             # The default: API_PutBucketLifecycleConfiguration.html
             "TransitionDefaultMinimumObjectSize": Default("all_storage_classes_128K"),
         },
     ),
-    Answer("GetPublicAccessBlock", "", {"PublicAccessBlockConfiguration": Compared("public_access_blocked")}),
-    Answer("GetBucketOwnershipControls", "OwnershipControls", {"Rules": Compared("ownership")}),
-    Answer("GetBucketPolicy", "", {"Policy": Compared("policy")}),
+    Answer("GetPublicAccessBlock", "", compared(public_access_blocked="PublicAccessBlockConfiguration")),
+    Answer("GetBucketOwnershipControls", "OwnershipControls", compared(ownership="Rules")),
+    Answer("GetBucketPolicy", "", compared(policy="Policy")),
     Answer(
         "GetBucketAcl",
         "",
@@ -50,7 +50,7 @@ ANSWERS = (
                     **compared(grants="ID URI"),
                     "Type": Ignored("follows from which name there is"),
                 },
-                "Permission": Compared("grants"),
+                **compared(grants="Permission"),
             },
         },
     ),
@@ -62,26 +62,23 @@ ANSWERS = (
         {
             **each(UNSET, "TopicConfigurations QueueConfigurations LambdaFunctionConfigurations"),
             # An empty structure says that all events go to EventBridge.
-            "EventBridgeConfiguration": Compared("event_bridge"),
+            **compared(event_bridge="EventBridgeConfiguration"),
         },
         under="notifications",
     ),
     Answer("GetBucketReplication", "", {"ReplicationConfiguration": UNSET}),
     Answer(
-        "GetBucketWebsite",
-        "",
-        dict.fromkeys(("RedirectAllRequestsTo", "IndexDocument", "ErrorDocument", "RoutingRules"), UNSET),
-        under="website",
+        "GetBucketWebsite", "", each(UNSET, "RedirectAllRequestsTo IndexDocument ErrorDocument RoutingRules"), under="website"
     ),
     Answer("GetBucketRequestPayment", "", {"Payer": Default("BucketOwner")}, under="request_payment"),
-    Answer("GetBucketAccelerateConfiguration", "", {"Status": Compared("accelerated"), "RequestCharged": EMPTY_ANSWER}),
+    Answer("GetBucketAccelerateConfiguration", "", {**compared(accelerated="Status"), "RequestCharged": META}),
     Answer(
         "GetObjectLockConfiguration",
         "ObjectLockConfiguration",
         {"ObjectLockEnabled": Ignored("nobody can take it away; what it does to objects is in the rule"), "Rule": UNSET},
         under="object_lock",
     ),
-    Answer("GetBucketTagging", "", {"TagSet": Compared("tags")}),
+    Answer("GetBucketTagging", "", compared(tags="TagSet")),
     Answer("ListBucketInventoryConfigurations", "", PAGES | {"InventoryConfigurationList": UNSET}),
     Answer("ListBucketAnalyticsConfigurations", "", PAGES | {"AnalyticsConfigurationList": UNSET}),
     Answer("ListBucketMetricsConfigurations", "", PAGES | {"MetricsConfigurationList": UNSET}),

@@ -18,23 +18,9 @@ from .budget_requests import (
     notification_request,
     subscribers_request,
 )
-from .fields import (
-    EMPTY_ANSWER,
-    FIGURE,
-    IDENTITY,
-    TIME,
-    UNSET,
-    Answer,
-    Compared,
-    Default,
-    Ignored,
-    Marks,
-    Nobodys,
-    compared,
-    each,
-)
+from .fields import IDENTITY, META, STATUS, TIME, UNSET, Answer, Default, Ignored, Marks, Nobodys, compared, each
 from .finding import pages
-from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope, written
+from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope, iso_time
 
 UNIT = "USD"
 PERIOD = "MONTHLY"
@@ -61,24 +47,24 @@ BUDGET: Marks = {
         **each(Default(True), "IncludeOtherSubscription IncludeSupport IncludeDiscount"),
         **each(Default(False), "UseBlended UseAmortized"),
     },
-    "TimePeriod": {"Start": Ignored("when its first month began; every month is counted anew"), "End": Compared("ends")},
-    **each(FIGURE, "CalculatedSpend HealthStatus"),
+    "TimePeriod": {"Start": Ignored("when its first month began; every month is counted anew"), **compared(ends="End")},
+    **each(STATUS, "CalculatedSpend HealthStatus"),
     "LastUpdatedTime": TIME,
     "AutoAdjustData": {
         "AutoAdjustType": UNSET,
-        "HistoricalOptions": {"BudgetAdjustmentPeriod": UNSET, "LookBackAvailablePeriods": FIGURE},
+        "HistoricalOptions": {"BudgetAdjustmentPeriod": UNSET, "LookBackAvailablePeriods": STATUS},
         "LastAutoAdjustTime": TIME,
     },
 }
 NOTIFICATIONS_FOR_BUDGET: Marks = {
     **compared(notifications="NotificationType ComparisonOperator Threshold ThresholdType"),
-    "NotificationState": FIGURE,
+    "NotificationState": STATUS,
 }
 SUBSCRIBERS_FOR_NOTIFICATION: Marks = {
-    "Subscribers": {"SubscriptionType": Ignored("follows from the form of the address"), "Address": Compared("notifications")},
-    "NextToken": EMPTY_ANSWER,
+    "Subscribers": {"SubscriptionType": Ignored("follows from the form of the address"), **compared(notifications="Address")},
+    "NextToken": META,
 }
-BUDGET_ACTIONS_FOR_BUDGET: Marks = {"Actions": Nobodys("budget action", "ActionId"), "NextToken": EMPTY_ANSWER}
+BUDGET_ACTIONS_FOR_BUDGET: Marks = {"Actions": Nobodys("budget action", "ActionId"), "NextToken": META}
 
 
 class Budget(Kind):
@@ -93,7 +79,7 @@ class Budget(Kind):
         # One for each notification, in their order.
         Answer("DescribeSubscribersForNotification", "", SUBSCRIBERS_FOR_NOTIFICATION, many=True),
         Answer("DescribeBudgetActionsForBudget", "", BUDGET_ACTIONS_FOR_BUDGET),
-        Answer("ListTagsForResource", "", {"ResourceTags": Compared("tags")}),
+        Answer("ListTagsForResource", "", compared(tags="ResourceTags")),
     )
     samples: ClassVar = {"DescribeBudget.BudgetLimit.Amount": ("100", "250")}
     look = (
@@ -158,7 +144,7 @@ class Budget(Kind):
             "limit": {"amount": float(limit.get("Amount", 0)), "unit": limit.get("Unit")},
             "type": budget["BudgetType"],
             "period": budget["TimeUnit"],
-            "ends": None if end is None or end.timestamp() == NEVER else written(end),
+            "ends": None if end is None or end.timestamp() == NEVER else iso_time(end),
             "metrics": budget.get("Metrics") or list(METRICS),
             "cost_tags": cost_tags(budget.get("FilterExpression") or {}),
             "billing_view": None if view.endswith(PRIMARY_VIEW) else view or None,

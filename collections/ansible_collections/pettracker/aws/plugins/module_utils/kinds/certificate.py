@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 
 from ..refusals import unless_gone
 from ..state import State, tag_changes, tags_to_dict, tags_to_list
-from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Ignored, Marks, compared, each
+from .fields import FIXED, IDENTITY, STATUS, TIME, Answer, Ignored, Marks, compared, each
 from .finding import pages, tagged
-from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope, written
+from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope, iso_time
 
 # ListCertificates leaves out everything but RSA keys of 1024 and 2048 bits unless it is asked.
 # https://docs.aws.amazon.com/acm/latest/APIReference/API_Filters.html
@@ -33,7 +33,7 @@ CERTIFICATE: Marks = {
     **each(ISSUED, "DomainValidationOptions RevocationReason FailureReason RenewalSummary CertificateAuthorityArn"),
     **each(ISSUED, "RenewalEligibility UpdateSummary AcmeEndpointArn AcmeAccountId"),
     **each(TIME, "CreatedAt IssuedAt ImportedAt RevokedAt"),
-    "Status": FIGURE,
+    "Status": STATUS,
     "InUseBy": Ignored("follows from listeners, which are looked at"),
     # No call changes them: who logs is the issuer, export is decided at the request, nothing is validated.
     "Options": ISSUED,
@@ -49,9 +49,9 @@ class Certificate(Kind):
     answers = (
         Answer("DescribeCertificate", "Certificate", CERTIFICATE),
         Answer("GetCertificate", "", compared(sha256="Certificate", chain_sha256="CertificateChain")),
-        Answer("ListTagsForCertificate", "", {"Tags": Compared("tags")}),
+        Answer("ListTagsForCertificate", "", compared(tags="Tags")),
     )
-    samples: ClassVar[Mapping[str, Any]] = {
+    samples: ClassVar = {
         f"GetCertificate.{member}": f"{BEGIN}\nMA==\n{END}\n" for member in ("Certificate", "CertificateChain")
     }
     # Whoever has the private key imports, which no workflow does.
@@ -69,7 +69,7 @@ class Certificate(Kind):
             read = functools.partial(client.describe_certificate, CertificateArn=arn)
             found = unless_gone(read, {}).get("Certificate")
             if found and found["Type"] == "IMPORTED":
-                yield Owned(arn, found.get("DomainName", ""), written(found["ImportedAt"]))
+                yield Owned(arn, found.get("DomainName", ""), iso_time(found["ImportedAt"]))
 
     def read(self, clients: Clients, name: str) -> Answers:
         """Returns AWS's answers about the certificate of that name; nothing where there is none.

@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 
 from ..propagation import NEW_ID, SOON, once_known
 from ..state import State, tag_changes, tags_to_dict, tags_to_list
-from .fields import IDENTITY, Compared, Ignored, Marks
+from .fields import IDENTITY, Ignored, Marks, compared
 from .finding import pages
-from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope, written
+from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope, iso_time
 
 Part = tuple[str, str]  # kind and name
 Names = Mapping[str, Part]  # of parts, by their ids
@@ -22,7 +22,7 @@ Resource = Mapping[str, Any]
 Filter = tuple[str, Sequence[str]]
 
 # Of every resource: whose it is, where it is, and its tags.
-PLACE: Marks = {"OwnerId": IDENTITY, "VpcId": Ignored("the VPC in which it was looked for"), "Tags": Compared("tags")}
+PLACE: Marks = {"OwnerId": IDENTITY, "VpcId": Ignored("the VPC in which it was looked for"), **compared(tags="Tags")}
 
 
 def arns(*types: str) -> tuple[str, ...]:
@@ -115,7 +115,7 @@ class Ec2Kind(Kind):
     def since(self, resource: Resource) -> str:
         """Returns when it was made."""
         made = resource.get(self.made_at)
-        return written(made) if made else ""
+        return iso_time(made) if made else ""
 
     def priced(self, resource: Resource) -> State:
         """Returns what its price depends on."""

@@ -70,8 +70,8 @@ Marks = Mapping[str, "Mark | Marks"]
 IDENTITY = Ignored("names the resource")
 TIME = Ignored("when it was made or changed")
 FIXED = Ignored("AWS lets nobody change it; another value would be another resource")
-FIGURE = Ignored("a figure or a state, which changes by itself")
-EMPTY_ANSWER = Ignored("about the answer itself")
+STATUS = Ignored("a measure or a state, which changes by itself")
+META = Ignored("about the answer itself")
 UNSET = Default(None)
 
 

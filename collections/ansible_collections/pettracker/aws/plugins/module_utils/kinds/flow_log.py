@@ -7,7 +7,7 @@ from typing import Any
 from ..propagation import NEW_ID, NEW_ROLE, once_known
 from ..state import State, tags_to_dict
 from .ec2 import TAGGING, Ec2Kind, Resource, arns, tag_specifications
-from .fields import FIGURE, FIXED, IDENTITY, TIME, UNSET, Answer, Default, Ignored, Marks, compared, each
+from .fields import FIXED, IDENTITY, STATUS, TIME, UNSET, Answer, Default, Ignored, Marks, compared, each
 from .kind import Answers, Client, Clients, Grant
 
 CLOUDWATCH = "cloud-watch-logs"
@@ -22,7 +22,7 @@ FLOW_LOGS: Marks = {
     "FlowLogId": IDENTITY,
     "ResourceId": FIXED,
     "CreationTime": TIME,
-    **each(FIGURE, "FlowLogStatus DeliverLogsStatus DeliverLogsErrorMessage"),
+    **each(STATUS, "FlowLogStatus DeliverLogsStatus DeliverLogsErrorMessage"),
     **compared(log_group="LogGroupName", role_arn="DeliverLogsPermissionArn", traffic_type="TrafficType"),
     **compared(aggregation_seconds="MaxAggregationInterval", tags="Tags"),
     "LogFormat": Default(DEFAULT_FORMAT),

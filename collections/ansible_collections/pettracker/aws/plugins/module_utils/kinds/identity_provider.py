@@ -9,13 +9,13 @@ from typing import Any
 
 from ..refusals import unless_gone
 from ..state import State
-from .fields import IDENTITY, TIME, Answer, Compared, Foreign, Ignored, Marks
+from .fields import IDENTITY, TIME, Answer, Foreign, Ignored, Marks, compared
 from .keeping import Kept
 from .kind import Answers, Client, Clients, Owned, Scope
 
 OPEN_ID_CONNECT_PROVIDER: Marks = {
     "Url": IDENTITY,
-    "ClientIDList": Compared("audiences"),
+    **compared(audiences="ClientIDList"),
     "ThumbprintList": Ignored("AWS checks well-known issuers by its own list of authorities"),
     "CreateDate": TIME,
     "Tags": Foreign("the account, which shares the provider"),

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from ..state import State
 from .charges import Fields, Item, Place, snapshot_charge
 from .ec2 import Ec2Kind, Resource, arns, regional_arns
-from .fields import FIGURE, FIXED, IDENTITY, TIME, UNSET, Answer, Compared, Foreign, Ignored, Marks, Nobodys, each
+from .fields import FIXED, IDENTITY, STATUS, TIME, UNSET, Answer, Foreign, Ignored, Marks, Nobodys, compared, each
 from .kind import Answers, Client, Clients, Grant
 
 DESCRIBED = Ignored("DescribeImages says it, too")
@@ -24,7 +24,7 @@ def snapshots_of(image: Resource) -> list[str]:
 IMAGES: Marks = {
     **each(IDENTITY, "ImageId Name OwnerId ImageOwnerAlias ImageLocation SourceInstanceId SourceImageId SourceImageRegion"),
     "Description": Ignored("a text for people, which decides nothing"),
-    "State": Compared("enabled"),
+    **compared(enabled="State"),
     "Public": Ignored("whether the launch permissions name everybody"),
     "Tags": Foreign("the image build, which writes of what the image is made"),
     **each(UNSET, "DeprecationTime InstanceTypeSpecification"),
@@ -35,12 +35,12 @@ IMAGES: Marks = {
     **each(FIXED, "BlockDeviceMappings BootMode TpmSupport Architecture EnaSupport SriovNetSupport Hypervisor"),
     **each(FIXED, "VirtualizationType ImageType KernelId RamdiskId Platform PlatformDetails UsageOperation ProductCodes"),
     **each(FIXED, "RootDeviceName RootDeviceType"),
-    **each(FIGURE, "StateReason FreeTierEligible PublicSsmParameterName ScanResults"),
+    **each(STATUS, "StateReason FreeTierEligible PublicSsmParameterName ScanResults"),
     **each(TIME, "CreationDate LastLaunchedTime"),
 }
 IMAGE_ATTRIBUTE: Marks = {
     "ImageId": IDENTITY,
-    "LaunchPermissions": Compared("launch_permissions"),
+    **compared(launch_permissions="LaunchPermissions"),
     "UefiData": FIXED,
     **each(DESCRIBED, "BlockDeviceMappings BootMode DeregistrationProtection Description ImdsSupport KernelId"),
     **each(DESCRIBED, "LastLaunchedTime ProductCodes RamdiskId SriovNetSupport TpmSupport"),
@@ -57,7 +57,7 @@ class Image(Ec2Kind):
     # One that somebody has disabled is left out unless it is asked for.
     besides: ClassVar[Mapping[str, Any]] = {"Owners": ["self"], "IncludeDisabled": True}
     answers = (Answer("DescribeImages", "Images", IMAGES), Answer("DescribeImageAttribute", "", IMAGE_ATTRIBUTE))
-    samples: ClassVar[Mapping[str, Any]] = {"DescribeImages.State": ("available", "disabled")}
+    samples: ClassVar = {"DescribeImages.State": ("available", "disabled")}
     look = (Grant("ec2", "DescribeImageAttribute DescribeImages"),)
     change = (
         Grant("ec2", "CreateImage", arns("*"), "own"),

@@ -7,7 +7,7 @@ from ..state import State, tags_to_dict
 from ..training_instances import ROLE, overdue
 from .charges import Fields, Gap, Item, Place, line
 from .ec2 import TAGGING, Ec2Kind, Filter, Resource, arns, regional_arns
-from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Foreign, Ignored, Marks, compared, each
+from .fields import FIXED, IDENTITY, STATUS, TIME, Answer, Foreign, Ignored, Marks, compared, each
 from .kind import Answers, Client, Clients, Grant
 
 # Reserved to AWS, so that nobody can write it by hand:
@@ -32,7 +32,7 @@ INSTANCES: Marks = {
     **each(MAKER, "Tags BlockDeviceMappings CapacityReservationSpecification CpuOptions EbsOptimized EnaSupport"),
     **each(MAKER, "IamInstanceProfile MaintenanceOptions MetadataOptions Monitoring NetworkInterfaces"),
     **each(MAKER, "NetworkPerformanceOptions Placement PrivateDnsNameOptions SecurityGroups SourceDestCheck SriovNetSupport"),
-    **each(FIGURE, "State StateReason StateTransitionReason CapacityReservationId UsageOperation"),
+    **each(STATUS, "State StateReason StateTransitionReason CapacityReservationId UsageOperation"),
     **each(TIME, "UsageOperationUpdateTime LaunchTime"),
 }
 INSTANCE_ATTRIBUTE: Marks = {

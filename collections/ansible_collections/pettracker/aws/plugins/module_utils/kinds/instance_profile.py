@@ -4,15 +4,16 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-ec2_in
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from ..propagation import SOON
 from ..refusals import unless_gone
-from ..state import State, tag_changes, tags_to_dict, tags_to_list
-from .fields import FIXED, IDENTITY, TIME, Answer, Compared, Ignored, Marks, each
+from ..state import State, tags_to_dict, tags_to_list
+from .fields import FIXED, IDENTITY, TIME, Answer, Ignored, Marks, compared, each
 from .finding import pages
 from .keeping import Kept
-from .kind import Answers, Clients, Grant, Owned, Scope, written
+from .kind import Answers, Clients, Grant, Owned, Scope, iso_time, set_tags
 from .role import AT_ONCE, LOSES, Role
 
 OF_THE_ROLE = Ignored("the role is looked at itself")
@@ -21,11 +22,11 @@ INSTANCE_PROFILE: Marks = {
     **each(IDENTITY, "InstanceProfileName InstanceProfileId Arn"),
     "CreateDate": TIME,
     "Roles": {
-        "RoleName": Compared("role"),
+        **compared(role="RoleName"),
         **each(OF_THE_ROLE, "Path RoleId Arn CreateDate AssumeRolePolicyDocument Description MaxSessionDuration"),
         **each(OF_THE_ROLE, "PermissionsBoundary Tags RoleLastUsed SourceRoleTemplate"),
     },
-    "Tags": Compared("tags"),
+    **compared(tags="Tags"),
 }
 
 
@@ -60,7 +61,7 @@ class InstanceProfile(Kept):
                 continue
             answers = self.read(clients, listed["InstanceProfileName"])
             if answers and scope.carried_by(answers["GetInstanceProfile"].get("Tags") or []):
-                since = written(listed["CreateDate"])
+                since = iso_time(listed["CreateDate"])
                 yield Owned(listed["InstanceProfileName"], since=since)
 
     def remove(self, clients: Clients, identity: str) -> None:
@@ -94,8 +95,7 @@ class InstanceProfile(Kept):
             if found["role"]:
                 client.remove_role_from_instance_profile(InstanceProfileName=name, RoleName=found["role"])
             client.add_role_to_instance_profile(InstanceProfileName=name, RoleName=wanted["role"])
-        added, gone = tag_changes(wanted["tags"], found["tags"])
-        if added:
-            client.tag_instance_profile(InstanceProfileName=name, Tags=tags_to_list(added))
-        if gone:
-            client.untag_instance_profile(InstanceProfileName=name, TagKeys=gone)
+        by_name = {"InstanceProfileName": name}
+        set_tags(
+            wanted, found, partial(client.tag_instance_profile, **by_name), partial(client.untag_instance_profile, **by_name)
+        )

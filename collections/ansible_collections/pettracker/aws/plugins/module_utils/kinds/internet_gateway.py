@@ -5,13 +5,13 @@ from typing import ClassVar
 
 from ..state import State, tags_to_dict
 from .ec2 import TAGGING, Names, Site, VpcPart, arns, by_name
-from .fields import FIGURE, IDENTITY, Answer, Compared, Marks, each
+from .fields import IDENTITY, STATUS, Answer, Marks, compared, each
 from .kind import Answers, Clients, Grant
 
 INTERNET_GATEWAYS: Marks = {
     **each(IDENTITY, "InternetGatewayId OwnerId"),
-    "Tags": Compared("tags"),
-    "Attachments": {"State": FIGURE, "VpcId": Compared("vpc")},
+    **compared(tags="Tags"),
+    "Attachments": {"State": STATUS, **compared(vpc="VpcId")},
 }
 
 

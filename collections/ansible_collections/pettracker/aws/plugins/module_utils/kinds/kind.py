@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
-from ..state import State, tags_to_dict
+from ..state import State, tag_changes, tags_to_dict, tags_to_list
 from .charges import Fields, Item, Place
 from .fields import Answer, Deviation, deviations, nobodys
 
@@ -45,7 +45,7 @@ class Scope:
         return self.tags.items() <= tags_to_dict(tags).items()
 
 
-def written(time: datetime) -> str:
+def iso_time(time: datetime) -> str:
     """Returns a time as AWS writes it."""
     return time.isoformat(timespec="seconds")
 
@@ -104,7 +104,7 @@ class Kind:
     answers: ClassVar[tuple[Answer, ...]] = ()
     # Values with which a test fills fields of the answers that have a form of their own, by path: {"GetPolicy.Policy": "{}"}; a
     # pair where the changed one needs that form, too.
-    samples: ClassVar[Mapping[str, Any]] = {}
+    samples: ClassVar = {}
     # Who decides which there are, where no variable names them: no drift report asks who wanted them.
     members: ClassVar[str] = ""
     # Whether an environment's end is the end of each; what `make bootstrap` makes goes with `make unbootstrap`.
@@ -155,6 +155,15 @@ def as_set(wanted: State, found: State | None, others: list[Deviation]) -> tuple
     if found is None:
         return wanted, None
     return (wanted | {other.path: other.mark.value for other in others}, found | {other.path: other.value for other in others})
+
+
+def set_tags(wanted: State, found: State, tag: Callable[..., Any], untag: Callable[..., Any]) -> None:
+    """Sets the tags that differ by the one call, and removes by the other what is too much."""
+    added, gone = tag_changes(wanted["tags"], found["tags"])
+    if added:
+        tag(Tags=tags_to_list(added))
+    if gone:
+        untag(TagKeys=gone)
 
 
 def put_back(client: Client, others: list[Deviation], **identity: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from ..state import State, tags_to_dict, tags_to_list
 from .fields import FIXED, IDENTITY, TIME, UNSET, Answer, Compared, Default, Ignored, Marks, compared, each, snake
 from .finding import pages
-from .kind import Answers, Clients, Grant, Kind, Owned, Scope, written
+from .kind import Answers, Clients, Grant, Kind, Owned, Scope, iso_time
 
 # Fields that are of the template and not of its latest version.
 OF_THE_TEMPLATE = {"tags", "default_version"}
@@ -26,7 +26,7 @@ DATA: dict[str, Any] = {
         **compared(metadata_options="HttpTokens HttpPutResponseHopLimit HttpEndpoint InstanceMetadataTags"),
         "HttpProtocolIpv6": Default("disabled"),
     },
-    "Monitoring": {"Enabled": Compared("detailed_monitoring"), "MetricCategoryIds": UNSET},
+    "Monitoring": {**compared(detailed_monitoring="Enabled"), "MetricCategoryIds": UNSET},
     "Operator": FIXED,
 }
 # Whatever else a version may hold: no variable sets it, so that `other` is empty.
@@ -92,7 +92,7 @@ class LaunchTemplate(Kind):
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         for template in pages(clients("ec2"), "describe_launch_templates", "LaunchTemplates", Filters=scope.tag_filters):
-            yield Owned(template["LaunchTemplateId"], template["LaunchTemplateName"], written(template["CreateTime"]))
+            yield Owned(template["LaunchTemplateId"], template["LaunchTemplateName"], iso_time(template["CreateTime"]))
 
     def read(self, clients: Clients, name: str) -> Answers:
         """Returns AWS's answers about the template of that name; nothing where there is none."""
@@ -129,21 +129,10 @@ class LaunchTemplate(Kind):
 
 
 def wanted_state(parameters: Mapping[str, Any]) -> State:
-    """Returns the module's parameters in the fields of `state`."""
-    return {
-        "image": parameters["image_id"],
-        "instance_type": parameters["instance_type"],
-        "instance_profile": parameters["iam_instance_profile"],
-        "security_groups": sorted(parameters["security_group_ids"]),
-        "volumes": {item["device_name"]: _given(item["ebs"]) for item in parameters["block_device_mappings"]},
-        "metadata_options": _given(parameters["metadata_options"]),
-        "detailed_monitoring": parameters["monitoring"]["enabled"],
-        "user_data_sha256": _digest(parameters["user_data"]),
-        "tags_of": {item["resource_type"]: dict(item["tags"]) for item in parameters["tag_specifications"]},
-        "other": {},
-        "default_version": "latest",
-        "tags": dict(parameters["tags"]),
-    }
+    """Returns the module's parameters in the fields of `state`: what a template would be that holds them."""
+    template = {"DefaultVersionNumber": 1, "LatestVersionNumber": 1, "Tags": tags_to_list(parameters["tags"])}
+    version = {"LaunchTemplateData": data_request(parameters)}
+    return LaunchTemplate().state({"DescribeLaunchTemplates": template, "DescribeLaunchTemplateVersions": version})
 
 
 def data_request(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,15 +5,14 @@ from typing import Any, ClassVar
 
 from ..blue_green import TAG, forward, is_sticky, weights_of
 from ..state import State, differences, tags_to_dict
-from .elb import as_expected, attribute_changes, tags_of
+from .elb import ELB, as_expected, attribute_changes, elb_arns, tags_of
 from .fields import (
-    EMPTY_ANSWER,
-    FIGURE,
     FIXED,
     IDENTITY,
+    META,
+    STATUS,
     UNSET,
     Answer,
-    Compared,
     Default,
     Foreign,
     Ignored,
@@ -27,33 +26,26 @@ from .finding import pages
 from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope
 from .load_balancer import LoadBalancer
 
-ARNS = ("arn:{partition}:elasticloadbalancing:{region}:{account}:listener/app/{prefix}-*",)
+ARNS = elb_arns("listener/app")
 # What experiments and rollouts write on the rules that they make.
 RULES_TAGS = ("Experiment", TAG)
 RENAMED = "routing.http.request."
+HEADERS = """
+    access_control_allow_credentials access_control_allow_headers access_control_allow_methods access_control_allow_origin
+    access_control_expose_headers access_control_max_age content_security_policy strict_transport_security
+    x_content_type_options x_frame_options
+"""
 # Nothing is modified by default:
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-header-modification.html
 DEFAULTS = {"routing.http.response.server.enabled": "true"} | {
-    f"routing.http.response.{header}.header_value": ""
-    for header in (
-        "access_control_allow_credentials",
-        "access_control_allow_headers",
-        "access_control_allow_methods",
-        "access_control_allow_origin",
-        "access_control_expose_headers",
-        "access_control_max_age",
-        "content_security_policy",
-        "strict_transport_security",
-        "x_content_type_options",
-        "x_frame_options",
-    )
+    f"routing.http.response.{header}.header_value": "" for header in HEADERS.split()
 }
 LISTENERS: Marks = {
     **each(IDENTITY, "ListenerArn Port"),
     "LoadBalancerArn": FIXED,
     **compared(protocol="Protocol", tls_policy="SslPolicy"),
     "Certificates": {
-        "CertificateArn": Compared("certificate"),
+        **compared(certificate="CertificateArn"),
         "IsDefault": Ignored("the one that is described here; DescribeListenerCertificates has all"),
     },
     "DefaultActions": {
@@ -63,23 +55,20 @@ LISTENERS: Marks = {
         "Order": Ignored("actions are described in it"),
         "ForwardConfig": {
             "TargetGroups": {
-                "TargetGroupArn": Compared("default_action"),
+                **compared(default_action="TargetGroupArn"),
                 "Weight": Foreign("a blue/green rollout; that of a lone group says nothing"),
             },
-            "TargetGroupStickinessConfig": Compared("default_action"),
+            **compared(default_action="TargetGroupStickinessConfig"),
         },
     },
     "AlpnPolicy": Ignored("of network balancers only"),
     "MutualAuthentication": {
         **each(Default("off"), "Mode AdvertiseTrustStoreCaNames"),
         **each(UNSET, "TrustStoreArn IgnoreClientCertificateExpiry"),
-        "TrustStoreAssociationStatus": FIGURE,
+        "TrustStoreAssociationStatus": STATUS,
     },
 }
-LISTENER_CERTIFICATES: Marks = {
-    "Certificates": Nobodys("certificate of a listener", "CertificateArn"),
-    "NextMarker": EMPTY_ANSWER,
-}
+LISTENER_CERTIFICATES: Marks = {"Certificates": Nobodys("certificate of a listener", "CertificateArn"), "NextMarker": META}
 
 
 class Listener(Kind):
@@ -90,31 +79,20 @@ class Listener(Kind):
     free = "part of the load balancer"
     answers = (
         Answer("DescribeListeners", "Listeners", LISTENERS),
-        Answer("DescribeListenerAttributes", "", {"Attributes": Compared("attributes")}),
+        Answer("DescribeListenerAttributes", "", compared(attributes="Attributes")),
         Answer("DescribeListenerCertificates", "", LISTENER_CERTIFICATES),
-        Answer("DescribeRules", "", {"Rules": Nobodys("listener rule", "Priority"), "NextMarker": EMPTY_ANSWER}),
+        Answer("DescribeRules", "", {"Rules": Nobodys("listener rule", "Priority"), "NextMarker": META}),
     )
     # AWS gives one action one of these.
-    samples: ClassVar[Mapping[str, Any]] = {"DescribeListeners.DefaultActions.FixedResponseConfig": {}}
+    samples: ClassVar = {"DescribeListeners.DefaultActions.FixedResponseConfig": {}}
     made_by_apply = ("certificate",)
-    look = (
-        Grant(
-            "elasticloadbalancing",
-            "DescribeListenerAttributes DescribeListenerCertificates DescribeListeners DescribeRules DescribeTags",
-        ),
-    )
+    look = (Grant(ELB, "DescribeListenerAttributes DescribeListenerCertificates DescribeListeners DescribeRules DescribeTags"),)
     change = (
-        Grant("elasticloadbalancing", "CreateListener", LoadBalancer.change[0].resources),
-        Grant(
-            "elasticloadbalancing", "AddTags CreateRule DeleteListener ModifyListener ModifyListenerAttributes RemoveTags", ARNS
-        ),
-        Grant(
-            "elasticloadbalancing",
-            "AddTags DeleteRule ModifyRule RemoveTags SetRulePriorities",
-            ("arn:{partition}:elasticloadbalancing:{region}:{account}:listener-rule/app/{prefix}-*",),
-        ),
+        Grant(ELB, "CreateListener", LoadBalancer.change[0].resources),
+        Grant(ELB, "AddTags CreateRule DeleteListener ModifyListener ModifyListenerAttributes RemoveTags", ARNS),
+        Grant(ELB, "AddTags DeleteRule ModifyRule RemoveTags SetRulePriorities", elb_arns("listener-rule/app")),
     )
-    removal = (Grant("elasticloadbalancing", "DeleteListener", ARNS),)
+    removal = (Grant(ELB, "DeleteListener", ARNS),)
     delete = "delete_listener", "ListenerArn"
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:

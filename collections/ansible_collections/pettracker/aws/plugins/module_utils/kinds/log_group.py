@@ -7,31 +7,16 @@ from typing import Any
 
 from ..state import State, differences, tag_changes
 from .charges import Fields, Gap, Item, Place, line, plain
-from .fields import (
-    EMPTY_ANSWER,
-    FIGURE,
-    FIXED,
-    IDENTITY,
-    TIME,
-    UNSET,
-    Answer,
-    Compared,
-    Deviation,
-    Ignored,
-    Marks,
-    Nobodys,
-    compared,
-    each,
-)
+from .fields import FIXED, IDENTITY, META, STATUS, TIME, UNSET, Answer, Deviation, Ignored, Marks, Nobodys, compared, each
 from .finding import pages, tagged
 from .keeping import Kept
-from .kind import Answers, Clients, Grant, Owned, Scope, written
+from .kind import Answers, Clients, Grant, Owned, Scope, iso_time
 
 DAYS_A_MONTH = Decimal(365) / 12
 LOG_GROUPS: Marks = {
     **each(IDENTITY, "logGroupName arn logGroupArn"),
     "creationTime": TIME,
-    "storedBytes": FIGURE,
+    "storedBytes": STATUS,
     "metricFilterCount": Ignored("the filters themselves are looked at"),
     **compared(retention_days="retentionInDays", kms_key_id="kmsKeyId"),
     "retentionPolicyName": Ignored("an organization's; the days that come of it are compared"),
@@ -39,8 +24,8 @@ LOG_GROUPS: Marks = {
     **each(UNSET, "dataProtectionStatus deletionProtectionEnabled bearerTokenAuthenticationEnabled"),
     "inheritedProperties": Ignored("the account's own policies, which are nobody's in an environment"),
 }
-METRIC_FILTERS: Marks = {"metricFilters": Nobodys("metric filter", "filterName"), "nextToken": EMPTY_ANSWER}
-SUBSCRIPTION_FILTERS: Marks = {"subscriptionFilters": Nobodys("subscription filter", "filterName"), "nextToken": EMPTY_ANSWER}
+METRIC_FILTERS: Marks = {"metricFilters": Nobodys("metric filter", "filterName"), "nextToken": META}
+SUBSCRIPTION_FILTERS: Marks = {"subscriptionFilters": Nobodys("subscription filter", "filterName"), "nextToken": META}
 
 
 class LogGroup(Kept):
@@ -50,7 +35,7 @@ class LogGroup(Kept):
     service = "logs"
     answers = (
         Answer("DescribeLogGroups", "logGroups", LOG_GROUPS),
-        Answer("ListTagsForResource", "", {"tags": Compared("tags")}),
+        Answer("ListTagsForResource", "", compared(tags="tags")),
         Answer("DescribeMetricFilters", "", METRIC_FILTERS),
         Answer("DescribeSubscriptionFilters", "", SUBSCRIPTION_FILTERS),
     )
@@ -74,7 +59,7 @@ class LogGroup(Kept):
         for arn in tagged(clients, scope, "logs:log-group"):
             name = arn.removesuffix(":*").split(":log-group:")[1]
             for group in _described(clients, name):
-                since = written(datetime.fromtimestamp(group["creationTime"] / 1000, UTC))
+                since = iso_time(datetime.fromtimestamp(group["creationTime"] / 1000, UTC))
                 yield Owned(name, since=since, fields={"retention_days": group.get("retentionInDays")})
 
     def remove(self, clients: Clients, identity: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from ..state import State, tags_to_dict
 from .charges import Fields, Item, Place, line, plain
 from .ec2 import PLACE, TAGGING, Names, Resource, Site, VpcPart, arns, by_name
-from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Ignored, Marks, Nobodys, compared, each
+from .fields import FIXED, IDENTITY, STATUS, TIME, Answer, Ignored, Marks, Nobodys, compared, each
 from .kind import Answers, Grant
 
 REGIONAL = Ignored("of a regional gateway; AWS makes no zonal one of it, or the other way round")
@@ -30,14 +30,14 @@ NAT_GATEWAYS: Marks = {
     "VpcId": PLACE["VpcId"],
     **compared(tags="Tags", subnet="SubnetId"),
     "NatGatewayAddresses": {
-        "AllocationId": Compared("addresses"),
+        **compared(addresses="AllocationId"),
         "AssociationId": IDENTITY,
         **each(DERIVED, "NetworkInterfaceId PrivateIp PublicIp AvailabilityZone AvailabilityZoneId"),
         "IsPrimary": FIXED,
-        **each(FIGURE, "Status FailureMessage"),
+        **each(STATUS, "Status FailureMessage"),
     },
     "AttachedAppliances": Nobodys("appliance", "ApplianceArn"),
-    **each(FIGURE, "State FailureCode FailureMessage"),
+    **each(STATUS, "State FailureCode FailureMessage"),
     **each(TIME, "CreateTime DeleteTime"),
     "ProvisionedBandwidth": Ignored("is AWS's to provision, after a request to its support"),
     **each(FIXED, "ConnectivityType AvailabilityMode"),

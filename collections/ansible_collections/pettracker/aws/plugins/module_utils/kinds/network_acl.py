@@ -6,7 +6,7 @@ from typing import ClassVar
 from ..propagation import NEW_ID, once_known
 from ..state import State, tags_to_dict
 from .ec2 import PLACE, TAGGING, Names, Resource, Site, VpcPart, arns, correct_tags
-from .fields import FIXED, IDENTITY, Answer, Compared, Marks, each
+from .fields import FIXED, IDENTITY, Answer, Marks, compared, each
 from .kind import Answers, Grant
 
 WORLD = "0.0.0.0/0"
@@ -38,8 +38,8 @@ NETWORK_ACLS: Marks = {
     **PLACE,
     "NetworkAclId": IDENTITY,
     "IsDefault": FIXED,
-    "Entries": Compared("entries"),
-    "Associations": {**each(IDENTITY, "NetworkAclAssociationId NetworkAclId"), "SubnetId": Compared("subnets")},
+    **compared(entries="Entries"),
+    "Associations": {**each(IDENTITY, "NetworkAclAssociationId NetworkAclId"), **compared(subnets="SubnetId")},
 }
 
 

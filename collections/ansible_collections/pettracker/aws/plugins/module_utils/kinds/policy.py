@@ -6,16 +6,17 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_managed-version
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
 from ..refusals import gone, unless_gone
-from ..state import State, canonical_policy, differences, tag_changes, tags_to_dict, tags_to_list
-from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Ignored, Marks, compared, each
+from ..state import State, canonical_policy, differences, tags_to_dict, tags_to_list
+from .fields import FIXED, IDENTITY, STATUS, TIME, Answer, Ignored, Marks, compared, each
 from .finding import pages
 from .keeping import Kept
-from .kind import Answers, Client, Clients, Owned, Scope
+from .kind import Answers, Client, Clients, Owned, Scope, set_tags
 from .role import DOCUMENTS
 
 # "Changes that I make are not always immediately visible", IAM user guide: a policy may still seem attached to a role that
@@ -25,12 +26,12 @@ POLICY: Marks = {
     **each(IDENTITY, "PolicyName PolicyId Arn"),
     **each(FIXED, "Path IsAttachable Description"),
     "DefaultVersionId": Ignored("what the version says is compared, whichever it is"),
-    **each(FIGURE, "AttachmentCount PermissionsBoundaryUsageCount"),
+    **each(STATUS, "AttachmentCount PermissionsBoundaryUsageCount"),
     **each(TIME, "CreateDate UpdateDate"),
-    "Tags": Compared("tags"),
+    **compared(tags="Tags"),
 }
 POLICY_VERSION: Marks = {
-    "Document": Compared("document"),
+    **compared(document="Document"),
     "VersionId": Ignored("what the version says is compared, whichever it is"),
     "IsDefaultVersion": Ignored("the default version is the one that is read"),
     "CreateDate": TIME,
@@ -116,11 +117,7 @@ class Policy(Kept):
         if "document" in differences(wanted, found):
             client.create_policy_version(PolicyArn=name, PolicyDocument=document, SetAsDefault=True)
             _forget_older_versions(client, name)
-        added, superfluous = tag_changes(wanted["tags"], found["tags"])
-        if added:
-            client.tag_policy(PolicyArn=name, Tags=tags_to_list(added))
-        if superfluous:
-            client.untag_policy(PolicyArn=name, TagKeys=superfluous)
+        set_tags(wanted, found, partial(client.tag_policy, PolicyArn=name), partial(client.untag_policy, PolicyArn=name))
 
 
 def _older_versions(versions: list[dict[str, Any]]) -> list[str]:

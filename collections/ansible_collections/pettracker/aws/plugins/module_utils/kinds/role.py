@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 
 from ..propagation import SOON, once_known
 from ..refusals import unless_gone
-from ..state import State, canonical_policy, differences, tag_changes, tags_to_dict, tags_to_list
-from .fields import EMPTY_ANSWER, FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Ignored, Marks, compared, each
+from ..state import State, canonical_policy, differences, tags_to_dict, tags_to_list
+from .fields import FIXED, IDENTITY, META, STATUS, TIME, Answer, Ignored, Marks, compared, each
 from .finding import pages
 from .keeping import Kept
-from .kind import Answers, Client, Clients, Grant, Owned, Scope, written
+from .kind import Answers, Client, Clients, Grant, Owned, Scope, iso_time, set_tags
 
 # How long a session may last, in seconds, where IAM says nothing.
 SESSION_SECONDS = 3600
@@ -33,16 +33,16 @@ ROLE: Marks = {
     **compared(trust="AssumeRolePolicyDocument", description="Description", session_seconds="MaxSessionDuration", tags="Tags"),
     "PermissionsBoundary": {
         "PermissionsBoundaryType": Ignored("there is but one type"),
-        "PermissionsBoundaryArn": Compared("permissions_boundary"),
+        **compared(permissions_boundary="PermissionsBoundaryArn"),
     },
-    "RoleLastUsed": FIGURE,
+    "RoleLastUsed": STATUS,
 }
 ROLE_POLICIES: Marks = {
     "PolicyNames": Ignored("each policy is read, and says its name itself"),
-    **each(EMPTY_ANSWER, "IsTruncated Marker"),
+    **each(META, "IsTruncated Marker"),
 }
 ROLE_POLICY: Marks = {"RoleName": IDENTITY, **compared(inline_policies="PolicyName PolicyDocument")}
-ATTACHED_ROLE_POLICIES: Marks = {"PolicyName": Ignored("the end of the ARN"), "PolicyArn": Compared("managed_policies")}
+ATTACHED_ROLE_POLICIES: Marks = {"PolicyName": Ignored("the end of the ARN"), **compared(managed_policies="PolicyArn")}
 
 
 class Role(Kept):
@@ -85,7 +85,7 @@ class Role(Kept):
                 continue
             answer: Any = unless_gone(partial(client.list_role_tags, RoleName=role["RoleName"]), {"Tags": []})
             if scope.carried_by(answer["Tags"]):
-                yield Owned(role["RoleName"], since=written(role["CreateDate"]))
+                yield Owned(role["RoleName"], since=iso_time(role["CreateDate"]))
 
     def remove(self, clients: Clients, identity: str) -> None:
         client = clients("iam")
@@ -149,11 +149,7 @@ class Role(Kept):
             else:
                 client.delete_role_permissions_boundary(RoleName=name)
         _apply_policies(client, name, wanted, found)
-        added, gone = tag_changes(wanted["tags"], found["tags"])
-        if added:
-            client.tag_role(RoleName=name, Tags=tags_to_list(added))
-        if gone:
-            client.untag_role(RoleName=name, TagKeys=gone)
+        set_tags(wanted, found, partial(client.tag_role, RoleName=name), partial(client.untag_role, RoleName=name))
 
 
 def _boundary(wanted: State) -> dict[str, str]:

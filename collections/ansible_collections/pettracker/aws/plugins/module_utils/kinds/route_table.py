@@ -1,11 +1,11 @@
 """Route tables. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RouteTable.html"""
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ..state import State, tags_to_dict
 from .ec2 import PLACE, TAGGING, Names, Resource, Site, VpcPart, arns, by_name, tag_specifications
-from .fields import FIGURE, IDENTITY, UNSET, Answer, Compared, Ignored, Marks, each
+from .fields import IDENTITY, STATUS, UNSET, Answer, Compared, Ignored, Marks, compared, each
 from .kind import Answers, Clients, Grant
 
 DESTINATIONS = ("DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId")
@@ -39,8 +39,8 @@ ROUTE_TABLES: Marks = {
     "RouteTableId": IDENTITY,
     "Associations": {
         **each(IDENTITY, "RouteTableAssociationId RouteTableId"),
-        "AssociationState": FIGURE,
-        "SubnetId": Compared("subnets"),
+        "AssociationState": STATUS,
+        **compared(subnets="SubnetId"),
         **each(UNSET, "Main GatewayId PublicIpv4Pool"),
     },
     "PropagatingVgws": {"GatewayId": UNSET},
@@ -48,7 +48,7 @@ ROUTE_TABLES: Marks = {
         **dict.fromkeys((*DESTINATIONS, *TARGETS), ROUTES),
         "InstanceOwnerId": Ignored("whose account the instance of the target is in"),
         "Origin": Ignored("who wrote the route, which never changes"),
-        "State": FIGURE,
+        "State": STATUS,
         "IpAddress": Ignored("of a route that a route server told, which is not compared"),
     },
 }
@@ -62,7 +62,7 @@ class RouteTable(VpcPart):
     tagged_as = "route-table"
     describe, listing, key = "describe_route_tables", "RouteTables", "RouteTableId"
     interrupts: ClassVar[Mapping[str, str]] = {"routes": CUT_OFF, "subnets": CUT_OFF}
-    samples: ClassVar[Mapping[str, Any]] = {"DescribeRouteTables.Routes.Origin": "CreateRoute"}
+    samples: ClassVar = {"DescribeRouteTables.Routes.Origin": "CreateRoute"}
     answers = (Answer("DescribeRouteTables", "RouteTables", ROUTE_TABLES),)
     look = (Grant("ec2", "DescribeRouteTables"),)
     change = (

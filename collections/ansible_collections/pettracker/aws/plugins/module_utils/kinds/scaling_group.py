@@ -3,7 +3,7 @@
 https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_AutoScalingGroup.html
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, ClassVar
 
 from ..mixed_instances import found_policy
@@ -11,7 +11,7 @@ from ..state import State
 from .charges import Fields, Item, Place
 from .fields import Answer
 from .finding import pages
-from .kind import Answers, Clients, Grant, Kind, Owned, Scope, written
+from .kind import Answers, Clients, Grant, Kind, Owned, Scope, iso_time
 from .scaling_group_calls import GROUP_TAG, found_state
 from .scaling_group_charges import group_charges
 from .scaling_group_fields import GROUP, HOOK, NOTIFICATION, POLICY, SCHEDULE, SOURCE, WARM_POOL
@@ -37,10 +37,7 @@ class ScalingGroup(Kind):
         Answer("DescribeWarmPool", "", WARM_POOL),
         Answer("DescribeTrafficSources", "TrafficSources", SOURCE, many=True, key="Identifier"),
     )
-    samples: ClassVar[Mapping[str, Any]] = {
-        "DescribePolicies.PolicyName": CPU_POLICY,
-        "DescribeAutoScalingGroups.Tags.Key": GROUP_TAG,
-    }
+    samples: ClassVar = {"DescribePolicies.PolicyName": CPU_POLICY, "DescribeAutoScalingGroups.Tags.Key": GROUP_TAG}
     made_by_apply = ("launch_template.id", "subnet_ids", "target_group_arns")
     look = (Grant("autoscaling", "Describe*"), Grant("ec2", "DescribeSubnets"))
     change = (
@@ -66,7 +63,7 @@ class ScalingGroup(Kind):
         for group in pages(client, "describe_auto_scaling_groups", "AutoScalingGroups", Filters=filters):
             inside = subnets & set((group.get("VPCZoneIdentifier") or "").split(","))
             if inside or scope.carried_by(group.get("Tags") or []):
-                since = written(group["CreatedTime"])
+                since = iso_time(group["CreatedTime"])
                 sizes = {"min_size": group["MinSize"], "max_size": group["MaxSize"]}
                 yield Owned(group["AutoScalingGroupName"], since=since, fields=sizes | {"mixed_instances": found_policy(group)})
 

@@ -11,21 +11,9 @@ from typing import Any
 
 from ..mixed_instances import found_policy, source_request, template_of, wanted_policy
 from ..state import State, differences, tags_to_dict
+from . import scaling_rules as rules
 from .fields import Deviation, snake
 from .kind import Answers
-from .scaling_rules import (
-    Call,
-    found_hooks,
-    found_schedules,
-    found_targets,
-    hook_calls,
-    hook_specifications,
-    policy_calls,
-    schedule_calls,
-    scheduled_or,
-    wanted_hooks,
-    wanted_schedules,
-)
 
 # The tag by which an instance learns the name of its group from its metadata. Auto Scaling sets it on each that it launches.
 GROUP_TAG = "AutoScalingGroup"
@@ -57,14 +45,9 @@ DISTRIBUTION: dict[str, Any] = {"spot_instance_pools": 2, "spot_max_price": "", 
 SOURCE = ("launch_template", "mixed_instances")
 # What a group is described with, and what CreateAutoScalingGroup and UpdateAutoScalingGroup take by the same names.
 SETTINGS = {
-    **{
-        "min_size": "MinSize",
-        "max_size": "MaxSize",
-        "subnet_ids": "VPCZoneIdentifier",
-        "capacity_rebalance": "CapacityRebalance",
-    },
+    **{"min_size": "MinSize", "max_size": "MaxSize", "subnet_ids": "VPCZoneIdentifier", "warm_up": "DefaultInstanceWarmup"},
     **{"health_check_type": "HealthCheckType", "health_check_grace_period": "HealthCheckGracePeriod"},
-    "warm_up": "DefaultInstanceWarmup",
+    "capacity_rebalance": "CapacityRebalance",
 }
 
 
@@ -81,9 +64,9 @@ def wanted_state(parameters: Mapping[str, Any], found: Mapping[str, Any] | None,
     # A number: with $Latest or $Default hosts would get whatever version somebody makes.
     if found and found["launch_template"]["id"] == template["id"] and str(found["launch_template"]["version"]).isdigit():
         template = found["launch_template"]
-    schedules = wanted_schedules(parameters["schedules"])
+    schedules = rules.wanted_schedules(parameters["schedules"])
     sizes = {
-        size: scheduled_or(size, parameters[size], found[size] if found else None, schedules)
+        size: rules.scheduled_or(size, parameters[size], found[size] if found else None, schedules)
         for size in ("min_size", "max_size")
     }
     requests = parameters["request_target"]
@@ -99,7 +82,7 @@ def wanted_state(parameters: Mapping[str, Any], found: Mapping[str, Any] | None,
         "metrics_collected": True,
         "cpu_target": float(parameters["cpu_target"]),
         "request_target": {"requests": float(requests), "of": label} if requests else None,
-        "lifecycle_hooks": wanted_hooks(parameters["lifecycle_hooks"]),
+        "lifecycle_hooks": rules.wanted_hooks(parameters["lifecycle_hooks"]),
         "schedules": schedules,
         "tags": dict(parameters["tags"]) | {GROUP_TAG: parameters["name"]},
     }
@@ -111,7 +94,7 @@ def found_state(answers: Answers) -> State:
     template_id, version = template_of(group)
     metrics = sorted(metric["Metric"] for metric in group.get("EnabledMetrics") or [])
     settings = {field: group.get(member) for field, member in SETTINGS.items()}
-    return found_targets(answers["DescribePolicies"]) | {
+    return rules.found_targets(answers["DescribePolicies"]) | {
         **settings,
         "launch_template": {"id": template_id, "version": version},
         "mixed_instances": found_policy(group),
@@ -128,8 +111,8 @@ def found_state(answers: Answers) -> State:
         ),
         # Whoever switches some of them off leaves the others as a list, which is not what is wanted.
         "metrics_collected": bool(metrics) if not metrics or set(metrics) >= GROUP_METRICS else metrics,
-        "lifecycle_hooks": found_hooks(answers["DescribeLifecycleHooks"]),
-        "schedules": found_schedules(answers["DescribeScheduledActions"]),
+        "lifecycle_hooks": rules.found_hooks(answers["DescribeLifecycleHooks"]),
+        "schedules": rules.found_schedules(answers["DescribeScheduledActions"]),
         # What else it hands on to its hosts is an experiment's (the module fleet_tag).
         "tags": tags_to_dict(
             tag for tag in group.get("Tags") or [] if bool(tag.get("PropagateAtLaunch")) == (tag["Key"] == GROUP_TAG)
@@ -148,7 +131,7 @@ def settings_request(wanted: Mapping[str, Any]) -> dict[str, Any]:
     return {parameter: wanted[field] for field, parameter in SETTINGS.items()} | subnets
 
 
-def calls(name: str, wanted: State, found: State | None, answers: Answers, others: list[Deviation]) -> list[Call]:
+def calls(name: str, wanted: State, found: State | None, answers: Answers, others: list[Deviation]) -> list[rules.Call]:
     """Returns the calls that make a group what it should be, in the order in which they depend on each other.
 
     Args:
@@ -159,15 +142,15 @@ def calls(name: str, wanted: State, found: State | None, answers: Answers, other
     source = source_request(wanted["launch_template"], wanted["mixed_instances"])
     target = {"AutoScalingGroupName": name}
     odd = _odd_parts(others)
-    made: list[Call] = []
+    made: list[rules.Call] = []
     if found is None:
         creation = target | source | settings_request(wanted)
         creation |= {"DesiredCapacity": wanted["min_size"], "TargetGroupARNs": wanted["target_group_arns"]}
-        creation |= {"LifecycleHookSpecificationList": hook_specifications(wanted["lifecycle_hooks"])}
+        creation |= {"LifecycleHookSpecificationList": rules.hook_specifications(wanted["lifecycle_hooks"])}
         made.append(("create_auto_scaling_group", creation | {"Tags": group_tags(name, wanted["tags"])}))
         fields -= {"request_target"} if wanted["request_target"] is None else set()
     else:
-        made += hook_calls(name, wanted["lifecycle_hooks"], found["lifecycle_hooks"], odd["lifecycle_hooks"])
+        made += rules.hook_calls(name, wanted["lifecycle_hooks"], found["lifecycle_hooks"], odd["lifecycle_hooks"])
         put_back = put_back_request(source, others)
         if "service_linked_role" in fields:
             put_back["ServiceLinkedRoleARN"] = _service_role(answers["DescribeAutoScalingGroups"])
@@ -178,9 +161,9 @@ def calls(name: str, wanted: State, found: State | None, answers: Answers, other
         made += _detachments(target, answers, {other.path.split(".")[0] for other in others}, fields)
     if "metrics_collected" in fields:
         made.append(("enable_metrics_collection", target | {"Granularity": "1Minute"}))
-    made += policy_calls(name, wanted, found or {}, fields, odd["policies"])
+    made += rules.policy_calls(name, wanted, found or {}, fields, odd["policies"])
     schedules = found["schedules"] if found else {}
-    return made + schedule_calls(name, wanted["schedules"], schedules, odd["schedules"])
+    return made + rules.schedule_calls(name, wanted["schedules"], schedules, odd["schedules"])
 
 
 def _odd_parts(others: list[Deviation]) -> dict[str, set[str]]:
@@ -221,10 +204,10 @@ def _service_role(group: Mapping[str, Any]) -> str:
     return f"arn:{partition}:iam::{account}:role/aws-service-role/autoscaling.amazonaws.com/{SERVICE_ROLE}"
 
 
-def _detachments(target: dict[str, str], answers: Answers, others: set[str], fields: set[str]) -> list[Call]:
+def _detachments(target: dict[str, str], answers: Answers, others: set[str], fields: set[str]) -> list[rules.Call]:
     """Returns the calls for what somebody has attached to the group."""
     group = answers["DescribeAutoScalingGroups"]
-    made: list[Call] = []
+    made: list[rules.Call] = []
     if "load_balancer_names" in others:
         made.append(("detach_load_balancers", target | {"LoadBalancerNames": group["LoadBalancerNames"]}))
     if "traffic_sources" in fields:
@@ -235,9 +218,9 @@ def _detachments(target: dict[str, str], answers: Answers, others: set[str], fie
     return made
 
 
-def _membership_calls(name: str, wanted: Mapping[str, Any], found: Mapping[str, Any], fields: set[str]) -> list[Call]:
+def _membership_calls(name: str, wanted: Mapping[str, Any], found: Mapping[str, Any], fields: set[str]) -> list[rules.Call]:
     """Returns the calls for target groups and tags, of which an existing group has each separately."""
-    made: list[Call] = []
+    made: list[rules.Call] = []
     target = {"AutoScalingGroupName": name}
     gone = sorted(set(found["target_group_arns"]) - set(wanted["target_group_arns"]))
     added = sorted(set(wanted["target_group_arns"]) - set(found["target_group_arns"]))

@@ -2,21 +2,7 @@
 
 from typing import Any
 
-from .fields import (
-    EMPTY_ANSWER,
-    FIGURE,
-    FIXED,
-    IDENTITY,
-    TIME,
-    UNSET,
-    Compared,
-    Default,
-    Foreign,
-    Ignored,
-    Nobodys,
-    compared,
-    each,
-)
+from .fields import FIXED, IDENTITY, META, STATUS, TIME, UNSET, Compared, Default, Foreign, Ignored, Nobodys, compared, each
 
 UPDATE = "update_auto_scaling_group"
 AUTO_SCALING = Foreign("Auto Scaling, between min_size and max_size")
@@ -31,7 +17,7 @@ GROUP: dict[str, Any] = {
         "LaunchTemplate": {
             "LaunchTemplateSpecification": SPECIFICATION,
             "Overrides": {
-                "InstanceType": Compared("mixed_instances"),
+                **compared(mixed_instances="InstanceType"),
                 **each(UNSET, "WeightedCapacity LaunchTemplateSpecification InstanceRequirements ImageId"),
             },
         },
@@ -47,13 +33,13 @@ GROUP: dict[str, Any] = {
     **compared(subnet_ids="VPCZoneIdentifier", service_linked_role="ServiceLinkedRoleARN"),
     **compared(capacity_rebalance="CapacityRebalance", warm_up="DefaultInstanceWarmup", traffic_sources="TrafficSources"),
     **each(AUTO_SCALING, "DesiredCapacity Instances"),
-    **each(FIGURE, "PredictedCapacity Status WarmPoolSize"),
+    **each(STATUS, "PredictedCapacity Status WarmPoolSize"),
     "DefaultCooldown": Default(300, UPDATE),
     **each(Ignored("those of the subnets"), "AvailabilityZones AvailabilityZoneIds"),
     "CreatedTime": TIME,
     # Operations suspend AZRebalance while they go over hosts, and resume it: what is suspended is shown, and left to people.
     "SuspendedProcesses": Nobodys("suspended process", "ProcessName"),
-    "EnabledMetrics": {"Metric": Compared("metrics_collected"), "Granularity": Ignored("AWS knows only 1Minute")},
+    "EnabledMetrics": {**compared(metrics_collected="Metric"), "Granularity": Ignored("AWS knows only 1Minute")},
     "Tags": {**each(IDENTITY, "ResourceId ResourceType"), **compared(tags="Key Value PropagateAtLaunch")},
     "TerminationPolicies": Default(["Default"], UPDATE),
     "NewInstancesProtectedFromScaleIn": Default(False, UPDATE),
@@ -78,7 +64,7 @@ GROUP: dict[str, Any] = {
 POLICY: dict[str, Any] = {
     **each(IDENTITY, "AutoScalingGroupName PolicyARN"),
     "PolicyName": Nobodys("scaling policy", "PolicyName"),
-    "PolicyType": Compared("cpu_target"),
+    **compared(cpu_target="PolicyType"),
     **each(UNSET, "AdjustmentType MinAdjustmentStep MinAdjustmentMagnitude ScalingAdjustment Cooldown StepAdjustments"),
     **each(UNSET, "MetricAggregationType EstimatedInstanceWarmup PredictiveScalingConfiguration"),
     "Alarms": Foreign("Auto Scaling, which makes them for the policy"),
@@ -107,12 +93,12 @@ SCHEDULE: dict[str, Any] = {
 WARM_POOL: dict[str, Any] = {
     "WarmPoolConfiguration": {
         **each(UNSET, "MaxGroupPreparedCapacity MinSize PoolState InstanceReusePolicy"),
-        "Status": FIGURE,
+        "Status": STATUS,
     },
     "Instances": AUTO_SCALING,
-    "NextToken": EMPTY_ANSWER,
+    "NextToken": META,
 }
-SOURCE = dict.fromkeys(("TrafficSource", "State", "Identifier", "Type"), Ignored("the group's own answer names them"))
+SOURCE = each(Ignored("the group's own answer names them"), "TrafficSource State Identifier Type")
 NOTIFICATION: dict[str, Any] = {
     "AutoScalingGroupName": IDENTITY,
     "TopicARN": Nobodys("notification", "TopicARN"),

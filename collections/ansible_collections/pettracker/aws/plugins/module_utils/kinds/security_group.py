@@ -9,7 +9,7 @@ from typing import Any
 
 from ..state import State, tags_to_dict, tags_to_list
 from .ec2 import PLACE, TAGGING, Ec2Kind, Resource, arns, correct_tags, tag_specifications
-from .fields import EMPTY_ANSWER, IDENTITY, Answer, Compared, Foreign, Ignored, Marks, each
+from .fields import IDENTITY, META, Answer, Compared, Foreign, Ignored, Marks, compared, each
 from .finding import pages
 from .kind import Answers, Client, Clients, Grant, Scope
 from .security_group_rules import permission, rule_changes, single_rules
@@ -35,30 +35,18 @@ NEW_RULES: dict[str, Any] = {
 
 def rules(direction: str) -> Marks:
     """Returns the marks of the rules of one direction."""
-    compared = Compared(direction)
+    read = Compared(direction)
+    of_group = each(OF_GROUP, "GroupName UserId VpcId VpcPeeringConnectionId PeeringStatus")
     return {
-        "IpProtocol": compared,
-        "FromPort": compared,
-        "ToPort": compared,
-        "IpRanges": compared,
-        "Ipv6Ranges": compared,
-        "PrefixListIds": compared,
-        "UserIdGroupPairs": {
-            "Description": compared,
-            "GroupId": compared,
-            "GroupName": OF_GROUP,
-            "UserId": OF_GROUP,
-            "VpcId": OF_GROUP,
-            "VpcPeeringConnectionId": OF_GROUP,
-            "PeeringStatus": OF_GROUP,
-        },
+        **each(read, "IpProtocol FromPort ToPort IpRanges Ipv6Ranges PrefixListIds"),
+        "UserIdGroupPairs": {**each(read, "Description GroupId"), **of_group},
     }
 
 
 SECURITY_GROUPS: Marks = {
     **PLACE,
     **each(IDENTITY, "GroupId GroupName SecurityGroupArn"),
-    "Description": Compared("description"),
+    **compared(description="Description"),
     **{member: rules(direction) for direction, member in DIRECTIONS.items()},
 }
 SECURITY_GROUP_RULES: Marks = {
@@ -67,7 +55,7 @@ SECURITY_GROUP_RULES: Marks = {
         **each(RULE, "IsEgress IpProtocol FromPort ToPort Description CidrIpv4 CidrIpv6 PrefixListId ReferencedGroupInfo"),
         "Tags": Foreign("whoever has put them there; they decide nothing"),
     },
-    "NextToken": EMPTY_ANSWER,
+    "NextToken": META,
 }
 
 
@@ -151,28 +139,19 @@ class SecurityGroup(Ec2Kind):
         identity = group["GroupId"]
         names = {group_id: name for name, group_id in ids.items()}
         found = self.named(answers, names)
-        calls = {
-            "ingress": (
-                client.authorize_security_group_ingress,
-                client.update_security_group_rule_descriptions_ingress,
-                client.revoke_security_group_ingress,
-            ),
-            "egress": (
-                client.authorize_security_group_egress,
-                client.update_security_group_rule_descriptions_egress,
-                client.revoke_security_group_egress,
-            ),
-        }
-        for direction, (allow, describe, refuse) in calls.items():
-            present = {rule: alone for rule, _, alone in single_rules(group[DIRECTIONS[direction]], direction, names)}
+        for direction, member in DIRECTIONS.items():
+            present = {rule: alone for rule, _, alone in single_rules(group[member], direction, names)}
             added, removed, described = rule_changes(wanted[direction], found[direction])
             as_wanted = {rule: permission(rule, wanted[direction][rule], ids) for rule in added + described}
             if added:
+                allow = getattr(client, f"authorize_security_group_{direction}")
                 allow(GroupId=identity, IpPermissions=[as_wanted[rule] for rule in added])
             if described:
+                describe = getattr(client, f"update_security_group_rule_descriptions_{direction}")
                 describe(GroupId=identity, IpPermissions=[as_wanted[rule] for rule in described])
             if removed:
-                refuse(GroupId=identity, IpPermissions=[present[rule] for rule in removed])
+                revoke = getattr(client, f"revoke_security_group_{direction}")
+                revoke(GroupId=identity, IpPermissions=[present[rule] for rule in removed])
         correct_tags(client, identity, wanted["tags"], found["tags"])
 
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from ..state import State
 from .charges import Fields, Item, Place, snapshot_charge
 from .ec2 import Ec2Kind, Resource, regional_arns
-from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Foreign, Ignored, Marks, each
+from .fields import FIXED, IDENTITY, STATUS, TIME, Answer, Foreign, Ignored, Marks, compared, each
 from .image import Image, snapshots_of
 from .kind import Answers, Client, Clients, Grant, Owned, Scope
 
@@ -14,7 +14,7 @@ SNAPSHOTS: Marks = {
     **each(IDENTITY, "SnapshotId OwnerId OwnerAlias OutpostArn"),
     **each(FIXED, "Description AvailabilityZone VolumeId VolumeSize FullSnapshotSizeInBytes Encrypted KmsKeyId"),
     **each(FIXED, "AssociatedKmsKeys DataEncryptionKeyId SseType TransferType CompletionDurationMinutes"),
-    **each(FIGURE, "State StateMessage Progress"),
+    **each(STATUS, "State StateMessage Progress"),
     **each(TIME, "StartTime CompletionTime"),
     # https://docs.aws.amazon.com/ebs/latest/userguide/archive-snapshot.html
     "StorageTier": Ignored("AWS archives none of an image that is enabled, as each is kept"),
@@ -23,7 +23,7 @@ SNAPSHOTS: Marks = {
 }
 SNAPSHOT_ATTRIBUTE: Marks = {
     "SnapshotId": IDENTITY,
-    "CreateVolumePermissions": Compared("create_volume_permissions"),
+    **compared(create_volume_permissions="CreateVolumePermissions"),
     "ProductCodes": FIXED,
 }
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from ..state import State, tags_to_dict
 from .ec2 import PLACE, TAGGING, Site, VpcPart, arns
-from .fields import FIGURE, FIXED, IDENTITY, UNSET, Answer, Default, Ignored, Marks, Nobodys, compared, each
+from .fields import FIXED, IDENTITY, STATUS, UNSET, Answer, Default, Ignored, Marks, Nobodys, compared, each
 from .kind import Answers, Grant
 from .vpc import BLOCKED, ended_blocks
 
@@ -26,7 +26,7 @@ PUT_BACK = {
 SUBNETS: Marks = {
     **PLACE,
     **each(IDENTITY, "SubnetId SubnetArn"),
-    **each(FIGURE, "State AvailableIpAddressCount"),
+    **each(STATUS, "State AvailableIpAddressCount"),
     **compared(cidr="CidrBlock", zone="AvailabilityZone", public_addresses="MapPublicIpOnLaunch"),
     "AvailabilityZoneId": Ignored("the same zone under its other name"),
     **each(UNSET, "AssignIpv6AddressOnCreation EnableDns64 EnableLniAtDeviceIndex MapCustomerOwnedIpOnLaunch"),

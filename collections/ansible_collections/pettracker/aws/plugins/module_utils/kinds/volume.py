@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ..state import State
 from .charges import Fields, Item, Place, volume_charges
 from .ec2 import Ec2Kind, Resource, arns
-from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Foreign, Ignored, Marks, compared, each
+from .fields import FIXED, IDENTITY, STATUS, TIME, Answer, Foreign, Ignored, Marks, compared, each
 from .kind import Answers, Grant
 
 # A disk comes and goes with its host, and is replaced with it.
@@ -17,7 +17,7 @@ VOLUMES: Marks = {
     **each(FIXED, "Encrypted KmsKeyId SseType Operator"),
     **each(MAKER, "MultiAttachEnabled Tags"),
     "Attachments": Ignored("says to which host it belongs, whose disks nobody compares"),
-    "State": FIGURE,
+    "State": STATUS,
     "CreateTime": TIME,
 }
 

@@ -5,22 +5,7 @@ from typing import Any
 
 from ..state import State, tags_to_dict
 from .ec2 import PLACE, TAGGING, Resource, Site, VpcPart, arns
-from .fields import (
-    FIGURE,
-    FIXED,
-    IDENTITY,
-    UNSET,
-    Answer,
-    Compared,
-    Default,
-    Deviation,
-    Foreign,
-    Ignored,
-    Marks,
-    Nobodys,
-    compared,
-    each,
-)
+from .fields import FIXED, IDENTITY, STATUS, UNSET, Answer, Default, Deviation, Foreign, Ignored, Marks, Nobodys, compared, each
 from .kind import Answers, Client, Grant
 
 # The attributes that EC2 describes one at a time, as their calls name them, by the fields of the state.
@@ -67,9 +52,9 @@ def ended_blocks(resource: Resource) -> frozenset[str]:
 VPCS: Marks = {
     **PLACE,
     "VpcId": IDENTITY,
-    "State": FIGURE,
+    "State": STATUS,
     "IsDefault": FIXED,
-    "CidrBlock": Compared("cidr"),
+    **compared(cidr="CidrBlock"),
     "CidrBlockAssociationSet": Nobodys("address range", "CidrBlock"),
     "Ipv6CidrBlockAssociationSet": Nobodys("address range", "Ipv6CidrBlock"),
     # AWS changes it to this, and to nothing else.
@@ -79,7 +64,7 @@ VPCS: Marks = {
     "EncryptionControl": {
         **each(IDENTITY, "VpcId VpcEncryptionControlId"),
         "Mode": UNSET,
-        **each(FIGURE, "State StateMessage"),
+        **each(STATUS, "State StateMessage"),
         **each(Ignored("goes with the control, which is put back to none"), "ResourceExclusions Tags"),
     },
 }
@@ -91,7 +76,7 @@ VPC_ATTRIBUTE: Marks = {
 DHCP_OPTIONS: Marks = {
     **each(IDENTITY, "DhcpOptionsId OwnerId"),
     "Tags": Ignored("of the set, which is the account's"),
-    "DhcpConfigurations": Compared("dhcp_options"),
+    **compared(dhcp_options="DhcpConfigurations"),
 }
 
 

@@ -1,12 +1,12 @@
 """VPC endpoints: a gateway endpoint. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_VpcEndpoint.html"""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from ..state import State, canonical_policy, tags_to_dict
 from .ec2 import PLACE, TAGGING, Names, Site, VpcPart, arns, by_name
-from .fields import FIGURE, FIXED, IDENTITY, TIME, UNSET, Answer, Default, Foreign, Ignored, Marks, compared, each
+from .fields import FIXED, IDENTITY, STATUS, TIME, UNSET, Answer, Default, Foreign, Ignored, Marks, compared, each
 from .kind import Answers, Clients, Grant
 
 # What an endpoint has for which nobody wrote a policy.
@@ -23,7 +23,7 @@ VPC_ENDPOINTS: Marks = {
     "VpcEndpointId": IDENTITY,
     **each(FIXED, "VpcEndpointType ServiceName ServiceRegion ServiceNetworkArn ResourceConfigurationArn RequesterManaged"),
     "CreationTimestamp": TIME,
-    **each(FIGURE, "State LastError FailureReason"),
+    **each(STATUS, "State LastError FailureReason"),
     **compared(policy="PolicyDocument", route_tables="RouteTableIds"),
     "IpAddressType": Default("ipv4", by="modify_vpc_endpoint"),
     "DnsOptions": {
@@ -45,7 +45,7 @@ class VpcEndpoint(VpcPart):
     tagged_as = "vpc-endpoint"
     describe, listing, key, made_at = "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId", "CreationTimestamp"
     alive = (("vpc-endpoint-state", ("pending", "available")),)
-    samples: ClassVar[Mapping[str, Any]] = {
+    samples: ClassVar = {
         "DescribeVpcEndpoints.PolicyDocument": (json.dumps(OPEN_POLICY), json.dumps(OPEN_POLICY | {"Statement": []}))
     }
     answers = (Answer("DescribeVpcEndpoints", "VpcEndpoints", VPC_ENDPOINTS),)
