@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from ..state import State, differences, tags_to_dict, tags_to_list
-from .alarm_metrics import FIELDS, found_metric, request
+from .alarm_metrics import ACTIONS, FIELDS, found_metric, request
 from .charges import Fields, Gap, Item, Place, line
 from .fields import IDENTITY, TIME, UNSET, Answer, Default, Foreign, Ignored, Marks, compared, each
 from .finding import tagged
@@ -23,11 +23,9 @@ STATE = Foreign("CloudWatch, which evaluates the alarm")
 FAST_SECONDS = 60
 ALARMS: Marks = {
     **each(IDENTITY, "AlarmName AlarmArn"),
-    **compared(description="AlarmDescription", actions_enabled="ActionsEnabled", ok_actions="OKActions"),
-    **compared(alarm_actions="AlarmActions", insufficient_data_actions="InsufficientDataActions", metric="MetricName"),
-    **compared(namespace="Namespace", statistic="Statistic", dimensions="Dimensions", period="Period"),
-    **compared(evaluation_periods="EvaluationPeriods", datapoints="DatapointsToAlarm", threshold="Threshold"),
-    **compared(comparison="ComparisonOperator", missing_data="TreatMissingData", evaluation_window="EvaluationWindow"),
+    **compared(**FIELDS, **ACTIONS, actions_enabled="ActionsEnabled"),
+    **compared(namespace="Namespace", metric="MetricName", statistic="Statistic", dimensions="Dimensions", period="Period"),
+    **compared(datapoints="DatapointsToAlarm", evaluation_window="EvaluationWindow"),
     **each(TIME, "AlarmConfigurationUpdatedTimestamp StateUpdatedTimestamp StateTransitionedTimestamp"),
     **each(STATE, "StateValue StateReason StateReasonData EvaluationState"),
     **each(UNSET, "ExtendedStatistic Unit ThresholdMetricId EvaluationCriteria EvaluationInterval"),
@@ -45,6 +43,9 @@ ALARMS: Marks = {
         "AlarmTagsPropagation": {"Enabled": Default(False), **each(UNSET, "IncludedTagKeys ExcludedTagKeys")}
     },
 }
+EITHER = ((("Metrics",), ("MetricName", "Namespace", "Statistic", "Dimensions", "Period")),)
+# The environment's own.
+OWN = ("arn:{partition}:cloudwatch:{region}:{account}:alarm:{prefix}-*",)
 
 
 class Alarm(Kept):
@@ -56,12 +57,7 @@ class Alarm(Kept):
     name = "alarm"
     service = "cloudwatch"
     answers = (
-        Answer(
-            "DescribeAlarms",
-            "MetricAlarms",
-            ALARMS,
-            either=((("Metrics",), ("MetricName", "Namespace", "Statistic", "Dimensions", "Period")),),
-        ),
+        Answer("DescribeAlarms", "MetricAlarms", ALARMS, either=EITHER),
         Answer("ListTagsForResource", "", compared(tags="Tags")),
     )
     look = (
@@ -69,14 +65,8 @@ class Alarm(Kept):
         Grant("tag", "GetResources"),
         Grant("cloudwatch", "ListTagsForResource", ("arn:{partition}:cloudwatch:{region}:{account}:alarm:*",)),
     )
-    change = (
-        Grant(
-            "cloudwatch",
-            "PutMetricAlarm TagResource UntagResource",
-            ("arn:{partition}:cloudwatch:{region}:{account}:alarm:{prefix}-*",),
-        ),
-    )
-    removal = (Grant("cloudwatch", "DeleteAlarms", ("arn:{partition}:cloudwatch:{region}:{account}:alarm:{prefix}-*",)),)
+    change = (Grant("cloudwatch", "PutMetricAlarm TagResource UntagResource", OWN),)
+    removal = (Grant("cloudwatch", "DeleteAlarms", OWN),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         names = [arn.split(":alarm:", 1)[1] for arn in tagged(clients, scope, "cloudwatch:alarm")]
@@ -99,21 +89,16 @@ class Alarm(Kept):
     def state(self, answers: Answers) -> State:
         alarm = answers["DescribeAlarms"]
         # DescribeAlarms leaves out TreatMissingData where it is the default.
-        return (
-            {field: alarm.get(key) for field, key in FIELDS.items()}
-            | found_metric(alarm)
-            | {
-                "missing_data": alarm.get("TreatMissingData") or "missing",
-                "alarm_actions": sorted(alarm.get("AlarmActions") or []),
-                "ok_actions": sorted(alarm.get("OKActions") or []),
-                "insufficient_data_actions": sorted(alarm.get("InsufficientDataActions") or []),
-                "actions_enabled": alarm.get("ActionsEnabled", True),
-                # Without a number of its own, every period has to be bad.
-                "datapoints": alarm.get("DatapointsToAlarm") or alarm.get("EvaluationPeriods"),
-                "evaluation_window": _window(alarm.get("EvaluationWindow") or {}),
-                "tags": tags_to_dict(answers["ListTagsForResource"]["Tags"]),
-            }
-        )
+        fields = {field: alarm.get(key) for field, key in FIELDS.items()} | found_metric(alarm)
+        return fields | {
+            "missing_data": alarm.get("TreatMissingData") or "missing",
+            **{field: sorted(alarm.get(key) or []) for field, key in ACTIONS.items()},
+            "actions_enabled": alarm.get("ActionsEnabled", True),
+            # Without a number of its own, every period has to be bad.
+            "datapoints": alarm.get("DatapointsToAlarm") or alarm.get("EvaluationPeriods"),
+            "evaluation_window": _window(alarm.get("EvaluationWindow") or {}),
+            "tags": tags_to_dict(answers["ListTagsForResource"]["Tags"]),
+        }
 
     def charges(self, name: str, fields: Fields, place: Place) -> Iterator[Item]:
         resource, period, prices = f"{self.name} {name}", fields["period"], place.prices["cloudwatch"]

@@ -10,14 +10,7 @@ from typing import Any, ClassVar
 
 from ..refusals import unless_gone
 from ..state import State, differences, tag_changes, tags_to_dict, tags_to_list
-from .budget_requests import (
-    budget_request,
-    cost_tags,
-    notification_identity,
-    notification_key,
-    notification_request,
-    subscribers_request,
-)
+from . import budget_requests as requests
 from .fields import IDENTITY, META, STATUS, TIME, UNSET, Answer, Default, Ignored, Marks, Nobodys, compared, each
 from .finding import pages
 from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope, iso_time
@@ -32,7 +25,8 @@ NEVER = 3706473600
 # The view of all costs of the account, which is meant where none is named.
 PRIMARY_VIEW = ":billingview/primary"
 
-# The environment's own.
+# Anybody's, and the environment's own.
+ANY = "arn:{partition}:budgets::{account}:budget/*"
 OWN = "arn:{partition}:budgets::{account}:budget/{prefix}-*"
 # As many as DescribeBudgets gives in one page.
 AT_ONCE = {"PageSize": 1000}
@@ -82,13 +76,7 @@ class Budget(Kind):
         Answer("ListTagsForResource", "", compared(tags="ResourceTags")),
     )
     samples: ClassVar = {"DescribeBudget.BudgetLimit.Amount": ("100", "250")}
-    look = (
-        Grant(
-            "budgets",
-            "DescribeBudgetActionsForBudget ListTagsForResource ViewBudget",
-            ("arn:{partition}:budgets::{account}:budget/*",),
-        ),
-    )
+    look = (Grant("budgets", "DescribeBudgetActionsForBudget ListTagsForResource ViewBudget", (ANY,)),)
     change = (Grant("budgets", "ModifyBudget TagResource UntagResource", (OWN,)),)
     removal = (Grant("budgets", "ModifyBudget", (OWN,)),)
 
@@ -116,22 +104,14 @@ class Budget(Kind):
         if not answer:
             return {}
         notifications = _all(client, "describe_notifications_for_budget", "Notifications", own)
-        subscribers = [
-            _all(
-                client,
-                "describe_subscribers_for_notification",
-                "Subscribers",
-                own | {"Notification": notification_identity(item)},
-            )
-            for item in notifications
-        ]
+        of_each = [own | {"Notification": requests.notification_identity(item)} for item in notifications]
+        subscribers = [_all(client, "describe_subscribers_for_notification", "Subscribers", one) for one in of_each]
+        actions = list(pages(client, "describe_budget_actions_for_budget", "Actions", **own))
         return {
             "DescribeBudget": answer["Budget"],
             "DescribeNotificationsForBudget": notifications,
             "DescribeSubscribersForNotification": [{"Subscribers": ones} for ones in subscribers],
-            "DescribeBudgetActionsForBudget": {
-                "Actions": list(pages(client, "describe_budget_actions_for_budget", "Actions", **own))
-            },
+            "DescribeBudgetActionsForBudget": {"Actions": actions},
             "ListTagsForResource": _tags(client, account, name),
         }
 
@@ -146,10 +126,10 @@ class Budget(Kind):
             "period": budget["TimeUnit"],
             "ends": None if end is None or end.timestamp() == NEVER else iso_time(end),
             "metrics": budget.get("Metrics") or list(METRICS),
-            "cost_tags": cost_tags(budget.get("FilterExpression") or {}),
+            "cost_tags": requests.cost_tags(budget.get("FilterExpression") or {}),
             "billing_view": None if view.endswith(PRIMARY_VIEW) else view or None,
             "notifications": {
-                notification_key(item): sorted(one["Address"] for one in answer.get("Subscribers") or [])
+                requests.notification_key(item): sorted(one["Address"] for one in answer.get("Subscribers") or [])
                 for item, answer in notified
             },
             "tags": tags_to_dict(answers["ListTagsForResource"].get("ResourceTags") or []),
@@ -174,7 +154,7 @@ class Budget(Kind):
     def apply(self, clients: Clients, account: str, name: str, wanted: State, *, found: State | None, answers: Answers) -> None:
         """Makes the calls that make or correct one."""
         client = clients("budgets")
-        budget = budget_request(name, wanted)
+        budget = requests.budget_request(name, wanted)
         if found is None:
             client.create_budget(AccountId=account, Budget=budget, ResourceTags=tags_to_list(wanted["tags"]))
             found = wanted | {"notifications": {}}
@@ -213,9 +193,8 @@ def _all(client: Client, operation: str, key: str, parameters: Mapping[str, Any]
 def _notify(client: Client, own: dict[str, str], wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     for key in sorted(found):
         if found[key] != wanted.get(key):
-            client.delete_notification(**own, Notification=notification_request(key))
+            client.delete_notification(**own, Notification=requests.notification_request(key))
     for key in sorted(wanted):
         if wanted[key] != found.get(key):
-            client.create_notification(
-                **own, Notification=notification_request(key), Subscribers=subscribers_request(wanted[key])
-            )
+            subscribers = requests.subscribers_request(wanted[key])
+            client.create_notification(**own, Notification=requests.notification_request(key), Subscribers=subscribers)

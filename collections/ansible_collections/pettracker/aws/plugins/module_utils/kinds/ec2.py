@@ -4,7 +4,6 @@ A part is known by its kind and name, and parts refer to each other by name, nev
 yet compares like any other.
 """
 
-from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -123,13 +122,8 @@ class Ec2Kind(Kind):
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         for resource in self.found(clients, scope):
-            yield Owned(
-                resource[self.key],
-                name=name_of(resource) or "",
-                since=self.since(resource),
-                belongs_to=self.belongs_to(resource),
-                fields=self.priced(resource),
-            )
+            name, since, owner = name_of(resource) or "", self.since(resource), self.belongs_to(resource)
+            yield Owned(resource[self.key], name, since, belongs_to=owner, fields=self.priced(resource))
 
 
 @dataclass(frozen=True)
@@ -167,11 +161,15 @@ class VpcPart(Ec2Kind):
 
     Attributes:
         tagged_as: EC2's name of the kind, for the tags of what is made.
+        creation: the call of boto3 that makes one, and the member of its answer that describes it.
+        waiter: what waits until EC2 knows it; "" where what comes next waits itself.
         interrupts: who notices that a field is changed.
         fixed: the fields that AWS cannot change.
     """
 
     tagged_as: ClassVar[str]
+    creation: ClassVar[tuple[str, str]]
+    waiter: ClassVar[str] = ""
     interrupts: ClassVar[Mapping[str, str]] = {}
     fixed: ClassVar[tuple[str, ...]] = ()
 
@@ -183,9 +181,18 @@ class VpcPart(Ec2Kind):
         """Returns a state in which parts are called by their names. Pure."""
         return state
 
-    @abstractmethod
+    def request(self, site: Site, name: str, wanted: State) -> dict[str, Any]:
+        """Returns the parameters of the call that makes one, apart from its tags."""
+        return {"VpcId": site.vpc_id}
+
     def make(self, site: Site, name: str, wanted: State) -> str:
         """Makes one, and returns its id; what its call does not take is corrected then."""
+        call, member = self.creation
+        answer = site.call(call, **self.request(site, name, wanted), TagSpecifications=self.tags(wanted))
+        made = str(answer[member][self.key])
+        if self.waiter:
+            site.wait(self.waiter, SOON, **{f"{self.key}s": [made]})
+        return made
 
     def correct(self, site: Site, identity: str, wanted: State, fields: Collection[str], answers: Answers) -> None:
         """Corrects the fields of one that differ, all of one without `answers`, which has just been made."""

@@ -51,9 +51,10 @@ def elb_arns(kind: str) -> tuple[str, ...]:
     return (f"arn:{{partition}}:{ELB}:{{region}}:{{account}}:{kind}/{{prefix}}-*",)
 
 
-def as_expected(found: Mapping[str, str], given: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, str]:
+def as_expected(found: Mapping[str, str], given: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[str, str]:
     """Returns attributes as they should be: those given, AWS's defaults for others, and what has none as it is."""
-    return {name: defaults.get(name, value) for name, value in found.items()} | dict(given)
+    others = {name: defaults.get(name, value) for name, value in found.items()}
+    return others | {name: str(value) for name, value in given.items()}
 
 
 def attribute_changes(wanted: Mapping[str, str], found: Mapping[str, str]) -> list[dict[str, str]]:

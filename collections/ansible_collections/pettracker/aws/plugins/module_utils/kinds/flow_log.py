@@ -18,13 +18,17 @@ DEFAULT_FORMAT = (
 )
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateFlowLogs.html, MaxAggregationInterval
 DEFAULT_SECONDS = 600
+# The fields that are described and made by the same names.
+FIELDS = {
+    **{"log_group": "LogGroupName", "role_arn": "DeliverLogsPermissionArn", "traffic_type": "TrafficType"},
+    "aggregation_seconds": "MaxAggregationInterval",
+}
 FLOW_LOGS: Marks = {
     "FlowLogId": IDENTITY,
     "ResourceId": FIXED,
     "CreationTime": TIME,
     **each(STATUS, "FlowLogStatus DeliverLogsStatus DeliverLogsErrorMessage"),
-    **compared(log_group="LogGroupName", role_arn="DeliverLogsPermissionArn", traffic_type="TrafficType"),
-    **compared(aggregation_seconds="MaxAggregationInterval", tags="Tags"),
+    **compared(**FIELDS, tags="Tags"),
     "LogFormat": Default(DEFAULT_FORMAT),
     "DeliverCrossAccountRole": UNSET,
     "TagFieldSpecifications": each(UNSET, "ResourceType TagKeys"),
@@ -70,17 +74,12 @@ class FlowLog(Ec2Kind):
 
     def state(self, answers: Answers) -> State:
         log = answers["DescribeFlowLogs"]
-        return {
-            "log_group": log.get("LogGroupName"),
-            "role_arn": log.get("DeliverLogsPermissionArn"),
-            "traffic_type": log.get("TrafficType"),
-            "aggregation_seconds": log.get("MaxAggregationInterval", DEFAULT_SECONDS),
-            "tags": tags_to_dict(log.get("Tags", [])),
-        }
+        fields = {field: log.get(key) for field, key in FIELDS.items()} | {"tags": tags_to_dict(log.get("Tags", []))}
+        return fields | {"aggregation_seconds": log.get("MaxAggregationInterval", DEFAULT_SECONDS)}
 
     def wanted(self, parameters: Mapping[str, Any]) -> State:
         """Returns the module's parameters in the fields of `state`."""
-        return {field: parameters[field] for field in ("log_group", "role_arn", "traffic_type", "aggregation_seconds", "tags")}
+        return {field: parameters[field] for field in (*FIELDS, "tags")}
 
     def make(self, client: Client, vpc_id: str, wanted: State) -> str:
         """Makes the flow log of a VPC, as soon as EC2 knows the VPC and the role, and returns its id."""
@@ -88,11 +87,8 @@ class FlowLog(Ec2Kind):
             client.create_flow_logs,
             ResourceIds=[vpc_id],
             ResourceType="VPC",
-            TrafficType=wanted["traffic_type"],
             LogDestinationType=CLOUDWATCH,
-            LogGroupName=wanted["log_group"],
-            DeliverLogsPermissionArn=wanted["role_arn"],
-            MaxAggregationInterval=wanted["aggregation_seconds"],
+            **{key: wanted[field] for field, key in FIELDS.items()},
             TagSpecifications=tag_specifications("vpc-flow-log", wanted["tags"]),
         )
         return once_known(lambda: _made_by(create()), NEW_ROLE, NEW_ID)

@@ -80,7 +80,6 @@ class Image(Ec2Kind):
         return str(resource["CreationDate"])
 
     def read(self, client: Client, resource: Resource) -> Answers:
-        """Returns AWS's answers about one that has been listed."""
         attributes = client.describe_image_attribute(ImageId=resource["ImageId"], Attribute="launchPermission")
         return {"DescribeImages": resource, "DescribeImageAttribute": attributes}
 

@@ -104,7 +104,7 @@ class Kind:
     answers: ClassVar[tuple[Answer, ...]] = ()
     # Values with which a test fills fields of the answers that have a form of their own, by path: {"GetPolicy.Policy": "{}"}; a
     # pair where the changed one needs that form, too.
-    samples: ClassVar = {}
+    samples: ClassVar[Mapping[str, Any]] = {}
     # Who decides which there are, where no variable names them: no drift report asks who wanted them.
     members: ClassVar[str] = ""
     # Whether an environment's end is the end of each; what `make bootstrap` makes goes with `make unbootstrap`.

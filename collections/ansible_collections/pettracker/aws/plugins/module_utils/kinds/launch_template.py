@@ -58,6 +58,7 @@ LAUNCH_TEMPLATE_VERSIONS: Marks = {
     "LaunchTemplateData": DATA | OTHERS,
     "Operator": FIXED,
 }
+EITHER = ((("LaunchTemplateData.IamInstanceProfile.Arn",), ("LaunchTemplateData.IamInstanceProfile.Name",)),)
 
 
 class LaunchTemplate(Kind):
@@ -69,12 +70,7 @@ class LaunchTemplate(Kind):
     answers = (
         Answer("DescribeLaunchTemplates", "LaunchTemplates", LAUNCH_TEMPLATES),
         # Of the latest version: any other is neither a default nor what a rollout brings to the group.
-        Answer(
-            "DescribeLaunchTemplateVersions",
-            "LaunchTemplateVersions",
-            LAUNCH_TEMPLATE_VERSIONS,
-            either=((("LaunchTemplateData.IamInstanceProfile.Arn",), ("LaunchTemplateData.IamInstanceProfile.Name",)),),
-        ),
+        Answer("DescribeLaunchTemplateVersions", "LaunchTemplateVersions", LAUNCH_TEMPLATE_VERSIONS, either=EITHER),
     )
     made_by_apply = ("image", "security_groups")
     look = (Grant("ec2", "DescribeLaunchTemplateVersions DescribeLaunchTemplates"),)
@@ -108,7 +104,7 @@ class LaunchTemplate(Kind):
 
     def state(self, answers: Answers) -> State:
         template, data = (answers["DescribeLaunchTemplates"], answers["DescribeLaunchTemplateVersions"]["LaunchTemplateData"])
-        profile = data.get("IamInstanceProfile") or {}
+        profile, tagged = data.get("IamInstanceProfile") or {}, data.get("TagSpecifications") or []
         latest = template["DefaultVersionNumber"] == template["LatestVersionNumber"]
         return {
             "image": data.get("ImageId"),
@@ -119,9 +115,7 @@ class LaunchTemplate(Kind):
             "metadata_options": _compared(DATA["MetadataOptions"], data.get("MetadataOptions") or {}),
             "detailed_monitoring": (data.get("Monitoring") or {}).get("Enabled", False),
             "user_data_sha256": _digest(data.get("UserData")),
-            "tags_of": {
-                item["ResourceType"]: tags_to_dict(item.get("Tags") or []) for item in data.get("TagSpecifications") or []
-            },
+            "tags_of": {one["ResourceType"]: tags_to_dict(one.get("Tags") or []) for one in tagged},
             "other": _others(data),
             "default_version": "latest" if latest else str(template["DefaultVersionNumber"]),
             "tags": tags_to_dict(template.get("Tags") or []),
@@ -137,22 +131,18 @@ def wanted_state(parameters: Mapping[str, Any]) -> State:
 
 def data_request(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the module's parameters as EC2's LaunchTemplateData."""
-    profile = parameters["iam_instance_profile"]
+    profile, volumes = parameters["iam_instance_profile"], parameters["block_device_mappings"]
+    tagged = parameters["tag_specifications"]
     return {
         "ImageId": parameters["image_id"],
         "InstanceType": parameters["instance_type"],
         "IamInstanceProfile": {"Arn" if profile.startswith("arn:") else "Name": profile},
         "SecurityGroupIds": parameters["security_group_ids"],
-        "BlockDeviceMappings": [
-            {"DeviceName": item["device_name"], "Ebs": _request(item["ebs"])} for item in parameters["block_device_mappings"]
-        ],
+        "BlockDeviceMappings": [{"DeviceName": one["device_name"], "Ebs": _request(one["ebs"])} for one in volumes],
         "MetadataOptions": _request(parameters["metadata_options"]),
         "Monitoring": {"Enabled": parameters["monitoring"]["enabled"]},
         "UserData": parameters["user_data"],
-        "TagSpecifications": [
-            {"ResourceType": item["resource_type"], "Tags": tags_to_list(item["tags"])}
-            for item in parameters["tag_specifications"]
-        ],
+        "TagSpecifications": [{"ResourceType": one["resource_type"], "Tags": tags_to_list(one["tags"])} for one in tagged],
     }
 
 

@@ -107,12 +107,11 @@ class Listener(Kind):
         found: dict[int, Answers] = {}
         for listener in _described(client, balancer):
             by_arn = {"ListenerArn": listener["ListenerArn"]}
+            certificates = list(pages(client, "describe_listener_certificates", "Certificates", **by_arn))
             found[listener["Port"]] = {
                 "DescribeListeners": listener,
                 "DescribeListenerAttributes": client.describe_listener_attributes(**by_arn),
-                "DescribeListenerCertificates": {
-                    "Certificates": list(pages(client, "describe_listener_certificates", "Certificates", **by_arn))
-                },
+                "DescribeListenerCertificates": {"Certificates": certificates},
                 "DescribeRules": {"Rules": list(pages(client, "describe_rules", "Rules", **by_arn))},
             }
         return found
@@ -127,9 +126,8 @@ class Listener(Kind):
         return frozenset(known | own | {"default"})
 
     def state(self, answers: Answers) -> State:
-        return _state(answers["DescribeListeners"]) | {
-            "attributes": tags_to_dict(answers["DescribeListenerAttributes"]["Attributes"])
-        }
+        attributes = tags_to_dict(answers["DescribeListenerAttributes"]["Attributes"])
+        return _state(answers["DescribeListeners"]) | {"attributes": attributes}
 
     def wanted(self, entry: Mapping[str, Any], answers: Answers) -> State:
         """Returns a listener in the form of CreateListener in the fields of `state`. Pure.
@@ -207,12 +205,9 @@ def _kept(entry: Mapping[str, Any], answers: Answers) -> list[dict[str, Any]]:
 
 def _own_names(found: Mapping[str, str]) -> dict[str, str]:
     """Returns the own names of headers that can be renamed, such as `X-Amzn-Tls-Version`; "" is one's own name as well."""
-    own = {
-        name: name.removeprefix(RENAMED).removesuffix(".header_name").replace("_", "-").title()
-        for name in found
-        if name.startswith(RENAMED)
-    }
-    return {name: found[name] if found[name] == "" else header for name, header in own.items()}
+    renamed = [name for name in found if name.startswith(RENAMED)]
+    own = {name: name.removeprefix(RENAMED).removesuffix(".header_name").replace("_", "-").title() for name in renamed}
+    return {name: found[name] and header for name, header in own.items()}
 
 
 def _described(client: Client, balancer: str) -> Iterator[dict[str, Any]]:

@@ -122,12 +122,11 @@ class LoadBalancer(ElbKind):
 
     def wanted(self, entry: Mapping[str, Any], found: State | None) -> State:
         """Returns the options of the module in the fields of `state`. Pure."""
-        given = {name: str(value) for name, value in entry["attributes"].items()}
         return {
             "scheme": "internet-facing",
             "subnets": sorted(entry["subnets"]),
             "security_groups": sorted(entry["security_groups"]),
-            "attributes": as_expected(found["attributes"] if found else {}, given, DEFAULTS),
+            "attributes": as_expected(found["attributes"] if found else {}, entry["attributes"], DEFAULTS),
             "tags": dict(entry["tags"]),
         }
 

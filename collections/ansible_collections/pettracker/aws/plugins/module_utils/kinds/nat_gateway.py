@@ -1,6 +1,7 @@
 """NAT gateways. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NatGateway.html"""
 
 from collections.abc import Collection, Iterator
+from typing import Any
 
 from ..state import State, tags_to_dict
 from .charges import Fields, Item, Place, line, plain
@@ -51,6 +52,7 @@ class NatGateway(VpcPart):
     name = "NAT gateway"
     tagged_as = "natgateway"
     describe, listing, key, made_at = "describe_nat_gateways", "NatGateways", "NatGatewayId", "CreateTime"
+    creation = "create_nat_gateway", "NatGateway"
     filters = "Filter"
     alive = (("state", ("pending", "available", "deleting")),)
     answers = (Answer("DescribeNatGateways", "NatGateways", NAT_GATEWAYS),)
@@ -82,14 +84,8 @@ class NatGateway(VpcPart):
         given = [by_name(names, address) for address in state["addresses"]]
         return state | {"subnet": by_name(names, state["subnet"]), "addresses": given}
 
-    def make(self, site: Site, name: str, wanted: State) -> str:
-        answer = site.call(
-            "create_nat_gateway",
-            SubnetId=site.ids["subnet", wanted["subnet"]],
-            AllocationId=site.ids["address", name],
-            TagSpecifications=self.tags(wanted),
-        )
-        return str(answer["NatGateway"]["NatGatewayId"])
+    def request(self, site: Site, name: str, wanted: State) -> dict[str, Any]:
+        return {"SubnetId": site.ids["subnet", wanted["subnet"]], "AllocationId": site.ids["address", name]}
 
     def correct(self, site: Site, identity: str, wanted: State, fields: Collection[str], answers: Answers) -> None:
         if answers and "addresses" in fields:

@@ -61,6 +61,7 @@ class RouteTable(VpcPart):
     free = "AWS charges for none"
     tagged_as = "route-table"
     describe, listing, key = "describe_route_tables", "RouteTables", "RouteTableId"
+    creation = "create_route_table", "RouteTable"
     interrupts: ClassVar[Mapping[str, str]] = {"routes": CUT_OFF, "subnets": CUT_OFF}
     samples: ClassVar = {"DescribeRouteTables.Routes.Origin": "CreateRoute"}
     answers = (Answer("DescribeRouteTables", "RouteTables", ROUTE_TABLES),)
@@ -105,10 +106,6 @@ class RouteTable(VpcPart):
     def named(self, state: State, names: Names) -> State:
         routes = {to: " ".join(names[target]) if target in names else target for to, target in state["routes"].items()}
         return state | {"routes": routes, "subnets": sorted(by_name(names, subnet) for subnet in state["subnets"])}
-
-    def make(self, site: Site, name: str, wanted: State) -> str:
-        answer = site.call("create_route_table", VpcId=site.vpc_id, TagSpecifications=self.tags(wanted))
-        return str(answer["RouteTable"]["RouteTableId"])
 
     def correct(self, site: Site, identity: str, wanted: State, fields: Collection[str], answers: Answers) -> None:
         table = answers.get("DescribeRouteTables", {})

@@ -14,6 +14,7 @@ from ..state import State, differences, tags_to_dict
 from . import scaling_rules as rules
 from .fields import Deviation, snake
 from .kind import Answers
+from .scaling_group_fields import SETTINGS
 
 # The tag by which an instance learns the name of its group from its metadata. Auto Scaling sets it on each that it launches.
 GROUP_TAG = "AutoScalingGroup"
@@ -43,12 +44,6 @@ INSTEAD: dict[str, dict[str, Any]] = {
 DISTRIBUTION: dict[str, Any] = {"spot_instance_pools": 2, "spot_max_price": "", "distribution_segments": []}
 # Fields that say what is launched. While a refresh has a desired configuration, AWS refuses to change them.
 SOURCE = ("launch_template", "mixed_instances")
-# What a group is described with, and what CreateAutoScalingGroup and UpdateAutoScalingGroup take by the same names.
-SETTINGS = {
-    **{"min_size": "MinSize", "max_size": "MaxSize", "subnet_ids": "VPCZoneIdentifier", "warm_up": "DefaultInstanceWarmup"},
-    **{"health_check_type": "HealthCheckType", "health_check_grace_period": "HealthCheckGracePeriod"},
-    "capacity_rebalance": "CapacityRebalance",
-}
 
 
 def wanted_state(parameters: Mapping[str, Any], found: Mapping[str, Any] | None, label: str = "") -> dict[str, Any]:

@@ -9,6 +9,12 @@ AUTO_SCALING = Foreign("Auto Scaling, between min_size and max_size")
 TEMPLATE = Compared("launch_template")
 SPECIFICATION = {"LaunchTemplateId": TEMPLATE, "LaunchTemplateName": IDENTITY, "Version": TEMPLATE}
 SAID_BELOW = Ignored("another answer describes it")
+# What a group is described with, and what CreateAutoScalingGroup and UpdateAutoScalingGroup take by the same names.
+SETTINGS = {
+    **{"min_size": "MinSize", "max_size": "MaxSize", "subnet_ids": "VPCZoneIdentifier", "warm_up": "DefaultInstanceWarmup"},
+    **{"health_check_type": "HealthCheckType", "health_check_grace_period": "HealthCheckGracePeriod"},
+    "capacity_rebalance": "CapacityRebalance",
+}
 GROUP: dict[str, Any] = {
     **each(IDENTITY, "AutoScalingGroupName AutoScalingGroupARN"),
     **each(UNSET, "LaunchConfigurationName LoadBalancerNames PlacementGroup MaxInstanceLifetime"),
@@ -28,10 +34,8 @@ GROUP: dict[str, Any] = {
             **each(UNSET, "SpotMaxPrice DistributionSegments"),
         },
     },
-    **compared(min_size="MinSize", max_size="MaxSize", target_group_arns="TargetGroupARNs"),
-    **compared(health_check_type="HealthCheckType", health_check_grace_period="HealthCheckGracePeriod"),
-    **compared(subnet_ids="VPCZoneIdentifier", service_linked_role="ServiceLinkedRoleARN"),
-    **compared(capacity_rebalance="CapacityRebalance", warm_up="DefaultInstanceWarmup", traffic_sources="TrafficSources"),
+    **compared(**SETTINGS, target_group_arns="TargetGroupARNs", traffic_sources="TrafficSources"),
+    **compared(service_linked_role="ServiceLinkedRoleARN"),
     **each(AUTO_SCALING, "DesiredCapacity Instances"),
     **each(STATUS, "PredictedCapacity Status WarmPoolSize"),
     "DefaultCooldown": Default(300, UPDATE),

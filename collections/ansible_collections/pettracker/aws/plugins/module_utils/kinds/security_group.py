@@ -98,11 +98,9 @@ class SecurityGroup(Ec2Kind):
         # Without a value, a filter is refused.
         for rule in pages(client, "describe_security_group_rules", "SecurityGroupRules", Filters=of_groups) if ids else ():
             by_group.setdefault(rule["GroupId"], []).append(rule)
+        rules_of = {identity: {"SecurityGroupRules": found} for identity, found in by_group.items()}
         return {
-            group["GroupName"]: {
-                "DescribeSecurityGroups": group,
-                "DescribeSecurityGroupRules": {"SecurityGroupRules": by_group[group["GroupId"]]},
-            }
+            group["GroupName"]: {"DescribeSecurityGroups": group, "DescribeSecurityGroupRules": rules_of[group["GroupId"]]}
             for group in groups
         }
 

@@ -54,7 +54,6 @@ class Snapshot(Ec2Kind):
         yield snapshot_charge(f"{self.name} {name}", place)
 
     def read(self, client: Client, resource: Resource) -> Answers:
-        """Returns AWS's answers about one that has been listed."""
         identity = resource["SnapshotId"]
         attributes = client.describe_snapshot_attribute(SnapshotId=identity, Attribute="createVolumePermission")
         return {"DescribeSnapshots": resource, "DescribeSnapshotAttribute": attributes}

@@ -1,6 +1,7 @@
 """Subnets. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Subnet.html"""
 
 from collections.abc import Collection
+from typing import Any
 
 from ..state import State, tags_to_dict
 from .ec2 import PLACE, TAGGING, Site, VpcPart, arns
@@ -48,6 +49,7 @@ class Subnet(VpcPart):
     free = "what is in one is paid for"
     tagged_as = "subnet"
     describe, listing, key = "describe_subnets", "Subnets", "SubnetId"
+    creation, waiter = ("create_subnet", "Subnet"), "subnet_available"
     fixed = ("zone",)
     answers = (Answer("DescribeSubnets", "Subnets", SUBNETS),)
     look = (Grant("ec2", "DescribeSubnets"),)
@@ -72,17 +74,8 @@ class Subnet(VpcPart):
     def nobodys(self, answers: Answers, declared: frozenset[str] = frozenset()) -> dict[str, list[str]]:
         return super().nobodys(answers, declared | ended_blocks(answers["DescribeSubnets"]))
 
-    def make(self, site: Site, name: str, wanted: State) -> str:
-        answer = site.call(
-            "create_subnet",
-            VpcId=site.vpc_id,
-            CidrBlock=wanted["cidr"],
-            AvailabilityZone=wanted["zone"],
-            TagSpecifications=self.tags(wanted),
-        )
-        made: str = answer["Subnet"]["SubnetId"]
-        site.wait("subnet_available", SubnetIds=[made])
-        return made
+    def request(self, site: Site, name: str, wanted: State) -> dict[str, Any]:
+        return {"VpcId": site.vpc_id, "CidrBlock": wanted["cidr"], "AvailabilityZone": wanted["zone"]}
 
     def correct(self, site: Site, identity: str, wanted: State, fields: Collection[str], answers: Answers) -> None:
         if "public_addresses" in fields:

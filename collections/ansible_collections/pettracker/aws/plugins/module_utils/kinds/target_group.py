@@ -118,12 +118,11 @@ class TargetGroup(ElbKind):
 
     def wanted(self, entry: Mapping[str, Any], found: State | None) -> State:
         """Returns the options of the module in the fields of `state`. Pure."""
-        given = {name: str(value) for name, value in entry["attributes"].items()}
         return {
             "vpc_id": entry["vpc_id"],
             "port": entry["port"],
             "health_check": dict(entry["health_check"]) | {"protocol": "HTTP", "port": "traffic-port", "codes": "200"},
-            "attributes": as_expected(found["attributes"] if found else {}, given, DEFAULTS),
+            "attributes": as_expected(found["attributes"] if found else {}, entry["attributes"], DEFAULTS),
             "tags": dict(entry["tags"]),
         }
 

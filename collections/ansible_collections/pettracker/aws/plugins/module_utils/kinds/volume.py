@@ -10,9 +10,10 @@ from .kind import Answers, Grant
 
 # A disk comes and goes with its host, and is replaced with it.
 MAKER = Foreign("who started the host that has it: its group by a launch template, an image build or a training job")
+FIELDS = {"volume_type": "VolumeType", "volume_size": "Size", "iops": "Iops", "throughput": "Throughput"}
 VOLUMES: Marks = {
     **each(IDENTITY, "VolumeId VolumeArn OwnerId OutpostArn"),
-    **compared(volume_type="VolumeType", volume_size="Size", iops="Iops", throughput="Throughput"),
+    **compared(**FIELDS),
     **each(FIXED, "AvailabilityZone AvailabilityZoneId SnapshotId SourceVolumeId FastRestored VolumeInitializationRate"),
     **each(FIXED, "Encrypted KmsKeyId SseType Operator"),
     **each(MAKER, "MultiAttachEnabled Tags"),
@@ -45,10 +46,4 @@ class Volume(Ec2Kind):
         yield from volume_charges(f"{self.name} {name}", name, fields, place)
 
     def state(self, answers: Answers) -> State:
-        volume = answers["DescribeVolumes"]
-        return {
-            "volume_type": volume["VolumeType"],
-            "volume_size": volume["Size"],
-            "iops": volume.get("Iops"),
-            "throughput": volume.get("Throughput"),
-        }
+        return {field: answers["DescribeVolumes"].get(key) for field, key in FIELDS.items()}

@@ -68,11 +68,7 @@ VPCS: Marks = {
         **each(Ignored("goes with the control, which is put back to none"), "ResourceExclusions Tags"),
     },
 }
-VPC_ATTRIBUTE: Marks = {
-    "VpcId": IDENTITY,
-    **compared(dns_support="EnableDnsSupport", dns_hostnames="EnableDnsHostnames"),
-    METRICS: {"Value": UNSET},
-}
+VPC_ATTRIBUTE: Marks = {"VpcId": IDENTITY, **compared(**ATTRIBUTES), METRICS: {"Value": UNSET}}
 DHCP_OPTIONS: Marks = {
     **each(IDENTITY, "DhcpOptionsId OwnerId"),
     "Tags": Ignored("of the set, which is the account's"),
@@ -87,6 +83,7 @@ class Vpc(VpcPart):
     free = "what is in one is paid for"
     tagged_as = "vpc"
     describe, listing, key = "describe_vpcs", "Vpcs", "VpcId"
+    creation, waiter = ("create_vpc", "Vpc"), "vpc_available"
     fixed = ("cidr",)
     answers = (
         Answer("DescribeVpcs", "Vpcs", VPCS),
@@ -114,39 +111,29 @@ class Vpc(VpcPart):
         chosen = resource.get("DhcpOptionsId", "default")
         # `default` is what AWS calls none at all.
         options = [] if chosen == "default" else client.describe_dhcp_options(DhcpOptionsIds=[chosen])["DhcpOptions"]
-        return {
-            "DescribeVpcs": resource,
-            "DescribeVpcAttribute": attributes,
-            "DescribeDhcpOptions": options[0] if options else {},
-        }
+        described = options[0] if options else {}
+        return {"DescribeVpcs": resource, "DescribeVpcAttribute": attributes, "DescribeDhcpOptions": described}
 
     def state(self, answers: Answers) -> State:
         vpc, attributes = answers["DescribeVpcs"], answers["DescribeVpcAttribute"]
-        values: dict[str, Any] = {field: attributes[member]["Value"] for field, member in ATTRIBUTES.items()}
         return {
             "cidr": vpc["CidrBlock"],
-            **values,
+            **{field: attributes[member]["Value"] for field, member in ATTRIBUTES.items()},
             "dhcp_options": dhcp_options(answers["DescribeDhcpOptions"]),
             "tags": tags_to_dict(vpc.get("Tags", [])),
         }
 
     def deviations(self, answers: Answers) -> list[Deviation]:
         control = answers["DescribeVpcs"].get("EncryptionControl", {})
-        return [
-            found
-            for found in super().deviations(answers)
-            if found.path != "encryption_control.mode" or control.get("State") not in CONTROL_GONE
-        ]
+        ended = ("encryption_control.mode",) if control.get("State") in CONTROL_GONE else ()
+        return [found for found in super().deviations(answers) if found.path not in ended]
 
     def nobodys(self, answers: Answers, declared: frozenset[str] = frozenset()) -> dict[str, list[str]]:
         vpc: Mapping[str, Any] = answers["DescribeVpcs"]
         return super().nobodys(answers, declared | {vpc["CidrBlock"]} | ended_blocks(vpc))
 
-    def make(self, site: Site, name: str, wanted: State) -> str:
-        answer = site.ec2.create_vpc(CidrBlock=wanted["cidr"], TagSpecifications=self.tags(wanted))
-        made: str = answer["Vpc"]["VpcId"]
-        site.wait("vpc_available", VpcIds=[made])
-        return made
+    def request(self, site: Site, name: str, wanted: State) -> dict[str, Any]:
+        return {"CidrBlock": wanted["cidr"]}
 
     def correct(self, site: Site, identity: str, wanted: State, fields: Collection[str], answers: Answers) -> None:
         for field, attribute in ATTRIBUTES.items():

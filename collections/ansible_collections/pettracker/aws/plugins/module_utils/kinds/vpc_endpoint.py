@@ -44,6 +44,7 @@ class VpcEndpoint(VpcPart):
     free = "the only one is S3's, a gateway"
     tagged_as = "vpc-endpoint"
     describe, listing, key, made_at = "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId", "CreationTimestamp"
+    creation = "create_vpc_endpoint", "VpcEndpoint"
     alive = (("vpc-endpoint-state", ("pending", "available")),)
     samples: ClassVar = {
         "DescribeVpcEndpoints.PolicyDocument": (json.dumps(OPEN_POLICY), json.dumps(OPEN_POLICY | {"Statement": []}))
@@ -72,16 +73,10 @@ class VpcEndpoint(VpcPart):
     def named(self, state: State, names: Names) -> State:
         return state | {"route_tables": sorted(by_name(names, table) for table in state["route_tables"])}
 
-    def make(self, site: Site, name: str, wanted: State) -> str:
-        answer = site.call(
-            "create_vpc_endpoint",
-            VpcId=site.vpc_id,
-            ServiceName=s3(site.region),
-            VpcEndpointType="Gateway",
-            RouteTableIds=[site.ids["route table", table] for table in wanted["route_tables"]],
-            TagSpecifications=self.tags(wanted),
-        )
-        return str(answer["VpcEndpoint"]["VpcEndpointId"])
+    def request(self, site: Site, name: str, wanted: State) -> dict[str, Any]:
+        tables = [site.ids["route table", table] for table in wanted["route_tables"]]
+        gateway = {"ServiceName": s3(site.region), "VpcEndpointType": "Gateway"}
+        return {"VpcId": site.vpc_id, **gateway, "RouteTableIds": tables}
 
     def correct(self, site: Site, identity: str, wanted: State, fields: Collection[str], answers: Answers) -> None:
         if not answers:
