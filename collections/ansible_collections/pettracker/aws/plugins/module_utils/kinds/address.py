@@ -31,7 +31,6 @@ class Address(VpcPart):
         Answer("DescribeAddresses", "Addresses", ADDRESSES),
         Answer("DescribeAddressesAttribute", "Addresses", ADDRESSES_ATTRIBUTE),
     )
-    look = (Grant("ec2", "DescribeAddresses DescribeAddressesAttribute"),)
     change = (
         Grant("ec2", "AllocateAddress", arns("elastic-ip"), "making"),
         Grant("ec2", "ResetAddressAttribute", arns("elastic-ip"), "own"),

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 from ..state import State, canonical_policy, differences, error_code, tags_to_dict, tags_to_list
-from .bucket_answers import ANSWERS, LISTS, NOTHING, PUT_BACK, UNKNOWN
+from .bucket_answers import ANSWERS, LISTS, NOTHING, OWNER, PUBLIC_ACCESS_BLOCK, PUT_BACK, UNKNOWN
 from .bucket_lifecycle import lifecycle_request, lifecycle_state, wanted_lifecycle
 from .charges import Fields, Item, Place, line, plain
 from .fields import Answer, snake
@@ -18,7 +18,6 @@ from .finding import tagged
 from .keeping import Kept
 from .kind import Answers, Client, Clients, Grant, Owned, Scope, as_set, iso_time
 
-PUBLIC_ACCESS_BLOCK = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
 # The one region for which CreateBucket takes no location.
 DEFAULT_LOCATION = "us-east-1"
 # Answers that are asked for at the same time; boto3 keeps ten connections.
@@ -120,7 +119,7 @@ class Bucket(Kept):
             "versioning": entry["versioning"],
             "lifecycle": wanted_lifecycle(entry["lifecycle_rules"]),
             "public_access_blocked": True,
-            "ownership": "BucketOwnerEnforced",
+            "ownership": OWNER,
             "policy": canonical_policy(entry["policy"]),
             "grants": [],
             "event_bridge": False,
@@ -175,21 +174,13 @@ def _create(client: Client, name: str) -> None:
     region = client.meta.region_name
     location = {"LocationConstraint": region} if region != DEFAULT_LOCATION else {}
     configuration = {"CreateBucketConfiguration": location} if location else {}
-    client.create_bucket(Bucket=name, ObjectOwnership="BucketOwnerEnforced", **configuration)
+    client.create_bucket(Bucket=name, ObjectOwnership=OWNER, **configuration)
     client.get_waiter("bucket_exists").wait(Bucket=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
 
 
 def _apply(client: Client, name: str, wanted: State, fields: set[str]) -> None:
     if fields & {"encryption", "kms_key_id", "bucket_key", "blocked_encryption_types.encryption_type"}:
         client.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [_encryption(wanted)]})
-    if "public_access_blocked" in fields:
-        client.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=PUBLIC_ACCESS_BLOCK)
-    # Before the ownership: S3 switches no ACL off that gives something to others.
-    if "grants" in fields:
-        client.put_bucket_acl(Bucket=name, ACL="private")
-    if "ownership" in fields:
-        rules = [{"ObjectOwnership": "BucketOwnerEnforced"}]
-        client.put_bucket_ownership_controls(Bucket=name, OwnershipControls={"Rules": rules})
     if "versioning" in fields:
         status = {"Status": "Enabled" if wanted["versioning"] else "Suspended"}
         client.put_bucket_versioning(Bucket=name, VersioningConfiguration=status)

@@ -5,9 +5,17 @@ The actions of the calls: https://docs.aws.amazon.com/service-authorization/late
 
 from typing import Any
 
-from .fields import FIXED, IDENTITY, META, UNSET, Answer, Default, Foreign, Ignored, compared, each
+from .fields import FIXED, IDENTITY, META, UNSET, Answer, Default, Foreign, Ignored, Marks, compared, each
 
 PAGES = each(META, "ContinuationToken NextContinuationToken IsTruncated")
+ROOT = Foreign("the root user of the account, who alone can change it")
+LOCK: Marks = {"ObjectLockEnabled": Ignored("nobody can take it away; what it does to objects is in the rule"), "Rule": UNSET}
+NOTIFICATIONS = {
+    **each(UNSET, "TopicConfigurations QueueConfigurations LambdaFunctionConfigurations"),
+    # An empty structure says that all events go to EventBridge.
+    **compared(event_bridge="EventBridgeConfiguration"),
+}
+WEBSITE = each(UNSET, "RedirectAllRequestsTo IndexDocument ErrorDocument RoutingRules")
 
 ANSWERS = (
     Answer(
@@ -21,11 +29,7 @@ ANSWERS = (
             "BlockedEncryptionTypes": {"EncryptionType": Default(["SSE-C"])},
         },
     ),
-    Answer(
-        "GetBucketVersioning",
-        "",
-        {**compared(versioning="Status"), "MFADelete": Foreign("the root user of the account, who alone can change it")},
-    ),
+    Answer("GetBucketVersioning", "", {**compared(versioning="Status"), "MFADelete": ROOT}),
     Answer(
         "GetBucketLifecycleConfiguration",
         "",
@@ -56,28 +60,12 @@ ANSWERS = (
     ),
     Answer("GetBucketCors", "", {"CORSRules": UNSET}),
     Answer("GetBucketLogging", "", {"LoggingEnabled": UNSET}),
-    Answer(
-        "GetBucketNotificationConfiguration",
-        "",
-        {
-            **each(UNSET, "TopicConfigurations QueueConfigurations LambdaFunctionConfigurations"),
-            # An empty structure says that all events go to EventBridge.
-            **compared(event_bridge="EventBridgeConfiguration"),
-        },
-        under="notifications",
-    ),
+    Answer("GetBucketNotificationConfiguration", "", NOTIFICATIONS, under="notifications"),
     Answer("GetBucketReplication", "", {"ReplicationConfiguration": UNSET}),
-    Answer(
-        "GetBucketWebsite", "", each(UNSET, "RedirectAllRequestsTo IndexDocument ErrorDocument RoutingRules"), under="website"
-    ),
+    Answer("GetBucketWebsite", "", WEBSITE, under="website"),
     Answer("GetBucketRequestPayment", "", {"Payer": Default("BucketOwner")}, under="request_payment"),
     Answer("GetBucketAccelerateConfiguration", "", {**compared(accelerated="Status"), "RequestCharged": META}),
-    Answer(
-        "GetObjectLockConfiguration",
-        "ObjectLockConfiguration",
-        {"ObjectLockEnabled": Ignored("nobody can take it away; what it does to objects is in the rule"), "Rule": UNSET},
-        under="object_lock",
-    ),
+    Answer("GetObjectLockConfiguration", "ObjectLockConfiguration", LOCK, under="object_lock"),
     Answer("GetBucketTagging", "", compared(tags="TagSet")),
     Answer("ListBucketInventoryConfigurations", "", PAGES | {"InventoryConfigurationList": UNSET}),
     Answer("ListBucketAnalyticsConfigurations", "", PAGES | {"AnalyticsConfigurationList": UNSET}),
@@ -107,7 +95,10 @@ NOTHING = {
 # What S3 answers where a region or a partition does not know a configuration yet.
 UNKNOWN = ("MethodNotAllowed", "NotImplemented", "UnsupportedArgument", "UnsupportedOperation", "XNotImplemented")
 
-# The calls that put back what nobody sets, by the beginning of its path in a plan, in the order in which S3 takes them.
+PUBLIC_ACCESS_BLOCK = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
+OWNER = "BucketOwnerEnforced"
+# The calls that put back what is alike for every bucket, by the beginning of its path in a plan, in the order in which S3 takes
+# them.
 PUT_BACK: dict[str, tuple[str, dict[str, Any]]] = {
     "abac": ("put_bucket_abac", {"AbacStatus": {"Status": "Disabled"}}),
     "cors_rules": ("delete_bucket_cors", {}),
@@ -118,6 +109,10 @@ PUT_BACK: dict[str, tuple[str, dict[str, Any]]] = {
     "website": ("delete_bucket_website", {}),
     "request_payment": ("put_bucket_request_payment", {"RequestPaymentConfiguration": {"Payer": "BucketOwner"}}),
     "accelerated": ("put_bucket_accelerate_configuration", {"AccelerateConfiguration": {"Status": "Suspended"}}),
+    "public_access_blocked": ("put_public_access_block", {"PublicAccessBlockConfiguration": PUBLIC_ACCESS_BLOCK}),
+    # Before the ownership: S3 switches no ACL off that gives something to others.
+    "grants": ("put_bucket_acl", {"ACL": "private"}),
+    "ownership": ("put_bucket_ownership_controls", {"OwnershipControls": {"Rules": [{"ObjectOwnership": OWNER}]}}),
     "object_lock": ("put_object_lock_configuration", {"ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled"}}),
     "metadata_configuration_result": ("delete_bucket_metadata_configuration", {}),
 }

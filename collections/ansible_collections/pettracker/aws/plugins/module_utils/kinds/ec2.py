@@ -86,6 +86,11 @@ class Ec2Kind(Kind):
     besides: ClassVar[Mapping[str, Any]] = {}
     made_at: ClassVar[str] = ""
 
+    def __init_subclass__(cls) -> None:
+        """Grants a look at what the answers are, where the kind grants no other: for EC2 all of these are on everything."""
+        if "answers" in vars(cls) and "look" not in vars(cls):
+            cls.look = (Grant("ec2", " ".join(sorted(answer.operation for answer in cls.answers))),)
+
     def listed(self, client: Client, *filters: Filter) -> list[Resource]:
         """Returns those that there are, as EC2 describes them."""
         given = [{"Name": name, "Values": list(values)} for name, values in (*filters, *self.alive)]

@@ -47,7 +47,6 @@ class FlowLog(Ec2Kind):
     filters = "Filter"
     place = "resource-id"
     answers = (Answer("DescribeFlowLogs", "FlowLogs", FLOW_LOGS),)
-    look = (Grant("ec2", "DescribeFlowLogs"),)
     change = (
         Grant("ec2", "CreateFlowLogs", arns("vpc-flow-log"), "making"),
         Grant("ec2", "CreateFlowLogs", arns("vpc"), "own"),

@@ -58,7 +58,6 @@ class Image(Ec2Kind):
     besides: ClassVar[Mapping[str, Any]] = {"Owners": ["self"], "IncludeDisabled": True}
     answers = (Answer("DescribeImages", "Images", IMAGES), Answer("DescribeImageAttribute", "", IMAGE_ATTRIBUTE))
     samples: ClassVar = {"DescribeImages.State": ("available", "disabled")}
-    look = (Grant("ec2", "DescribeImageAttribute DescribeImages"),)
     change = (
         Grant("ec2", "CreateImage", arns("*"), "own"),
         # The disks of a host, and the image that comes of them, carry nothing yet.

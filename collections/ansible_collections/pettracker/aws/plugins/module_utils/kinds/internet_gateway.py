@@ -26,7 +26,6 @@ class InternetGateway(VpcPart):
     place = "attachment.vpc-id"
     interrupts: ClassVar[Mapping[str, str]] = {"vpc": "Nothing reaches the balancer until it is done."}
     answers = (Answer("DescribeInternetGateways", "InternetGateways", INTERNET_GATEWAYS),)
-    look = (Grant("ec2", "DescribeInternetGateways"),)
     change = (
         Grant("ec2", "CreateInternetGateway", arns("internet-gateway"), "making"),
         Grant("ec2", "AttachInternetGateway DetachInternetGateway", arns("internet-gateway", "vpc"), "own"),

@@ -56,7 +56,6 @@ class NatGateway(VpcPart):
     filters = "Filter"
     alive = (("state", ("pending", "available", "deleting")),)
     answers = (Answer("DescribeNatGateways", "NatGateways", NAT_GATEWAYS),)
-    look = (Grant("ec2", "DescribeNatGateways"),)
     change = (
         Grant("ec2", "CreateNatGateway", arns("natgateway"), "making"),
         Grant("ec2", "CreateNatGateway", arns("elastic-ip", "subnet"), "own"),

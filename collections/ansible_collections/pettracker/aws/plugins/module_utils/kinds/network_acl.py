@@ -54,7 +54,6 @@ class NetworkAcl(VpcPart):
         ("entries", "subnets"), "Until it is done, subnets may be cut off, or open to what was to be kept out."
     )
     answers = (Answer("DescribeNetworkAcls", "NetworkAcls", NETWORK_ACLS),)
-    look = (Grant("ec2", "DescribeNetworkAcls"),)
     change = (
         Grant("ec2", "CreateNetworkAclEntry DeleteNetworkAclEntry ReplaceNetworkAclEntry", arns("network-acl"), "own"),
         Grant("ec2", "ReplaceNetworkAclAssociation", arns("network-acl", "subnet"), "own"),

@@ -65,7 +65,6 @@ class RouteTable(VpcPart):
     interrupts: ClassVar[Mapping[str, str]] = {"routes": CUT_OFF, "subnets": CUT_OFF}
     samples: ClassVar = {"DescribeRouteTables.Routes.Origin": "CreateRoute"}
     answers = (Answer("DescribeRouteTables", "RouteTables", ROUTE_TABLES),)
-    look = (Grant("ec2", "DescribeRouteTables"),)
     change = (
         Grant("ec2", "CreateRouteTable", arns("route-table"), "making"),
         Grant("ec2", "CreateRouteTable", arns("vpc"), "own"),

@@ -69,7 +69,6 @@ class SecurityGroup(Ec2Kind):
         Answer("DescribeSecurityGroups", "SecurityGroups", SECURITY_GROUPS),
         Answer("DescribeSecurityGroupRules", "", SECURITY_GROUP_RULES),
     )
-    look = (Grant("ec2", "DescribeSecurityGroupRules DescribeSecurityGroups"),)
     change = (
         Grant("ec2", "CreateSecurityGroup", arns("security-group"), "making"),
         Grant("ec2", "CreateSecurityGroup", arns("vpc"), "own"),

@@ -37,7 +37,6 @@ class Snapshot(Ec2Kind):
     besides: ClassVar[Mapping[str, Any]] = {"OwnerIds": ["self"]}
     made_at = "StartTime"
     answers = (Answer("DescribeSnapshots", "Snapshots", SNAPSHOTS), Answer("DescribeSnapshotAttribute", "", SNAPSHOT_ATTRIBUTE))
-    look = (Grant("ec2", "DescribeSnapshotAttribute DescribeSnapshots"),)
     change = (Grant("ec2", "CreateTags DeleteSnapshot ModifySnapshotAttribute", regional_arns("snapshot"), "own"),)
     removal = (Grant("ec2", "DeleteSnapshot", regional_arns("snapshot"), "own"),)
     delete = "delete_snapshot", "SnapshotId"

@@ -12,17 +12,15 @@ from .vpc import BLOCKED, ended_blocks
 # What puts a field back, of which EC2 takes one in a call, and which it names otherwise than it describes them.
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifySubnetAttribute.html
 _OFF = {"Value": False}
+_NAMES = "private_dns_name_options_on_launch"
 PUT_BACK = {
     "assign_ipv6_address_on_creation": ("AssignIpv6AddressOnCreation", _OFF),
     "enable_dns64": ("EnableDns64", _OFF),
     "enable_lni_at_device_index": ("DisableLniAtDeviceIndex", {"Value": True}),
     "map_customer_owned_ip_on_launch": ("MapCustomerOwnedIpOnLaunch", _OFF),
-    "private_dns_name_options_on_launch.hostname_type": ("PrivateDnsHostnameTypeOnLaunch", "ip-name"),
-    "private_dns_name_options_on_launch.enable_resource_name_dns_a_record": ("EnableResourceNameDnsARecordOnLaunch", _OFF),
-    "private_dns_name_options_on_launch.enable_resource_name_dns_aaaa_record": (
-        "EnableResourceNameDnsAAAARecordOnLaunch",
-        _OFF,
-    ),
+    f"{_NAMES}.hostname_type": ("PrivateDnsHostnameTypeOnLaunch", "ip-name"),
+    f"{_NAMES}.enable_resource_name_dns_a_record": ("EnableResourceNameDnsARecordOnLaunch", _OFF),
+    f"{_NAMES}.enable_resource_name_dns_aaaa_record": ("EnableResourceNameDnsAAAARecordOnLaunch", _OFF),
 }
 SUBNETS: Marks = {
     **PLACE,
@@ -52,7 +50,6 @@ class Subnet(VpcPart):
     creation, waiter = ("create_subnet", "Subnet"), "subnet_available"
     fixed = ("zone",)
     answers = (Answer("DescribeSubnets", "Subnets", SUBNETS),)
-    look = (Grant("ec2", "DescribeSubnets"),)
     change = (
         Grant("ec2", "CreateSubnet", arns("subnet"), "making"),
         Grant("ec2", "CreateSubnet", arns("vpc"), "own"),

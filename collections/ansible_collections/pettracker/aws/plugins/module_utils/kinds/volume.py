@@ -31,7 +31,6 @@ class Volume(Ec2Kind):
     place = ""
     made_at = "CreateTime"
     answers = (Answer("DescribeVolumes", "Volumes", VOLUMES),)
-    look = (Grant("ec2", "DescribeVolumes"),)
     removal = (Grant("ec2", "DeleteVolume", arns("volume"), "own"),)
     delete = "delete_volume", "VolumeId"
 

@@ -90,7 +90,6 @@ class Vpc(VpcPart):
         Answer("DescribeVpcAttribute", "", VPC_ATTRIBUTE),
         Answer("DescribeDhcpOptions", "DhcpOptions", DHCP_OPTIONS),
     )
-    look = (Grant("ec2", "DescribeDhcpOptions DescribeVpcAttribute DescribeVpcs"),)
     change = (
         Grant("ec2", "CreateVpc", arns("vpc"), "making"),
         Grant("ec2", "AssociateDhcpOptions DeleteVpcEncryptionControl ModifyVpcAttribute ModifyVpcTenancy", arns("vpc"), "own"),

@@ -50,7 +50,6 @@ class VpcEndpoint(VpcPart):
         "DescribeVpcEndpoints.PolicyDocument": (json.dumps(OPEN_POLICY), json.dumps(OPEN_POLICY | {"Statement": []}))
     }
     answers = (Answer("DescribeVpcEndpoints", "VpcEndpoints", VPC_ENDPOINTS),)
-    look = (Grant("ec2", "DescribeVpcEndpoints"),)
     change = (
         Grant("ec2", "CreateVpcEndpoint", arns("vpc-endpoint"), "making"),
         Grant("ec2", "CreateVpcEndpoint", arns("route-table", "vpc"), "own"),
