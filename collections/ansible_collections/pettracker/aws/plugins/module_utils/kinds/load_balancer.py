@@ -14,26 +14,20 @@ from .kind import Answers, Client, Clients, Grant, Owned, Scope, iso_time, put_b
 CAPACITY_UNIT_GB = 1
 ARNS = elb_arns("loadbalancer/app")
 NETWORK = Ignored("of network balancers only")
+HTTP_SETTINGS = ("drop_invalid_header_fields", "preserve_host_header", "x_amzn_tls_version_and_cipher_suite", "xff_client_port")
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html; where logs that are off
 # would go decides nothing, and a balancer of this type always serves across zones.
 DEFAULTS = {
-    "access_logs.s3.enabled": "false",
+    **dict.fromkeys(("access_logs.s3.enabled", "connection_logs.s3.enabled", "health_check_logs.s3.enabled"), "false"),
     "access_logs.s3.prefix": "",
+    **dict.fromkeys(("deletion_protection.enabled", "waf.fail_open.enabled", "zonal_shift.config.enabled"), "false"),
     "client_keep_alive.seconds": "3600",
-    "connection_logs.s3.enabled": "false",
-    "deletion_protection.enabled": "false",
-    "health_check_logs.s3.enabled": "false",
     "idle_timeout.timeout_seconds": "60",
     "ipv6.deny_all_igw_traffic": "false",
     "routing.http.desync_mitigation_mode": "defensive",
-    "routing.http.drop_invalid_header_fields.enabled": "false",
-    "routing.http.preserve_host_header.enabled": "false",
-    "routing.http.x_amzn_tls_version_and_cipher_suite.enabled": "false",
-    "routing.http.xff_client_port.enabled": "false",
     "routing.http.xff_header_processing.mode": "append",
+    **dict.fromkeys((f"routing.http.{setting}.enabled" for setting in HTTP_SETTINGS), "false"),
     "routing.http2.enabled": "true",
-    "waf.fail_open.enabled": "false",
-    "zonal_shift.config.enabled": "false",
 }
 # A new balancer takes minutes.
 PATIENCE = {"Delay": 5, "MaxAttempts": 120}
