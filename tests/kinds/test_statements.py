@@ -28,8 +28,8 @@ def made(*grants: Grant, **options: Any) -> list[Statement]:
 
 
 def test_what_is_allowed_on_the_environments_own_in_ec2_is_one_statement() -> None:
-    first = Grant(("ec2:DeleteTags", "ec2:CreateTags"), (f"{EC2}:vpc/*",), "own")
-    second = Grant(("ec2:CreateTags", "ec2:DeleteTags"), (f"{EC2}:subnet/*",), "own")
+    first = Grant("ec2", "DeleteTags CreateTags", (f"{EC2}:vpc/*",), "own")
+    second = Grant("ec2", "CreateTags DeleteTags", (f"{EC2}:subnet/*",), "own")
     place = "arn:aws:ec2:us-east-1:123456789012"
     assert made(first, second) == [
         {
@@ -43,7 +43,7 @@ def test_what_is_allowed_on_the_environments_own_in_ec2_is_one_statement() -> No
 
 
 def test_what_is_made_with_tags_may_be_tagged_while_it_is_made() -> None:
-    found = made(Grant(("ec2:CreateVpc",), (f"{EC2}:vpc/*",), "making"))
+    found = made(Grant("ec2", "CreateVpc", (f"{EC2}:vpc/*",), "making"))
     assert {one["Action"]: one["Condition"]["StringEquals"] for one in found} == {
         "ec2:CreateVpc": {"aws:RequestTag/Environment": "dev"},
         "ec2:CreateTags": {"ec2:CreateAction": "CreateVpc"},
@@ -59,22 +59,22 @@ def test_what_is_made_with_tags_may_be_tagged_while_it_is_made() -> None:
     ],
 )
 def test_a_condition_is_written_as_iam_writes_it(condition: str, written: dict[str, Any]) -> None:
-    (statement,) = made(Grant(("s3:PutBucketAcl",), ("buckets",), condition))
+    (statement,) = made(Grant("s3", "PutBucketAcl", ("buckets",), condition))
     assert statement["Condition"] == written
     assert statement["Resource"] == BUCKETS
 
 
 def test_a_list_or_a_condition_that_there_is_not_is_no_wider_statement() -> None:
     with pytest.raises(KeyError, match="bukets"):
-        made(Grant(("s3:PutBucketAcl",), ("bukets",)))
+        made(Grant("s3", "PutBucketAcl", ("bukets",)))
     with pytest.raises(KeyError, match="mine"):
-        made(Grant(("s3:PutBucketAcl",), ("buckets",), "mine"))
+        made(Grant("s3", "PutBucketAcl", ("buckets",), "mine"))
 
 
 def test_what_is_written_is_not_said_again_but_under_another_condition() -> None:
     written = {"Effect": "Allow", "Action": "s3:Put*", "Resource": BUCKETS}
-    assert made(Grant(("s3:PutBucketAcl",), ("buckets",)), written=[written]) == []
-    assert made(Grant(("s3:PutBucketAcl",), ("buckets",)), written=[written | {"Condition": OWN}]) != []
+    assert made(Grant("s3", "PutBucketAcl", ("buckets",)), written=[written]) == []
+    assert made(Grant("s3", "PutBucketAcl", ("buckets",)), written=[written | {"Condition": OWN}]) != []
 
 
 def test_sids_are_unique_and_no_statement_allows_a_wildcard_to_act() -> None:

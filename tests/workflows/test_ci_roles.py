@@ -292,11 +292,13 @@ def actions_of_calls() -> dict[str, set[str]]:
 
 
 def split(path: Path) -> tuple[ast.Module, ast.Module]:
-    """The code of a file, and what of it only removes: the methods `remove` of kinds, and functions that nothing else calls."""
+    """The code of a file, and what of it only removes: `remove` and `delete` of kinds, and functions called by nothing else."""
     tree = ast.parse(path.read_text())
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     removing: list[ast.stmt] = [node for node in functions if node.name == "remove" and node.args.args[0].arg == "self"]
     inside = {id(node) for remove in removing for node in ast.walk(remove)}
+    assigned = [node for node in ast.walk(tree) if isinstance(node, ast.Assign)]
+    removing += [node for node in assigned if ast.unparse(node.targets[0]) == "delete"]
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
     helpers = {node.id for node in names if id(node) in inside} - {node.id for node in names if id(node) not in inside}
     removing += [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in helpers]
@@ -309,10 +311,13 @@ def split(path: Path) -> tuple[ast.Module, ast.Module]:
 def calls(tree: ast.AST) -> set[str]:
     """The client methods that code names: called, given to a paginator or to a helper, an answer, or put together of parts."""
     known = set(actions_of_calls())
-    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    names |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    grants = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Grant"]
+    granted = {id(node) for grant in grants for node in ast.walk(grant)}
+    nodes = [node for node in ast.walk(tree) if id(node) not in granted]
+    names = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    names |= {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     names |= {xform_name(name) for name in names if name[:1].isupper()}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.JoinedStr):
             parts = [re.escape(part.value) if isinstance(part, ast.Constant) else "[a-z_]+" for part in node.values]
             if re.match(r"[a-z]+_", str(getattr(node.values[0], "value", ""))):

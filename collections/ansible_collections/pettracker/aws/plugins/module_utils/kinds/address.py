@@ -5,12 +5,19 @@ from collections.abc import Collection, Iterator
 from ..state import State, tags_to_dict
 from .charges import Fields, Item, Place, line
 from .ec2 import TAGGING, Resource, Site, VpcPart, arns
-from .fields import FIGURE, FIXED, IDENTITY, Answer, Compared, Default, Deviation, Ignored
-from .kind import Answers, Client, Clients, Grant
+from .fields import FIXED, IDENTITY, STATUS, UNSET, Answer, Deviation, Ignored, Marks, compared, each
+from .kind import Answers, Client, Grant
 
 USER = Ignored("what has the address; a NAT gateway compares its addresses, and lets nobody take them away")
 # The end of the name that AWS gives an address for which nobody has asked for another.
 OWN_NAMES = (".amazonaws.com.", ".amazonaws.com.cn.")
+ADDRESSES: Marks = {
+    **each(IDENTITY, "AllocationId PublicIp"),
+    **compared(tags="Tags"),
+    **each(USER, "AssociationId InstanceId NetworkInterfaceId NetworkInterfaceOwnerId PrivateIpAddress SubnetId"),
+    **each(FIXED, "ServiceManaged Domain PublicIpv4Pool NetworkBorderGroup CarrierIp CustomerOwnedIp CustomerOwnedIpv4Pool"),
+}
+ADDRESSES_ATTRIBUTE: Marks = {**each(IDENTITY, "AllocationId PublicIp"), "PtrRecord": UNSET, "PtrRecordUpdate": STATUS}
 
 
 class Address(VpcPart):
@@ -21,44 +28,16 @@ class Address(VpcPart):
     describe, listing, key = "describe_addresses", "Addresses", "AllocationId"
     place = ""
     answers = (
-        Answer(
-            "DescribeAddresses",
-            "Addresses",
-            {
-                "AllocationId": IDENTITY,
-                "PublicIp": IDENTITY,
-                "Tags": Compared("tags"),
-                "AssociationId": USER,
-                "InstanceId": USER,
-                "NetworkInterfaceId": USER,
-                "NetworkInterfaceOwnerId": USER,
-                "PrivateIpAddress": USER,
-                "SubnetId": USER,
-                "ServiceManaged": FIXED,
-                "Domain": FIXED,
-                "PublicIpv4Pool": FIXED,
-                "NetworkBorderGroup": FIXED,
-                "CarrierIp": FIXED,
-                "CustomerOwnedIp": FIXED,
-                "CustomerOwnedIpv4Pool": FIXED,
-            },
-        ),
-        Answer(
-            "DescribeAddressesAttribute",
-            "Addresses",
-            {"AllocationId": IDENTITY, "PublicIp": IDENTITY, "PtrRecord": Default(None), "PtrRecordUpdate": FIGURE},
-        ),
+        Answer("DescribeAddresses", "Addresses", ADDRESSES),
+        Answer("DescribeAddressesAttribute", "Addresses", ADDRESSES_ATTRIBUTE),
     )
-    look = (Grant(("ec2:DescribeAddresses", "ec2:DescribeAddressesAttribute")),)
     change = (
-        Grant(("ec2:AllocateAddress",), arns("elastic-ip"), "making"),
-        Grant(("ec2:ResetAddressAttribute",), arns("elastic-ip"), "own"),
+        Grant("ec2", "AllocateAddress", arns("elastic-ip"), "making"),
+        Grant("ec2", "ResetAddressAttribute", arns("elastic-ip"), "own"),
         TAGGING,
     )
-    removal = (Grant(("ec2:DisassociateAddress", "ec2:ReleaseAddress"), arns("elastic-ip"), "own"),)
-
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("ec2").release_address(AllocationId=identity)
+    removal = (Grant("ec2", "DisassociateAddress ReleaseAddress", arns("elastic-ip"), "own"),)
+    delete = "release_address", "AllocationId"
 
     def read(self, client: Client, resource: Resource) -> Answers:
         attributes = client.describe_addresses_attribute(AllocationIds=[resource["AllocationId"]], Attribute="domain-name")[
@@ -78,8 +57,7 @@ class Address(VpcPart):
 
     def make(self, site: Site, name: str, wanted: State) -> str:
         answer = site.ec2.allocate_address(Domain="vpc", TagSpecifications=self.tags(wanted))
-        made: str = answer["AllocationId"]
-        return made
+        return str(answer["AllocationId"])
 
     def correct(self, site: Site, identity: str, wanted: State, fields: Collection[str], answers: Answers) -> None:
         if "ptr_record" in fields:

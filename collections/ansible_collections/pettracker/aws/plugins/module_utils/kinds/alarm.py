@@ -1,15 +1,16 @@
 """CloudWatch alarms. https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricAlarm.html"""
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from typing import Any
 
-from ..state import State, differences, tag_changes, tags_to_dict, tags_to_list
-from .alarm_metrics import FIELDS, found_metric, request
+from ..state import State, differences, tags_to_dict, tags_to_list
+from .alarm_metrics import ACTIONS, FIELDS, found_metric, request
 from .charges import Fields, Gap, Item, Place, line
-from .fields import IDENTITY, TIME, Answer, Compared, Default, Foreign, Ignored
+from .fields import IDENTITY, TIME, UNSET, Answer, Default, Foreign, Ignored, Marks, compared, each
 from .finding import tagged
 from .keeping import Kept
-from .kind import Answers, Clients, Grant, Owned, Scope
+from .kind import Answers, Clients, Grant, Owned, Scope, set_tags
 
 METRIC_FIELDS = ("namespace", "metric", "statistic", "period", "expression")
 # A composite alarm with the environment's tags is found, so that it is seen: no variable describes one.
@@ -18,9 +19,33 @@ TYPES = {"MetricAlarm": "MetricAlarms", "CompositeAlarm": "CompositeAlarms", "Lo
 MOST_NAMES = 100
 WINDOW = "sliding"
 STATE = Foreign("CloudWatch, which evaluates the alarm")
-QUERY = Compared("expression")
 # Below so many seconds, an alarm has another price.
 FAST_SECONDS = 60
+ALARMS: Marks = {
+    **each(IDENTITY, "AlarmName AlarmArn"),
+    **compared(**FIELDS, **ACTIONS, actions_enabled="ActionsEnabled"),
+    **compared(namespace="Namespace", metric="MetricName", statistic="Statistic", dimensions="Dimensions", period="Period"),
+    **compared(datapoints="DatapointsToAlarm", evaluation_window="EvaluationWindow"),
+    **each(TIME, "AlarmConfigurationUpdatedTimestamp StateUpdatedTimestamp StateTransitionedTimestamp"),
+    **each(STATE, "StateValue StateReason StateReasonData EvaluationState"),
+    **each(UNSET, "ExtendedStatistic Unit ThresholdMetricId EvaluationCriteria EvaluationInterval"),
+    "EvaluateLowSampleCountPercentile": Default("evaluate"),
+    "Metrics": {
+        **compared(expression="Id Expression ReturnData Period AccountId"),
+        "MetricStat": {
+            "Metric": compared(namespace="Namespace", metric="MetricName", dimensions="Dimensions"),
+            **compared(period="Period", statistic="Stat", expression="Unit"),
+        },
+        "Label": Ignored("a text for the legend of a graph"),
+    },
+    "WarmUpConfiguration": {"WarmUpPeriodDurationInMinutes": UNSET, "OnlyStartEvaluatingAfterWarmUpPeriodEnds": Default(False)},
+    "ActionConfiguration": {
+        "AlarmTagsPropagation": {"Enabled": Default(False), **each(UNSET, "IncludedTagKeys ExcludedTagKeys")}
+    },
+}
+EITHER = ((("Metrics",), ("MetricName", "Namespace", "Statistic", "Dimensions", "Period")),)
+# The environment's own.
+OWN = ("arn:{partition}:cloudwatch:{region}:{account}:alarm:{prefix}-*",)
 
 
 class Alarm(Kept):
@@ -32,86 +57,16 @@ class Alarm(Kept):
     name = "alarm"
     service = "cloudwatch"
     answers = (
-        Answer(
-            "DescribeAlarms",
-            "MetricAlarms",
-            {
-                "AlarmName": IDENTITY,
-                "AlarmArn": IDENTITY,
-                "AlarmDescription": Compared("description"),
-                "AlarmConfigurationUpdatedTimestamp": TIME,
-                "ActionsEnabled": Compared("actions_enabled"),
-                "OKActions": Compared("ok_actions"),
-                "AlarmActions": Compared("alarm_actions"),
-                "InsufficientDataActions": Compared("insufficient_data_actions"),
-                "StateValue": STATE,
-                "StateReason": STATE,
-                "StateReasonData": STATE,
-                "StateUpdatedTimestamp": TIME,
-                "StateTransitionedTimestamp": TIME,
-                "EvaluationState": STATE,
-                "MetricName": Compared("metric"),
-                "Namespace": Compared("namespace"),
-                "Statistic": Compared("statistic"),
-                "ExtendedStatistic": Default(None),
-                "Dimensions": Compared("dimensions"),
-                "Period": Compared("period"),
-                "Unit": Default(None),
-                "EvaluationPeriods": Compared("evaluation_periods"),
-                "DatapointsToAlarm": Compared("datapoints"),
-                "Threshold": Compared("threshold"),
-                "ComparisonOperator": Compared("comparison"),
-                "TreatMissingData": Compared("missing_data"),
-                "EvaluateLowSampleCountPercentile": Default("evaluate"),
-                "Metrics": {
-                    "Id": QUERY,
-                    "MetricStat": {
-                        "Metric": {
-                            "Namespace": Compared("namespace"),
-                            "MetricName": Compared("metric"),
-                            "Dimensions": Compared("dimensions"),
-                        },
-                        "Period": Compared("period"),
-                        "Stat": Compared("statistic"),
-                        "Unit": QUERY,
-                    },
-                    "Expression": QUERY,
-                    "Label": Ignored("a text for the legend of a graph"),
-                    "ReturnData": QUERY,
-                    "Period": QUERY,
-                    "AccountId": QUERY,
-                },
-                "ThresholdMetricId": Default(None),
-                "EvaluationWindow": Compared("evaluation_window"),
-                "WarmUpConfiguration": {
-                    "WarmUpPeriodDurationInMinutes": Default(None),
-                    "OnlyStartEvaluatingAfterWarmUpPeriodEnds": Default(False),
-                },
-                "EvaluationCriteria": Default(None),
-                "EvaluationInterval": Default(None),
-                "ActionConfiguration": {
-                    "AlarmTagsPropagation": {
-                        "Enabled": Default(False),
-                        "IncludedTagKeys": Default(None),
-                        "ExcludedTagKeys": Default(None),
-                    }
-                },
-            },
-            either=((("Metrics",), ("MetricName", "Namespace", "Statistic", "Dimensions", "Period")),),
-        ),
-        Answer("ListTagsForResource", "", {"Tags": Compared("tags")}),
+        Answer("DescribeAlarms", "MetricAlarms", ALARMS, either=EITHER),
+        Answer("ListTagsForResource", "", compared(tags="Tags")),
     )
     look = (
-        Grant(("cloudwatch:DescribeAlarms", "tag:GetResources")),
-        Grant(("cloudwatch:ListTagsForResource",), ("arn:{partition}:cloudwatch:{region}:{account}:alarm:*",)),
+        Grant("cloudwatch", "DescribeAlarms"),
+        Grant("tag", "GetResources"),
+        Grant("cloudwatch", "ListTagsForResource", ("arn:{partition}:cloudwatch:{region}:{account}:alarm:*",)),
     )
-    change = (
-        Grant(
-            ("cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:UntagResource"),
-            ("arn:{partition}:cloudwatch:{region}:{account}:alarm:{prefix}-*",),
-        ),
-    )
-    removal = (Grant(("cloudwatch:DeleteAlarms",), ("arn:{partition}:cloudwatch:{region}:{account}:alarm:{prefix}-*",)),)
+    change = (Grant("cloudwatch", "PutMetricAlarm TagResource UntagResource", OWN),)
+    removal = (Grant("cloudwatch", "DeleteAlarms", OWN),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         names = [arn.split(":alarm:", 1)[1] for arn in tagged(clients, scope, "cloudwatch:alarm")]
@@ -134,21 +89,16 @@ class Alarm(Kept):
     def state(self, answers: Answers) -> State:
         alarm = answers["DescribeAlarms"]
         # DescribeAlarms leaves out TreatMissingData where it is the default.
-        return (
-            {field: alarm.get(key) for field, key in FIELDS.items()}
-            | found_metric(alarm)
-            | {
-                "missing_data": alarm.get("TreatMissingData") or "missing",
-                "alarm_actions": sorted(alarm.get("AlarmActions") or []),
-                "ok_actions": sorted(alarm.get("OKActions") or []),
-                "insufficient_data_actions": sorted(alarm.get("InsufficientDataActions") or []),
-                "actions_enabled": alarm.get("ActionsEnabled", True),
-                # Without a number of its own, every period has to be bad.
-                "datapoints": alarm.get("DatapointsToAlarm") or alarm.get("EvaluationPeriods"),
-                "evaluation_window": _window(alarm.get("EvaluationWindow") or {}),
-                "tags": tags_to_dict(answers["ListTagsForResource"]["Tags"]),
-            }
-        )
+        fields = {field: alarm.get(key) for field, key in FIELDS.items()} | found_metric(alarm)
+        return fields | {
+            "missing_data": alarm.get("TreatMissingData") or "missing",
+            **{field: sorted(alarm.get(key) or []) for field, key in ACTIONS.items()},
+            "actions_enabled": alarm.get("ActionsEnabled", True),
+            # Without a number of its own, every period has to be bad.
+            "datapoints": alarm.get("DatapointsToAlarm") or alarm.get("EvaluationPeriods"),
+            "evaluation_window": _window(alarm.get("EvaluationWindow") or {}),
+            "tags": tags_to_dict(answers["ListTagsForResource"]["Tags"]),
+        }
 
     def charges(self, name: str, fields: Fields, place: Place) -> Iterator[Item]:
         resource, period, prices = f"{self.name} {name}", fields["period"], place.prices["cloudwatch"]
@@ -181,11 +131,7 @@ class Alarm(Kept):
         arn, found = answers["DescribeAlarms"]["AlarmArn"], self.state(answers)
         if self.deviations(answers) or differences(wanted, found) != ["tags"]:
             client.put_metric_alarm(**request(name, wanted))
-        added, gone = tag_changes(wanted["tags"], found["tags"])
-        if added:
-            client.tag_resource(ResourceARN=arn, Tags=tags_to_list(added))
-        if gone:
-            client.untag_resource(ResourceARN=arn, TagKeys=gone)
+        set_tags(wanted, found, partial(client.tag_resource, ResourceARN=arn), partial(client.untag_resource, ResourceARN=arn))
 
 
 def _described(clients: Clients, names: list[str], *types: str) -> Iterator[dict[str, Any]]:

@@ -8,12 +8,11 @@ from ..state import State
 
 # The fields of DescribeAlarms and PutMetricAlarm that are called otherwise here, apart from the metric, actions and tags.
 FIELDS = {
-    "description": "AlarmDescription",
-    "comparison": "ComparisonOperator",
-    "threshold": "Threshold",
-    "evaluation_periods": "EvaluationPeriods",
-    "missing_data": "TreatMissingData",
+    **{"description": "AlarmDescription", "comparison": "ComparisonOperator", "threshold": "Threshold"},
+    **{"evaluation_periods": "EvaluationPeriods", "missing_data": "TreatMissingData"},
 }
+# Who is told of each state that an alarm enters, likewise.
+ACTIONS = {"alarm_actions": "AlarmActions", "ok_actions": "OKActions", "insufficient_data_actions": "InsufficientDataActions"}
 # How the metric and what is made of it are called in metric math.
 METRIC_ID, EXPRESSION_ID = "m1", "e1"
 
@@ -80,14 +79,5 @@ def metric_request(wanted: State) -> dict[str, Any]:
 
 def request(name: str, wanted: State) -> dict[str, Any]:
     """Returns the parameters of PutMetricAlarm that make an alarm what is wanted, apart from its tags."""
-    return (
-        {key: wanted[field] for field, key in FIELDS.items()}
-        | metric_request(wanted)
-        | {
-            "AlarmName": name,
-            "AlarmActions": wanted["alarm_actions"],
-            "OKActions": wanted["ok_actions"],
-            "InsufficientDataActions": wanted["insufficient_data_actions"],
-            "ActionsEnabled": wanted["actions_enabled"],
-        }
-    )
+    named = {key: wanted[field] for field, key in (FIELDS | ACTIONS).items()}
+    return named | metric_request(wanted) | {"AlarmName": name, "ActionsEnabled": wanted["actions_enabled"]}

@@ -10,24 +10,34 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 from ..state import State, canonical_policy, differences, error_code, tags_to_dict, tags_to_list
-from .bucket_answers import ANSWERS, LISTS, NOTHING, PUT_BACK, UNKNOWN
+from .bucket_answers import ANSWERS, LISTS, NOTHING, OWNER, PUBLIC_ACCESS_BLOCK, PUT_BACK, UNKNOWN
 from .bucket_lifecycle import lifecycle_request, lifecycle_state, wanted_lifecycle
 from .charges import Fields, Item, Place, line, plain
 from .fields import Answer, snake
 from .finding import tagged
 from .keeping import Kept
-from .kind import Answers, Client, Clients, Grant, Owned, Scope, as_set
+from .kind import Answers, Client, Clients, Grant, Owned, Scope, as_set, iso_time
 
-PUBLIC_ACCESS_BLOCK = {
-    "BlockPublicAcls": True,
-    "IgnorePublicAcls": True,
-    "BlockPublicPolicy": True,
-    "RestrictPublicBuckets": True,
-}
 # The one region for which CreateBucket takes no location.
 DEFAULT_LOCATION = "us-east-1"
 # Answers that are asked for at the same time; boto3 keeps ten connections.
 AT_ONCE = 8
+
+
+# What IAM calls the configurations: those that are read and written, and those that are only read or only removed.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
+CONFIGURED = """
+    AccelerateConfiguration AnalyticsConfiguration BucketAbac BucketAcl BucketCORS BucketLogging BucketNotification
+    BucketObjectLockConfiguration BucketOwnershipControls BucketPolicy BucketPublicAccessBlock BucketRequestPayment
+    BucketTagging BucketVersioning EncryptionConfiguration IntelligentTieringConfiguration InventoryConfiguration
+    LifecycleConfiguration MetricsConfiguration ReplicationConfiguration
+"""
+LOOKED_AT = "BucketLocation BucketMetadataTableConfiguration BucketWebsite"
+REMOVING = "DeleteBucketMetadataTableConfiguration DeleteBucketWebsite"
+
+
+def _actions(verb: str, names: str) -> str:
+    return " ".join(f"{verb}{name}" for name in names.split())
 
 
 class Bucket(Kept):
@@ -41,73 +51,17 @@ class Bucket(Kept):
         "GetBucketAcl.Owner.ID": ("owner", "another owner"),
     }
     look = (
-        Grant(("s3:ListAllMyBuckets", "tag:GetResources")),
-        Grant(
-            (
-                "s3:GetAccelerateConfiguration",
-                "s3:GetAnalyticsConfiguration",
-                "s3:GetBucketAbac",
-                "s3:GetBucketAcl",
-                "s3:GetBucketCORS",
-                "s3:GetBucketLocation",
-                "s3:GetBucketLogging",
-                "s3:GetBucketMetadataTableConfiguration",
-                "s3:GetBucketNotification",
-                "s3:GetBucketObjectLockConfiguration",
-                "s3:GetBucketOwnershipControls",
-                "s3:GetBucketPolicy",
-                "s3:GetBucketPublicAccessBlock",
-                "s3:GetBucketRequestPayment",
-                "s3:GetBucketTagging",
-                "s3:GetBucketVersioning",
-                "s3:GetBucketWebsite",
-                "s3:GetEncryptionConfiguration",
-                "s3:GetIntelligentTieringConfiguration",
-                "s3:GetInventoryConfiguration",
-                "s3:GetLifecycleConfiguration",
-                "s3:GetMetricsConfiguration",
-                "s3:GetReplicationConfiguration",
-                "s3:ListBucket",
-            ),
-            ("buckets",),
-        ),
+        Grant("s3", "ListAllMyBuckets"),
+        Grant("tag", "GetResources"),
+        Grant("s3", f"{_actions('Get', LOOKED_AT)} {_actions('Get', CONFIGURED)} ListBucket", ("buckets",)),
     )
-    change = (
-        Grant(
-            (
-                "s3:CreateBucket",
-                "s3:DeleteBucketMetadataTableConfiguration",
-                "s3:DeleteBucketWebsite",
-                "s3:PutAccelerateConfiguration",
-                "s3:PutAnalyticsConfiguration",
-                "s3:PutBucketAbac",
-                "s3:PutBucketAcl",
-                "s3:PutBucketCORS",
-                "s3:PutBucketLogging",
-                "s3:PutBucketNotification",
-                "s3:PutBucketObjectLockConfiguration",
-                "s3:PutBucketOwnershipControls",
-                "s3:PutBucketPolicy",
-                "s3:PutBucketPublicAccessBlock",
-                "s3:PutBucketRequestPayment",
-                "s3:PutBucketTagging",
-                "s3:PutBucketVersioning",
-                "s3:PutEncryptionConfiguration",
-                "s3:PutIntelligentTieringConfiguration",
-                "s3:PutInventoryConfiguration",
-                "s3:PutLifecycleConfiguration",
-                "s3:PutMetricsConfiguration",
-                "s3:PutReplicationConfiguration",
-            ),
-            ("buckets",),
-        ),
-    )
+    change = (Grant("s3", f"CreateBucket {REMOVING} {_actions('Put', CONFIGURED)}", ("buckets",)),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         since = {bucket["Name"]: bucket["CreationDate"] for bucket in clients("s3").list_buckets()["Buckets"]}
         names = {arn.partition(":::")[2] for arn in tagged(clients, scope, "s3")}
         for name in sorted(names & set(since)):
-            yield Owned(name, since=since[name].isoformat(timespec="seconds"))
+            yield Owned(name, since=iso_time(since[name]))
 
     def remove(self, clients: Clients, identity: str) -> None:
         client = clients("s3")
@@ -165,7 +119,7 @@ class Bucket(Kept):
             "versioning": entry["versioning"],
             "lifecycle": wanted_lifecycle(entry["lifecycle_rules"]),
             "public_access_blocked": True,
-            "ownership": "BucketOwnerEnforced",
+            "ownership": OWNER,
             "policy": canonical_policy(entry["policy"]),
             "grants": [],
             "event_bridge": False,
@@ -220,21 +174,13 @@ def _create(client: Client, name: str) -> None:
     region = client.meta.region_name
     location = {"LocationConstraint": region} if region != DEFAULT_LOCATION else {}
     configuration = {"CreateBucketConfiguration": location} if location else {}
-    client.create_bucket(Bucket=name, ObjectOwnership="BucketOwnerEnforced", **configuration)
+    client.create_bucket(Bucket=name, ObjectOwnership=OWNER, **configuration)
     client.get_waiter("bucket_exists").wait(Bucket=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
 
 
 def _apply(client: Client, name: str, wanted: State, fields: set[str]) -> None:
     if fields & {"encryption", "kms_key_id", "bucket_key", "blocked_encryption_types.encryption_type"}:
         client.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [_encryption(wanted)]})
-    if "public_access_blocked" in fields:
-        client.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=PUBLIC_ACCESS_BLOCK)
-    # Before the ownership: S3 switches no ACL off that gives something to others.
-    if "grants" in fields:
-        client.put_bucket_acl(Bucket=name, ACL="private")
-    if "ownership" in fields:
-        rules = [{"ObjectOwnership": "BucketOwnerEnforced"}]
-        client.put_bucket_ownership_controls(Bucket=name, OwnershipControls={"Rules": rules})
     if "versioning" in fields:
         status = {"Status": "Enabled" if wanted["versioning"] else "Suspended"}
         client.put_bucket_versioning(Bucket=name, VersioningConfiguration=status)

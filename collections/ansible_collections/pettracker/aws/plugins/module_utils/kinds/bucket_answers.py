@@ -5,43 +5,43 @@ The actions of the calls: https://docs.aws.amazon.com/service-authorization/late
 
 from typing import Any
 
-from .fields import EMPTY_ANSWER, FIXED, IDENTITY, Answer, Compared, Default, Foreign, Ignored
+from .fields import FIXED, IDENTITY, META, UNSET, Answer, Default, Foreign, Ignored, Marks, compared, each
 
-UNSET = Default(None)
-PAGES = dict.fromkeys(("ContinuationToken", "NextContinuationToken", "IsTruncated"), EMPTY_ANSWER)
+PAGES = each(META, "ContinuationToken NextContinuationToken IsTruncated")
+ROOT = Foreign("the root user of the account, who alone can change it")
+LOCK: Marks = {"ObjectLockEnabled": Ignored("nobody can take it away; what it does to objects is in the rule"), "Rule": UNSET}
+NOTIFICATIONS = {
+    **each(UNSET, "TopicConfigurations QueueConfigurations LambdaFunctionConfigurations"),
+    # An empty structure says that all events go to EventBridge.
+    **compared(event_bridge="EventBridgeConfiguration"),
+}
+WEBSITE = each(UNSET, "RedirectAllRequestsTo IndexDocument ErrorDocument RoutingRules")
 
 ANSWERS = (
     Answer(
         "GetBucketEncryption",
         "ServerSideEncryptionConfiguration.Rules",
         {
-            "ApplyServerSideEncryptionByDefault": {
-                "SSEAlgorithm": Compared("encryption"),
-                "KMSMasterKeyID": Compared("kms_key_id"),
-            },
-            "BucketKeyEnabled": Compared("bucket_key"),
+            "ApplyServerSideEncryptionByDefault": compared(encryption="SSEAlgorithm", kms_key_id="KMSMasterKeyID"),
+            **compared(bucket_key="BucketKeyEnabled"),
             # S3 refuses keys that a writer brings along, unless somebody lets them in; it says nothing of older buckets.
             # https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-s3-c-encryption-setting-faq.html
             "BlockedEncryptionTypes": {"EncryptionType": Default(["SSE-C"])},
         },
     ),
-    Answer(
-        "GetBucketVersioning",
-        "",
-        {"Status": Compared("versioning"), "MFADelete": Foreign("the root user of the account, who alone can change it")},
-    ),
+    Answer("GetBucketVersioning", "", {**compared(versioning="Status"), "MFADelete": ROOT}),
     Answer(
         "GetBucketLifecycleConfiguration",
         "",
         {
-            "Rules": Compared("lifecycle"),
+            **compared(lifecycle="Rules"),
             # The default: API_PutBucketLifecycleConfiguration.html
             "TransitionDefaultMinimumObjectSize": Default("all_storage_classes_128K"),
         },
     ),
-    Answer("GetPublicAccessBlock", "", {"PublicAccessBlockConfiguration": Compared("public_access_blocked")}),
-    Answer("GetBucketOwnershipControls", "OwnershipControls", {"Rules": Compared("ownership")}),
-    Answer("GetBucketPolicy", "", {"Policy": Compared("policy")}),
+    Answer("GetPublicAccessBlock", "", compared(public_access_blocked="PublicAccessBlockConfiguration")),
+    Answer("GetBucketOwnershipControls", "OwnershipControls", compared(ownership="Rules")),
+    Answer("GetBucketPolicy", "", compared(policy="Policy")),
     Answer(
         "GetBucketAcl",
         "",
@@ -51,42 +51,22 @@ ANSWERS = (
                 "Grantee": {
                     "DisplayName": IDENTITY,
                     "EmailAddress": Ignored("a way to name an account that S3 never answers with"),
-                    "ID": Compared("grants"),
+                    **compared(grants="ID URI"),
                     "Type": Ignored("follows from which name there is"),
-                    "URI": Compared("grants"),
                 },
-                "Permission": Compared("grants"),
+                **compared(grants="Permission"),
             },
         },
     ),
     Answer("GetBucketCors", "", {"CORSRules": UNSET}),
     Answer("GetBucketLogging", "", {"LoggingEnabled": UNSET}),
-    Answer(
-        "GetBucketNotificationConfiguration",
-        "",
-        {
-            **dict.fromkeys(("TopicConfigurations", "QueueConfigurations", "LambdaFunctionConfigurations"), UNSET),
-            # An empty structure says that all events go to EventBridge.
-            "EventBridgeConfiguration": Compared("event_bridge"),
-        },
-        under="notifications",
-    ),
+    Answer("GetBucketNotificationConfiguration", "", NOTIFICATIONS, under="notifications"),
     Answer("GetBucketReplication", "", {"ReplicationConfiguration": UNSET}),
-    Answer(
-        "GetBucketWebsite",
-        "",
-        dict.fromkeys(("RedirectAllRequestsTo", "IndexDocument", "ErrorDocument", "RoutingRules"), UNSET),
-        under="website",
-    ),
+    Answer("GetBucketWebsite", "", WEBSITE, under="website"),
     Answer("GetBucketRequestPayment", "", {"Payer": Default("BucketOwner")}, under="request_payment"),
-    Answer("GetBucketAccelerateConfiguration", "", {"Status": Compared("accelerated"), "RequestCharged": EMPTY_ANSWER}),
-    Answer(
-        "GetObjectLockConfiguration",
-        "ObjectLockConfiguration",
-        {"ObjectLockEnabled": Ignored("nobody can take it away; what it does to objects is in the rule"), "Rule": UNSET},
-        under="object_lock",
-    ),
-    Answer("GetBucketTagging", "", {"TagSet": Compared("tags")}),
+    Answer("GetBucketAccelerateConfiguration", "", {**compared(accelerated="Status"), "RequestCharged": META}),
+    Answer("GetObjectLockConfiguration", "ObjectLockConfiguration", LOCK, under="object_lock"),
+    Answer("GetBucketTagging", "", compared(tags="TagSet")),
     Answer("ListBucketInventoryConfigurations", "", PAGES | {"InventoryConfigurationList": UNSET}),
     Answer("ListBucketAnalyticsConfigurations", "", PAGES | {"AnalyticsConfigurationList": UNSET}),
     Answer("ListBucketMetricsConfigurations", "", PAGES | {"MetricsConfigurationList": UNSET}),
@@ -115,7 +95,10 @@ NOTHING = {
 # What S3 answers where a region or a partition does not know a configuration yet.
 UNKNOWN = ("MethodNotAllowed", "NotImplemented", "UnsupportedArgument", "UnsupportedOperation", "XNotImplemented")
 
-# The calls that put back what nobody sets, by the beginning of its path in a plan, in the order in which S3 takes them.
+PUBLIC_ACCESS_BLOCK = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
+OWNER = "BucketOwnerEnforced"
+# The calls that put back what is alike for every bucket, by the beginning of its path in a plan, in the order in which S3 takes
+# them.
 PUT_BACK: dict[str, tuple[str, dict[str, Any]]] = {
     "abac": ("put_bucket_abac", {"AbacStatus": {"Status": "Disabled"}}),
     "cors_rules": ("delete_bucket_cors", {}),
@@ -126,6 +109,10 @@ PUT_BACK: dict[str, tuple[str, dict[str, Any]]] = {
     "website": ("delete_bucket_website", {}),
     "request_payment": ("put_bucket_request_payment", {"RequestPaymentConfiguration": {"Payer": "BucketOwner"}}),
     "accelerated": ("put_bucket_accelerate_configuration", {"AccelerateConfiguration": {"Status": "Suspended"}}),
+    "public_access_blocked": ("put_public_access_block", {"PublicAccessBlockConfiguration": PUBLIC_ACCESS_BLOCK}),
+    # Before the ownership: S3 switches no ACL off that gives something to others.
+    "grants": ("put_bucket_acl", {"ACL": "private"}),
+    "ownership": ("put_bucket_ownership_controls", {"OwnershipControls": {"Rules": [{"ObjectOwnership": OWNER}]}}),
     "object_lock": ("put_object_lock_configuration", {"ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled"}}),
     "metadata_configuration_result": ("delete_bucket_metadata_configuration", {}),
 }

@@ -10,17 +10,10 @@ from typing import Any, ClassVar
 
 from ..refusals import unless_gone
 from ..state import State, differences, tag_changes, tags_to_dict, tags_to_list
-from .budget_requests import (
-    budget_request,
-    cost_tags,
-    notification_identity,
-    notification_key,
-    notification_request,
-    subscribers_request,
-)
-from .fields import EMPTY_ANSWER, FIGURE, IDENTITY, TIME, Answer, Compared, Default, Ignored, Nobodys
+from . import budget_requests as requests
+from .fields import IDENTITY, META, STATUS, TIME, UNSET, Answer, Default, Ignored, Marks, Nobodys, compared, each
 from .finding import pages
-from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope
+from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope, iso_time
 
 UNIT = "USD"
 PERIOD = "MONTHLY"
@@ -32,10 +25,40 @@ NEVER = 3706473600
 # The view of all costs of the account, which is meant where none is named.
 PRIMARY_VIEW = ":billingview/primary"
 
-# The environment's own.
+# Anybody's, and the environment's own.
+ANY = "arn:{partition}:budgets::{account}:budget/*"
 OWN = "arn:{partition}:budgets::{account}:budget/{prefix}-*"
 # As many as DescribeBudgets gives in one page.
 AT_ONCE = {"PageSize": 1000}
+BUDGET: Marks = {
+    "BudgetName": IDENTITY,
+    **compared(limit="BudgetLimit", period="TimeUnit", type="BudgetType", cost_tags="FilterExpression", metrics="Metrics"),
+    **compared(billing_view="BillingViewArn"),
+    **each(UNSET, "PlannedBudgetLimits CostFilters"),
+    # https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_CostTypes.html
+    "CostTypes": {
+        **each(Default(True), "IncludeTax IncludeSubscription IncludeRefund IncludeCredit IncludeUpfront IncludeRecurring"),
+        **each(Default(True), "IncludeOtherSubscription IncludeSupport IncludeDiscount"),
+        **each(Default(False), "UseBlended UseAmortized"),
+    },
+    "TimePeriod": {"Start": Ignored("when its first month began; every month is counted anew"), **compared(ends="End")},
+    **each(STATUS, "CalculatedSpend HealthStatus"),
+    "LastUpdatedTime": TIME,
+    "AutoAdjustData": {
+        "AutoAdjustType": UNSET,
+        "HistoricalOptions": {"BudgetAdjustmentPeriod": UNSET, "LookBackAvailablePeriods": STATUS},
+        "LastAutoAdjustTime": TIME,
+    },
+}
+NOTIFICATIONS_FOR_BUDGET: Marks = {
+    **compared(notifications="NotificationType ComparisonOperator Threshold ThresholdType"),
+    "NotificationState": STATUS,
+}
+SUBSCRIBERS_FOR_NOTIFICATION: Marks = {
+    "Subscribers": {"SubscriptionType": Ignored("follows from the form of the address"), **compared(notifications="Address")},
+    "NextToken": META,
+}
+BUDGET_ACTIONS_FOR_BUDGET: Marks = {"Actions": Nobodys("budget action", "ActionId"), "NextToken": META}
 
 
 class Budget(Kind):
@@ -45,77 +68,17 @@ class Budget(Kind):
     service = "budgets"
     free = "it has no actions"
     answers = (
-        Answer(
-            "DescribeBudget",
-            "Budget",
-            {
-                "BudgetName": IDENTITY,
-                "BudgetLimit": Compared("limit"),
-                "PlannedBudgetLimits": Default(None),
-                "CostFilters": Default(None),
-                # https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_CostTypes.html
-                "CostTypes": {
-                    **dict.fromkeys(("IncludeTax", "IncludeSubscription", "IncludeRefund"), Default(True)),
-                    **dict.fromkeys(("IncludeCredit", "IncludeUpfront", "IncludeRecurring"), Default(True)),
-                    **dict.fromkeys(("IncludeOtherSubscription", "IncludeSupport", "IncludeDiscount"), Default(True)),
-                    **dict.fromkeys(("UseBlended", "UseAmortized"), Default(False)),
-                },
-                "TimeUnit": Compared("period"),
-                "TimePeriod": {
-                    "Start": Ignored("when its first month began; every month is counted anew"),
-                    "End": Compared("ends"),
-                },
-                "CalculatedSpend": FIGURE,
-                "BudgetType": Compared("type"),
-                "LastUpdatedTime": TIME,
-                "AutoAdjustData": {
-                    "AutoAdjustType": Default(None),
-                    "HistoricalOptions": {"BudgetAdjustmentPeriod": Default(None), "LookBackAvailablePeriods": FIGURE},
-                    "LastAutoAdjustTime": TIME,
-                },
-                "FilterExpression": Compared("cost_tags"),
-                "Metrics": Compared("metrics"),
-                "BillingViewArn": Compared("billing_view"),
-                "HealthStatus": FIGURE,
-            },
-        ),
-        Answer(
-            "DescribeNotificationsForBudget",
-            "Notifications",
-            {
-                **dict.fromkeys(("NotificationType", "ComparisonOperator"), Compared("notifications")),
-                **dict.fromkeys(("Threshold", "ThresholdType"), Compared("notifications")),
-                "NotificationState": FIGURE,
-            },
-            many=True,
-        ),
+        Answer("DescribeBudget", "Budget", BUDGET),
+        Answer("DescribeNotificationsForBudget", "Notifications", NOTIFICATIONS_FOR_BUDGET, many=True),
         # One for each notification, in their order.
-        Answer(
-            "DescribeSubscribersForNotification",
-            "",
-            {
-                "Subscribers": {
-                    "SubscriptionType": Ignored("follows from the form of the address"),
-                    "Address": Compared("notifications"),
-                },
-                "NextToken": EMPTY_ANSWER,
-            },
-            many=True,
-        ),
-        Answer(
-            "DescribeBudgetActionsForBudget", "", {"Actions": Nobodys("budget action", "ActionId"), "NextToken": EMPTY_ANSWER}
-        ),
-        Answer("ListTagsForResource", "", {"ResourceTags": Compared("tags")}),
+        Answer("DescribeSubscribersForNotification", "", SUBSCRIBERS_FOR_NOTIFICATION, many=True),
+        Answer("DescribeBudgetActionsForBudget", "", BUDGET_ACTIONS_FOR_BUDGET),
+        Answer("ListTagsForResource", "", compared(tags="ResourceTags")),
     )
     samples: ClassVar = {"DescribeBudget.BudgetLimit.Amount": ("100", "250")}
-    look = (
-        Grant(
-            ("budgets:DescribeBudgetActionsForBudget", "budgets:ListTagsForResource", "budgets:ViewBudget"),
-            ("arn:{partition}:budgets::{account}:budget/*",),
-        ),
-    )
-    change = (Grant(("budgets:ModifyBudget", "budgets:TagResource", "budgets:UntagResource"), (OWN,)),)
-    removal = (Grant(("budgets:ModifyBudget",), (OWN,)),)
+    look = (Grant("budgets", "DescribeBudgetActionsForBudget ListTagsForResource ViewBudget", (ANY,)),)
+    change = (Grant("budgets", "ModifyBudget TagResource UntagResource", (OWN,)),)
+    removal = (Grant("budgets", "ModifyBudget", (OWN,)),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         # A list has no tags, and the Resource Groups Tagging API knows no budgets. So tags are read one by one, only of those
@@ -141,22 +104,14 @@ class Budget(Kind):
         if not answer:
             return {}
         notifications = _all(client, "describe_notifications_for_budget", "Notifications", own)
-        subscribers = [
-            _all(
-                client,
-                "describe_subscribers_for_notification",
-                "Subscribers",
-                own | {"Notification": notification_identity(item)},
-            )
-            for item in notifications
-        ]
+        of_each = [own | {"Notification": requests.notification_identity(item)} for item in notifications]
+        subscribers = [_all(client, "describe_subscribers_for_notification", "Subscribers", one) for one in of_each]
+        actions = list(pages(client, "describe_budget_actions_for_budget", "Actions", **own))
         return {
             "DescribeBudget": answer["Budget"],
             "DescribeNotificationsForBudget": notifications,
             "DescribeSubscribersForNotification": [{"Subscribers": ones} for ones in subscribers],
-            "DescribeBudgetActionsForBudget": {
-                "Actions": list(pages(client, "describe_budget_actions_for_budget", "Actions", **own))
-            },
+            "DescribeBudgetActionsForBudget": {"Actions": actions},
             "ListTagsForResource": _tags(client, account, name),
         }
 
@@ -169,12 +124,12 @@ class Budget(Kind):
             "limit": {"amount": float(limit.get("Amount", 0)), "unit": limit.get("Unit")},
             "type": budget["BudgetType"],
             "period": budget["TimeUnit"],
-            "ends": None if end is None or end.timestamp() == NEVER else end.isoformat(timespec="seconds"),
+            "ends": None if end is None or end.timestamp() == NEVER else iso_time(end),
             "metrics": budget.get("Metrics") or list(METRICS),
-            "cost_tags": cost_tags(budget.get("FilterExpression") or {}),
+            "cost_tags": requests.cost_tags(budget.get("FilterExpression") or {}),
             "billing_view": None if view.endswith(PRIMARY_VIEW) else view or None,
             "notifications": {
-                notification_key(item): sorted(one["Address"] for one in answer.get("Subscribers") or [])
+                requests.notification_key(item): sorted(one["Address"] for one in answer.get("Subscribers") or [])
                 for item, answer in notified
             },
             "tags": tags_to_dict(answers["ListTagsForResource"].get("ResourceTags") or []),
@@ -199,7 +154,7 @@ class Budget(Kind):
     def apply(self, clients: Clients, account: str, name: str, wanted: State, *, found: State | None, answers: Answers) -> None:
         """Makes the calls that make or correct one."""
         client = clients("budgets")
-        budget = budget_request(name, wanted)
+        budget = requests.budget_request(name, wanted)
         if found is None:
             client.create_budget(AccountId=account, Budget=budget, ResourceTags=tags_to_list(wanted["tags"]))
             found = wanted | {"notifications": {}}
@@ -238,9 +193,8 @@ def _all(client: Client, operation: str, key: str, parameters: Mapping[str, Any]
 def _notify(client: Client, own: dict[str, str], wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     for key in sorted(found):
         if found[key] != wanted.get(key):
-            client.delete_notification(**own, Notification=notification_request(key))
+            client.delete_notification(**own, Notification=requests.notification_request(key))
     for key in sorted(wanted):
         if wanted[key] != found.get(key):
-            client.create_notification(
-                **own, Notification=notification_request(key), Subscribers=subscribers_request(wanted[key])
-            )
+            subscribers = requests.subscribers_request(wanted[key])
+            client.create_notification(**own, Notification=requests.notification_request(key), Subscribers=subscribers)

@@ -16,10 +16,8 @@ def cost_tags(expression: Mapping[str, Any]) -> dict[str, str]:
 
 def budget_request(name: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the Budget of CreateBudget, and the NewBudget of UpdateBudget."""
-    parts = [
-        {"Tags": {"Key": key, "Values": [value], "MatchOptions": ["EQUALS"]}}
-        for key, value in sorted(wanted["cost_tags"].items())
-    ]
+    tags = sorted(wanted["cost_tags"].items())
+    parts = [{"Tags": {"Key": key, "Values": [value], "MatchOptions": ["EQUALS"]}} for key, value in tags]
     return {
         "BudgetName": name,
         "BudgetType": wanted["type"],
@@ -50,10 +48,8 @@ def notification_key(notification: Mapping[str, Any]) -> str:
 def notification_request(key: str) -> dict[str, Any]:
     """Returns the notification that is known by a text."""
     kind, comparison, threshold, unit = key.split()
-    return {
-        **{"NotificationType": kind, "ComparisonOperator": comparison},
-        **{"Threshold": float(threshold), "ThresholdType": unit},
-    }
+    sent = {"NotificationType": kind, "ComparisonOperator": comparison}
+    return sent | {"Threshold": float(threshold), "ThresholdType": unit}
 
 
 def subscribers_request(addresses: list[str]) -> list[dict[str, str]]:

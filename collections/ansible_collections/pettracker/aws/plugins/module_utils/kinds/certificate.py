@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 
 from ..refusals import unless_gone
 from ..state import State, tag_changes, tags_to_dict, tags_to_list
-from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Ignored
+from .fields import FIXED, IDENTITY, STATUS, TIME, Answer, Ignored, Marks, compared, each
 from .finding import pages, tagged
-from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope
+from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope, iso_time
 
 # ListCertificates leaves out everything but RSA keys of 1024 and 2048 bits unless it is asked.
 # https://docs.aws.amazon.com/acm/latest/APIReference/API_Filters.html
@@ -25,6 +25,19 @@ BEGIN, END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 ARNS = ("arn:{partition}:acm:{region}:{account}:certificate/*",)
 IN_PEM = Ignored("follows from the certificate, which is compared")
 ISSUED = Ignored("of certificates that Certificate Manager issues")
+CERTIFICATE: Marks = {
+    "CertificateArn": IDENTITY,
+    **each(IN_PEM, "DomainName SubjectAlternativeNames Serial Subject Issuer NotBefore NotAfter KeyAlgorithm"),
+    **each(IN_PEM, "SignatureAlgorithm KeyUsages ExtendedKeyUsages"),
+    **each(FIXED, "ManagedBy Type CertificateKeyPairOrigin"),
+    **each(ISSUED, "DomainValidationOptions RevocationReason FailureReason RenewalSummary CertificateAuthorityArn"),
+    **each(ISSUED, "RenewalEligibility UpdateSummary AcmeEndpointArn AcmeAccountId"),
+    **each(TIME, "CreatedAt IssuedAt ImportedAt RevokedAt"),
+    "Status": STATUS,
+    "InUseBy": Ignored("follows from listeners, which are looked at"),
+    # No call changes them: who logs is the issuer, export is decided at the request, nothing is validated.
+    "Options": ISSUED,
+}
 
 
 class Certificate(Kind):
@@ -34,56 +47,21 @@ class Certificate(Kind):
     service = "acm"
     free = "imported ones cost nothing"
     answers = (
-        Answer(
-            "DescribeCertificate",
-            "Certificate",
-            {
-                "CertificateArn": IDENTITY,
-                "DomainName": IN_PEM,
-                "SubjectAlternativeNames": IN_PEM,
-                "ManagedBy": FIXED,
-                "DomainValidationOptions": ISSUED,
-                "Serial": IN_PEM,
-                "Subject": IN_PEM,
-                "Issuer": IN_PEM,
-                "CreatedAt": TIME,
-                "IssuedAt": TIME,
-                "ImportedAt": TIME,
-                "Status": FIGURE,
-                "RevokedAt": TIME,
-                "RevocationReason": ISSUED,
-                "NotBefore": IN_PEM,
-                "NotAfter": IN_PEM,
-                "KeyAlgorithm": IN_PEM,
-                "SignatureAlgorithm": IN_PEM,
-                "InUseBy": Ignored("follows from listeners, which are looked at"),
-                "FailureReason": ISSUED,
-                "Type": FIXED,
-                "RenewalSummary": ISSUED,
-                "KeyUsages": IN_PEM,
-                "ExtendedKeyUsages": IN_PEM,
-                "CertificateAuthorityArn": ISSUED,
-                "RenewalEligibility": ISSUED,
-                # No call changes them: who logs is the issuer, export is decided at the request, nothing is validated.
-                "Options": ISSUED,
-                "UpdateSummary": ISSUED,
-                "CertificateKeyPairOrigin": FIXED,
-                "AcmeEndpointArn": ISSUED,
-                "AcmeAccountId": ISSUED,
-            },
-        ),
-        Answer("GetCertificate", "", {"Certificate": Compared("sha256"), "CertificateChain": Compared("chain_sha256")}),
-        Answer("ListTagsForCertificate", "", {"Tags": Compared("tags")}),
+        Answer("DescribeCertificate", "Certificate", CERTIFICATE),
+        Answer("GetCertificate", "", compared(sha256="Certificate", chain_sha256="CertificateChain")),
+        Answer("ListTagsForCertificate", "", compared(tags="Tags")),
     )
-    samples: ClassVar[Mapping[str, Any]] = {
+    samples: ClassVar = {
         f"GetCertificate.{member}": f"{BEGIN}\nMA==\n{END}\n" for member in ("Certificate", "CertificateChain")
     }
     # Whoever has the private key imports, which no workflow does.
     look = (
-        Grant(("acm:ListCertificates", "tag:GetResources")),
-        Grant(("acm:DescribeCertificate", "acm:ListTagsForCertificate"), ARNS),
+        Grant("acm", "ListCertificates"),
+        Grant("tag", "GetResources"),
+        Grant("acm", "DescribeCertificate ListTagsForCertificate", ARNS),
     )
-    removal = (Grant(("acm:DeleteCertificate",), ARNS, "own"),)
+    removal = (Grant("acm", "DeleteCertificate", ARNS, "own"),)
+    delete = "delete_certificate", "CertificateArn"
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         client = clients("acm")
@@ -91,10 +69,7 @@ class Certificate(Kind):
             read = functools.partial(client.describe_certificate, CertificateArn=arn)
             found = unless_gone(read, {}).get("Certificate")
             if found and found["Type"] == "IMPORTED":
-                yield Owned(arn, found.get("DomainName", ""), found["ImportedAt"].isoformat(timespec="seconds"))
-
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("acm").delete_certificate(CertificateArn=identity)
+                yield Owned(arn, found.get("DomainName", ""), iso_time(found["ImportedAt"]))
 
     def read(self, clients: Clients, name: str) -> Answers:
         """Returns AWS's answers about the certificate of that name; nothing where there is none.

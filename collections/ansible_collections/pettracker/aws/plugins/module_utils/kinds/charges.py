@@ -117,3 +117,9 @@ def volume_charges(resource: str, device: str, volume: Fields, place: Place, siz
         price += max(0, (volume.get("iops") or 0) - GP3_IOPS) * prices["gp3_iops_month"]
         price += max(0, (volume.get("throughput") or 0) - GP3_THROUGHPUT) * prices["gp3_throughput_month"]
     yield line(resource, "volumes", f"{between(*sizes)} x {size} GB {kind}", *(price * number for number in sizes))
+
+
+def snapshot_charge(resource: str, place: Place) -> Item:
+    """Returns what is assumed to be written to a snapshot: its size is that of the volume, which is never full."""
+    gb = place.usage["image_gb"]
+    return line(resource, "volumes", f"snapshot, {plain(gb)} GB", gb * place.prices["volumes"]["snapshot_gb_month"])

@@ -4,7 +4,6 @@ A part is known by its kind and name, and parts refer to each other by name, nev
 yet compares like any other.
 """
 
-from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,9 +11,9 @@ from typing import Any, ClassVar
 
 from ..propagation import NEW_ID, SOON, once_known
 from ..state import State, tag_changes, tags_to_dict, tags_to_list
-from .fields import IDENTITY, Compared, Ignored, Marks
+from .fields import IDENTITY, Ignored, Marks, compared
 from .finding import pages
-from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope
+from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope, iso_time
 
 Part = tuple[str, str]  # kind and name
 Names = Mapping[str, Part]  # of parts, by their ids
@@ -22,7 +21,7 @@ Resource = Mapping[str, Any]
 Filter = tuple[str, Sequence[str]]
 
 # Of every resource: whose it is, where it is, and its tags.
-PLACE: Marks = {"OwnerId": IDENTITY, "VpcId": Ignored("the VPC in which it was looked for"), "Tags": Compared("tags")}
+PLACE: Marks = {"OwnerId": IDENTITY, "VpcId": Ignored("the VPC in which it was looked for"), **compared(tags="Tags")}
 
 
 def arns(*types: str) -> tuple[str, ...]:
@@ -36,7 +35,7 @@ def regional_arns(*types: str) -> tuple[str, ...]:
 
 
 # What it takes to correct the tags of anything of the environment's in EC2: for each type, policies have no room.
-TAGGING = Grant(("ec2:CreateTags", "ec2:DeleteTags"), arns("*"), "own")
+TAGGING = Grant("ec2", "CreateTags DeleteTags", arns("*"), "own")
 
 
 def name_of(resource: Resource) -> str | None:
@@ -87,6 +86,11 @@ class Ec2Kind(Kind):
     besides: ClassVar[Mapping[str, Any]] = {}
     made_at: ClassVar[str] = ""
 
+    def __init_subclass__(cls) -> None:
+        """Grants a look at what the answers are, where the kind grants no other: for EC2 all of these are on everything."""
+        if "answers" in vars(cls) and "look" not in vars(cls):
+            cls.look = (Grant("ec2", " ".join(sorted(answer.operation for answer in cls.answers))),)
+
     def listed(self, client: Client, *filters: Filter) -> list[Resource]:
         """Returns those that there are, as EC2 describes them."""
         given = [{"Name": name, "Values": list(values)} for name, values in (*filters, *self.alive)]
@@ -115,7 +119,7 @@ class Ec2Kind(Kind):
     def since(self, resource: Resource) -> str:
         """Returns when it was made."""
         made = resource.get(self.made_at)
-        return made.isoformat(timespec="seconds") if made else ""
+        return iso_time(made) if made else ""
 
     def priced(self, resource: Resource) -> State:
         """Returns what its price depends on."""
@@ -123,13 +127,8 @@ class Ec2Kind(Kind):
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         for resource in self.found(clients, scope):
-            yield Owned(
-                resource[self.key],
-                name=name_of(resource) or "",
-                since=self.since(resource),
-                belongs_to=self.belongs_to(resource),
-                fields=self.priced(resource),
-            )
+            name, since, owner = name_of(resource) or "", self.since(resource), self.belongs_to(resource)
+            yield Owned(resource[self.key], name, since, belongs_to=owner, fields=self.priced(resource))
 
 
 @dataclass(frozen=True)
@@ -167,11 +166,15 @@ class VpcPart(Ec2Kind):
 
     Attributes:
         tagged_as: EC2's name of the kind, for the tags of what is made.
+        creation: the call of boto3 that makes one, and the member of its answer that describes it.
+        waiter: what waits until EC2 knows it; "" where what comes next waits itself.
         interrupts: who notices that a field is changed.
         fixed: the fields that AWS cannot change.
     """
 
     tagged_as: ClassVar[str]
+    creation: ClassVar[tuple[str, str]]
+    waiter: ClassVar[str] = ""
     interrupts: ClassVar[Mapping[str, str]] = {}
     fixed: ClassVar[tuple[str, ...]] = ()
 
@@ -183,9 +186,18 @@ class VpcPart(Ec2Kind):
         """Returns a state in which parts are called by their names. Pure."""
         return state
 
-    @abstractmethod
+    def request(self, site: Site, name: str, wanted: State) -> dict[str, Any]:
+        """Returns the parameters of the call that makes one, apart from its tags."""
+        return {"VpcId": site.vpc_id}
+
     def make(self, site: Site, name: str, wanted: State) -> str:
         """Makes one, and returns its id; what its call does not take is corrected then."""
+        call, member = self.creation
+        answer = site.call(call, **self.request(site, name, wanted), TagSpecifications=self.tags(wanted))
+        made = str(answer[member][self.key])
+        if self.waiter:
+            site.wait(self.waiter, SOON, **{f"{self.key}s": [made]})
+        return made
 
     def correct(self, site: Site, identity: str, wanted: State, fields: Collection[str], answers: Answers) -> None:
         """Corrects the fields of one that differ, all of one without `answers`, which has just been made."""

@@ -1,32 +1,60 @@
 """What the kinds of Elastic Load Balancing share: attributes, and tags."""
 
-import functools
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 from ..refusals import unless_gone
-from ..state import State, differences, tag_changes, tags_to_list
-from .fields import IDENTITY, Answer, Compared
+from ..state import State, tags_to_list
+from .fields import IDENTITY, Answer, compared, snake
 from .finding import pages, tagged
-from .kind import Client, Clients, Scope
+from .kind import Answers, Client, Clients, Kind, Scope, set_tags
 
-TAGS = Answer("DescribeTags", "TagDescriptions", {"ResourceArn": IDENTITY, "Tags": Compared("tags")})
+TAGS = Answer("DescribeTags", "TagDescriptions", {"ResourceArn": IDENTITY, **compared(tags="Tags")})
+# What IAM calls the service.
+ELB = "elasticloadbalancing"
 # DescribeTags takes at most twenty ARNs.
 AT_ONCE = 20
 
 
-def found(clients: Clients, scope: Scope, what: str) -> Iterator[dict[str, Any]]:
-    """Yields what ELB says of each `LoadBalancer` or `TargetGroup` that carries the tags or is in the VPC."""
-    arns = set(tagged(clients, scope, f"elasticloadbalancing:{what.lower()}"))
-    operation = {"LoadBalancer": "describe_load_balancers", "TargetGroup": "describe_target_groups"}[what]
-    for resource in pages(clients("elbv2"), operation, f"{what}s"):
-        if resource[f"{what}Arn"] in arns or (scope.vpc_id and resource.get("VpcId") == scope.vpc_id):
-            yield resource
+class ElbKind(Kind):
+    """A balancer or a target group.
+
+    Attributes:
+        what: as ELB calls it: `LoadBalancer`.
+    """
+
+    service = "elbv2"
+    what: ClassVar[str]
+
+    def found(self, clients: Clients, scope: Scope) -> Iterator[dict[str, Any]]:
+        """Yields what ELB says of each that carries the tags or is in the VPC."""
+        arns = set(tagged(clients, scope, f"{ELB}:{self.what.lower()}"))
+        for resource in pages(clients("elbv2"), snake(self.answers[0].operation), self.answers[0].path):
+            if resource[f"{self.what}Arn"] in arns or (scope.vpc_id and resource.get("VpcId") == scope.vpc_id):
+                yield resource
+
+    def read(self, clients: Clients, name: str) -> Answers:
+        """Returns AWS's answers about the one of that name; nothing where there is none."""
+        client, (described, *others) = clients("elbv2"), self.answers
+        describe = getattr(client, snake(described.operation))
+        there = unless_gone(lambda: describe(Names=[name])[described.path], [])
+        if not there:
+            return {}
+        by_arn = {f"{self.what}Arn": there[0][f"{self.what}Arn"]}
+        found = {one.operation: getattr(client, snake(one.operation))(**by_arn) for one in others if one is not TAGS}
+        return {described.operation: there[0], TAGS.operation: next(tags_of(client, by_arn.values())), **found}
 
 
-def as_expected(found: Mapping[str, str], given: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, str]:
+def elb_arns(kind: str) -> tuple[str, ...]:
+    """Returns the ARNs of what carries the environment's name, of one type."""
+    return (f"arn:{{partition}}:{ELB}:{{region}}:{{account}}:{kind}/{{prefix}}-*",)
+
+
+def as_expected(found: Mapping[str, str], given: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[str, str]:
     """Returns attributes as they should be: those given, AWS's defaults for others, and what has none as it is."""
-    return {name: defaults.get(name, value) for name, value in found.items()} | dict(given)
+    others = {name: defaults.get(name, value) for name, value in found.items()}
+    return others | {name: str(value) for name, value in given.items()}
 
 
 def attribute_changes(wanted: Mapping[str, str], found: Mapping[str, str]) -> list[dict[str, str]]:
@@ -41,7 +69,7 @@ def tags_of(client: Client, arns: Iterable[str]) -> Iterator[dict[str, Any]]:
     every = list(arns)
     for begin in range(0, len(every), AT_ONCE):
         some = every[begin : begin + AT_ONCE]
-        read = functools.partial(client.describe_tags, ResourceArns=some)
+        read = partial(client.describe_tags, ResourceArns=some)
         answer = unless_gone(read, None)
         if answer is not None:
             yield from answer["TagDescriptions"]
@@ -52,9 +80,4 @@ def tags_of(client: Client, arns: Iterable[str]) -> Iterator[dict[str, Any]]:
 
 def put_tags(client: Client, arn: str, wanted: State, found: State) -> None:
     """Corrects the tags of a resource."""
-    if "tags" in differences(wanted, found):
-        added, gone = tag_changes(wanted["tags"], found["tags"])
-        if added:
-            client.add_tags(ResourceArns=[arn], Tags=tags_to_list(added))
-        if gone:
-            client.remove_tags(ResourceArns=[arn], TagKeys=gone)
+    set_tags(wanted, found, partial(client.add_tags, ResourceArns=[arn]), partial(client.remove_tags, ResourceArns=[arn]))

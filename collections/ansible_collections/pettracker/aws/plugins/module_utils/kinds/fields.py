@@ -70,8 +70,19 @@ Marks = Mapping[str, "Mark | Marks"]
 IDENTITY = Ignored("names the resource")
 TIME = Ignored("when it was made or changed")
 FIXED = Ignored("AWS lets nobody change it; another value would be another resource")
-FIGURE = Ignored("a figure or a state, which changes by itself")
-EMPTY_ANSWER = Ignored("about the answer itself")
+STATUS = Ignored("a measure or a state, which changes by itself")
+META = Ignored("about the answer itself")
+UNSET = Default(None)
+
+
+def each(mark: Mark, members: str) -> dict[str, Mark]:
+    """Returns the same mark for each of these members, which spaces separate."""
+    return dict.fromkeys(members.split(), mark)
+
+
+def compared(**fields: str) -> dict[str, Mark]:
+    """Returns the marks of members that the kind's `state` reads: by the field, the member or members that it comes of."""
+    return {member: Compared(field) for field, members in fields.items() for member in members.split()}
 
 
 @dataclass(frozen=True)
@@ -121,45 +132,46 @@ def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-def deviations(answer: Answer, described: Any, prefix: str = "") -> Iterator[Deviation]:
+def deviations(answer: Answer, described: Any) -> Iterator[Deviation]:
     """Yields the fields of an answer that AWS would give another value to; of a list, those of each entry under its name."""
-    prefix = f"{answer.under}." if answer.under else prefix
-    if answer.many:
-        for entry in described or []:
-            yield from _deviations(answer.marks, entry, f"{prefix}{entry.get(answer.key, '')}.")
-    else:
-        yield from _deviations(answer.marks, described or {}, prefix)
-
-
-def _deviations(marks: Marks, described: Mapping[str, Any], prefix: str) -> Iterator[Deviation]:
-    for member, mark in marks.items():
-        value = described.get(member)
-        path = f"{prefix}{snake(member)}"
-        if isinstance(mark, Default):
-            expected = value in EMPTY if mark.value is None else value == mark.value or value is None
-            if not expected:
-                yield Deviation(path, value, mark, member)
-        elif isinstance(mark, Mapping) and value:
-            for entry in value if isinstance(value, list) else [value]:
-                yield from _deviations(mark, entry, f"{path}.")
+    under = f"{answer.under}." if answer.under else ""
+    for entry in _entries(answer, described):
+        prefix = f"{under}{entry.get(answer.key, '')}." if answer.many else under
+        for path, member, mark, value in _walk(answer.marks, entry, prefix):
+            if isinstance(mark, Default):
+                expected = value in EMPTY if mark.value is None else value == mark.value or value is None
+                if not expected:
+                    yield Deviation(path, value, mark, member)
 
 
 def nobodys(answer: Answer, described: Any, declared: frozenset[str] = frozenset()) -> Iterator[tuple[str, str]]:
     """Yields kind and name of each entry that nothing declares."""
-    yield from _nobodys(answer.marks, [described] if not answer.many else described or [], declared)
-
-
-def _nobodys(marks: Marks, entries: list[Any], declared: frozenset[str]) -> Iterator[tuple[str, str]]:
-    for entry in entries:
-        for member, mark in marks.items():
-            value = (entry or {}).get(member)
+    for entry in _entries(answer, described):
+        for _, _, mark, value in _walk(answer.marks, entry):
             if isinstance(mark, Nobodys):
-                for one in value if isinstance(value, list) else [value] if value else []:
+                for one in _listed(value):
                     name = str(one.get(mark.key) if isinstance(one, Mapping) else one)
                     if name not in declared:
                         yield mark.kind, name
-            elif isinstance(mark, Mapping) and value:
-                yield from _nobodys(mark, value if isinstance(value, list) else [value], declared)
+
+
+def _entries(answer: Answer, described: Any) -> list[Any]:
+    return (described or []) if answer.many else [described or {}]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value] if value else []
+
+
+def _walk(marks: Marks, described: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str, Mark, Any]]:
+    """Yields path, name, mark and value of each member, and of those of the structures in it."""
+    for member, mark in marks.items():
+        path, value = f"{prefix}{snake(member)}", described.get(member)
+        if isinstance(mark, Mapping):
+            for entry in _listed(value):
+                yield from _walk(mark, entry, f"{path}.")
+        else:
+            yield path, member, mark, value
 
 
 def foreign(answers: tuple[Answer, ...]) -> dict[str, str]:

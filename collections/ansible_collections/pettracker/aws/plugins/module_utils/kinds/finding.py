@@ -22,11 +22,6 @@ def tagged(clients: Clients, scope: Scope, resource_type: str) -> list[str]:
     https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html
     """
     filters = [{"Key": key, "Values": [value]} for key, value in scope.tags.items()]
-    found = pages(
-        clients("resourcegroupstaggingapi"),
-        "get_resources",
-        "ResourceTagMappingList",
-        ResourceTypeFilters=[resource_type],
-        TagFilters=filters,
-    )
+    asked = {"ResourceTypeFilters": [resource_type], "TagFilters": filters}
+    found = pages(clients("resourcegroupstaggingapi"), "get_resources", "ResourceTagMappingList", **asked)
     return sorted(resource["ResourceARN"] for resource in found)

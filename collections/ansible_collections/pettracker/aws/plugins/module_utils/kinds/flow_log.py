@@ -7,7 +7,7 @@ from typing import Any
 from ..propagation import NEW_ID, NEW_ROLE, once_known
 from ..state import State, tags_to_dict
 from .ec2 import TAGGING, Ec2Kind, Resource, arns, tag_specifications
-from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Default, Ignored
+from .fields import FIXED, IDENTITY, STATUS, TIME, UNSET, Answer, Default, Ignored, Marks, compared, each
 from .kind import Answers, Client, Clients, Grant
 
 CLOUDWATCH = "cloud-watch-logs"
@@ -18,6 +18,24 @@ DEFAULT_FORMAT = (
 )
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateFlowLogs.html, MaxAggregationInterval
 DEFAULT_SECONDS = 600
+# The fields that are described and made by the same names.
+FIELDS = {
+    **{"log_group": "LogGroupName", "role_arn": "DeliverLogsPermissionArn", "traffic_type": "TrafficType"},
+    "aggregation_seconds": "MaxAggregationInterval",
+}
+FLOW_LOGS: Marks = {
+    "FlowLogId": IDENTITY,
+    "ResourceId": FIXED,
+    "CreationTime": TIME,
+    **each(STATUS, "FlowLogStatus DeliverLogsStatus DeliverLogsErrorMessage"),
+    **compared(**FIELDS, tags="Tags"),
+    "LogFormat": Default(DEFAULT_FORMAT),
+    "DeliverCrossAccountRole": UNSET,
+    "TagFieldSpecifications": each(UNSET, "ResourceType TagKeys"),
+    "LogDestinationType": Ignored("another destination is another flow log, which nothing declares"),
+    "LogDestination": Ignored("the log group under its other name"),
+    "DestinationOptions": Ignored("of flow logs to S3, which nothing declares"),
+}
 
 
 class FlowLog(Ec2Kind):
@@ -28,39 +46,14 @@ class FlowLog(Ec2Kind):
     describe, listing, key, made_at = "describe_flow_logs", "FlowLogs", "FlowLogId", "CreationTime"
     filters = "Filter"
     place = "resource-id"
-    answers = (
-        Answer(
-            "DescribeFlowLogs",
-            "FlowLogs",
-            {
-                "FlowLogId": IDENTITY,
-                "ResourceId": FIXED,
-                "CreationTime": TIME,
-                "FlowLogStatus": FIGURE,
-                "DeliverLogsStatus": FIGURE,
-                "DeliverLogsErrorMessage": FIGURE,
-                "LogGroupName": Compared("log_group"),
-                "DeliverLogsPermissionArn": Compared("role_arn"),
-                "TrafficType": Compared("traffic_type"),
-                "MaxAggregationInterval": Compared("aggregation_seconds"),
-                "Tags": Compared("tags"),
-                "LogFormat": Default(DEFAULT_FORMAT),
-                "DeliverCrossAccountRole": Default(None),
-                "TagFieldSpecifications": {"ResourceType": Default(None), "TagKeys": Default(None)},
-                "LogDestinationType": Ignored("another destination is another flow log, which nothing declares"),
-                "LogDestination": Ignored("the log group under its other name"),
-                "DestinationOptions": Ignored("of flow logs to S3, which nothing declares"),
-            },
-        ),
-    )
-    look = (Grant(("ec2:DescribeFlowLogs",)),)
+    answers = (Answer("DescribeFlowLogs", "FlowLogs", FLOW_LOGS),)
     change = (
-        Grant(("ec2:CreateFlowLogs",), arns("vpc-flow-log"), "making"),
-        Grant(("ec2:CreateFlowLogs",), arns("vpc"), "own"),
-        Grant(("ec2:DeleteFlowLogs",), arns("vpc-flow-log"), "own"),
+        Grant("ec2", "CreateFlowLogs", arns("vpc-flow-log"), "making"),
+        Grant("ec2", "CreateFlowLogs", arns("vpc"), "own"),
+        Grant("ec2", "DeleteFlowLogs", arns("vpc-flow-log"), "own"),
         TAGGING,
     )
-    removal = (Grant(("ec2:DeleteFlowLogs",), arns("vpc-flow-log"), "own"),)
+    removal = (Grant("ec2", "DeleteFlowLogs", arns("vpc-flow-log"), "own"),)
 
     def remove(self, clients: Clients, identity: str) -> None:
         clients("ec2").delete_flow_logs(FlowLogIds=[identity])
@@ -80,17 +73,12 @@ class FlowLog(Ec2Kind):
 
     def state(self, answers: Answers) -> State:
         log = answers["DescribeFlowLogs"]
-        return {
-            "log_group": log.get("LogGroupName"),
-            "role_arn": log.get("DeliverLogsPermissionArn"),
-            "traffic_type": log.get("TrafficType"),
-            "aggregation_seconds": log.get("MaxAggregationInterval", DEFAULT_SECONDS),
-            "tags": tags_to_dict(log.get("Tags", [])),
-        }
+        fields = {field: log.get(key) for field, key in FIELDS.items()} | {"tags": tags_to_dict(log.get("Tags", []))}
+        return fields | {"aggregation_seconds": log.get("MaxAggregationInterval", DEFAULT_SECONDS)}
 
     def wanted(self, parameters: Mapping[str, Any]) -> State:
         """Returns the module's parameters in the fields of `state`."""
-        return {field: parameters[field] for field in ("log_group", "role_arn", "traffic_type", "aggregation_seconds", "tags")}
+        return {field: parameters[field] for field in (*FIELDS, "tags")}
 
     def make(self, client: Client, vpc_id: str, wanted: State) -> str:
         """Makes the flow log of a VPC, as soon as EC2 knows the VPC and the role, and returns its id."""
@@ -98,11 +86,8 @@ class FlowLog(Ec2Kind):
             client.create_flow_logs,
             ResourceIds=[vpc_id],
             ResourceType="VPC",
-            TrafficType=wanted["traffic_type"],
             LogDestinationType=CLOUDWATCH,
-            LogGroupName=wanted["log_group"],
-            DeliverLogsPermissionArn=wanted["role_arn"],
-            MaxAggregationInterval=wanted["aggregation_seconds"],
+            **{key: wanted[field] for field, key in FIELDS.items()},
             TagSpecifications=tag_specifications("vpc-flow-log", wanted["tags"]),
         )
         return once_known(lambda: _made_by(create()), NEW_ROLE, NEW_ID)

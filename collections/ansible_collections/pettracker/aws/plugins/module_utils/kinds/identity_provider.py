@@ -9,9 +9,17 @@ from typing import Any
 
 from ..refusals import unless_gone
 from ..state import State
-from .fields import IDENTITY, TIME, Answer, Compared, Foreign, Ignored
+from .fields import IDENTITY, TIME, Answer, Foreign, Ignored, Marks, compared
 from .keeping import Kept
 from .kind import Answers, Client, Clients, Owned, Scope
+
+OPEN_ID_CONNECT_PROVIDER: Marks = {
+    "Url": IDENTITY,
+    **compared(audiences="ClientIDList"),
+    "ThumbprintList": Ignored("AWS checks well-known issuers by its own list of authorities"),
+    "CreateDate": TIME,
+    "Tags": Foreign("the account, which shares the provider"),
+}
 
 
 class IdentityProvider(Kept):
@@ -21,26 +29,12 @@ class IdentityProvider(Kept):
     service = "iam"
     free = "AWS charges for none"
     torn_down = False
-    answers = (
-        Answer(
-            "GetOpenIDConnectProvider",
-            "",
-            {
-                "Url": IDENTITY,
-                "ClientIDList": Compared("audiences"),
-                "ThumbprintList": Ignored("AWS checks well-known issuers by its own list of authorities"),
-                "CreateDate": TIME,
-                "Tags": Foreign("the account, which shares the provider"),
-            },
-        ),
-    )
+    delete = "delete_open_id_connect_provider", "OpenIDConnectProviderArn"
+    answers = (Answer("GetOpenIDConnectProvider", "", OPEN_ID_CONNECT_PROVIDER),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         """Yields none: a provider is the account's."""
         yield from ()
-
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("iam").delete_open_id_connect_provider(OpenIDConnectProviderArn=identity)
 
     def read(self, clients: Clients, name: str) -> Answers:
         client = clients("iam")

@@ -1,12 +1,12 @@
 """Machine images. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Image.html"""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar
 
 from ..state import State
-from .compute_charges import ImageCharges
+from .charges import Fields, Item, Place, snapshot_charge
 from .ec2 import Ec2Kind, Resource, arns, regional_arns
-from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Default, Foreign, Ignored, Nobodys
+from .fields import FIXED, IDENTITY, STATUS, TIME, UNSET, Answer, Foreign, Ignored, Marks, Nobodys, compared, each
 from .kind import Answers, Client, Clients, Grant
 
 DESCRIBED = Ignored("DescribeImages says it, too")
@@ -21,7 +21,33 @@ def snapshots_of(image: Resource) -> list[str]:
     return sorted(one["SnapshotId"] for one in ebs if "SnapshotId" in one)
 
 
-class Image(ImageCharges, Ec2Kind):
+IMAGES: Marks = {
+    **each(IDENTITY, "ImageId Name OwnerId ImageOwnerAlias ImageLocation SourceInstanceId SourceImageId SourceImageRegion"),
+    "Description": Ignored("a text for people, which decides nothing"),
+    **compared(enabled="State"),
+    "Public": Ignored("whether the launch permissions name everybody"),
+    "Tags": Foreign("the image build, which writes of what the image is made"),
+    **each(UNSET, "DeprecationTime InstanceTypeSpecification"),
+    "DeregistrationProtection": Foreign("who wants an image kept: no retention takes it"),
+    "ImageWatermarks": Nobodys("watermark", "WatermarkKey"),
+    "ImdsSupport": Ignored("can be set once and never taken back; launch templates say what hosts have"),
+    "ImageAllowed": Foreign("who owns the account, of which Allowed AMIs is a setting in each Region"),
+    **each(FIXED, "BlockDeviceMappings BootMode TpmSupport Architecture EnaSupport SriovNetSupport Hypervisor"),
+    **each(FIXED, "VirtualizationType ImageType KernelId RamdiskId Platform PlatformDetails UsageOperation ProductCodes"),
+    **each(FIXED, "RootDeviceName RootDeviceType"),
+    **each(STATUS, "StateReason FreeTierEligible PublicSsmParameterName ScanResults"),
+    **each(TIME, "CreationDate LastLaunchedTime"),
+}
+IMAGE_ATTRIBUTE: Marks = {
+    "ImageId": IDENTITY,
+    **compared(launch_permissions="LaunchPermissions"),
+    "UefiData": FIXED,
+    **each(DESCRIBED, "BlockDeviceMappings BootMode DeregistrationProtection Description ImdsSupport KernelId"),
+    **each(DESCRIBED, "LastLaunchedTime ProductCodes RamdiskId SriovNetSupport TpmSupport"),
+}
+
+
+class Image(Ec2Kind):
     """One of an environment's: hosts can be started from it, in its account alone."""
 
     name = "image"
@@ -30,101 +56,29 @@ class Image(ImageCharges, Ec2Kind):
     place = ""
     # One that somebody has disabled is left out unless it is asked for.
     besides: ClassVar[Mapping[str, Any]] = {"Owners": ["self"], "IncludeDisabled": True}
-    answers = (
-        Answer(
-            "DescribeImages",
-            "Images",
-            {
-                "ImageId": IDENTITY,
-                "Name": IDENTITY,
-                "OwnerId": IDENTITY,
-                "ImageOwnerAlias": IDENTITY,
-                "ImageLocation": IDENTITY,
-                "SourceInstanceId": IDENTITY,
-                "SourceImageId": IDENTITY,
-                "SourceImageRegion": IDENTITY,
-                "Description": Ignored("a text for people, which decides nothing"),
-                "State": Compared("enabled"),
-                "Public": Ignored("whether the launch permissions name everybody"),
-                "Tags": Foreign("the image build, which writes of what the image is made"),
-                "DeprecationTime": Default(None),
-                "DeregistrationProtection": Foreign("who wants an image kept: no retention takes it"),
-                "InstanceTypeSpecification": Default(None),
-                "ImageWatermarks": Nobodys("watermark", "WatermarkKey"),
-                "ImdsSupport": Ignored("can be set once and never taken back; launch templates say what hosts have"),
-                "ImageAllowed": Foreign("who owns the account, of which Allowed AMIs is a setting in each Region"),
-                "BlockDeviceMappings": FIXED,
-                "BootMode": FIXED,
-                "TpmSupport": FIXED,
-                "Architecture": FIXED,
-                "EnaSupport": FIXED,
-                "SriovNetSupport": FIXED,
-                "Hypervisor": FIXED,
-                "VirtualizationType": FIXED,
-                "ImageType": FIXED,
-                "KernelId": FIXED,
-                "RamdiskId": FIXED,
-                "Platform": FIXED,
-                "PlatformDetails": FIXED,
-                "UsageOperation": FIXED,
-                "ProductCodes": FIXED,
-                "RootDeviceName": FIXED,
-                "RootDeviceType": FIXED,
-                "StateReason": FIGURE,
-                "FreeTierEligible": FIGURE,
-                "PublicSsmParameterName": FIGURE,
-                "ScanResults": FIGURE,
-                "CreationDate": TIME,
-                "LastLaunchedTime": TIME,
-            },
-        ),
-        Answer(
-            "DescribeImageAttribute",
-            "",
-            {
-                "ImageId": IDENTITY,
-                "LaunchPermissions": Compared("launch_permissions"),
-                "UefiData": FIXED,
-                "BlockDeviceMappings": DESCRIBED,
-                "BootMode": DESCRIBED,
-                "DeregistrationProtection": DESCRIBED,
-                "Description": DESCRIBED,
-                "ImdsSupport": DESCRIBED,
-                "KernelId": DESCRIBED,
-                "LastLaunchedTime": DESCRIBED,
-                "ProductCodes": DESCRIBED,
-                "RamdiskId": DESCRIBED,
-                "SriovNetSupport": DESCRIBED,
-                "TpmSupport": DESCRIBED,
-            },
-        ),
-    )
-    samples: ClassVar[Mapping[str, Any]] = {"DescribeImages.State": ("available", "disabled")}
-    look = (Grant(("ec2:DescribeImageAttribute", "ec2:DescribeImages")),)
+    answers = (Answer("DescribeImages", "Images", IMAGES), Answer("DescribeImageAttribute", "", IMAGE_ATTRIBUTE))
+    samples: ClassVar = {"DescribeImages.State": ("available", "disabled")}
     change = (
-        Grant(("ec2:CreateImage",), arns("*"), "own"),
+        Grant("ec2", "CreateImage", arns("*"), "own"),
         # The disks of a host, and the image that comes of them, carry nothing yet.
-        Grant(("ec2:CreateImage",), (*regional_arns("image", "snapshot"), *arns("volume"))),
+        Grant("ec2", "CreateImage", (*regional_arns("image", "snapshot"), *arns("volume"))),
         Grant(
-            (
-                "ec2:CreateTags",
-                "ec2:DeregisterImage",
-                "ec2:DisableImageDeprecation",
-                "ec2:EnableImage",
-                "ec2:ModifyImageAttribute",
-                "ec2:ReplaceImageInstanceTypeSpecification",
-            ),
+            "ec2",
+            "CreateTags DeregisterImage DisableImageDeprecation EnableImage ModifyImageAttribute "
+            "ReplaceImageInstanceTypeSpecification",
             regional_arns("image"),
             "own",
         ),
     )
-    removal = (Grant(("ec2:DeregisterImage", "ec2:DisableImageDeregistrationProtection"), regional_arns("image"), "own"),)
+    removal = (Grant("ec2", "DeregisterImage DisableImageDeregistrationProtection", regional_arns("image"), "own"),)
+
+    def charges(self, name: str, fields: Fields, place: Place) -> Iterator[Item]:
+        yield snapshot_charge(f"{self.name} {name}", place)
 
     def since(self, resource: Resource) -> str:
         return str(resource["CreationDate"])
 
     def read(self, client: Client, resource: Resource) -> Answers:
-        """Returns AWS's answers about one that has been listed."""
         attributes = client.describe_image_attribute(ImageId=resource["ImageId"], Attribute="launchPermission")
         return {"DescribeImages": resource, "DescribeImageAttribute": attributes}
 

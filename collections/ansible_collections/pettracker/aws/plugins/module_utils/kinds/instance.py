@@ -1,12 +1,13 @@
 """Instances. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Instance.html"""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from ..state import State, tags_to_dict
 from ..training_instances import ROLE, overdue
-from .compute_charges import InstanceCharges
+from .charges import Fields, Gap, Item, Place, line
 from .ec2 import TAGGING, Ec2Kind, Filter, Resource, arns, regional_arns
-from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Foreign, Ignored
+from .fields import FIXED, IDENTITY, STATUS, TIME, Answer, Foreign, Ignored, Marks, compared, each
 from .kind import Answers, Client, Clients, Grant
 
 # Reserved to AWS, so that nobody can write it by hand:
@@ -15,12 +16,36 @@ GROUP_TAG = "aws:autoscaling:groupName"
 # The hosts of an image build, which ends them: `roles/machine_image`. No bake lasts for a day.
 BAKING = ("builder", "boot-test")
 BAKE = timedelta(days=1)
+# One in such a state costs its volumes only, which are resources of their own.
+UNPAID = ("stopping", "stopped", "shutting-down", "terminated")
 # A host is replaced, and never corrected: a group's from its launch template, the others by the run that they are for.
 MAKER = Foreign("who started the host: its group by a launch template, an image build or a training job")
 DESCRIBED = Ignored("DescribeInstances says it, too")
+INSTANCES: Marks = {
+    **each(IDENTITY, "InstanceId PrivateDnsName PublicDnsName PrivateIpAddress PublicIpAddress Ipv6Address OutpostArn VpcId"),
+    **each(FIXED, "SubnetId ImageId KeyName ClientToken AmiLaunchIndex Architecture Hypervisor VirtualizationType"),
+    **each(FIXED, "RootDeviceName RootDeviceType KernelId RamdiskId Platform PlatformDetails ProductCodes BootMode"),
+    **each(FIXED, "CurrentInstanceBootMode TpmSupport EnclaveOptions HibernationOptions SpotInstanceRequestId"),
+    **each(FIXED, "CapacityBlockId Licenses ElasticGpuAssociations ElasticInferenceAcceleratorAssociations"),
+    **each(FIXED, "SecondaryInterfaces Operator"),
+    **compared(instance_type="InstanceType", spot="InstanceLifecycle"),
+    **each(MAKER, "Tags BlockDeviceMappings CapacityReservationSpecification CpuOptions EbsOptimized EnaSupport"),
+    **each(MAKER, "IamInstanceProfile MaintenanceOptions MetadataOptions Monitoring NetworkInterfaces"),
+    **each(MAKER, "NetworkPerformanceOptions Placement PrivateDnsNameOptions SecurityGroups SourceDestCheck SriovNetSupport"),
+    **each(STATUS, "State StateReason StateTransitionReason CapacityReservationId UsageOperation"),
+    **each(TIME, "UsageOperationUpdateTime LaunchTime"),
+}
+INSTANCE_ATTRIBUTE: Marks = {
+    "InstanceId": IDENTITY,
+    **each(MAKER, "DisableApiStop DisableApiTermination InstanceInitiatedShutdownBehavior"),
+    # It may hold addresses whose bearer may read: the role of plans is not allowed to see it.
+    "UserData": MAKER,
+    **each(DESCRIBED, "BlockDeviceMappings EbsOptimized EnaSupport EnclaveOptions Groups InstanceType KernelId ProductCodes"),
+    **each(DESCRIBED, "RamdiskId RootDeviceName SourceDestCheck SriovNetSupport"),
+}
 
 
-class Instance(InstanceCharges, Ec2Kind):
+class Instance(Ec2Kind):
     """Nobody keeps a single one: its state is what its price depends on, and who has forgotten one is told that it runs."""
 
     name = "instance"
@@ -28,113 +53,20 @@ class Instance(InstanceCharges, Ec2Kind):
     alive = (("instance-state-name", ("pending", "running", "stopping", "stopped", "shutting-down")),)
     made_at = "LaunchTime"
     answers = (
-        Answer(
-            "DescribeInstances",
-            "Reservations.Instances",
-            {
-                "InstanceId": IDENTITY,
-                "PrivateDnsName": IDENTITY,
-                "PublicDnsName": IDENTITY,
-                "PrivateIpAddress": IDENTITY,
-                "PublicIpAddress": IDENTITY,
-                "Ipv6Address": IDENTITY,
-                "OutpostArn": IDENTITY,
-                "VpcId": IDENTITY,
-                "SubnetId": FIXED,
-                "InstanceType": Compared("instance_type"),
-                "InstanceLifecycle": Compared("spot"),
-                "Tags": MAKER,
-                "ImageId": FIXED,
-                "KeyName": FIXED,
-                "ClientToken": FIXED,
-                "AmiLaunchIndex": FIXED,
-                "Architecture": FIXED,
-                "Hypervisor": FIXED,
-                "VirtualizationType": FIXED,
-                "RootDeviceName": FIXED,
-                "RootDeviceType": FIXED,
-                "KernelId": FIXED,
-                "RamdiskId": FIXED,
-                "Platform": FIXED,
-                "PlatformDetails": FIXED,
-                "ProductCodes": FIXED,
-                "BootMode": FIXED,
-                "CurrentInstanceBootMode": FIXED,
-                "TpmSupport": FIXED,
-                "EnclaveOptions": FIXED,
-                "HibernationOptions": FIXED,
-                "SpotInstanceRequestId": FIXED,
-                "CapacityBlockId": FIXED,
-                "Licenses": FIXED,
-                "ElasticGpuAssociations": FIXED,
-                "ElasticInferenceAcceleratorAssociations": FIXED,
-                "SecondaryInterfaces": FIXED,
-                "Operator": FIXED,
-                "State": FIGURE,
-                "StateReason": FIGURE,
-                "StateTransitionReason": FIGURE,
-                "CapacityReservationId": FIGURE,
-                "UsageOperation": FIGURE,
-                "UsageOperationUpdateTime": TIME,
-                "LaunchTime": TIME,
-                "BlockDeviceMappings": MAKER,
-                "CapacityReservationSpecification": MAKER,
-                "CpuOptions": MAKER,
-                "EbsOptimized": MAKER,
-                "EnaSupport": MAKER,
-                "IamInstanceProfile": MAKER,
-                "MaintenanceOptions": MAKER,
-                "MetadataOptions": MAKER,
-                "Monitoring": MAKER,
-                "NetworkInterfaces": MAKER,
-                "NetworkPerformanceOptions": MAKER,
-                "Placement": MAKER,
-                "PrivateDnsNameOptions": MAKER,
-                "SecurityGroups": MAKER,
-                "SourceDestCheck": MAKER,
-                "SriovNetSupport": MAKER,
-            },
-        ),
-        Answer(
-            "DescribeInstanceAttribute",
-            "",
-            {
-                "InstanceId": IDENTITY,
-                "DisableApiStop": MAKER,
-                "DisableApiTermination": MAKER,
-                "InstanceInitiatedShutdownBehavior": MAKER,
-                # It may hold addresses whose bearer may read: the role of plans is not allowed to see it.
-                "UserData": MAKER,
-                "BlockDeviceMappings": DESCRIBED,
-                "EbsOptimized": DESCRIBED,
-                "EnaSupport": DESCRIBED,
-                "EnclaveOptions": DESCRIBED,
-                "Groups": DESCRIBED,
-                "InstanceType": DESCRIBED,
-                "KernelId": DESCRIBED,
-                "ProductCodes": DESCRIBED,
-                "RamdiskId": DESCRIBED,
-                "RootDeviceName": DESCRIBED,
-                "SourceDestCheck": DESCRIBED,
-                "SriovNetSupport": DESCRIBED,
-            },
-        ),
+        Answer("DescribeInstances", "Reservations.Instances", INSTANCES),
+        Answer("DescribeInstanceAttribute", "", INSTANCE_ATTRIBUTE),
     )
-    look = (Grant(("ec2:DescribeInstances",)),)
+    look = (Grant("ec2", "DescribeInstances"),)
     change = (
-        Grant(("ec2:RunInstances",), arns("*"), "making"),
+        Grant("ec2", "RunInstances", arns("*"), "making"),
         # What a host is started in carries the tags of the environment.
-        Grant(("ec2:RunInstances",), arns("*"), "own"),
+        Grant("ec2", "RunInstances", arns("*"), "own"),
         # The base image is another account's; disks and interfaces are made with the host.
-        Grant(("ec2:RunInstances",), (*regional_arns("image", "snapshot"), *arns("network-interface", "volume"))),
-        Grant(
-            ("ec2:RebootInstances", "ec2:StartInstances", "ec2:StopInstances", "ec2:TerminateInstances"),
-            arns("instance"),
-            "own",
-        ),
+        Grant("ec2", "RunInstances", (*regional_arns("image", "snapshot"), *arns("network-interface", "volume"))),
+        Grant("ec2", "RebootInstances StartInstances StopInstances TerminateInstances", arns("instance"), "own"),
         TAGGING,
     )
-    removal = (Grant(("ec2:TerminateInstances",), arns("instance"), "own"),)
+    removal = (Grant("ec2", "TerminateInstances", arns("instance"), "own"),)
 
     def listed(self, client: Client, *filters: Filter) -> list[Resource]:
         return [instance for reservation in super().listed(client, *filters) for instance in reservation["Instances"]]
@@ -153,6 +85,16 @@ class Instance(InstanceCharges, Ec2Kind):
 
     def priced(self, resource: Resource) -> State:
         return self.state({"DescribeInstances": resource}) | {"state": resource["State"]["Name"]}
+
+    def charges(self, name: str, fields: Fields, place: Place) -> Iterator[Item]:
+        resource, kind, prices = f"{self.name} {name}", fields["instance_type"], place.prices["instances"]
+        if fields.get("state") in UNPAID:
+            return
+        if kind not in prices:
+            yield Gap(resource, f"no price known for {kind} in {place.region}")
+            return
+        bought, share = ("Spot", 1 - place.usage["spot_discount"]) if fields["spot"] else ("On-Demand", 1)
+        yield line(resource, "instances", f"{kind} {bought}", prices[kind] * place.usage["hours"] * share)
 
     def state(self, answers: Answers) -> State:
         instance = answers["DescribeInstances"]

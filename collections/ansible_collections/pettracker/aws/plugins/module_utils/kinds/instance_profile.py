@@ -4,18 +4,30 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-ec2_in
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from ..propagation import SOON
 from ..refusals import unless_gone
-from ..state import State, tag_changes, tags_to_dict, tags_to_list
-from .fields import FIXED, IDENTITY, TIME, Answer, Compared, Ignored
+from ..state import State, tags_to_dict, tags_to_list
+from .fields import FIXED, IDENTITY, TIME, Answer, Ignored, Marks, compared, each
 from .finding import pages
 from .keeping import Kept
-from .kind import Answers, Clients, Grant, Owned, Scope
+from .kind import Answers, Clients, Grant, Owned, Scope, iso_time, set_tags
 from .role import AT_ONCE, LOSES, Role
 
 OF_THE_ROLE = Ignored("the role is looked at itself")
+INSTANCE_PROFILE: Marks = {
+    "Path": FIXED,
+    **each(IDENTITY, "InstanceProfileName InstanceProfileId Arn"),
+    "CreateDate": TIME,
+    "Roles": {
+        **compared(role="RoleName"),
+        **each(OF_THE_ROLE, "Path RoleId Arn CreateDate AssumeRolePolicyDocument Description MaxSessionDuration"),
+        **each(OF_THE_ROLE, "PermissionsBoundary Tags RoleLastUsed SourceRoleTemplate"),
+    },
+    **compared(tags="Tags"),
+}
 
 
 class InstanceProfile(Kept):
@@ -25,43 +37,20 @@ class InstanceProfile(Kept):
     service = "iam"
     free = "AWS charges for none"
     interrupts: ClassVar = {"role": LOSES}
-    answers = (
-        Answer(
-            "GetInstanceProfile",
-            "InstanceProfile",
-            {
-                "Path": FIXED,
-                "InstanceProfileName": IDENTITY,
-                "InstanceProfileId": IDENTITY,
-                "Arn": IDENTITY,
-                "CreateDate": TIME,
-                "Roles": {
-                    "RoleName": Compared("role"),
-                    **dict.fromkeys(("Path", "RoleId", "Arn", "CreateDate", "AssumeRolePolicyDocument"), OF_THE_ROLE),
-                    **dict.fromkeys(("Description", "MaxSessionDuration", "PermissionsBoundary", "Tags"), OF_THE_ROLE),
-                    **dict.fromkeys(("RoleLastUsed", "SourceRoleTemplate"), OF_THE_ROLE),
-                },
-                "Tags": Compared("tags"),
-            },
-        ),
-    )
+    answers = (Answer("GetInstanceProfile", "InstanceProfile", INSTANCE_PROFILE),)
     look = (
-        Grant(("iam:ListInstanceProfiles",)),
-        Grant(("iam:GetInstanceProfile",), ("arn:{partition}:iam::{account}:instance-profile/*",)),
+        Grant("iam", "ListInstanceProfiles"),
+        Grant("iam", "GetInstanceProfile", ("arn:{partition}:iam::{account}:instance-profile/*",)),
     )
     change = (
         Grant(
-            (
-                "iam:AddRoleToInstanceProfile",
-                "iam:CreateInstanceProfile",
-                "iam:RemoveRoleFromInstanceProfile",
-                "iam:TagInstanceProfile",
-                "iam:UntagInstanceProfile",
-            ),
+            "iam",
+            "AddRoleToInstanceProfile CreateInstanceProfile RemoveRoleFromInstanceProfile TagInstanceProfile "
+            "UntagInstanceProfile",
             ("profiles",),
         ),
     )
-    removal = (Grant(("iam:DeleteInstanceProfile", "iam:RemoveRoleFromInstanceProfile"), ("profiles",)),)
+    removal = (Grant("iam", "DeleteInstanceProfile RemoveRoleFromInstanceProfile", ("profiles",)),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         # The list has no tags, and the Resource Groups Tagging API knows what is IAM's in us-east-1 only. So profiles are read
@@ -72,7 +61,7 @@ class InstanceProfile(Kept):
                 continue
             answers = self.read(clients, listed["InstanceProfileName"])
             if answers and scope.carried_by(answers["GetInstanceProfile"].get("Tags") or []):
-                since = listed["CreateDate"].isoformat(timespec="seconds")
+                since = iso_time(listed["CreateDate"])
                 yield Owned(listed["InstanceProfileName"], since=since)
 
     def remove(self, clients: Clients, identity: str) -> None:
@@ -106,8 +95,7 @@ class InstanceProfile(Kept):
             if found["role"]:
                 client.remove_role_from_instance_profile(InstanceProfileName=name, RoleName=found["role"])
             client.add_role_to_instance_profile(InstanceProfileName=name, RoleName=wanted["role"])
-        added, gone = tag_changes(wanted["tags"], found["tags"])
-        if added:
-            client.tag_instance_profile(InstanceProfileName=name, Tags=tags_to_list(added))
-        if gone:
-            client.untag_instance_profile(InstanceProfileName=name, TagKeys=gone)
+        by_name = {"InstanceProfileName": name}
+        set_tags(
+            wanted, found, partial(client.tag_instance_profile, **by_name), partial(client.untag_instance_profile, **by_name)
+        )

@@ -1,12 +1,18 @@
 """Internet gateways. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InternetGateway.html"""
 
 from collections.abc import Collection, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ..state import State, tags_to_dict
 from .ec2 import TAGGING, Names, Site, VpcPart, arns, by_name
-from .fields import FIGURE, IDENTITY, Answer, Compared
+from .fields import IDENTITY, STATUS, Answer, Marks, compared, each
 from .kind import Answers, Clients, Grant
+
+INTERNET_GATEWAYS: Marks = {
+    **each(IDENTITY, "InternetGatewayId OwnerId"),
+    **compared(tags="Tags"),
+    "Attachments": {"State": STATUS, **compared(vpc="VpcId")},
+}
 
 
 class InternetGateway(VpcPart):
@@ -16,29 +22,18 @@ class InternetGateway(VpcPart):
     free = "what leaves through it is the balancer's, as an assumption about use"
     tagged_as = "internet-gateway"
     describe, listing, key = "describe_internet_gateways", "InternetGateways", "InternetGatewayId"
+    creation, waiter = ("create_internet_gateway", "InternetGateway"), "internet_gateway_exists"
     place = "attachment.vpc-id"
     interrupts: ClassVar[Mapping[str, str]] = {"vpc": "Nothing reaches the balancer until it is done."}
-    answers = (
-        Answer(
-            "DescribeInternetGateways",
-            "InternetGateways",
-            {
-                "InternetGatewayId": IDENTITY,
-                "OwnerId": IDENTITY,
-                "Tags": Compared("tags"),
-                "Attachments": {"State": FIGURE, "VpcId": Compared("vpc")},
-            },
-        ),
-    )
-    look = (Grant(("ec2:DescribeInternetGateways",)),)
+    answers = (Answer("DescribeInternetGateways", "InternetGateways", INTERNET_GATEWAYS),)
     change = (
-        Grant(("ec2:CreateInternetGateway",), arns("internet-gateway"), "making"),
-        Grant(("ec2:AttachInternetGateway", "ec2:DetachInternetGateway"), arns("internet-gateway", "vpc"), "own"),
+        Grant("ec2", "CreateInternetGateway", arns("internet-gateway"), "making"),
+        Grant("ec2", "AttachInternetGateway DetachInternetGateway", arns("internet-gateway", "vpc"), "own"),
         TAGGING,
     )
     removal = (
-        Grant(("ec2:DeleteInternetGateway",), arns("internet-gateway"), "own"),
-        Grant(("ec2:DetachInternetGateway",), arns("internet-gateway", "vpc"), "own"),
+        Grant("ec2", "DeleteInternetGateway", arns("internet-gateway"), "own"),
+        Grant("ec2", "DetachInternetGateway", arns("internet-gateway", "vpc"), "own"),
     )
 
     def remove(self, clients: Clients, identity: str) -> None:
@@ -56,11 +51,8 @@ class InternetGateway(VpcPart):
     def named(self, state: State, names: Names) -> State:
         return state | {"vpc": state["vpc"] and by_name(names, state["vpc"])}
 
-    def make(self, site: Site, name: str, wanted: State) -> str:
-        answer = site.ec2.create_internet_gateway(TagSpecifications=self.tags(wanted))
-        made: str = answer["InternetGateway"]["InternetGatewayId"]
-        site.wait("internet_gateway_exists", InternetGatewayIds=[made])
-        return made
+    def request(self, site: Site, name: str, wanted: State) -> dict[str, Any]:
+        return {}
 
     def correct(self, site: Site, identity: str, wanted: State, fields: Collection[str], answers: Answers) -> None:
         if "vpc" in fields:

@@ -7,9 +7,10 @@ uses its parts.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar
 
-from ..state import State, tags_to_dict
+from ..state import State, tag_changes, tags_to_dict, tags_to_list
 from .charges import Fields, Item, Place
 from .fields import Answer, Deviation, deviations, nobodys
 
@@ -34,9 +35,19 @@ class Scope:
     vpc_id: str = ""
     prefix: str = ""
 
+    @property
+    def tag_filters(self) -> list[dict[str, Any]]:
+        """The filters of EC2 and of Auto Scaling for what carries the tags."""
+        return [{"Name": f"tag:{key}", "Values": [value]} for key, value in self.tags.items()]
+
     def carried_by(self, tags: list[dict[str, str]]) -> bool:
         """Tells whether a resource with these tags belongs to the environment."""
         return self.tags.items() <= tags_to_dict(tags).items()
+
+
+def iso_time(time: datetime) -> str:
+    """Returns a time as AWS writes it."""
+    return time.isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)
@@ -63,16 +74,23 @@ class Grant:
     """What one statement of a policy allows.
 
     Attributes:
-        actions: as IAM writes them.
+        service: whose actions these are, as IAM calls it.
+        names: of the actions, which spaces separate.
         resources: ARNs with {partition}, {region}, {account} and {prefix}, with which the environment's own names begin; or the
             name of a list of ARNs of `roles/identity`, such as `buckets`.
         condition: `own` for what carries the environment's tags, `making` for what is made with them, `bound` for roles inside
             the environment's permissions boundary, `unclaimed` for what carries no environment's tags; "" for none.
     """
 
-    actions: tuple[str, ...]
+    service: str
+    names: str
     resources: tuple[str, ...] = ("*",)
     condition: str = ""
+
+    @property
+    def actions(self) -> list[str]:
+        """The actions as IAM writes them."""
+        return [f"{self.service}:{name}" for name in self.names.split()]
 
 
 class Kind:
@@ -99,6 +117,8 @@ class Kind:
     look: ClassVar[tuple[Grant, ...]] = ()
     change: ClassVar[tuple[Grant, ...]] = ()
     removal: ClassVar[tuple[Grant, ...]] = ()
+    # The call that removes one, and its parameter that names it, where there is no more to it.
+    delete: ClassVar[tuple[str, str]]
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         """Yields each that carries the tags, or is in the VPC."""
@@ -106,7 +126,8 @@ class Kind:
 
     def remove(self, clients: Clients, identity: str) -> None:
         """Removes one. Raises AWS's refusals."""
-        raise NotImplementedError
+        call, parameter = self.delete
+        getattr(clients(self.service), call)(**{parameter: identity})
 
     def state(self, answers: Answers) -> State:
         """Returns the fields that the project compares, from AWS's answers. Pure."""
@@ -134,6 +155,15 @@ def as_set(wanted: State, found: State | None, others: list[Deviation]) -> tuple
     if found is None:
         return wanted, None
     return (wanted | {other.path: other.mark.value for other in others}, found | {other.path: other.value for other in others})
+
+
+def set_tags(wanted: State, found: State, tag: Callable[..., Any], untag: Callable[..., Any]) -> None:
+    """Sets the tags that differ by the one call, and removes by the other what is too much."""
+    added, gone = tag_changes(wanted["tags"], found["tags"])
+    if added:
+        tag(Tags=tags_to_list(added))
+    if gone:
+        untag(TagKeys=gone)
 
 
 def put_back(client: Client, others: list[Deviation], **identity: Any) -> None:

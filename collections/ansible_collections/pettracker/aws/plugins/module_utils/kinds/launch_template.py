@@ -11,47 +11,54 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..state import State, tags_to_dict, tags_to_list
-from .fields import FIXED, IDENTITY, TIME, Answer, Compared, Default, Ignored, snake
+from .fields import FIXED, IDENTITY, TIME, UNSET, Answer, Compared, Default, Ignored, Marks, compared, each, snake
 from .finding import pages
-from .kind import Answers, Clients, Grant, Kind, Owned, Scope
+from .kind import Answers, Clients, Grant, Kind, Owned, Scope, iso_time
 
 # Fields that are of the template and not of its latest version.
 OF_THE_TEMPLATE = {"tags", "default_version"}
-OTHER = Compared("other")
-VOLUME = Compared("volumes")
-METADATA = Compared("metadata_options")
 DATA: dict[str, Any] = {
-    "ImageId": Compared("image"),
-    "InstanceType": Compared("instance_type"),
-    "IamInstanceProfile": Compared("instance_profile"),
-    "SecurityGroupIds": Compared("security_groups"),
-    "BlockDeviceMappings": VOLUME,
+    **compared(image="ImageId", instance_type="InstanceType", instance_profile="IamInstanceProfile"),
+    **compared(security_groups="SecurityGroupIds", volumes="BlockDeviceMappings", user_data_sha256="UserData"),
+    **compared(tags_of="TagSpecifications"),
     "MetadataOptions": {
         "State": Ignored("of an instance, whether its options have been applied"),
-        "HttpTokens": METADATA,
-        "HttpPutResponseHopLimit": METADATA,
-        "HttpEndpoint": METADATA,
+        **compared(metadata_options="HttpTokens HttpPutResponseHopLimit HttpEndpoint InstanceMetadataTags"),
         "HttpProtocolIpv6": Default("disabled"),
-        "InstanceMetadataTags": METADATA,
     },
-    "Monitoring": {"Enabled": Compared("detailed_monitoring"), "MetricCategoryIds": Default(None)},
-    "UserData": Compared("user_data_sha256"),
-    "TagSpecifications": Compared("tags_of"),
+    "Monitoring": {**compared(detailed_monitoring="Enabled"), "MetricCategoryIds": UNSET},
     "Operator": FIXED,
 }
 # Whatever else a version may hold: no variable sets it, so that `other` is empty.
-OTHERS = (
-    *("KernelId", "EbsOptimized", "NetworkInterfaces", "KeyName", "Placement", "RamDiskId", "DisableApiTermination"),
-    *("InstanceInitiatedShutdownBehavior", "ElasticGpuSpecifications", "ElasticInferenceAccelerators", "SecurityGroups"),
-    *("InstanceMarketOptions", "CreditSpecification", "CpuOptions", "CapacityReservationSpecification"),
-    *("LicenseSpecifications", "HibernationOptions", "EnclaveOptions", "InstanceRequirements", "PrivateDnsNameOptions"),
-    *("MaintenanceOptions", "DisableApiStop", "NetworkPerformanceOptions"),
-)
-SECONDARY = {
-    **dict.fromkeys(("InterfaceType", "DeleteOnTermination", "DeviceIndex", "PrivateIpAddresses"), OTHER),
-    **dict.fromkeys(("PrivateIpAddressCount", "SecondarySubnetId", "NetworkCardIndex"), OTHER),
+OTHERS: dict[str, Any] = {
+    **compared(other="KernelId EbsOptimized NetworkInterfaces KeyName Placement RamDiskId SecurityGroups"),
+    **compared(other="InstanceInitiatedShutdownBehavior ElasticGpuSpecifications ElasticInferenceAccelerators CpuOptions"),
+    **compared(other="InstanceMarketOptions CreditSpecification CapacityReservationSpecification LicenseSpecifications"),
+    **compared(other="HibernationOptions EnclaveOptions InstanceRequirements PrivateDnsNameOptions MaintenanceOptions"),
+    **compared(other="DisableApiStop DisableApiTermination NetworkPerformanceOptions"),
+    "SecondaryInterfaces": {
+        **compared(other="InterfaceType DeleteOnTermination DeviceIndex PrivateIpAddresses PrivateIpAddressCount"),
+        **compared(other="SecondarySubnetId NetworkCardIndex"),
+    },
 }
 ARN = "arn:{partition}:ec2:{region}:{account}:launch-template/*"
+LAUNCH_TEMPLATES: Marks = {
+    **each(IDENTITY, "LaunchTemplateId LaunchTemplateName"),
+    "CreateTime": TIME,
+    "CreatedBy": Ignored("who made it"),
+    **compared(default_version="DefaultVersionNumber LatestVersionNumber", tags="Tags"),
+    "Operator": FIXED,
+}
+LAUNCH_TEMPLATE_VERSIONS: Marks = {
+    **each(IDENTITY, "LaunchTemplateId LaunchTemplateName VersionNumber"),
+    "VersionDescription": Ignored("a text for people"),
+    "CreateTime": TIME,
+    "CreatedBy": Ignored("who made it; what is in it is compared"),
+    "DefaultVersion": Ignored("the template itself says which is the default"),
+    "LaunchTemplateData": DATA | OTHERS,
+    "Operator": FIXED,
+}
+EITHER = ((("LaunchTemplateData.IamInstanceProfile.Arn",), ("LaunchTemplateData.IamInstanceProfile.Name",)),)
 
 
 class LaunchTemplate(Kind):
@@ -61,64 +68,27 @@ class LaunchTemplate(Kind):
     service = "ec2"
     free = "its hosts are the Auto Scaling group's"
     answers = (
-        Answer(
-            "DescribeLaunchTemplates",
-            "LaunchTemplates",
-            {
-                "LaunchTemplateId": IDENTITY,
-                "LaunchTemplateName": IDENTITY,
-                "CreateTime": TIME,
-                "CreatedBy": Ignored("who made it"),
-                "DefaultVersionNumber": Compared("default_version"),
-                "LatestVersionNumber": Compared("default_version"),
-                "Tags": Compared("tags"),
-                "Operator": FIXED,
-            },
-        ),
+        Answer("DescribeLaunchTemplates", "LaunchTemplates", LAUNCH_TEMPLATES),
         # Of the latest version: any other is neither a default nor what a rollout brings to the group.
-        Answer(
-            "DescribeLaunchTemplateVersions",
-            "LaunchTemplateVersions",
-            {
-                "LaunchTemplateId": IDENTITY,
-                "LaunchTemplateName": IDENTITY,
-                "VersionNumber": IDENTITY,
-                "VersionDescription": Ignored("a text for people"),
-                "CreateTime": TIME,
-                "CreatedBy": Ignored("who made it; what is in it is compared"),
-                "DefaultVersion": Ignored("the template itself says which is the default"),
-                "LaunchTemplateData": DATA | dict.fromkeys(OTHERS, OTHER) | {"SecondaryInterfaces": SECONDARY},
-                "Operator": FIXED,
-            },
-            either=((("LaunchTemplateData.IamInstanceProfile.Arn",), ("LaunchTemplateData.IamInstanceProfile.Name",)),),
-        ),
+        Answer("DescribeLaunchTemplateVersions", "LaunchTemplateVersions", LAUNCH_TEMPLATE_VERSIONS, either=EITHER),
     )
     made_by_apply = ("image", "security_groups")
-    look = (Grant(("ec2:DescribeLaunchTemplateVersions", "ec2:DescribeLaunchTemplates")),)
+    look = (Grant("ec2", "DescribeLaunchTemplateVersions DescribeLaunchTemplates"),)
     change = (
-        Grant(("ec2:CreateLaunchTemplate",), (ARN,), "making"),
+        Grant("ec2", "CreateLaunchTemplate", (ARN,), "making"),
         Grant(
-            (
-                "ec2:CreateLaunchTemplateVersion",
-                "ec2:CreateTags",
-                "ec2:DeleteLaunchTemplateVersions",
-                "ec2:DeleteTags",
-                "ec2:ModifyLaunchTemplate",
-            ),
+            "ec2",
+            "CreateLaunchTemplateVersion CreateTags DeleteLaunchTemplateVersions DeleteTags ModifyLaunchTemplate",
             (ARN,),
             "own",
         ),
     )
-    removal = (Grant(("ec2:DeleteLaunchTemplate",), (ARN,), "own"),)
+    removal = (Grant("ec2", "DeleteLaunchTemplate", (ARN,), "own"),)
+    delete = "delete_launch_template", "LaunchTemplateId"
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
-        by_tag = [{"Name": f"tag:{key}", "Values": [value]} for key, value in scope.tags.items()]
-        for template in pages(clients("ec2"), "describe_launch_templates", "LaunchTemplates", Filters=by_tag):
-            since = template["CreateTime"].isoformat(timespec="seconds")
-            yield Owned(template["LaunchTemplateId"], template["LaunchTemplateName"], since)
-
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("ec2").delete_launch_template(LaunchTemplateId=identity)
+        for template in pages(clients("ec2"), "describe_launch_templates", "LaunchTemplates", Filters=scope.tag_filters):
+            yield Owned(template["LaunchTemplateId"], template["LaunchTemplateName"], iso_time(template["CreateTime"]))
 
     def read(self, clients: Clients, name: str) -> Answers:
         """Returns AWS's answers about the template of that name; nothing where there is none."""
@@ -134,7 +104,7 @@ class LaunchTemplate(Kind):
 
     def state(self, answers: Answers) -> State:
         template, data = (answers["DescribeLaunchTemplates"], answers["DescribeLaunchTemplateVersions"]["LaunchTemplateData"])
-        profile = data.get("IamInstanceProfile") or {}
+        profile, tagged = data.get("IamInstanceProfile") or {}, data.get("TagSpecifications") or []
         latest = template["DefaultVersionNumber"] == template["LatestVersionNumber"]
         return {
             "image": data.get("ImageId"),
@@ -145,9 +115,7 @@ class LaunchTemplate(Kind):
             "metadata_options": _compared(DATA["MetadataOptions"], data.get("MetadataOptions") or {}),
             "detailed_monitoring": (data.get("Monitoring") or {}).get("Enabled", False),
             "user_data_sha256": _digest(data.get("UserData")),
-            "tags_of": {
-                item["ResourceType"]: tags_to_dict(item.get("Tags") or []) for item in data.get("TagSpecifications") or []
-            },
+            "tags_of": {one["ResourceType"]: tags_to_dict(one.get("Tags") or []) for one in tagged},
             "other": _others(data),
             "default_version": "latest" if latest else str(template["DefaultVersionNumber"]),
             "tags": tags_to_dict(template.get("Tags") or []),
@@ -155,41 +123,26 @@ class LaunchTemplate(Kind):
 
 
 def wanted_state(parameters: Mapping[str, Any]) -> State:
-    """Returns the module's parameters in the fields of `state`."""
-    return {
-        "image": parameters["image_id"],
-        "instance_type": parameters["instance_type"],
-        "instance_profile": parameters["iam_instance_profile"],
-        "security_groups": sorted(parameters["security_group_ids"]),
-        "volumes": {item["device_name"]: _given(item["ebs"]) for item in parameters["block_device_mappings"]},
-        "metadata_options": _given(parameters["metadata_options"]),
-        "detailed_monitoring": parameters["monitoring"]["enabled"],
-        "user_data_sha256": _digest(parameters["user_data"]),
-        "tags_of": {item["resource_type"]: dict(item["tags"]) for item in parameters["tag_specifications"]},
-        "other": {},
-        "default_version": "latest",
-        "tags": dict(parameters["tags"]),
-    }
+    """Returns the module's parameters in the fields of `state`: what a template would be that holds them."""
+    template = {"DefaultVersionNumber": 1, "LatestVersionNumber": 1, "Tags": tags_to_list(parameters["tags"])}
+    version = {"LaunchTemplateData": data_request(parameters)}
+    return LaunchTemplate().state({"DescribeLaunchTemplates": template, "DescribeLaunchTemplateVersions": version})
 
 
 def data_request(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the module's parameters as EC2's LaunchTemplateData."""
-    profile = parameters["iam_instance_profile"]
+    profile, volumes = parameters["iam_instance_profile"], parameters["block_device_mappings"]
+    tagged = parameters["tag_specifications"]
     return {
         "ImageId": parameters["image_id"],
         "InstanceType": parameters["instance_type"],
         "IamInstanceProfile": {"Arn" if profile.startswith("arn:") else "Name": profile},
         "SecurityGroupIds": parameters["security_group_ids"],
-        "BlockDeviceMappings": [
-            {"DeviceName": item["device_name"], "Ebs": _request(item["ebs"])} for item in parameters["block_device_mappings"]
-        ],
+        "BlockDeviceMappings": [{"DeviceName": one["device_name"], "Ebs": _request(one["ebs"])} for one in volumes],
         "MetadataOptions": _request(parameters["metadata_options"]),
         "Monitoring": {"Enabled": parameters["monitoring"]["enabled"]},
         "UserData": parameters["user_data"],
-        "TagSpecifications": [
-            {"ResourceType": item["resource_type"], "Tags": tags_to_list(item["tags"])}
-            for item in parameters["tag_specifications"]
-        ],
+        "TagSpecifications": [{"ResourceType": one["resource_type"], "Tags": tags_to_list(one["tags"])} for one in tagged],
     }
 
 

@@ -5,34 +5,70 @@ from typing import Any, ClassVar
 
 from ..rollout.blue_green import TAG, forward, is_sticky, weights_of
 from ..state import State, differences, tags_to_dict
-from .elb import as_expected, attribute_changes, tags_of
-from .fields import EMPTY_ANSWER, FIGURE, FIXED, IDENTITY, Answer, Compared, Default, Foreign, Ignored, Nobodys, snake
+from .elb import ELB, as_expected, attribute_changes, elb_arns, tags_of
+from .fields import (
+    FIXED,
+    IDENTITY,
+    META,
+    STATUS,
+    UNSET,
+    Answer,
+    Default,
+    Foreign,
+    Ignored,
+    Marks,
+    Nobodys,
+    compared,
+    each,
+    snake,
+)
 from .finding import pages
 from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope
 from .load_balancer import LoadBalancer
 
-ARNS = ("arn:{partition}:elasticloadbalancing:{region}:{account}:listener/app/{prefix}-*",)
-ACTION = Compared("default_action")
+ARNS = elb_arns("listener/app")
 # What experiments and rollouts write on the rules that they make.
 RULES_TAGS = ("Experiment", TAG)
 RENAMED = "routing.http.request."
+HEADERS = """
+    access_control_allow_credentials access_control_allow_headers access_control_allow_methods access_control_allow_origin
+    access_control_expose_headers access_control_max_age content_security_policy strict_transport_security
+    x_content_type_options x_frame_options
+"""
 # Nothing is modified by default:
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-header-modification.html
 DEFAULTS = {"routing.http.response.server.enabled": "true"} | {
-    f"routing.http.response.{header}.header_value": ""
-    for header in (
-        "access_control_allow_credentials",
-        "access_control_allow_headers",
-        "access_control_allow_methods",
-        "access_control_allow_origin",
-        "access_control_expose_headers",
-        "access_control_max_age",
-        "content_security_policy",
-        "strict_transport_security",
-        "x_content_type_options",
-        "x_frame_options",
-    )
+    f"routing.http.response.{header}.header_value": "" for header in HEADERS.split()
 }
+LISTENERS: Marks = {
+    **each(IDENTITY, "ListenerArn Port"),
+    "LoadBalancerArn": FIXED,
+    **compared(protocol="Protocol", tls_policy="SslPolicy"),
+    "Certificates": {
+        **compared(certificate="CertificateArn"),
+        "IsDefault": Ignored("the one that is described here; DescribeListenerCertificates has all"),
+    },
+    "DefaultActions": {
+        **compared(default_action="Type RedirectConfig FixedResponseConfig"),
+        **compared(default_action="AuthenticateOidcConfig AuthenticateCognitoConfig JwtValidationConfig"),
+        "TargetGroupArn": Ignored("is in ForwardConfig as well"),
+        "Order": Ignored("actions are described in it"),
+        "ForwardConfig": {
+            "TargetGroups": {
+                **compared(default_action="TargetGroupArn"),
+                "Weight": Foreign("a blue/green rollout; that of a lone group says nothing"),
+            },
+            **compared(default_action="TargetGroupStickinessConfig"),
+        },
+    },
+    "AlpnPolicy": Ignored("of network balancers only"),
+    "MutualAuthentication": {
+        **each(Default("off"), "Mode AdvertiseTrustStoreCaNames"),
+        **each(UNSET, "TrustStoreArn IgnoreClientCertificateExpiry"),
+        "TrustStoreAssociationStatus": STATUS,
+    },
+}
+LISTENER_CERTIFICATES: Marks = {"Certificates": Nobodys("certificate of a listener", "CertificateArn"), "NextMarker": META}
 
 
 class Listener(Kind):
@@ -42,93 +78,22 @@ class Listener(Kind):
     service = "elbv2"
     free = "part of the load balancer"
     answers = (
-        Answer(
-            "DescribeListeners",
-            "Listeners",
-            {
-                "ListenerArn": IDENTITY,
-                "LoadBalancerArn": FIXED,
-                "Port": IDENTITY,
-                "Protocol": Compared("protocol"),
-                "Certificates": {
-                    "CertificateArn": Compared("certificate"),
-                    "IsDefault": Ignored("the one that is described here; DescribeListenerCertificates has all"),
-                },
-                "SslPolicy": Compared("tls_policy"),
-                "DefaultActions": {
-                    "Type": ACTION,
-                    "TargetGroupArn": Ignored("is in ForwardConfig as well"),
-                    "AuthenticateOidcConfig": ACTION,
-                    "AuthenticateCognitoConfig": ACTION,
-                    "Order": Ignored("actions are described in it"),
-                    "RedirectConfig": ACTION,
-                    "FixedResponseConfig": ACTION,
-                    "ForwardConfig": {
-                        "TargetGroups": {
-                            "TargetGroupArn": ACTION,
-                            "Weight": Foreign("a blue/green rollout; that of a lone group says nothing"),
-                        },
-                        "TargetGroupStickinessConfig": ACTION,
-                    },
-                    "JwtValidationConfig": ACTION,
-                },
-                "AlpnPolicy": Ignored("of network balancers only"),
-                "MutualAuthentication": {
-                    "Mode": Default("off"),
-                    "TrustStoreArn": Default(None),
-                    "IgnoreClientCertificateExpiry": Default(None),
-                    "TrustStoreAssociationStatus": FIGURE,
-                    "AdvertiseTrustStoreCaNames": Default("off"),
-                },
-            },
-        ),
-        Answer("DescribeListenerAttributes", "", {"Attributes": Compared("attributes")}),
-        Answer(
-            "DescribeListenerCertificates",
-            "",
-            {"Certificates": Nobodys("certificate of a listener", "CertificateArn"), "NextMarker": EMPTY_ANSWER},
-        ),
-        Answer("DescribeRules", "", {"Rules": Nobodys("listener rule", "Priority"), "NextMarker": EMPTY_ANSWER}),
+        Answer("DescribeListeners", "Listeners", LISTENERS),
+        Answer("DescribeListenerAttributes", "", compared(attributes="Attributes")),
+        Answer("DescribeListenerCertificates", "", LISTENER_CERTIFICATES),
+        Answer("DescribeRules", "", {"Rules": Nobodys("listener rule", "Priority"), "NextMarker": META}),
     )
     # AWS gives one action one of these.
-    samples: ClassVar[Mapping[str, Any]] = {"DescribeListeners.DefaultActions.FixedResponseConfig": {}}
+    samples: ClassVar = {"DescribeListeners.DefaultActions.FixedResponseConfig": {}}
     made_by_apply = ("certificate",)
-    look = (
-        Grant(
-            (
-                "elasticloadbalancing:DescribeListenerAttributes",
-                "elasticloadbalancing:DescribeListenerCertificates",
-                "elasticloadbalancing:DescribeListeners",
-                "elasticloadbalancing:DescribeRules",
-                "elasticloadbalancing:DescribeTags",
-            )
-        ),
-    )
+    look = (Grant(ELB, "DescribeListenerAttributes DescribeListenerCertificates DescribeListeners DescribeRules DescribeTags"),)
     change = (
-        Grant(("elasticloadbalancing:CreateListener",), LoadBalancer.change[0].resources),
-        Grant(
-            (
-                "elasticloadbalancing:AddTags",
-                "elasticloadbalancing:CreateRule",
-                "elasticloadbalancing:DeleteListener",
-                "elasticloadbalancing:ModifyListener",
-                "elasticloadbalancing:ModifyListenerAttributes",
-                "elasticloadbalancing:RemoveTags",
-            ),
-            ARNS,
-        ),
-        Grant(
-            (
-                "elasticloadbalancing:AddTags",
-                "elasticloadbalancing:DeleteRule",
-                "elasticloadbalancing:ModifyRule",
-                "elasticloadbalancing:RemoveTags",
-                "elasticloadbalancing:SetRulePriorities",
-            ),
-            ("arn:{partition}:elasticloadbalancing:{region}:{account}:listener-rule/app/{prefix}-*",),
-        ),
+        Grant(ELB, "CreateListener", LoadBalancer.change[0].resources),
+        Grant(ELB, "AddTags CreateRule DeleteListener ModifyListener ModifyListenerAttributes RemoveTags", ARNS),
+        Grant(ELB, "AddTags DeleteRule ModifyRule RemoveTags SetRulePriorities", elb_arns("listener-rule/app")),
     )
-    removal = (Grant(("elasticloadbalancing:DeleteListener",), ARNS),)
+    removal = (Grant(ELB, "DeleteListener", ARNS),)
+    delete = "delete_listener", "ListenerArn"
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         for balancer in LoadBalancer().owned(clients, scope):
@@ -136,21 +101,17 @@ class Listener(Kind):
                 name = f"{balancer.name}:{listener.get('Port', 'all')}"
                 yield Owned(listener["ListenerArn"], name, belongs_to=f"load balancer {balancer.name}")
 
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("elbv2").delete_listener(ListenerArn=identity)
-
     def read(self, clients: Clients, balancer: str) -> dict[int, Answers]:
         """Returns AWS's answers about each listener of a balancer, by its port."""
         client = clients("elbv2")
         found: dict[int, Answers] = {}
         for listener in _described(client, balancer):
             by_arn = {"ListenerArn": listener["ListenerArn"]}
+            certificates = list(pages(client, "describe_listener_certificates", "Certificates", **by_arn))
             found[listener["Port"]] = {
                 "DescribeListeners": listener,
                 "DescribeListenerAttributes": client.describe_listener_attributes(**by_arn),
-                "DescribeListenerCertificates": {
-                    "Certificates": list(pages(client, "describe_listener_certificates", "Certificates", **by_arn))
-                },
+                "DescribeListenerCertificates": {"Certificates": certificates},
                 "DescribeRules": {"Rules": list(pages(client, "describe_rules", "Rules", **by_arn))},
             }
         return found
@@ -165,9 +126,8 @@ class Listener(Kind):
         return frozenset(known | own | {"default"})
 
     def state(self, answers: Answers) -> State:
-        return _state(answers["DescribeListeners"]) | {
-            "attributes": tags_to_dict(answers["DescribeListenerAttributes"]["Attributes"])
-        }
+        attributes = tags_to_dict(answers["DescribeListenerAttributes"]["Attributes"])
+        return _state(answers["DescribeListeners"]) | {"attributes": attributes}
 
     def wanted(self, entry: Mapping[str, Any], answers: Answers) -> State:
         """Returns a listener in the form of CreateListener in the fields of `state`. Pure.
@@ -245,12 +205,9 @@ def _kept(entry: Mapping[str, Any], answers: Answers) -> list[dict[str, Any]]:
 
 def _own_names(found: Mapping[str, str]) -> dict[str, str]:
     """Returns the own names of headers that can be renamed, such as `X-Amzn-Tls-Version`; "" is one's own name as well."""
-    own = {
-        name: name.removeprefix(RENAMED).removesuffix(".header_name").replace("_", "-").title()
-        for name in found
-        if name.startswith(RENAMED)
-    }
-    return {name: found[name] if found[name] == "" else header for name, header in own.items()}
+    renamed = [name for name in found if name.startswith(RENAMED)]
+    own = {name: name.removeprefix(RENAMED).removesuffix(".header_name").replace("_", "-").title() for name in renamed}
+    return {name: found[name] and header for name, header in own.items()}
 
 
 def _described(client: Client, balancer: str) -> Iterator[dict[str, Any]]:

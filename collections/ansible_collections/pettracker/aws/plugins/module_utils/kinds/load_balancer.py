@@ -3,125 +3,86 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..refusals import unless_gone
 from ..state import State, differences, tags_to_dict, tags_to_list
 from .charges import Fields, Item, Place, line, plain
-from .elb import TAGS, as_expected, attribute_changes, found, put_tags, tags_of
-from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Default, Deviation, Ignored
-from .kind import Answers, Client, Clients, Grant, Kind, Owned, Scope, put_back
+from .elb import ELB, TAGS, ElbKind, as_expected, attribute_changes, elb_arns, put_tags
+from .fields import FIXED, IDENTITY, STATUS, TIME, UNSET, Answer, Default, Deviation, Ignored, Marks, compared, each
+from .kind import Answers, Client, Clients, Grant, Owned, Scope, iso_time, put_back
 
 # A capacity unit is a GB an hour, where not connections or rules are what there is most of.
 # https://aws.amazon.com/elasticloadbalancing/pricing/
 CAPACITY_UNIT_GB = 1
-ARNS = ("arn:{partition}:elasticloadbalancing:{region}:{account}:loadbalancer/app/{prefix}-*",)
+ARNS = elb_arns("loadbalancer/app")
 NETWORK = Ignored("of network balancers only")
+HTTP_SETTINGS = ("drop_invalid_header_fields", "preserve_host_header", "x_amzn_tls_version_and_cipher_suite", "xff_client_port")
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html; where logs that are off
 # would go decides nothing, and a balancer of this type always serves across zones.
 DEFAULTS = {
-    "access_logs.s3.enabled": "false",
+    **dict.fromkeys(("access_logs.s3.enabled", "connection_logs.s3.enabled", "health_check_logs.s3.enabled"), "false"),
     "access_logs.s3.prefix": "",
+    **dict.fromkeys(("deletion_protection.enabled", "waf.fail_open.enabled", "zonal_shift.config.enabled"), "false"),
     "client_keep_alive.seconds": "3600",
-    "connection_logs.s3.enabled": "false",
-    "deletion_protection.enabled": "false",
-    "health_check_logs.s3.enabled": "false",
     "idle_timeout.timeout_seconds": "60",
     "ipv6.deny_all_igw_traffic": "false",
     "routing.http.desync_mitigation_mode": "defensive",
-    "routing.http.drop_invalid_header_fields.enabled": "false",
-    "routing.http.preserve_host_header.enabled": "false",
-    "routing.http.x_amzn_tls_version_and_cipher_suite.enabled": "false",
-    "routing.http.xff_client_port.enabled": "false",
     "routing.http.xff_header_processing.mode": "append",
+    **dict.fromkeys((f"routing.http.{setting}.enabled" for setting in HTTP_SETTINGS), "false"),
     "routing.http2.enabled": "true",
-    "waf.fail_open.enabled": "false",
-    "zonal_shift.config.enabled": "false",
 }
 # A new balancer takes minutes.
 PATIENCE = {"Delay": 5, "MaxAttempts": 120}
+LOAD_BALANCERS: Marks = {
+    **each(IDENTITY, "LoadBalancerArn DNSName CanonicalHostedZoneId LoadBalancerName"),
+    "CreatedTime": TIME,
+    **compared(scheme="Scheme", security_groups="SecurityGroups"),
+    **each(FIXED, "VpcId Type CustomerOwnedIpv4Pool"),
+    "State": STATUS,
+    "AvailabilityZones": {
+        **each(Ignored("follows from the subnet"), "ZoneName OutpostId"),
+        **compared(subnets="SubnetId"),
+        **each(NETWORK, "LoadBalancerAddresses SourceNatIpv6Prefixes"),
+    },
+    "IpAddressType": Default("ipv4", "set_ip_address_type"),
+    **each(NETWORK, "EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic EnablePrefixForIpv6SourceNat"),
+    "IpamPools": {"Ipv4IpamPoolId": UNSET},
+}
+CAPACITY_RESERVATION: Marks = {
+    "LastModifiedTime": TIME,
+    **each(STATUS, "DecreaseRequestsRemaining CapacityReservationState"),
+    "MinimumLoadBalancerCapacity": {"CapacityUnits": UNSET},
+}
 
 
-class LoadBalancer(Kind):
+class LoadBalancer(ElbKind):
     """A balancer of the type `application` that faces the internet; its listeners are a kind of their own."""
 
     name = "load balancer"
-    service = "elbv2"
+    what = "LoadBalancer"
     answers = (
-        Answer(
-            "DescribeLoadBalancers",
-            "LoadBalancers",
-            {
-                "LoadBalancerArn": IDENTITY,
-                "DNSName": IDENTITY,
-                "CanonicalHostedZoneId": IDENTITY,
-                "CreatedTime": TIME,
-                "LoadBalancerName": IDENTITY,
-                "Scheme": Compared("scheme"),
-                "VpcId": FIXED,
-                "State": FIGURE,
-                "Type": FIXED,
-                "AvailabilityZones": {
-                    "ZoneName": Ignored("follows from the subnet"),
-                    "SubnetId": Compared("subnets"),
-                    "OutpostId": Ignored("follows from the subnet"),
-                    "LoadBalancerAddresses": NETWORK,
-                    "SourceNatIpv6Prefixes": NETWORK,
-                },
-                "SecurityGroups": Compared("security_groups"),
-                "IpAddressType": Default("ipv4", "set_ip_address_type"),
-                "CustomerOwnedIpv4Pool": FIXED,
-                "EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic": NETWORK,
-                "EnablePrefixForIpv6SourceNat": NETWORK,
-                "IpamPools": {"Ipv4IpamPoolId": Default(None)},
-            },
-        ),
-        Answer("DescribeLoadBalancerAttributes", "", {"Attributes": Compared("attributes")}),
+        Answer("DescribeLoadBalancers", "LoadBalancers", LOAD_BALANCERS),
+        Answer("DescribeLoadBalancerAttributes", "", compared(attributes="Attributes")),
         TAGS,
-        Answer(
-            "DescribeCapacityReservation",
-            "",
-            {
-                "LastModifiedTime": TIME,
-                "DecreaseRequestsRemaining": FIGURE,
-                "MinimumLoadBalancerCapacity": {"CapacityUnits": Default(None)},
-                "CapacityReservationState": FIGURE,
-            },
-        ),
+        Answer("DescribeCapacityReservation", "", CAPACITY_RESERVATION),
     )
     made_by_apply = ("security_groups", "subnets")
     look = (
-        Grant(
-            (
-                "elasticloadbalancing:DescribeCapacityReservation",
-                "elasticloadbalancing:DescribeLoadBalancerAttributes",
-                "elasticloadbalancing:DescribeLoadBalancers",
-                "elasticloadbalancing:DescribeTags",
-                "tag:GetResources",
-            )
-        ),
+        Grant(ELB, "DescribeCapacityReservation DescribeLoadBalancerAttributes DescribeLoadBalancers DescribeTags"),
+        Grant("tag", "GetResources"),
     )
     change = (
         Grant(
-            (
-                "elasticloadbalancing:AddTags",
-                "elasticloadbalancing:CreateLoadBalancer",
-                "elasticloadbalancing:ModifyCapacityReservation",
-                "elasticloadbalancing:ModifyIpPools",
-                "elasticloadbalancing:ModifyLoadBalancerAttributes",
-                "elasticloadbalancing:RemoveTags",
-                "elasticloadbalancing:SetIpAddressType",
-                "elasticloadbalancing:SetSecurityGroups",
-                "elasticloadbalancing:SetSubnets",
-            ),
+            ELB,
+            "AddTags CreateLoadBalancer ModifyCapacityReservation ModifyIpPools ModifyLoadBalancerAttributes "
+            "RemoveTags SetIpAddressType SetSecurityGroups SetSubnets",
             ARNS,
         ),
     )
-    removal = (Grant(("elasticloadbalancing:DeleteLoadBalancer", "elasticloadbalancing:ModifyLoadBalancerAttributes"), ARNS),)
+    removal = (Grant(ELB, "DeleteLoadBalancer ModifyLoadBalancerAttributes", ARNS),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
-        for balancer in found(clients, scope, "LoadBalancer"):
-            since = balancer["CreatedTime"].isoformat(timespec="seconds")
-            subnets = sorted(zone["SubnetId"] for zone in balancer["AvailabilityZones"])
-            fields = {"scheme": balancer.get("Scheme"), "subnets": subnets}
+        for balancer in self.found(clients, scope):
+            fields = {"scheme": balancer.get("Scheme"), "subnets": _subnets(balancer)}
+            since = iso_time(balancer["CreatedTime"])
             yield Owned(balancer["LoadBalancerArn"], balancer["LoadBalancerName"], since, fields=fields)
 
     def remove(self, clients: Clients, identity: str) -> None:
@@ -130,37 +91,19 @@ class LoadBalancer(Kind):
         client.modify_load_balancer_attributes(LoadBalancerArn=identity, Attributes=unprotected)
         client.delete_load_balancer(LoadBalancerArn=identity)
 
-    def read(self, clients: Clients, name: str) -> Answers:
-        """Returns AWS's answers about the balancer of that name; nothing where there is none."""
-        client = clients("elbv2")
-        balancers = unless_gone(lambda: client.describe_load_balancers(Names=[name])["LoadBalancers"], [])
-        if not balancers:
-            return {}
-        by_arn = {"LoadBalancerArn": balancers[0]["LoadBalancerArn"]}
-        return {
-            "DescribeLoadBalancers": balancers[0],
-            "DescribeLoadBalancerAttributes": client.describe_load_balancer_attributes(**by_arn),
-            "DescribeTags": next(tags_of(client, by_arn.values())),
-            "DescribeCapacityReservation": client.describe_capacity_reservation(**by_arn),
-        }
-
     def state(self, answers: Answers) -> State:
         balancer = answers["DescribeLoadBalancers"]
         return {
             "scheme": balancer["Scheme"],
-            "subnets": sorted(zone["SubnetId"] for zone in balancer["AvailabilityZones"]),
+            "subnets": _subnets(balancer),
             "security_groups": sorted(balancer.get("SecurityGroups") or []),
             "attributes": tags_to_dict(answers["DescribeLoadBalancerAttributes"]["Attributes"]),
             "tags": tags_to_dict(answers["DescribeTags"]["Tags"]),
         }
 
     def charges(self, name: str, fields: Fields, place: Place) -> Iterator[Item]:
-        resource, usage, prices, network = (
-            f"{self.name} {name}",
-            place.usage,
-            place.prices["balancer"],
-            place.prices["network"],
-        )
+        resource, usage = f"{self.name} {name}", place.usage
+        prices, network = place.prices["balancer"], place.prices["network"]
         hours, out = usage["hours"], usage["data_out_gb"]
         yield line(resource, "balancer", f"{plain(hours)} hours", hours * prices["hour"])
         through = usage["data_in_gb"] + out
@@ -173,12 +116,11 @@ class LoadBalancer(Kind):
 
     def wanted(self, entry: Mapping[str, Any], found: State | None) -> State:
         """Returns the options of the module in the fields of `state`. Pure."""
-        given = {name: str(value) for name, value in entry["attributes"].items()}
         return {
             "scheme": "internet-facing",
             "subnets": sorted(entry["subnets"]),
             "security_groups": sorted(entry["security_groups"]),
-            "attributes": as_expected(found["attributes"] if found else {}, given, DEFAULTS),
+            "attributes": as_expected(found["attributes"] if found else {}, entry["attributes"], DEFAULTS),
             "tags": dict(entry["tags"]),
         }
 
@@ -215,3 +157,7 @@ class LoadBalancer(Kind):
             changed = attribute_changes(wanted["attributes"], found["attributes"])
             client.modify_load_balancer_attributes(**by_arn, Attributes=changed)
         put_tags(client, arn, wanted, found)
+
+
+def _subnets(balancer: Mapping[str, Any]) -> list[str]:
+    return sorted(zone["SubnetId"] for zone in balancer["AvailabilityZones"])

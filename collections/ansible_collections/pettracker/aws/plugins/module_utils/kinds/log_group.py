@@ -7,12 +7,25 @@ from typing import Any
 
 from ..state import State, differences, tag_changes
 from .charges import Fields, Gap, Item, Place, line, plain
-from .fields import EMPTY_ANSWER, FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Default, Deviation, Ignored, Nobodys
+from .fields import FIXED, IDENTITY, META, STATUS, TIME, UNSET, Answer, Deviation, Ignored, Marks, Nobodys, compared, each
 from .finding import pages, tagged
 from .keeping import Kept
-from .kind import Answers, Clients, Grant, Owned, Scope
+from .kind import Answers, Clients, Grant, Owned, Scope, iso_time
 
 DAYS_A_MONTH = Decimal(365) / 12
+LOG_GROUPS: Marks = {
+    **each(IDENTITY, "logGroupName arn logGroupArn"),
+    "creationTime": TIME,
+    "storedBytes": STATUS,
+    "metricFilterCount": Ignored("the filters themselves are looked at"),
+    **compared(retention_days="retentionInDays", kms_key_id="kmsKeyId"),
+    "retentionPolicyName": Ignored("an organization's; the days that come of it are compared"),
+    "logGroupClass": FIXED,
+    **each(UNSET, "dataProtectionStatus deletionProtectionEnabled bearerTokenAuthenticationEnabled"),
+    "inheritedProperties": Ignored("the account's own policies, which are nobody's in an environment"),
+}
+METRIC_FILTERS: Marks = {"metricFilters": Nobodys("metric filter", "filterName"), "nextToken": META}
+SUBSCRIPTION_FILTERS: Marks = {"subscriptionFilters": Nobodys("subscription filter", "filterName"), "nextToken": META}
 
 
 class LogGroup(Kept):
@@ -21,63 +34,32 @@ class LogGroup(Kept):
     name = "log group"
     service = "logs"
     answers = (
-        Answer(
-            "DescribeLogGroups",
-            "logGroups",
-            {
-                "logGroupName": IDENTITY,
-                "arn": IDENTITY,
-                "logGroupArn": IDENTITY,
-                "creationTime": TIME,
-                "storedBytes": FIGURE,
-                "metricFilterCount": Ignored("the filters themselves are looked at"),
-                "retentionInDays": Compared("retention_days"),
-                "retentionPolicyName": Ignored("an organization's; the days that come of it are compared"),
-                "kmsKeyId": Compared("kms_key_id"),
-                "logGroupClass": FIXED,
-                "dataProtectionStatus": Default(None),
-                "inheritedProperties": Ignored("the account's own policies, which are nobody's in an environment"),
-                "deletionProtectionEnabled": Default(None),
-                "bearerTokenAuthenticationEnabled": Default(None),
-            },
-        ),
-        Answer("ListTagsForResource", "", {"tags": Compared("tags")}),
-        Answer(
-            "DescribeMetricFilters", "", {"metricFilters": Nobodys("metric filter", "filterName"), "nextToken": EMPTY_ANSWER}
-        ),
-        Answer(
-            "DescribeSubscriptionFilters",
-            "",
-            {"subscriptionFilters": Nobodys("subscription filter", "filterName"), "nextToken": EMPTY_ANSWER},
-        ),
+        Answer("DescribeLogGroups", "logGroups", LOG_GROUPS),
+        Answer("ListTagsForResource", "", compared(tags="tags")),
+        Answer("DescribeMetricFilters", "", METRIC_FILTERS),
+        Answer("DescribeSubscriptionFilters", "", SUBSCRIPTION_FILTERS),
     )
     look = (
-        Grant(("logs:DescribeLogGroups",)),
-        Grant(("logs:ListTagsForResource",), ("arn:{partition}:logs:{region}:{account}:log-group:*",)),
-        Grant(("logs:DescribeMetricFilters", "logs:DescribeSubscriptionFilters"), ("log_groups",)),
+        Grant("logs", "DescribeLogGroups"),
+        Grant("logs", "ListTagsForResource", ("arn:{partition}:logs:{region}:{account}:log-group:*",)),
+        Grant("logs", "DescribeMetricFilters DescribeSubscriptionFilters", ("log_groups",)),
     )
     change = (
         Grant(
-            (
-                "logs:AssociateKmsKey",
-                "logs:CreateLogGroup",
-                "logs:DeleteDataProtectionPolicy",
-                "logs:DisassociateKmsKey",
-                "logs:PutBearerTokenAuthentication",
-                "logs:PutLogGroupDeletionProtection",
-                "logs:PutRetentionPolicy",
-            ),
+            "logs",
+            "AssociateKmsKey CreateLogGroup DeleteDataProtectionPolicy DisassociateKmsKey "
+            "PutBearerTokenAuthentication PutLogGroupDeletionProtection PutRetentionPolicy",
             ("log_groups",),
         ),
-        Grant(("logs:TagResource", "logs:UntagResource"), ("log_group_tags",)),
+        Grant("logs", "TagResource UntagResource", ("log_group_tags",)),
     )
-    removal = (Grant(("logs:DeleteLogGroup", "logs:PutLogGroupDeletionProtection"), ("log_groups",)),)
+    removal = (Grant("logs", "DeleteLogGroup PutLogGroupDeletionProtection", ("log_groups",)),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         for arn in tagged(clients, scope, "logs:log-group"):
             name = arn.removesuffix(":*").split(":log-group:")[1]
             for group in _described(clients, name):
-                since = datetime.fromtimestamp(group["creationTime"] / 1000, UTC).isoformat(timespec="seconds")
+                since = iso_time(datetime.fromtimestamp(group["creationTime"] / 1000, UTC))
                 yield Owned(name, since=since, fields={"retention_days": group.get("retentionInDays")})
 
     def remove(self, clients: Clients, identity: str) -> None:

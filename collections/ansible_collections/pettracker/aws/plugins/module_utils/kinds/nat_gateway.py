@@ -1,12 +1,13 @@
 """NAT gateways. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NatGateway.html"""
 
 from collections.abc import Collection, Iterator
+from typing import Any
 
 from ..state import State, tags_to_dict
 from .charges import Fields, Item, Place, line, plain
 from .ec2 import PLACE, TAGGING, Names, Resource, Site, VpcPart, arns, by_name
-from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Ignored, Nobodys
-from .kind import Answers, Clients, Grant
+from .fields import FIXED, IDENTITY, STATUS, TIME, Answer, Ignored, Marks, Nobodys, compared, each
+from .kind import Answers, Grant
 
 REGIONAL = Ignored("of a regional gateway; AWS makes no zonal one of it, or the other way round")
 DERIVED = Ignored("follows from the address and the subnet")
@@ -25,61 +26,44 @@ def addresses(gateway: Resource) -> list[Resource]:
     return sorted(present, key=lambda address: not address.get("IsPrimary", True))
 
 
+NAT_GATEWAYS: Marks = {
+    "NatGatewayId": IDENTITY,
+    "VpcId": PLACE["VpcId"],
+    **compared(tags="Tags", subnet="SubnetId"),
+    "NatGatewayAddresses": {
+        **compared(addresses="AllocationId"),
+        "AssociationId": IDENTITY,
+        **each(DERIVED, "NetworkInterfaceId PrivateIp PublicIp AvailabilityZone AvailabilityZoneId"),
+        "IsPrimary": FIXED,
+        **each(STATUS, "Status FailureMessage"),
+    },
+    "AttachedAppliances": Nobodys("appliance", "ApplianceArn"),
+    **each(STATUS, "State FailureCode FailureMessage"),
+    **each(TIME, "CreateTime DeleteTime"),
+    "ProvisionedBandwidth": Ignored("is AWS's to provision, after a request to its support"),
+    **each(FIXED, "ConnectivityType AvailabilityMode"),
+    **each(REGIONAL, "AutoScalingIps AutoProvisionZones RouteTableId"),
+}
+
+
 class NatGateway(VpcPart):
     """Known by its subnet, and has one address."""
 
     name = "NAT gateway"
     tagged_as = "natgateway"
     describe, listing, key, made_at = "describe_nat_gateways", "NatGateways", "NatGatewayId", "CreateTime"
+    creation = "create_nat_gateway", "NatGateway"
     filters = "Filter"
     alive = (("state", ("pending", "available", "deleting")),)
-    answers = (
-        Answer(
-            "DescribeNatGateways",
-            "NatGateways",
-            {
-                "NatGatewayId": IDENTITY,
-                "VpcId": PLACE["VpcId"],
-                "Tags": Compared("tags"),
-                "SubnetId": Compared("subnet"),
-                "NatGatewayAddresses": {
-                    "AllocationId": Compared("addresses"),
-                    "AssociationId": IDENTITY,
-                    "NetworkInterfaceId": DERIVED,
-                    "PrivateIp": DERIVED,
-                    "PublicIp": DERIVED,
-                    "AvailabilityZone": DERIVED,
-                    "AvailabilityZoneId": DERIVED,
-                    "IsPrimary": FIXED,
-                    "Status": FIGURE,
-                    "FailureMessage": FIGURE,
-                },
-                "AttachedAppliances": Nobodys("appliance", "ApplianceArn"),
-                "State": FIGURE,
-                "CreateTime": TIME,
-                "DeleteTime": TIME,
-                "FailureCode": FIGURE,
-                "FailureMessage": FIGURE,
-                "ProvisionedBandwidth": Ignored("is AWS's to provision, after a request to its support"),
-                "ConnectivityType": FIXED,
-                "AvailabilityMode": FIXED,
-                "AutoScalingIps": REGIONAL,
-                "AutoProvisionZones": REGIONAL,
-                "RouteTableId": REGIONAL,
-            },
-        ),
-    )
-    look = (Grant(("ec2:DescribeNatGateways",)),)
+    answers = (Answer("DescribeNatGateways", "NatGateways", NAT_GATEWAYS),)
     change = (
-        Grant(("ec2:CreateNatGateway",), arns("natgateway"), "making"),
-        Grant(("ec2:CreateNatGateway",), arns("elastic-ip", "subnet"), "own"),
-        Grant(("ec2:DisassociateNatGatewayAddress",), arns("natgateway"), "own"),
+        Grant("ec2", "CreateNatGateway", arns("natgateway"), "making"),
+        Grant("ec2", "CreateNatGateway", arns("elastic-ip", "subnet"), "own"),
+        Grant("ec2", "DisassociateNatGatewayAddress", arns("natgateway"), "own"),
         TAGGING,
     )
-    removal = (Grant(("ec2:DeleteNatGateway",), arns("natgateway"), "own"),)
-
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("ec2").delete_nat_gateway(NatGatewayId=identity)
+    removal = (Grant("ec2", "DeleteNatGateway", arns("natgateway"), "own"),)
+    delete = "delete_nat_gateway", "NatGatewayId"
 
     def state(self, answers: Answers) -> State:
         gateway = answers["DescribeNatGateways"]
@@ -99,15 +83,8 @@ class NatGateway(VpcPart):
         given = [by_name(names, address) for address in state["addresses"]]
         return state | {"subnet": by_name(names, state["subnet"]), "addresses": given}
 
-    def make(self, site: Site, name: str, wanted: State) -> str:
-        answer = site.call(
-            "create_nat_gateway",
-            SubnetId=site.ids["subnet", wanted["subnet"]],
-            AllocationId=site.ids["address", name],
-            TagSpecifications=self.tags(wanted),
-        )
-        made: str = answer["NatGateway"]["NatGatewayId"]
-        return made
+    def request(self, site: Site, name: str, wanted: State) -> dict[str, Any]:
+        return {"SubnetId": site.ids["subnet", wanted["subnet"]], "AllocationId": site.ids["address", name]}
 
     def correct(self, site: Site, identity: str, wanted: State, fields: Collection[str], answers: Answers) -> None:
         if answers and "addresses" in fields:

@@ -6,15 +6,14 @@ from typing import ClassVar
 from ..propagation import NEW_ID, once_known
 from ..state import State, tags_to_dict
 from .ec2 import PLACE, TAGGING, Names, Resource, Site, VpcPart, arns, correct_tags
-from .fields import FIXED, IDENTITY, Answer, Compared
-from .kind import Answers, Clients, Grant
+from .fields import FIXED, IDENTITY, Answer, Marks, compared, each
+from .kind import Answers, Grant
 
 WORLD = "0.0.0.0/0"
 # An entry that lets all through.
 EVERYTHING = f"allow all from or to {WORLD}"
 # The entries that nobody can change: they refuse what no other has allowed.
 LAST_ENTRY = 32767
-ENTRIES = Compared("entries")
 
 
 def entries(acl: Resource) -> dict[str, str]:
@@ -35,6 +34,15 @@ def _entry(entry: Resource) -> str:
     return f"{entry['RuleAction']} {protocol}{range_}{kind} from or to {peers}"
 
 
+NETWORK_ACLS: Marks = {
+    **PLACE,
+    "NetworkAclId": IDENTITY,
+    "IsDefault": FIXED,
+    **compared(entries="Entries"),
+    "Associations": {**each(IDENTITY, "NetworkAclAssociationId NetworkAclId"), **compared(subnets="SubnetId")},
+}
+
+
 class NetworkAcl(VpcPart):
     """The VPC's own, which AWS makes with it; the project makes no other, but somebody may have, with its tags."""
 
@@ -45,35 +53,14 @@ class NetworkAcl(VpcPart):
     interrupts: ClassVar[Mapping[str, str]] = dict.fromkeys(
         ("entries", "subnets"), "Until it is done, subnets may be cut off, or open to what was to be kept out."
     )
-    answers = (
-        Answer(
-            "DescribeNetworkAcls",
-            "NetworkAcls",
-            {
-                **PLACE,
-                "NetworkAclId": IDENTITY,
-                "IsDefault": FIXED,
-                "Entries": ENTRIES,
-                "Associations": {
-                    "NetworkAclAssociationId": IDENTITY,
-                    "NetworkAclId": IDENTITY,
-                    "SubnetId": Compared("subnets"),
-                },
-            },
-        ),
-    )
-    look = (Grant(("ec2:DescribeNetworkAcls",)),)
+    answers = (Answer("DescribeNetworkAcls", "NetworkAcls", NETWORK_ACLS),)
     change = (
-        Grant(
-            ("ec2:CreateNetworkAclEntry", "ec2:DeleteNetworkAclEntry", "ec2:ReplaceNetworkAclEntry"), arns("network-acl"), "own"
-        ),
-        Grant(("ec2:ReplaceNetworkAclAssociation",), arns("network-acl", "subnet"), "own"),
+        Grant("ec2", "CreateNetworkAclEntry DeleteNetworkAclEntry ReplaceNetworkAclEntry", arns("network-acl"), "own"),
+        Grant("ec2", "ReplaceNetworkAclAssociation", arns("network-acl", "subnet"), "own"),
         TAGGING,
     )
-    removal = (Grant(("ec2:DeleteNetworkAcl",), arns("network-acl"), "own"),)
-
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("ec2").delete_network_acl(NetworkAclId=identity)
+    removal = (Grant("ec2", "DeleteNetworkAcl", arns("network-acl"), "own"),)
+    delete = "delete_network_acl", "NetworkAclId"
 
     def state(self, answers: Answers) -> State:
         acl = answers["DescribeNetworkAcls"]

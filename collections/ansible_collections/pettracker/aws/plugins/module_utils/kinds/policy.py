@@ -6,21 +6,41 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_managed-version
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
 from ..refusals import gone, unless_gone
-from ..state import State, canonical_policy, differences, tag_changes, tags_to_dict, tags_to_list
-from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Ignored
+from ..state import State, canonical_policy, differences, tags_to_dict, tags_to_list
+from .fields import FIXED, IDENTITY, STATUS, TIME, Answer, Ignored, Marks, compared, each
 from .finding import pages
 from .keeping import Kept
-from .kind import Answers, Client, Clients, Owned, Scope
+from .kind import Answers, Client, Clients, Owned, Scope, set_tags
 from .role import DOCUMENTS
 
 # "Changes that I make are not always immediately visible", IAM user guide: a policy may still seem attached to a role that
 # is gone.
 _once_nothing_has_it = AWSRetry.jittered_backoff(retries=8, delay=1, max_delay=10, catch_extra_error_codes=["DeleteConflict"])
+POLICY: Marks = {
+    **each(IDENTITY, "PolicyName PolicyId Arn"),
+    **each(FIXED, "Path IsAttachable Description"),
+    "DefaultVersionId": Ignored("what the version says is compared, whichever it is"),
+    **each(STATUS, "AttachmentCount PermissionsBoundaryUsageCount"),
+    **each(TIME, "CreateDate UpdateDate"),
+    **compared(tags="Tags"),
+}
+POLICY_VERSION: Marks = {
+    **compared(document="Document"),
+    "VersionId": Ignored("what the version says is compared, whichever it is"),
+    "IsDefaultVersion": Ignored("the default version is the one that is read"),
+    "CreateDate": TIME,
+}
+POLICY_VERSIONS: Marks = {
+    "Document": Ignored("IAM leaves it out of a list"),
+    **compared(older_versions="VersionId IsDefaultVersion"),
+    "CreateDate": TIME,
+}
 
 
 class Policy(Kept):
@@ -32,46 +52,9 @@ class Policy(Kept):
     torn_down = False
     interrupts: ClassVar = {"document": "Roles that have the policy, or are bounded by it, lose or gain permissions at once."}
     answers = (
-        Answer(
-            "GetPolicy",
-            "Policy",
-            {
-                "PolicyName": IDENTITY,
-                "PolicyId": IDENTITY,
-                "Arn": IDENTITY,
-                "Path": FIXED,
-                "DefaultVersionId": Ignored("what the version says is compared, whichever it is"),
-                "AttachmentCount": FIGURE,
-                "PermissionsBoundaryUsageCount": FIGURE,
-                "IsAttachable": FIXED,
-                "Description": FIXED,
-                "CreateDate": TIME,
-                "UpdateDate": TIME,
-                "Tags": Compared("tags"),
-            },
-        ),
-        Answer(
-            "GetPolicyVersion",
-            "PolicyVersion",
-            {
-                "Document": Compared("document"),
-                "VersionId": Ignored("what the version says is compared, whichever it is"),
-                "IsDefaultVersion": Ignored("the default version is the one that is read"),
-                "CreateDate": TIME,
-            },
-        ),
-        Answer(
-            "ListPolicyVersions",
-            "Versions",
-            {
-                "Document": Ignored("IAM leaves it out of a list"),
-                "VersionId": Compared("older_versions"),
-                "IsDefaultVersion": Compared("older_versions"),
-                "CreateDate": TIME,
-            },
-            many=True,
-            key="VersionId",
-        ),
+        Answer("GetPolicy", "Policy", POLICY),
+        Answer("GetPolicyVersion", "PolicyVersion", POLICY_VERSION),
+        Answer("ListPolicyVersions", "Versions", POLICY_VERSIONS, many=True, key="VersionId"),
     )
     samples: ClassVar = {"GetPolicyVersion.Document": DOCUMENTS, "ListPolicyVersions.IsDefaultVersion": (False, True)}
 
@@ -134,11 +117,7 @@ class Policy(Kept):
         if "document" in differences(wanted, found):
             client.create_policy_version(PolicyArn=name, PolicyDocument=document, SetAsDefault=True)
             _forget_older_versions(client, name)
-        added, superfluous = tag_changes(wanted["tags"], found["tags"])
-        if added:
-            client.tag_policy(PolicyArn=name, Tags=tags_to_list(added))
-        if superfluous:
-            client.untag_policy(PolicyArn=name, TagKeys=superfluous)
+        set_tags(wanted, found, partial(client.tag_policy, PolicyArn=name), partial(client.untag_policy, PolicyArn=name))
 
 
 def _older_versions(versions: list[dict[str, Any]]) -> list[str]:

@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 
 from ..propagation import SOON, once_known
 from ..refusals import unless_gone
-from ..state import State, canonical_policy, differences, tag_changes, tags_to_dict, tags_to_list
-from .fields import EMPTY_ANSWER, FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Ignored
+from ..state import State, canonical_policy, differences, tags_to_dict, tags_to_list
+from .fields import FIXED, IDENTITY, META, STATUS, TIME, Answer, Ignored, Marks, compared, each
 from .finding import pages
 from .keeping import Kept
-from .kind import Answers, Client, Clients, Grant, Owned, Scope
+from .kind import Answers, Client, Clients, Grant, Owned, Scope, iso_time, set_tags
 
 # How long a session may last, in seconds, where IAM says nothing.
 SESSION_SECONDS = 3600
@@ -26,6 +26,23 @@ DOCUMENTS = ('{"Statement": [{"Sid": "One"}]}', '{"Statement": [{"Sid": "Two"}]}
 
 # As many as IAM gives in one page.
 AT_ONCE = {"PageSize": 1000}
+ROLE: Marks = {
+    **each(FIXED, "Path SourceRoleTemplate"),
+    **each(IDENTITY, "RoleName RoleId Arn"),
+    "CreateDate": TIME,
+    **compared(trust="AssumeRolePolicyDocument", description="Description", session_seconds="MaxSessionDuration", tags="Tags"),
+    "PermissionsBoundary": {
+        "PermissionsBoundaryType": Ignored("there is but one type"),
+        **compared(permissions_boundary="PermissionsBoundaryArn"),
+    },
+    "RoleLastUsed": STATUS,
+}
+ROLE_POLICIES: Marks = {
+    "PolicyNames": Ignored("each policy is read, and says its name itself"),
+    **each(META, "IsTruncated Marker"),
+}
+ROLE_POLICY: Marks = {"RoleName": IDENTITY, **compared(inline_policies="PolicyName PolicyDocument")}
+ATTACHED_ROLE_POLICIES: Marks = {"PolicyName": Ignored("the end of the ARN"), **compared(managed_policies="PolicyArn")}
 
 
 class Role(Kept):
@@ -36,74 +53,28 @@ class Role(Kept):
     free = "AWS charges for none"
     interrupts = dict.fromkeys(("trust", "inline_policies", "managed_policies", "permissions_boundary"), LOSES)
     answers = (
-        Answer(
-            "GetRole",
-            "Role",
-            {
-                "Path": FIXED,
-                "RoleName": IDENTITY,
-                "RoleId": IDENTITY,
-                "Arn": IDENTITY,
-                "CreateDate": TIME,
-                "AssumeRolePolicyDocument": Compared("trust"),
-                "Description": Compared("description"),
-                "MaxSessionDuration": Compared("session_seconds"),
-                "PermissionsBoundary": {
-                    "PermissionsBoundaryType": Ignored("there is but one type"),
-                    "PermissionsBoundaryArn": Compared("permissions_boundary"),
-                },
-                "Tags": Compared("tags"),
-                "RoleLastUsed": FIGURE,
-                "SourceRoleTemplate": FIXED,
-            },
-        ),
-        Answer(
-            "ListRolePolicies",
-            "",
-            {
-                "PolicyNames": Ignored("each policy is read, and says its name itself"),
-                "IsTruncated": EMPTY_ANSWER,
-                "Marker": EMPTY_ANSWER,
-            },
-        ),
-        Answer(
-            "GetRolePolicy",
-            "",
-            {"RoleName": IDENTITY, "PolicyName": Compared("inline_policies"), "PolicyDocument": Compared("inline_policies")},
-            many=True,
-            key="PolicyName",
-        ),
-        Answer(
-            "ListAttachedRolePolicies",
-            "AttachedPolicies",
-            {"PolicyName": Ignored("the end of the ARN"), "PolicyArn": Compared("managed_policies")},
-            many=True,
-            key="PolicyArn",
-        ),
+        Answer("GetRole", "Role", ROLE),
+        Answer("ListRolePolicies", "", ROLE_POLICIES),
+        Answer("GetRolePolicy", "", ROLE_POLICY, many=True, key="PolicyName"),
+        Answer("ListAttachedRolePolicies", "AttachedPolicies", ATTACHED_ROLE_POLICIES, many=True, key="PolicyArn"),
     )
     samples: ClassVar = {"GetRole.AssumeRolePolicyDocument": DOCUMENTS, "GetRolePolicy.PolicyDocument": DOCUMENTS}
     look = (
-        Grant(("iam:ListRoles",)),
-        Grant(("iam:GetRole", "iam:ListRoleTags"), ("arn:{partition}:iam::{account}:role/*",)),
-        Grant(("iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"), ("host_roles",)),
+        Grant("iam", "ListRoles"),
+        Grant("iam", "GetRole ListRoleTags", ("arn:{partition}:iam::{account}:role/*",)),
+        Grant("iam", "GetRolePolicy ListAttachedRolePolicies ListRolePolicies", ("host_roles",)),
     )
     # UpdateAssumeRolePolicy and DeleteRolePermissionsBoundary may be bound by nothing: `make bootstrap` makes these calls.
     change = (
         Grant(
-            (
-                "iam:AttachRolePolicy",
-                "iam:CreateRole",
-                "iam:DeleteRolePolicy",
-                "iam:DetachRolePolicy",
-                "iam:PutRolePermissionsBoundary",
-                "iam:PutRolePolicy",
-            ),
+            "iam",
+            "AttachRolePolicy CreateRole DeleteRolePolicy DetachRolePolicy PutRolePermissionsBoundary PutRolePolicy",
             ("host_roles",),
             "bound",
         ),
-        Grant(("iam:TagRole", "iam:UntagRole", "iam:UpdateRole"), ("host_roles",)),
+        Grant("iam", "TagRole UntagRole UpdateRole", ("host_roles",)),
     )
-    removal = (Grant(("iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy"), ("host_roles",)),)
+    removal = (Grant("iam", "DeleteRole DeleteRolePolicy DetachRolePolicy", ("host_roles",)),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         client = clients("iam")
@@ -114,7 +85,7 @@ class Role(Kept):
                 continue
             answer: Any = unless_gone(partial(client.list_role_tags, RoleName=role["RoleName"]), {"Tags": []})
             if scope.carried_by(answer["Tags"]):
-                yield Owned(role["RoleName"], since=role["CreateDate"].isoformat(timespec="seconds"))
+                yield Owned(role["RoleName"], since=iso_time(role["CreateDate"]))
 
     def remove(self, clients: Clients, identity: str) -> None:
         client = clients("iam")
@@ -178,11 +149,7 @@ class Role(Kept):
             else:
                 client.delete_role_permissions_boundary(RoleName=name)
         _apply_policies(client, name, wanted, found)
-        added, gone = tag_changes(wanted["tags"], found["tags"])
-        if added:
-            client.tag_role(RoleName=name, Tags=tags_to_list(added))
-        if gone:
-            client.untag_role(RoleName=name, TagKeys=gone)
+        set_tags(wanted, found, partial(client.tag_role, RoleName=name), partial(client.untag_role, RoleName=name))
 
 
 def _boundary(wanted: State) -> dict[str, str]:

@@ -1,11 +1,11 @@
 """Route tables. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RouteTable.html"""
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ..state import State, tags_to_dict
 from .ec2 import PLACE, TAGGING, Names, Resource, Site, VpcPart, arns, by_name, tag_specifications
-from .fields import FIGURE, IDENTITY, Answer, Compared, Default, Ignored
+from .fields import IDENTITY, STATUS, UNSET, Answer, Compared, Ignored, Marks, compared, each
 from .kind import Answers, Clients, Grant
 
 DESTINATIONS = ("DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId")
@@ -34,6 +34,26 @@ def written_routes(table: Resource) -> Iterator[tuple[str, str, Resource]]:
             yield destination, target, route
 
 
+ROUTE_TABLES: Marks = {
+    **PLACE,
+    "RouteTableId": IDENTITY,
+    "Associations": {
+        **each(IDENTITY, "RouteTableAssociationId RouteTableId"),
+        "AssociationState": STATUS,
+        **compared(subnets="SubnetId"),
+        **each(UNSET, "Main GatewayId PublicIpv4Pool"),
+    },
+    "PropagatingVgws": {"GatewayId": UNSET},
+    "Routes": {
+        **dict.fromkeys((*DESTINATIONS, *TARGETS), ROUTES),
+        "InstanceOwnerId": Ignored("whose account the instance of the target is in"),
+        "Origin": Ignored("who wrote the route, which never changes"),
+        "State": STATUS,
+        "IpAddress": Ignored("of a route that a route server told, which is not compared"),
+    },
+}
+
+
 class RouteTable(VpcPart):
     """Serves the subnets that are associated with it."""
 
@@ -41,56 +61,27 @@ class RouteTable(VpcPart):
     free = "AWS charges for none"
     tagged_as = "route-table"
     describe, listing, key = "describe_route_tables", "RouteTables", "RouteTableId"
+    creation = "create_route_table", "RouteTable"
     interrupts: ClassVar[Mapping[str, str]] = {"routes": CUT_OFF, "subnets": CUT_OFF}
-    samples: ClassVar[Mapping[str, Any]] = {"DescribeRouteTables.Routes.Origin": "CreateRoute"}
-    answers = (
-        Answer(
-            "DescribeRouteTables",
-            "RouteTables",
-            {
-                **PLACE,
-                "RouteTableId": IDENTITY,
-                "Associations": {
-                    "RouteTableAssociationId": IDENTITY,
-                    "RouteTableId": IDENTITY,
-                    "AssociationState": FIGURE,
-                    "SubnetId": Compared("subnets"),
-                    "Main": Default(None),
-                    "GatewayId": Default(None),
-                    "PublicIpv4Pool": Default(None),
-                },
-                "PropagatingVgws": {"GatewayId": Default(None)},
-                "Routes": {
-                    **dict.fromkeys((*DESTINATIONS, *TARGETS), ROUTES),
-                    "InstanceOwnerId": Ignored("whose account the instance of the target is in"),
-                    "Origin": Ignored("who wrote the route, which never changes"),
-                    "State": FIGURE,
-                    "IpAddress": Ignored("of a route that a route server told, which is not compared"),
-                },
-            },
-        ),
-    )
-    look = (Grant(("ec2:DescribeRouteTables",)),)
+    samples: ClassVar = {"DescribeRouteTables.Routes.Origin": "CreateRoute"}
+    answers = (Answer("DescribeRouteTables", "RouteTables", ROUTE_TABLES),)
     change = (
-        Grant(("ec2:CreateRouteTable",), arns("route-table"), "making"),
-        Grant(("ec2:CreateRouteTable",), arns("vpc"), "own"),
+        Grant("ec2", "CreateRouteTable", arns("route-table"), "making"),
+        Grant("ec2", "CreateRouteTable", arns("vpc"), "own"),
+        Grant("ec2", "CreateRoute DeleteRoute DisableVgwRoutePropagation ReplaceRoute", arns("route-table"), "own"),
         Grant(
-            ("ec2:CreateRoute", "ec2:DeleteRoute", "ec2:DisableVgwRoutePropagation", "ec2:ReplaceRoute"),
-            arns("route-table"),
-            "own",
-        ),
-        Grant(
-            ("ec2:AssociateRouteTable", "ec2:DisassociateRouteTable", "ec2:ReplaceRouteTableAssociation"),
+            "ec2",
+            "AssociateRouteTable DisassociateRouteTable ReplaceRouteTableAssociation",
             arns("route-table", "subnet", "internet-gateway"),
             "own",
         ),
         # Whoever lets a VPN gateway write routes may have one of their own.
-        Grant(("ec2:DisableVgwRoutePropagation",), arns("vpn-gateway"), "unclaimed"),
+        Grant("ec2", "DisableVgwRoutePropagation", arns("vpn-gateway"), "unclaimed"),
         TAGGING,
     )
     removal = (
-        Grant(("ec2:DeleteRouteTable",), arns("route-table"), "own"),
-        Grant(("ec2:DisassociateRouteTable",), arns("route-table", "subnet", "internet-gateway"), "own"),
+        Grant("ec2", "DeleteRouteTable", arns("route-table"), "own"),
+        Grant("ec2", "DisassociateRouteTable", arns("route-table", "subnet", "internet-gateway"), "own"),
     )
 
     def comes_with_another(self, resource: Resource) -> bool:
@@ -114,11 +105,6 @@ class RouteTable(VpcPart):
     def named(self, state: State, names: Names) -> State:
         routes = {to: " ".join(names[target]) if target in names else target for to, target in state["routes"].items()}
         return state | {"routes": routes, "subnets": sorted(by_name(names, subnet) for subnet in state["subnets"])}
-
-    def make(self, site: Site, name: str, wanted: State) -> str:
-        answer = site.call("create_route_table", VpcId=site.vpc_id, TagSpecifications=self.tags(wanted))
-        made: str = answer["RouteTable"]["RouteTableId"]
-        return made
 
     def correct(self, site: Site, identity: str, wanted: State, fields: Collection[str], answers: Answers) -> None:
         table = answers.get("DescribeRouteTables", {})

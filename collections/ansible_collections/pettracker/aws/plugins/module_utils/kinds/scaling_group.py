@@ -3,26 +3,23 @@
 https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_AutoScalingGroup.html
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, ClassVar
 
 from ..scaling_groups.mixed_instances import found_policy
 from ..state import State
 from .charges import Fields, Item, Place
-from .fields import Answer, Deviation, deviations
+from .fields import Answer
 from .finding import pages
-from .kind import Answers, Clients, Grant, Kind, Owned, Scope
+from .kind import Answers, Clients, Grant, Kind, Owned, Scope, iso_time
 from .scaling_group_calls import GROUP_TAG, found_state
 from .scaling_group_charges import group_charges
 from .scaling_group_fields import GROUP, HOOK, NOTIFICATION, POLICY, SCHEDULE, SOURCE, WARM_POOL
 from .scaling_rules import CPU_POLICY, REQUEST_POLICY, SCHEDULE_PREFIX
 
-# What the fields of a part begin with in a plan, and the member that names one.
-PARTS = {
-    "DescribePolicies": ("policies.", "PolicyName"),
-    "DescribeLifecycleHooks": ("lifecycle_hooks.", "LifecycleHookName"),
-    "DescribeScheduledActions": ("schedules.", "ScheduledActionName"),
-}
+# How Auto Scaling's answer calls the scheduled actions.
+ACTIONS = "ScheduledUpdateGroupActions"
+EITHER = ((("LaunchTemplate",), ("MixedInstancesPolicy",)),)
 ARN = "arn:{partition}:autoscaling:{region}:{account}:autoScalingGroup:*:autoScalingGroupName/{prefix}-*"
 
 
@@ -32,54 +29,41 @@ class ScalingGroup(Kind):
     name = "Auto Scaling group"
     service = "autoscaling"
     answers = (
-        Answer(
-            "DescribeAutoScalingGroups", "AutoScalingGroups", GROUP, either=((("LaunchTemplate",), ("MixedInstancesPolicy",)),)
-        ),
-        Answer("DescribePolicies", "ScalingPolicies", POLICY, many=True, key="PolicyName"),
-        Answer("DescribeLifecycleHooks", "LifecycleHooks", HOOK, many=True, key="LifecycleHookName"),
-        Answer("DescribeScheduledActions", "ScheduledUpdateGroupActions", SCHEDULE, many=True, key="ScheduledActionName"),
+        Answer("DescribeAutoScalingGroups", "AutoScalingGroups", GROUP, either=EITHER),
+        Answer("DescribePolicies", "ScalingPolicies", POLICY, many=True, key="PolicyName", under="policies"),
+        Answer("DescribeLifecycleHooks", "LifecycleHooks", HOOK, many=True, key="LifecycleHookName", under="lifecycle_hooks"),
+        Answer("DescribeScheduledActions", ACTIONS, SCHEDULE, many=True, key="ScheduledActionName", under="schedules"),
         Answer("DescribeNotificationConfigurations", "NotificationConfigurations", NOTIFICATION, many=True, key="TopicARN"),
         Answer("DescribeWarmPool", "", WARM_POOL),
         Answer("DescribeTrafficSources", "TrafficSources", SOURCE, many=True, key="Identifier"),
     )
-    samples: ClassVar[Mapping[str, Any]] = {
-        "DescribePolicies.PolicyName": CPU_POLICY,
-        "DescribeAutoScalingGroups.Tags.Key": GROUP_TAG,
-    }
+    samples: ClassVar = {"DescribePolicies.PolicyName": CPU_POLICY, "DescribeAutoScalingGroups.Tags.Key": GROUP_TAG}
     made_by_apply = ("launch_template.id", "subnet_ids", "target_group_arns")
-    look = (Grant(("autoscaling:Describe*", "ec2:DescribeSubnets")),)
+    look = (Grant("autoscaling", "Describe*"), Grant("ec2", "DescribeSubnets"))
     change = (
         Grant(
-            tuple(
-                f"autoscaling:{action}"
-                for action in (
-                    *("AttachLoadBalancerTargetGroups", "CreateAutoScalingGroup", "CreateOrUpdateTags"),
-                    *("DeleteLifecycleHook", "DeletePolicy", "DeleteScheduledAction", "DeleteTags", "DeleteWarmPool"),
-                    *("DetachLoadBalancerTargetGroups", "DetachLoadBalancers", "DetachTrafficSources"),
-                    *("EnableMetricsCollection", "PutLifecycleHook", "PutScalingPolicy"),
-                    *("PutScheduledUpdateGroupAction", "UpdateAutoScalingGroup"),
-                )
-            ),
+            "autoscaling",
+            "AttachLoadBalancerTargetGroups CreateAutoScalingGroup CreateOrUpdateTags DeleteLifecycleHook DeletePolicy "
+            "DeleteScheduledAction DeleteTags DeleteWarmPool DetachLoadBalancerTargetGroups DetachLoadBalancers "
+            "DetachTrafficSources EnableMetricsCollection PutLifecycleHook PutScalingPolicy PutScheduledUpdateGroupAction "
+            "UpdateAutoScalingGroup",
             (ARN,),
         ),
     )
-    removal = (Grant(("autoscaling:DeleteAutoScalingGroup", "autoscaling:UpdateAutoScalingGroup"), (ARN,)),)
+    removal = (Grant("autoscaling", "DeleteAutoScalingGroup UpdateAutoScalingGroup", (ARN,)),)
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         client = clients("autoscaling")
-        by_tag = [{"Name": f"tag:{key}", "Values": [value]} for key, value in scope.tags.items()]
-        in_vpc = [{"Name": "vpc-id", "Values": [scope.vpc_id]}]
-        subnets = (
-            {one["SubnetId"] for one in pages(clients("ec2"), "describe_subnets", "Subnets", Filters=in_vpc)}
-            if scope.vpc_id
-            else set()
-        )
         # No filter knows subnets, so that for a VPC all groups are listed.
-        filters = [] if scope.vpc_id else by_tag
+        filters, subnets = scope.tag_filters, set()
+        if scope.vpc_id:
+            in_vpc = [{"Name": "vpc-id", "Values": [scope.vpc_id]}]
+            filters = []
+            subnets = {one["SubnetId"] for one in pages(clients("ec2"), "describe_subnets", "Subnets", Filters=in_vpc)}
         for group in pages(client, "describe_auto_scaling_groups", "AutoScalingGroups", Filters=filters):
             inside = subnets & set((group.get("VPCZoneIdentifier") or "").split(","))
             if inside or scope.carried_by(group.get("Tags") or []):
-                since = group["CreatedTime"].isoformat(timespec="seconds")
+                since = iso_time(group["CreatedTime"])
                 sizes = {"min_size": group["MinSize"], "max_size": group["MaxSize"]}
                 yield Owned(group["AutoScalingGroupName"], since=since, fields=sizes | {"mixed_instances": found_policy(group)})
 
@@ -93,37 +77,24 @@ class ScalingGroup(Kind):
     def read(self, clients: Clients, group: dict[str, Any]) -> Answers:
         """Returns AWS's answers about a group that has been described."""
         client, name = clients("autoscaling"), group["AutoScalingGroupName"]
-        by_name = {"AutoScalingGroupName": name}
+        by_name, by_names = {"AutoScalingGroupName": name}, {"AutoScalingGroupNames": [name]}
         pool = client.describe_warm_pool(**by_name)
         gone = (pool.get("WarmPoolConfiguration") or {}).get("Status") == "PendingDelete"
+        notified = pages(client, "describe_notification_configurations", "NotificationConfigurations", **by_names)
         return {
             "DescribeAutoScalingGroups": group,
             "DescribePolicies": list(pages(client, "describe_policies", "ScalingPolicies", **by_name)),
             "DescribeLifecycleHooks": client.describe_lifecycle_hooks(**by_name)["LifecycleHooks"],
-            "DescribeScheduledActions": list(
-                pages(client, "describe_scheduled_actions", "ScheduledUpdateGroupActions", **by_name)
-            ),
-            "DescribeNotificationConfigurations": list(
-                pages(
-                    client, "describe_notification_configurations", "NotificationConfigurations", AutoScalingGroupNames=[name]
-                )
-            ),
+            "DescribeScheduledActions": list(pages(client, "describe_scheduled_actions", ACTIONS, **by_name)),
+            "DescribeNotificationConfigurations": list(notified),
             "DescribeWarmPool": {} if gone else pool,
         }
 
     def state(self, answers: Answers) -> State:
-        """Returns the fields that are compared, of the group and of all parts in the answers."""
         return found_state(answers)
 
     def charges(self, name: str, fields: Fields, place: Place) -> Iterator[Item]:
         yield from group_charges(f"{self.name} {name}", name, fields, place)
-
-    def deviations(self, answers: Answers) -> list[Deviation]:
-        return [
-            found
-            for answer in self.answers
-            for found in deviations(answer, answers.get(answer.operation), PARTS.get(answer.operation, ("", ""))[0])
-        ]
 
     def nobodys(self, answers: Answers, declared: frozenset[str] = frozenset()) -> dict[str, list[str]]:
         """Returns the names of the parts that nothing declares, and of the tags that the group hands on to its hosts."""
@@ -145,12 +116,12 @@ def of_others(answers: Answers, hooks: Collection[str]) -> Answers:
 
 
 def _parts(answers: Answers, hooks: Collection[str], declared: bool) -> Answers:
-    def is_own(operation: str, name: str) -> bool:
-        if operation == "DescribePolicies":
-            return name in (CPU_POLICY, REQUEST_POLICY)
-        return name in hooks if operation == "DescribeLifecycleHooks" else name.startswith(SCHEDULE_PREFIX)
-
+    own_parts: dict[str, tuple[str, Callable[[str], bool]]] = {
+        "DescribePolicies": ("PolicyName", lambda name: name in (CPU_POLICY, REQUEST_POLICY)),
+        "DescribeLifecycleHooks": ("LifecycleHookName", lambda name: name in hooks),
+        "DescribeScheduledActions": ("ScheduledActionName", lambda name: name.startswith(SCHEDULE_PREFIX)),
+    }
     return {**answers} | {
-        operation: [part for part in answers[operation] if is_own(operation, part[key]) is declared]
-        for operation, (_, key) in PARTS.items()
+        operation: [part for part in answers[operation] if is_own(part[key]) is declared]
+        for operation, (key, is_own) in own_parts.items()
     }

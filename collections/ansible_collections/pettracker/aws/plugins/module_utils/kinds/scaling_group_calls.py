@@ -11,21 +11,10 @@ from typing import Any
 
 from ..scaling_groups.mixed_instances import found_policy, source_request, template_of, wanted_policy
 from ..state import State, differences, tags_to_dict
+from . import scaling_rules as rules
 from .fields import Deviation, snake
 from .kind import Answers
-from .scaling_rules import (
-    Call,
-    found_hooks,
-    found_schedules,
-    found_targets,
-    hook_calls,
-    hook_specifications,
-    policy_calls,
-    schedule_calls,
-    scheduled_or,
-    wanted_hooks,
-    wanted_schedules,
-)
+from .scaling_group_fields import SETTINGS
 
 # The tag by which an instance learns the name of its group from its metadata. Auto Scaling sets it on each that it launches.
 GROUP_TAG = "AutoScalingGroup"
@@ -55,17 +44,6 @@ INSTEAD: dict[str, dict[str, Any]] = {
 DISTRIBUTION: dict[str, Any] = {"spot_instance_pools": 2, "spot_max_price": "", "distribution_segments": []}
 # Fields that say what is launched. While a refresh has a desired configuration, AWS refuses to change them.
 SOURCE = ("launch_template", "mixed_instances")
-# Fields that UpdateAutoScalingGroup or CreateAutoScalingGroup set by the same parameters.
-SETTINGS = (
-    *SOURCE,
-    "min_size",
-    "max_size",
-    "subnet_ids",
-    "health_check_type",
-    "health_check_grace_period",
-    "warm_up",
-    "capacity_rebalance",
-)
 
 
 def wanted_state(parameters: Mapping[str, Any], found: Mapping[str, Any] | None, label: str = "") -> dict[str, Any]:
@@ -81,9 +59,9 @@ def wanted_state(parameters: Mapping[str, Any], found: Mapping[str, Any] | None,
     # A number: with $Latest or $Default hosts would get whatever version somebody makes.
     if found and found["launch_template"]["id"] == template["id"] and str(found["launch_template"]["version"]).isdigit():
         template = found["launch_template"]
-    schedules = wanted_schedules(parameters["schedules"])
+    schedules = rules.wanted_schedules(parameters["schedules"])
     sizes = {
-        size: scheduled_or(size, parameters[size], found[size] if found else None, schedules)
+        size: rules.scheduled_or(size, parameters[size], found[size] if found else None, schedules)
         for size in ("min_size", "max_size")
     }
     requests = parameters["request_target"]
@@ -92,16 +70,14 @@ def wanted_state(parameters: Mapping[str, Any], found: Mapping[str, Any] | None,
         "mixed_instances": wanted_policy(parameters["mixed_instances"]),
         "subnet_ids": sorted(parameters["subnet_ids"]),
         "health_check_type": HEALTH_CHECK,
-        "health_check_grace_period": parameters["health_check_grace_period"],
-        "warm_up": parameters["warm_up"],
-        "capacity_rebalance": parameters["capacity_rebalance"],
+        **{field: parameters[field] for field in ("health_check_grace_period", "warm_up", "capacity_rebalance")},
         "service_linked_role": SERVICE_ROLE,
         "target_group_arns": sorted(parameters["target_group_arns"]),
         "traffic_sources": [],
         "metrics_collected": True,
         "cpu_target": float(parameters["cpu_target"]),
         "request_target": {"requests": float(requests), "of": label} if requests else None,
-        "lifecycle_hooks": wanted_hooks(parameters["lifecycle_hooks"]),
+        "lifecycle_hooks": rules.wanted_hooks(parameters["lifecycle_hooks"]),
         "schedules": schedules,
         "tags": dict(parameters["tags"]) | {GROUP_TAG: parameters["name"]},
     }
@@ -112,16 +88,14 @@ def found_state(answers: Answers) -> State:
     group = answers["DescribeAutoScalingGroups"]
     template_id, version = template_of(group)
     metrics = sorted(metric["Metric"] for metric in group.get("EnabledMetrics") or [])
-    return found_targets(answers["DescribePolicies"]) | {
+    settings = {field: group.get(member) for field, member in SETTINGS.items()}
+    return rules.found_targets(answers["DescribePolicies"]) | {
+        **settings,
         "launch_template": {"id": template_id, "version": version},
         "mixed_instances": found_policy(group),
-        "min_size": group["MinSize"],
-        "max_size": group["MaxSize"],
-        "subnet_ids": sorted((group.get("VPCZoneIdentifier") or "").split(",")),
-        "health_check_type": _check_types(group.get("HealthCheckType")),
-        "health_check_grace_period": group.get("HealthCheckGracePeriod"),
-        "warm_up": group.get("DefaultInstanceWarmup"),
-        "capacity_rebalance": bool(group.get("CapacityRebalance")),
+        "subnet_ids": sorted((settings["subnet_ids"] or "").split(",")),
+        "health_check_type": _check_types(settings["health_check_type"]),
+        "capacity_rebalance": bool(settings["capacity_rebalance"]),
         "service_linked_role": (group.get("ServiceLinkedRoleARN") or SERVICE_ROLE).rpartition("/")[2],
         "target_group_arns": sorted(group.get("TargetGroupARNs") or []),
         "traffic_sources": sorted(
@@ -132,8 +106,8 @@ def found_state(answers: Answers) -> State:
         ),
         # Whoever switches some of them off leaves the others as a list, which is not what is wanted.
         "metrics_collected": bool(metrics) if not metrics or set(metrics) >= GROUP_METRICS else metrics,
-        "lifecycle_hooks": found_hooks(answers["DescribeLifecycleHooks"]),
-        "schedules": found_schedules(answers["DescribeScheduledActions"]),
+        "lifecycle_hooks": rules.found_hooks(answers["DescribeLifecycleHooks"]),
+        "schedules": rules.found_schedules(answers["DescribeScheduledActions"]),
         # What else it hands on to its hosts is an experiment's (the module fleet_tag).
         "tags": tags_to_dict(
             tag for tag in group.get("Tags") or [] if bool(tag.get("PropagateAtLaunch")) == (tag["Key"] == GROUP_TAG)
@@ -148,18 +122,11 @@ def _check_types(text: str | None) -> str:
 
 def settings_request(wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the parameters that CreateAutoScalingGroup and UpdateAutoScalingGroup share, but not what is launched."""
-    return {
-        "MinSize": wanted["min_size"],
-        "MaxSize": wanted["max_size"],
-        "VPCZoneIdentifier": ",".join(wanted["subnet_ids"]),
-        "HealthCheckType": wanted["health_check_type"],
-        "HealthCheckGracePeriod": wanted["health_check_grace_period"],
-        "DefaultInstanceWarmup": wanted["warm_up"],
-        "CapacityRebalance": wanted["capacity_rebalance"],
-    }
+    subnets = {"VPCZoneIdentifier": ",".join(wanted["subnet_ids"])}
+    return {parameter: wanted[field] for field, parameter in SETTINGS.items()} | subnets
 
 
-def calls(name: str, wanted: State, found: State | None, answers: Answers, others: list[Deviation]) -> list[Call]:
+def calls(name: str, wanted: State, found: State | None, answers: Answers, others: list[Deviation]) -> list[rules.Call]:
     """Returns the calls that make a group what it should be, in the order in which they depend on each other.
 
     Args:
@@ -170,28 +137,28 @@ def calls(name: str, wanted: State, found: State | None, answers: Answers, other
     source = source_request(wanted["launch_template"], wanted["mixed_instances"])
     target = {"AutoScalingGroupName": name}
     odd = _odd_parts(others)
-    made: list[Call] = []
+    made: list[rules.Call] = []
     if found is None:
         creation = target | source | settings_request(wanted)
         creation |= {"DesiredCapacity": wanted["min_size"], "TargetGroupARNs": wanted["target_group_arns"]}
-        creation |= {"LifecycleHookSpecificationList": hook_specifications(wanted["lifecycle_hooks"])}
+        creation |= {"LifecycleHookSpecificationList": rules.hook_specifications(wanted["lifecycle_hooks"])}
         made.append(("create_auto_scaling_group", creation | {"Tags": group_tags(name, wanted["tags"])}))
         fields -= {"request_target"} if wanted["request_target"] is None else set()
     else:
-        made += hook_calls(name, wanted["lifecycle_hooks"], found["lifecycle_hooks"], odd["lifecycle_hooks"])
+        made += rules.hook_calls(name, wanted["lifecycle_hooks"], found["lifecycle_hooks"], odd["lifecycle_hooks"])
         put_back = put_back_request(source, others)
         if "service_linked_role" in fields:
             put_back["ServiceLinkedRoleARN"] = _service_role(answers["DescribeAutoScalingGroups"])
-        if fields & set(SETTINGS) or put_back:
+        if fields & {*SOURCE, *SETTINGS} or put_back:
             changed_source = source if fields & set(SOURCE) else {}
             made.append(("update_auto_scaling_group", target | changed_source | settings_request(wanted) | put_back))
         made += _membership_calls(name, wanted, found, fields)
         made += _detachments(target, answers, {other.path.split(".")[0] for other in others}, fields)
     if "metrics_collected" in fields:
         made.append(("enable_metrics_collection", target | {"Granularity": "1Minute"}))
-    made += policy_calls(name, wanted, found or {}, fields, odd["policies"])
+    made += rules.policy_calls(name, wanted, found or {}, fields, odd["policies"])
     schedules = found["schedules"] if found else {}
-    return made + schedule_calls(name, wanted["schedules"], schedules, odd["schedules"])
+    return made + rules.schedule_calls(name, wanted["schedules"], schedules, odd["schedules"])
 
 
 def _odd_parts(others: list[Deviation]) -> dict[str, set[str]]:
@@ -232,10 +199,10 @@ def _service_role(group: Mapping[str, Any]) -> str:
     return f"arn:{partition}:iam::{account}:role/aws-service-role/autoscaling.amazonaws.com/{SERVICE_ROLE}"
 
 
-def _detachments(target: dict[str, str], answers: Answers, others: set[str], fields: set[str]) -> list[Call]:
+def _detachments(target: dict[str, str], answers: Answers, others: set[str], fields: set[str]) -> list[rules.Call]:
     """Returns the calls for what somebody has attached to the group."""
     group = answers["DescribeAutoScalingGroups"]
-    made: list[Call] = []
+    made: list[rules.Call] = []
     if "load_balancer_names" in others:
         made.append(("detach_load_balancers", target | {"LoadBalancerNames": group["LoadBalancerNames"]}))
     if "traffic_sources" in fields:
@@ -246,9 +213,9 @@ def _detachments(target: dict[str, str], answers: Answers, others: set[str], fie
     return made
 
 
-def _membership_calls(name: str, wanted: Mapping[str, Any], found: Mapping[str, Any], fields: set[str]) -> list[Call]:
+def _membership_calls(name: str, wanted: Mapping[str, Any], found: Mapping[str, Any], fields: set[str]) -> list[rules.Call]:
     """Returns the calls for target groups and tags, of which an existing group has each separately."""
-    made: list[Call] = []
+    made: list[rules.Call] = []
     target = {"AutoScalingGroupName": name}
     gone = sorted(set(found["target_group_arns"]) - set(wanted["target_group_arns"]))
     added = sorted(set(wanted["target_group_arns"]) - set(found["target_group_arns"]))
@@ -266,13 +233,5 @@ def _membership_calls(name: str, wanted: Mapping[str, Any], found: Mapping[str, 
 
 def group_tags(name: str, tags: Mapping[str, str]) -> list[dict[str, Any]]:
     """Returns tags in Auto Scaling's form; instances get theirs from the launch template, but for their group's name."""
-    return [
-        {
-            "ResourceId": name,
-            "ResourceType": "auto-scaling-group",
-            "Key": key,
-            "Value": value,
-            "PropagateAtLaunch": key == GROUP_TAG,
-        }
-        for key, value in sorted(tags.items())
-    ]
+    group = {"ResourceId": name, "ResourceType": "auto-scaling-group"}
+    return [group | {"Key": key, "Value": value, "PropagateAtLaunch": key == GROUP_TAG} for key, value in sorted(tags.items())]

@@ -2,80 +2,56 @@
 
 from typing import Any
 
-from .fields import EMPTY_ANSWER, FIGURE, FIXED, IDENTITY, TIME, Compared, Default, Foreign, Ignored, Nobodys
+from .fields import FIXED, IDENTITY, META, STATUS, TIME, UNSET, Compared, Default, Foreign, Ignored, Nobodys, compared, each
 
 UPDATE = "update_auto_scaling_group"
 AUTO_SCALING = Foreign("Auto Scaling, between min_size and max_size")
 TEMPLATE = Compared("launch_template")
 SPECIFICATION = {"LaunchTemplateId": TEMPLATE, "LaunchTemplateName": IDENTITY, "Version": TEMPLATE}
-MIXED = Compared("mixed_instances")
-NOTHING = Default(None)
 SAID_BELOW = Ignored("another answer describes it")
+# What a group is described with, and what CreateAutoScalingGroup and UpdateAutoScalingGroup take by the same names.
+SETTINGS = {
+    **{"min_size": "MinSize", "max_size": "MaxSize", "subnet_ids": "VPCZoneIdentifier", "warm_up": "DefaultInstanceWarmup"},
+    **{"health_check_type": "HealthCheckType", "health_check_grace_period": "HealthCheckGracePeriod"},
+    "capacity_rebalance": "CapacityRebalance",
+}
 GROUP: dict[str, Any] = {
-    "AutoScalingGroupName": IDENTITY,
-    "AutoScalingGroupARN": IDENTITY,
-    "LaunchConfigurationName": NOTHING,
+    **each(IDENTITY, "AutoScalingGroupName AutoScalingGroupARN"),
+    **each(UNSET, "LaunchConfigurationName LoadBalancerNames PlacementGroup MaxInstanceLifetime"),
     "LaunchTemplate": SPECIFICATION,
     "MixedInstancesPolicy": {
         "LaunchTemplate": {
             "LaunchTemplateSpecification": SPECIFICATION,
             "Overrides": {
-                "InstanceType": MIXED,
-                "WeightedCapacity": NOTHING,
-                "LaunchTemplateSpecification": NOTHING,
-                "InstanceRequirements": NOTHING,
-                "ImageId": NOTHING,
+                **compared(mixed_instances="InstanceType"),
+                **each(UNSET, "WeightedCapacity LaunchTemplateSpecification InstanceRequirements ImageId"),
             },
         },
         "InstancesDistribution": {
-            "OnDemandAllocationStrategy": MIXED,
-            "OnDemandBaseCapacity": MIXED,
-            "OnDemandPercentageAboveBaseCapacity": MIXED,
-            "SpotAllocationStrategy": MIXED,
+            **compared(mixed_instances="OnDemandAllocationStrategy OnDemandBaseCapacity OnDemandPercentageAboveBaseCapacity"),
+            **compared(mixed_instances="SpotAllocationStrategy"),
             "SpotInstancePools": Default(2),
-            "SpotMaxPrice": NOTHING,
-            "DistributionSegments": NOTHING,
+            **each(UNSET, "SpotMaxPrice DistributionSegments"),
         },
     },
-    "MinSize": Compared("min_size"),
-    "MaxSize": Compared("max_size"),
-    "DesiredCapacity": AUTO_SCALING,
-    "PredictedCapacity": FIGURE,
+    **compared(**SETTINGS, target_group_arns="TargetGroupARNs", traffic_sources="TrafficSources"),
+    **compared(service_linked_role="ServiceLinkedRoleARN"),
+    **each(AUTO_SCALING, "DesiredCapacity Instances"),
+    **each(STATUS, "PredictedCapacity Status WarmPoolSize"),
     "DefaultCooldown": Default(300, UPDATE),
-    "AvailabilityZones": Ignored("those of the subnets"),
-    "AvailabilityZoneIds": Ignored("those of the subnets"),
-    "LoadBalancerNames": NOTHING,
-    "TargetGroupARNs": Compared("target_group_arns"),
-    "HealthCheckType": Compared("health_check_type"),
-    "HealthCheckGracePeriod": Compared("health_check_grace_period"),
-    "Instances": AUTO_SCALING,
+    **each(Ignored("those of the subnets"), "AvailabilityZones AvailabilityZoneIds"),
     "CreatedTime": TIME,
     # Operations suspend AZRebalance while they go over hosts, and resume it: what is suspended is shown, and left to people.
     "SuspendedProcesses": Nobodys("suspended process", "ProcessName"),
-    "PlacementGroup": NOTHING,
-    "VPCZoneIdentifier": Compared("subnet_ids"),
-    "EnabledMetrics": {"Metric": Compared("metrics_collected"), "Granularity": Ignored("AWS knows only 1Minute")},
-    "Status": FIGURE,
-    "Tags": {
-        "ResourceId": IDENTITY,
-        "ResourceType": IDENTITY,
-        "Key": Compared("tags"),
-        "Value": Compared("tags"),
-        "PropagateAtLaunch": Compared("tags"),
-    },
+    "EnabledMetrics": {**compared(metrics_collected="Metric"), "Granularity": Ignored("AWS knows only 1Minute")},
+    "Tags": {**each(IDENTITY, "ResourceId ResourceType"), **compared(tags="Key Value PropagateAtLaunch")},
     "TerminationPolicies": Default(["Default"], UPDATE),
     "NewInstancesProtectedFromScaleIn": Default(False, UPDATE),
-    "ServiceLinkedRoleARN": Compared("service_linked_role"),
-    "MaxInstanceLifetime": NOTHING,
-    "CapacityRebalance": Compared("capacity_rebalance"),
     "WarmPoolConfiguration": SAID_BELOW,
-    "WarmPoolSize": FIGURE,
     "Context": Ignored("reserved by AWS, and decides nothing"),
     "DesiredCapacityType": Default("units", UPDATE),
-    "DefaultInstanceWarmup": Compared("warm_up"),
-    "TrafficSources": Compared("traffic_sources"),
     # Minus one takes a percentage away.
-    "InstanceMaintenancePolicy": {"MinHealthyPercentage": Default(-1), "MaxHealthyPercentage": Default(-1)},
+    "InstanceMaintenancePolicy": each(Default(-1), "MinHealthyPercentage MaxHealthyPercentage"),
     "DeletionProtection": Default("none", UPDATE),
     "AvailabilityZoneDistribution": {"CapacityDistributionStrategy": Default("balanced-best-effort")},
     "AvailabilityZoneImpairmentPolicy": {
@@ -84,72 +60,49 @@ GROUP: dict[str, Any] = {
     },
     "CapacityReservationSpecification": {
         "CapacityReservationPreference": Default("default"),
-        "CapacityReservationTarget": NOTHING,
+        "CapacityReservationTarget": UNSET,
     },
     "InstanceLifecyclePolicy": {"RetentionTriggers": {"TerminateHookAbandon": Default("terminate")}},
     "Operator": FIXED,
 }
 POLICY: dict[str, Any] = {
-    "AutoScalingGroupName": IDENTITY,
+    **each(IDENTITY, "AutoScalingGroupName PolicyARN"),
     "PolicyName": Nobodys("scaling policy", "PolicyName"),
-    "PolicyARN": IDENTITY,
-    "PolicyType": Compared("cpu_target"),
-    "AdjustmentType": NOTHING,
-    "MinAdjustmentStep": NOTHING,
-    "MinAdjustmentMagnitude": NOTHING,
-    "ScalingAdjustment": NOTHING,
-    "Cooldown": NOTHING,
-    "StepAdjustments": NOTHING,
-    "MetricAggregationType": NOTHING,
-    "EstimatedInstanceWarmup": NOTHING,
+    **compared(cpu_target="PolicyType"),
+    **each(UNSET, "AdjustmentType MinAdjustmentStep MinAdjustmentMagnitude ScalingAdjustment Cooldown StepAdjustments"),
+    **each(UNSET, "MetricAggregationType EstimatedInstanceWarmup PredictiveScalingConfiguration"),
     "Alarms": Foreign("Auto Scaling, which makes them for the policy"),
     "TargetTrackingConfiguration": {
-        "PredefinedMetricSpecification": Compared("cpu_target"),
-        "CustomizedMetricSpecification": NOTHING,
-        "TargetValue": Compared("cpu_target"),
+        **compared(cpu_target="PredefinedMetricSpecification TargetValue"),
+        "CustomizedMetricSpecification": UNSET,
         "DisableScaleIn": Default(False),
     },
     "Enabled": Default(True),
-    "PredictiveScalingConfiguration": NOTHING,
 }
-HOOKS = Compared("lifecycle_hooks")
 HOOK: dict[str, Any] = {
     "LifecycleHookName": Nobodys("life-cycle hook", "LifecycleHookName"),
     "AutoScalingGroupName": IDENTITY,
-    "LifecycleTransition": HOOKS,
-    "NotificationTargetARN": NOTHING,
-    "RoleARN": NOTHING,
-    "NotificationMetadata": NOTHING,
-    "HeartbeatTimeout": HOOKS,
+    **compared(lifecycle_hooks="LifecycleTransition HeartbeatTimeout DefaultResult"),
+    **each(UNSET, "NotificationTargetARN RoleARN NotificationMetadata"),
     "GlobalTimeout": Ignored("follows from the heartbeat's"),
-    "DefaultResult": HOOKS,
 }
-SCHEDULES = Compared("schedules")
 SCHEDULE: dict[str, Any] = {
-    "AutoScalingGroupName": IDENTITY,
+    **each(IDENTITY, "AutoScalingGroupName ScheduledActionARN"),
     "ScheduledActionName": Nobodys("scheduled action", "ScheduledActionName"),
-    "ScheduledActionARN": IDENTITY,
     "Time": Ignored("no longer used"),
     "StartTime": Foreign("Auto Scaling, which says when the action runs next"),
-    "EndTime": NOTHING,
-    "Recurrence": SCHEDULES,
-    "MinSize": SCHEDULES,
-    "MaxSize": SCHEDULES,
-    "DesiredCapacity": SCHEDULES,
-    "TimeZone": SCHEDULES,
+    "EndTime": UNSET,
+    **compared(schedules="Recurrence MinSize MaxSize DesiredCapacity TimeZone"),
 }
 WARM_POOL: dict[str, Any] = {
     "WarmPoolConfiguration": {
-        "MaxGroupPreparedCapacity": NOTHING,
-        "MinSize": NOTHING,
-        "PoolState": NOTHING,
-        "Status": FIGURE,
-        "InstanceReusePolicy": NOTHING,
+        **each(UNSET, "MaxGroupPreparedCapacity MinSize PoolState InstanceReusePolicy"),
+        "Status": STATUS,
     },
     "Instances": AUTO_SCALING,
-    "NextToken": EMPTY_ANSWER,
+    "NextToken": META,
 }
-SOURCE = dict.fromkeys(("TrafficSource", "State", "Identifier", "Type"), Ignored("the group's own answer names them"))
+SOURCE = each(Ignored("the group's own answer names them"), "TrafficSource State Identifier Type")
 NOTIFICATION: dict[str, Any] = {
     "AutoScalingGroupName": IDENTITY,
     "TopicARN": Nobodys("notification", "TopicARN"),

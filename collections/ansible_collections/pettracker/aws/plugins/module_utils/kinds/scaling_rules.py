@@ -13,6 +13,8 @@ from typing import Any
 Call = tuple[str, dict[str, Any]]
 
 TRANSITIONS = {"launching": "autoscaling:EC2_INSTANCE_LAUNCHING", "terminating": "autoscaling:EC2_INSTANCE_TERMINATING"}
+# The fields of a hook, as Auto Scaling calls them.
+HOOK = {"transition": "LifecycleTransition", "heartbeat_timeout": "HeartbeatTimeout", "default_result": "DefaultResult"}
 # Names of the two target tracking policies.
 CPU_POLICY = "cpu"
 REQUEST_POLICY = "requests"
@@ -26,42 +28,22 @@ SIZES = {"min_size": "MinSize", "max_size": "MaxSize", "desired_capacity": "Desi
 
 def wanted_hooks(hooks: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any] | None]:
     """Returns the hooks by name; None for one that shall not be there, which is one without time."""
-    return {
-        hook["name"]: {
-            "transition": TRANSITIONS[hook["transition"]],
-            "heartbeat_timeout": hook["heartbeat_timeout"],
-            "default_result": hook["default_result"],
-        }
-        if hook["heartbeat_timeout"]
-        else None
-        for hook in hooks
-    }
+    wanted: dict[str, dict[str, Any] | None] = {}
+    for hook in hooks:
+        fields = {field: hook[field] for field in HOOK} | {"transition": TRANSITIONS[hook["transition"]]}
+        wanted[hook["name"]] = fields if hook["heartbeat_timeout"] else None
+    return wanted
 
 
 def found_hooks(described: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Returns the hooks by name."""
-    return {
-        hook["LifecycleHookName"]: {
-            "transition": hook["LifecycleTransition"],
-            "heartbeat_timeout": hook.get("HeartbeatTimeout"),
-            "default_result": hook.get("DefaultResult"),
-        }
-        for hook in described
-    }
+    return {hook["LifecycleHookName"]: {field: hook.get(member) for field, member in HOOK.items()} for hook in described}
 
 
 def hook_specifications(hooks: Mapping[str, Mapping[str, Any] | None]) -> list[dict[str, Any]]:
     """Returns the hooks as CreateAutoScalingGroup takes them, so that its first instances have them too."""
-    return [
-        {
-            "LifecycleHookName": name,
-            "LifecycleTransition": hook["transition"],
-            "HeartbeatTimeout": hook["heartbeat_timeout"],
-            "DefaultResult": hook["default_result"],
-        }
-        for name, hook in sorted(hooks.items())
-        if hook
-    ]
+    given = [(name, hook) for name, hook in sorted(hooks.items()) if hook]
+    return [{"LifecycleHookName": name} | {member: hook[field] for field, member in HOOK.items()} for name, hook in given]
 
 
 def hook_calls(group: str, wanted: Mapping[str, Any], found: Mapping[str, Any], odd: Collection[str] = ()) -> list[Call]:
@@ -116,33 +98,24 @@ def policy_calls(
     PutScalingPolicy keeps what it is not given, so that one with more than a target is made anew.
     """
     target = wanted["request_target"]
+    requests = {"PredefinedMetricType": REQUEST_METRIC, "ResourceLabel": target and target["of"]}
     metrics = {
         CPU_POLICY: ("cpu_target", {"PredefinedMetricType": CPU_METRIC}, wanted["cpu_target"]),
-        REQUEST_POLICY: (
-            "request_target",
-            {"PredefinedMetricType": REQUEST_METRIC, "ResourceLabel": target and target["of"]},
-            target and target["requests"],
-        ),
+        REQUEST_POLICY: ("request_target", requests, target and target["requests"]),
     }
     calls: list[Call] = []
     for name, (field, metric, value) in metrics.items():
         if field not in fields and name not in odd:
             continue
+        named = {"AutoScalingGroupName": group, "PolicyName": name}
         irregular = name in odd or isinstance(found.get(field), str)
         if found.get(field) is not None and (irregular or value is None):
-            calls.append(("delete_policy", {"AutoScalingGroupName": group, "PolicyName": name}))
+            calls.append(("delete_policy", named))
         if value is not None:
-            calls.append(("put_scaling_policy", _tracking(group, name, metric, value)))
+            tracking = {"PredefinedMetricSpecification": metric, "TargetValue": value}
+            policy = named | {"PolicyType": TRACKING, "TargetTrackingConfiguration": tracking}
+            calls.append(("put_scaling_policy", policy))
     return calls
-
-
-def _tracking(group: str, name: str, metric: dict[str, str], value: float) -> dict[str, Any]:
-    return {
-        "AutoScalingGroupName": group,
-        "PolicyName": name,
-        "PolicyType": TRACKING,
-        "TargetTrackingConfiguration": {"PredefinedMetricSpecification": metric, "TargetValue": value},
-    }
 
 
 def wanted_schedules(schedules: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..state import State, tags_to_dict, tags_to_list
 from .ec2 import PLACE, TAGGING, Ec2Kind, Resource, arns, correct_tags, tag_specifications
-from .fields import EMPTY_ANSWER, IDENTITY, Answer, Compared, Foreign, Ignored, Marks
+from .fields import IDENTITY, META, Answer, Compared, Foreign, Ignored, Marks, compared, each
 from .finding import pages
 from .kind import Answers, Client, Clients, Grant, Scope
 from .security_group_rules import permission, rule_changes, single_rules
@@ -35,24 +35,28 @@ NEW_RULES: dict[str, Any] = {
 
 def rules(direction: str) -> Marks:
     """Returns the marks of the rules of one direction."""
-    compared = Compared(direction)
+    read = Compared(direction)
+    of_group = each(OF_GROUP, "GroupName UserId VpcId VpcPeeringConnectionId PeeringStatus")
     return {
-        "IpProtocol": compared,
-        "FromPort": compared,
-        "ToPort": compared,
-        "IpRanges": compared,
-        "Ipv6Ranges": compared,
-        "PrefixListIds": compared,
-        "UserIdGroupPairs": {
-            "Description": compared,
-            "GroupId": compared,
-            "GroupName": OF_GROUP,
-            "UserId": OF_GROUP,
-            "VpcId": OF_GROUP,
-            "VpcPeeringConnectionId": OF_GROUP,
-            "PeeringStatus": OF_GROUP,
-        },
+        **each(read, "IpProtocol FromPort ToPort IpRanges Ipv6Ranges PrefixListIds"),
+        "UserIdGroupPairs": {**each(read, "Description GroupId"), **of_group},
     }
+
+
+SECURITY_GROUPS: Marks = {
+    **PLACE,
+    **each(IDENTITY, "GroupId GroupName SecurityGroupArn"),
+    **compared(description="Description"),
+    **{member: rules(direction) for direction, member in DIRECTIONS.items()},
+}
+SECURITY_GROUP_RULES: Marks = {
+    "SecurityGroupRules": {
+        **each(IDENTITY, "SecurityGroupRuleId SecurityGroupRuleArn GroupId GroupOwnerId"),
+        **each(RULE, "IsEgress IpProtocol FromPort ToPort Description CidrIpv4 CidrIpv6 PrefixListId ReferencedGroupInfo"),
+        "Tags": Foreign("whoever has put them there; they decide nothing"),
+    },
+    "NextToken": META,
+}
 
 
 class SecurityGroup(Ec2Kind):
@@ -62,60 +66,27 @@ class SecurityGroup(Ec2Kind):
     free = "AWS charges for none"
     describe, listing, key = "describe_security_groups", "SecurityGroups", "GroupId"
     answers = (
-        Answer(
-            "DescribeSecurityGroups",
-            "SecurityGroups",
-            {
-                **PLACE,
-                "GroupId": IDENTITY,
-                "GroupName": IDENTITY,
-                "SecurityGroupArn": IDENTITY,
-                "Description": Compared("description"),
-                **{member: rules(direction) for direction, member in DIRECTIONS.items()},
-            },
-        ),
-        Answer(
-            "DescribeSecurityGroupRules",
-            "",
-            {
-                "SecurityGroupRules": {
-                    "SecurityGroupRuleId": IDENTITY,
-                    "SecurityGroupRuleArn": IDENTITY,
-                    "GroupId": IDENTITY,
-                    "GroupOwnerId": IDENTITY,
-                    **dict.fromkeys(("IsEgress", "IpProtocol", "FromPort", "ToPort", "Description"), RULE),
-                    **dict.fromkeys(("CidrIpv4", "CidrIpv6", "PrefixListId", "ReferencedGroupInfo"), RULE),
-                    "Tags": Foreign("whoever has put them there; they decide nothing"),
-                },
-                "NextToken": EMPTY_ANSWER,
-            },
-        ),
+        Answer("DescribeSecurityGroups", "SecurityGroups", SECURITY_GROUPS),
+        Answer("DescribeSecurityGroupRules", "", SECURITY_GROUP_RULES),
     )
-    look = (Grant(("ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups")),)
     change = (
-        Grant(("ec2:CreateSecurityGroup",), arns("security-group"), "making"),
-        Grant(("ec2:CreateSecurityGroup",), arns("vpc"), "own"),
+        Grant("ec2", "CreateSecurityGroup", arns("security-group"), "making"),
+        Grant("ec2", "CreateSecurityGroup", arns("vpc"), "own"),
         Grant(
-            (
-                "ec2:AuthorizeSecurityGroupEgress",
-                "ec2:AuthorizeSecurityGroupIngress",
-                "ec2:RevokeSecurityGroupEgress",
-                "ec2:RevokeSecurityGroupIngress",
-                "ec2:UpdateSecurityGroupRuleDescriptionsEgress",
-                "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
-            ),
+            "ec2",
+            "AuthorizeSecurityGroupEgress AuthorizeSecurityGroupIngress RevokeSecurityGroupEgress "
+            "RevokeSecurityGroupIngress UpdateSecurityGroupRuleDescriptionsEgress "
+            "UpdateSecurityGroupRuleDescriptionsIngress",
             arns("security-group"),
             "own",
         ),
         TAGGING,
     )
-    removal = (Grant(("ec2:DeleteSecurityGroup",), arns("security-group"), "own"),)
+    removal = (Grant("ec2", "DeleteSecurityGroup", arns("security-group"), "own"),)
+    delete = "delete_security_group", "GroupId"
 
     def comes_with_another(self, resource: Resource) -> bool:
         return bool(resource["GroupName"] == "default")
-
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("ec2").delete_security_group(GroupId=identity)
 
     def read(self, client: Client, vpc_id: str) -> dict[str, Answers]:
         """Returns AWS's answers about the groups of a VPC, by their names."""
@@ -126,11 +97,9 @@ class SecurityGroup(Ec2Kind):
         # Without a value, a filter is refused.
         for rule in pages(client, "describe_security_group_rules", "SecurityGroupRules", Filters=of_groups) if ids else ():
             by_group.setdefault(rule["GroupId"], []).append(rule)
+        rules_of = {identity: {"SecurityGroupRules": found} for identity, found in by_group.items()}
         return {
-            group["GroupName"]: {
-                "DescribeSecurityGroups": group,
-                "DescribeSecurityGroupRules": {"SecurityGroupRules": by_group[group["GroupId"]]},
-            }
+            group["GroupName"]: {"DescribeSecurityGroups": group, "DescribeSecurityGroupRules": rules_of[group["GroupId"]]}
             for group in groups
         }
 
@@ -167,28 +136,19 @@ class SecurityGroup(Ec2Kind):
         identity = group["GroupId"]
         names = {group_id: name for name, group_id in ids.items()}
         found = self.named(answers, names)
-        calls = {
-            "ingress": (
-                client.authorize_security_group_ingress,
-                client.update_security_group_rule_descriptions_ingress,
-                client.revoke_security_group_ingress,
-            ),
-            "egress": (
-                client.authorize_security_group_egress,
-                client.update_security_group_rule_descriptions_egress,
-                client.revoke_security_group_egress,
-            ),
-        }
-        for direction, (allow, describe, refuse) in calls.items():
-            present = {rule: alone for rule, _, alone in single_rules(group[DIRECTIONS[direction]], direction, names)}
+        for direction, member in DIRECTIONS.items():
+            present = {rule: alone for rule, _, alone in single_rules(group[member], direction, names)}
             added, removed, described = rule_changes(wanted[direction], found[direction])
             as_wanted = {rule: permission(rule, wanted[direction][rule], ids) for rule in added + described}
             if added:
+                allow = getattr(client, f"authorize_security_group_{direction}")
                 allow(GroupId=identity, IpPermissions=[as_wanted[rule] for rule in added])
             if described:
+                describe = getattr(client, f"update_security_group_rule_descriptions_{direction}")
                 describe(GroupId=identity, IpPermissions=[as_wanted[rule] for rule in described])
             if removed:
-                refuse(GroupId=identity, IpPermissions=[present[rule] for rule in removed])
+                revoke = getattr(client, f"revoke_security_group_{direction}")
+                revoke(GroupId=identity, IpPermissions=[present[rule] for rule in removed])
         correct_tags(client, identity, wanted["tags"], found["tags"])
 
 
@@ -199,7 +159,7 @@ class SecurityGroupRules(Ec2Kind):
     free = "AWS charges for none"
     members = "the security group that they belong to"
     describe, listing, key = "describe_security_groups", "SecurityGroups", "GroupId"
-    removal = (Grant(("ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress"), arns("security-group"), "own"),)
+    removal = (Grant("ec2", "RevokeSecurityGroupEgress RevokeSecurityGroupIngress", arns("security-group"), "own"),)
 
     def found(self, clients: Clients, scope: Scope) -> Iterator[Resource]:
         for group in super().found(clients, scope):

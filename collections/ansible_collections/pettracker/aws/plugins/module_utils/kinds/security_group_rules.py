@@ -12,6 +12,9 @@ from typing import Any
 Rules = dict[str, str]
 DIRECTIONS = {"ingress": "from", "egress": "to"}
 
+# The lists of whom a rule is for, and the member that names one.
+PEERS = {"IpRanges": "CidrIp", "Ipv6Ranges": "CidrIpv6", "PrefixListIds": "PrefixListId", "UserIdGroupPairs": "GroupId"}
+
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html, and API_IpRange.html, Description.
 _LETTERS = "a-z, A-Z, 0-9, spaces and ._-:/()#,@[]+=&;{}!$*"
 _USABLE = re.compile(r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}")
@@ -54,15 +57,9 @@ def single_rules(
     permissions: list[dict[str, Any]], direction: str, names: Mapping[str, str]
 ) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yields each rule of EC2's IpPermissions: what it lets through, its description, and an IpPermission of it alone."""
-    peers = (
-        ("IpRanges", "CidrIp"),
-        ("Ipv6Ranges", "CidrIpv6"),
-        ("PrefixListIds", "PrefixListId"),
-        ("UserIdGroupPairs", "GroupId"),
-    )
     for permission in permissions:
         traffic: dict[str, Any] = {key: permission[key] for key in ("IpProtocol", "FromPort", "ToPort") if key in permission}
-        for kind, key in peers:
+        for kind, key in PEERS.items():
             for peer in permission.get(kind, []):
                 name = names.get(peer[key], peer[key])
                 text = peer.get("Description", "")
@@ -83,13 +80,9 @@ def permission(rule: str, text: str, ids: Mapping[str, str]) -> dict[str, Any]:
     traffic, _, peer = rule.split(" ", 2)
     protocol, port = traffic.split("/")
     described = {"Description": text} if text else {}
-    if peer in ids:
-        peers = {"UserIdGroupPairs": [{"GroupId": ids[peer]} | described]}
-    elif ":" in peer:
-        peers = {"Ipv6Ranges": [{"CidrIpv6": peer} | described]}
-    else:
-        peers = {"IpRanges": [{"CidrIp": peer} | described]}
-    return {"IpProtocol": protocol, "FromPort": int(port), "ToPort": int(port)} | peers
+    kind = "UserIdGroupPairs" if peer in ids else "Ipv6Ranges" if ":" in peer else "IpRanges"
+    alone = {PEERS[kind]: ids.get(peer, peer)} | described
+    return {"IpProtocol": protocol, "FromPort": int(port), "ToPort": int(port), kind: [alone]}
 
 
 def rule_changes(wanted: Rules, found: Rules) -> tuple[list[str], list[str], list[str]]:

@@ -4,14 +4,31 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar
 
 from ..state import State
-from .compute_charges import SnapshotCharges
+from .charges import Fields, Item, Place, snapshot_charge
 from .ec2 import Ec2Kind, Resource, regional_arns
-from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Foreign, Ignored
+from .fields import FIXED, IDENTITY, STATUS, TIME, Answer, Foreign, Ignored, Marks, compared, each
 from .image import Image, snapshots_of
 from .kind import Answers, Client, Clients, Grant, Owned, Scope
 
+SNAPSHOTS: Marks = {
+    **each(IDENTITY, "SnapshotId OwnerId OwnerAlias OutpostArn"),
+    **each(FIXED, "Description AvailabilityZone VolumeId VolumeSize FullSnapshotSizeInBytes Encrypted KmsKeyId"),
+    **each(FIXED, "AssociatedKmsKeys DataEncryptionKeyId SseType TransferType CompletionDurationMinutes"),
+    **each(STATUS, "State StateMessage Progress"),
+    **each(TIME, "StartTime CompletionTime"),
+    # https://docs.aws.amazon.com/ebs/latest/userguide/archive-snapshot.html
+    "StorageTier": Ignored("AWS archives none of an image that is enabled, as each is kept"),
+    "RestoreExpiryTime": Ignored("of one that is archived, and AWS archives none of an enabled image"),
+    "Tags": Foreign("the image build, which gives it those of the image"),
+}
+SNAPSHOT_ATTRIBUTE: Marks = {
+    "SnapshotId": IDENTITY,
+    **compared(create_volume_permissions="CreateVolumePermissions"),
+    "ProductCodes": FIXED,
+}
 
-class Snapshot(SnapshotCharges, Ec2Kind):
+
+class Snapshot(Ec2Kind):
     """That of an image, which is nobody else's, or one that an image has left behind."""
 
     name = "snapshot"
@@ -19,47 +36,10 @@ class Snapshot(SnapshotCharges, Ec2Kind):
     place = ""
     besides: ClassVar[Mapping[str, Any]] = {"OwnerIds": ["self"]}
     made_at = "StartTime"
-    answers = (
-        Answer(
-            "DescribeSnapshots",
-            "Snapshots",
-            {
-                "SnapshotId": IDENTITY,
-                "OwnerId": IDENTITY,
-                "OwnerAlias": IDENTITY,
-                "OutpostArn": IDENTITY,
-                "Description": FIXED,
-                "AvailabilityZone": FIXED,
-                "VolumeId": FIXED,
-                "VolumeSize": FIXED,
-                "FullSnapshotSizeInBytes": FIXED,
-                "Encrypted": FIXED,
-                "KmsKeyId": FIXED,
-                "AssociatedKmsKeys": FIXED,
-                "DataEncryptionKeyId": FIXED,
-                "SseType": FIXED,
-                "TransferType": FIXED,
-                "CompletionDurationMinutes": FIXED,
-                "State": FIGURE,
-                "StateMessage": FIGURE,
-                "Progress": FIGURE,
-                "StartTime": TIME,
-                "CompletionTime": TIME,
-                # https://docs.aws.amazon.com/ebs/latest/userguide/archive-snapshot.html
-                "StorageTier": Ignored("AWS archives none of an image that is enabled, as each is kept"),
-                "RestoreExpiryTime": Ignored("of one that is archived, and AWS archives none of an enabled image"),
-                "Tags": Foreign("the image build, which gives it those of the image"),
-            },
-        ),
-        Answer(
-            "DescribeSnapshotAttribute",
-            "",
-            {"SnapshotId": IDENTITY, "CreateVolumePermissions": Compared("create_volume_permissions"), "ProductCodes": FIXED},
-        ),
-    )
-    look = (Grant(("ec2:DescribeSnapshotAttribute", "ec2:DescribeSnapshots")),)
-    change = (Grant(("ec2:CreateTags", "ec2:DeleteSnapshot", "ec2:ModifySnapshotAttribute"), regional_arns("snapshot"), "own"),)
-    removal = (Grant(("ec2:DeleteSnapshot",), regional_arns("snapshot"), "own"),)
+    answers = (Answer("DescribeSnapshots", "Snapshots", SNAPSHOTS), Answer("DescribeSnapshotAttribute", "", SNAPSHOT_ATTRIBUTE))
+    change = (Grant("ec2", "CreateTags DeleteSnapshot ModifySnapshotAttribute", regional_arns("snapshot"), "own"),)
+    removal = (Grant("ec2", "DeleteSnapshot", regional_arns("snapshot"), "own"),)
+    delete = "delete_snapshot", "SnapshotId"
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
         found = list(super().owned(clients, scope))
@@ -69,8 +49,10 @@ class Snapshot(SnapshotCharges, Ec2Kind):
             image = users.get(one.identity)
             yield Owned(one.identity, one.name, one.since, f"image {image}" if image else "")
 
+    def charges(self, name: str, fields: Fields, place: Place) -> Iterator[Item]:
+        yield snapshot_charge(f"{self.name} {name}", place)
+
     def read(self, client: Client, resource: Resource) -> Answers:
-        """Returns AWS's answers about one that has been listed."""
         identity = resource["SnapshotId"]
         attributes = client.describe_snapshot_attribute(SnapshotId=identity, Attribute="createVolumePermission")
         return {"DescribeSnapshots": resource, "DescribeSnapshotAttribute": attributes}
@@ -94,6 +76,3 @@ class Snapshot(SnapshotCharges, Ec2Kind):
                 GroupNames=[one["Group"] for one in permissions if "Group" in one],
                 UserIds=[one["UserId"] for one in permissions if "UserId" in one],
             )
-
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("ec2").delete_snapshot(SnapshotId=identity)

@@ -38,17 +38,14 @@ def statements(
         besides: services that are left out.
         conditions: of the grants, as `Grant` names them; empty for all.
     """
-    granted = [
-        grant
-        for kind in kinds
-        for grant in getattr(kind, purpose)
-        if not conditions or (grant.condition or "none") in conditions
-    ]
+    grants = [grant for kind in kinds for grant in getattr(kind, purpose)]
     chosen = {
         allowed
-        for grant in granted
+        for grant in grants
+        if grant.service not in besides
+        and (not services or grant.service in services)
+        and (not conditions or (grant.condition or "none") in conditions)
         for allowed in _allowed(grant, values)
-        if _service(allowed) not in besides and (not services or _service(allowed) in services)
     }
     left = {allowed for allowed in chosen if not any(_covers(statement, allowed) for statement in written)}
     return _numbered(purpose, _merged(left))
@@ -85,10 +82,6 @@ def _condition(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _text(condition: Mapping[str, Any]) -> str:
     return json.dumps(condition, sort_keys=True)
-
-
-def _service(allowed: Allowed) -> str:
-    return allowed[0].partition(":")[0]
 
 
 def _covers(statement: Statement, allowed: Allowed) -> bool:

@@ -6,15 +6,13 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetG
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..refusals import unless_gone
 from ..state import State, differences, tags_to_dict, tags_to_list
-from .elb import TAGS, as_expected, attribute_changes, found, put_tags, tags_of
-from .fields import FIGURE, FIXED, IDENTITY, Answer, Compared, Foreign, Ignored, Nobodys
+from .elb import ELB, TAGS, ElbKind, as_expected, attribute_changes, elb_arns, put_tags
+from .fields import FIXED, IDENTITY, STATUS, Answer, Compared, Foreign, Ignored, Marks, Nobodys, compared, each
 from .finding import pages
-from .kind import Answers, Clients, Grant, Kind, Owned, Scope
+from .kind import Answers, Clients, Grant, Owned, Scope
 
-ARNS = ("arn:{partition}:elasticloadbalancing:{region}:{account}:targetgroup/{prefix}-*",)
-CHECK = Compared("health_check")
+ARNS = elb_arns("targetgroup")
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupAttribute.html; what is of application
 # cookies and of anomalies decides nothing, and AWS takes it only, with another type of stickiness or algorithm.
 DEFAULTS = {
@@ -30,109 +28,64 @@ DEFAULTS = {
     "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count": "1",
     "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage": "off",
 }
+# The fields of a health check, as ELB calls them; the codes that are good are in a structure of their own.
+HEALTH_CHECK = {
+    **{"protocol": "HealthCheckProtocol", "port": "HealthCheckPort", "path": "HealthCheckPath"},
+    **{"interval": "HealthCheckIntervalSeconds", "timeout": "HealthCheckTimeoutSeconds"},
+    **{"healthy_threshold": "HealthyThresholdCount", "unhealthy_threshold": "UnhealthyThresholdCount"},
+}
 # DescribeAutoScalingInstances takes at most fifty ids.
 AT_ONCE = 50
+TARGET_GROUPS: Marks = {
+    **each(IDENTITY, "TargetGroupArn TargetGroupName"),
+    **each(FIXED, "Protocol TargetType ProtocolVersion IpAddressType TargetControlPort"),
+    **compared(port="Port", vpc_id="VpcId"),
+    **dict.fromkeys(HEALTH_CHECK.values(), Compared("health_check")),
+    "HealthCheckEnabled": Ignored("always on where targets are instances"),
+    "Matcher": {**compared(health_check="HttpCode"), "GrpcCode": Ignored("of gRPC only, which a group has from its beginning")},
+    "LoadBalancerArns": Ignored("follows from listeners and rules, which are looked at"),
+}
+TARGET_HEALTH: Marks = {
+    "TargetHealthDescriptions": {
+        "Target": Nobodys("target", "Id"),
+        "HealthCheckPort": Ignored("follows from the health check"),
+        **each(STATUS, "TargetHealth AnomalyDetection"),
+        "AdministrativeOverride": Foreign("who shifts away from a zone that is impaired"),
+    }
+}
 
 
-class TargetGroup(Kind):
+class TargetGroup(ElbKind):
     """Hosts of one Auto Scaling group, which registers them, and how a balancer asks whether they are ready."""
 
     name = "target group"
-    service = "elbv2"
+    what = "TargetGroup"
     free = "part of the load balancer"
     answers = (
-        Answer(
-            "DescribeTargetGroups",
-            "TargetGroups",
-            {
-                "TargetGroupArn": IDENTITY,
-                "TargetGroupName": IDENTITY,
-                "Protocol": FIXED,
-                "Port": Compared("port"),
-                "VpcId": Compared("vpc_id"),
-                "HealthCheckProtocol": CHECK,
-                "HealthCheckPort": CHECK,
-                "HealthCheckEnabled": Ignored("always on where targets are instances"),
-                "HealthCheckIntervalSeconds": CHECK,
-                "HealthCheckTimeoutSeconds": CHECK,
-                "HealthyThresholdCount": CHECK,
-                "UnhealthyThresholdCount": CHECK,
-                "HealthCheckPath": CHECK,
-                "Matcher": {"HttpCode": CHECK, "GrpcCode": Ignored("of gRPC only, which a group has from its beginning")},
-                "LoadBalancerArns": Ignored("follows from listeners and rules, which are looked at"),
-                "TargetType": FIXED,
-                "ProtocolVersion": FIXED,
-                "IpAddressType": FIXED,
-                "TargetControlPort": FIXED,
-            },
-        ),
-        Answer("DescribeTargetGroupAttributes", "", {"Attributes": Compared("attributes")}),
+        Answer("DescribeTargetGroups", "TargetGroups", TARGET_GROUPS),
+        Answer("DescribeTargetGroupAttributes", "", compared(attributes="Attributes")),
         TAGS,
-        Answer(
-            "DescribeTargetHealth",
-            "",
-            {
-                "TargetHealthDescriptions": {
-                    "Target": Nobodys("target", "Id"),
-                    "HealthCheckPort": Ignored("follows from the health check"),
-                    "TargetHealth": FIGURE,
-                    "AnomalyDetection": FIGURE,
-                    "AdministrativeOverride": Foreign("who shifts away from a zone that is impaired"),
-                }
-            },
-        ),
+        Answer("DescribeTargetHealth", "", TARGET_HEALTH),
     )
     made_by_apply = ("vpc_id",)
     # Fields that AWS lets nobody change, so that a difference in them is an error.
     fixed = ("vpc_id", "port")
     look = (
-        Grant(
-            (
-                "autoscaling:DescribeAutoScalingGroups",
-                "autoscaling:DescribeAutoScalingInstances",
-                "elasticloadbalancing:DescribeTags",
-                "elasticloadbalancing:DescribeTargetGroupAttributes",
-                "elasticloadbalancing:DescribeTargetGroups",
-                "elasticloadbalancing:DescribeTargetHealth",
-                "tag:GetResources",
-            )
-        ),
+        Grant("autoscaling", "DescribeAutoScalingGroups DescribeAutoScalingInstances"),
+        Grant(ELB, "DescribeTags DescribeTargetGroupAttributes DescribeTargetGroups DescribeTargetHealth"),
+        Grant("tag", "GetResources"),
     )
     change = (
         Grant(
-            (
-                "elasticloadbalancing:AddTags",
-                "elasticloadbalancing:CreateTargetGroup",
-                "elasticloadbalancing:DeleteTargetGroup",
-                "elasticloadbalancing:ModifyTargetGroup",
-                "elasticloadbalancing:ModifyTargetGroupAttributes",
-                "elasticloadbalancing:RemoveTags",
-            ),
-            ARNS,
+            ELB, "AddTags CreateTargetGroup DeleteTargetGroup ModifyTargetGroup ModifyTargetGroupAttributes RemoveTags", ARNS
         ),
     )
-    removal = (Grant(("elasticloadbalancing:DeleteTargetGroup",), ARNS),)
+    removal = (Grant(ELB, "DeleteTargetGroup", ARNS),)
+    delete = "delete_target_group", "TargetGroupArn"
 
     def owned(self, clients: Clients, scope: Scope) -> Iterator[Owned]:
-        for group in found(clients, scope, "TargetGroup"):
+        for group in self.found(clients, scope):
             yield Owned(group["TargetGroupArn"], group["TargetGroupName"])
-
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("elbv2").delete_target_group(TargetGroupArn=identity)
-
-    def read(self, clients: Clients, name: str) -> Answers:
-        """Returns AWS's answers about the target group of that name; nothing where there is none."""
-        client = clients("elbv2")
-        groups = unless_gone(lambda: client.describe_target_groups(Names=[name])["TargetGroups"], [])
-        if not groups:
-            return {}
-        by_arn = {"TargetGroupArn": groups[0]["TargetGroupArn"]}
-        return {
-            "DescribeTargetGroups": groups[0],
-            "DescribeTargetGroupAttributes": client.describe_target_group_attributes(**by_arn),
-            "DescribeTags": next(tags_of(client, by_arn.values())),
-            "DescribeTargetHealth": client.describe_target_health(**by_arn),
-        }
 
     def declared(self, clients: Clients, answers: Answers) -> frozenset[str]:
         """Returns the ids of targets that Auto Scaling has registered, and of those that get no requests any more."""
@@ -157,28 +110,19 @@ class TargetGroup(Kind):
         return {
             "vpc_id": group.get("VpcId"),
             "port": group.get("Port"),
-            "health_check": {
-                "path": group.get("HealthCheckPath"),
-                "interval": group.get("HealthCheckIntervalSeconds"),
-                "timeout": group.get("HealthCheckTimeoutSeconds"),
-                "healthy_threshold": group.get("HealthyThresholdCount"),
-                "unhealthy_threshold": group.get("UnhealthyThresholdCount"),
-                "protocol": group.get("HealthCheckProtocol"),
-                "port": group.get("HealthCheckPort"),
-                "codes": (group.get("Matcher") or {}).get("HttpCode"),
-            },
+            "health_check": {field: group.get(member) for field, member in HEALTH_CHECK.items()}
+            | {"codes": (group.get("Matcher") or {}).get("HttpCode")},
             "attributes": tags_to_dict(answers["DescribeTargetGroupAttributes"]["Attributes"]),
             "tags": tags_to_dict(answers["DescribeTags"]["Tags"]),
         }
 
     def wanted(self, entry: Mapping[str, Any], found: State | None) -> State:
         """Returns the options of the module in the fields of `state`. Pure."""
-        given = {name: str(value) for name, value in entry["attributes"].items()}
         return {
             "vpc_id": entry["vpc_id"],
             "port": entry["port"],
             "health_check": dict(entry["health_check"]) | {"protocol": "HTTP", "port": "traffic-port", "codes": "200"},
-            "attributes": as_expected(found["attributes"] if found else {}, given, DEFAULTS),
+            "attributes": as_expected(found["attributes"] if found else {}, entry["attributes"], DEFAULTS),
             "tags": dict(entry["tags"]),
         }
 
@@ -191,15 +135,8 @@ class TargetGroup(Kind):
             if "health_check" in differences(wanted, found):
                 client.modify_target_group(TargetGroupArn=arn, **check)
         else:
-            made = client.create_target_group(
-                Name=name,
-                Protocol="HTTP",
-                Port=wanted["port"],
-                VpcId=wanted["vpc_id"],
-                TargetType="instance",
-                Tags=tags_to_list(wanted["tags"]),
-                **check,
-            )
+            place = {"Protocol": "HTTP", "Port": wanted["port"], "VpcId": wanted["vpc_id"], "TargetType": "instance"}
+            made = client.create_target_group(Name=name, Tags=tags_to_list(wanted["tags"]), **place, **check)
             arn, found = made["TargetGroups"][0]["TargetGroupArn"], {"attributes": {}}
         changed = attribute_changes(wanted["attributes"], found["attributes"])
         if changed:
@@ -208,16 +145,8 @@ class TargetGroup(Kind):
 
 def health_check_request(health_check: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the parameters of CreateTargetGroup and ModifyTargetGroup for a health check over HTTP."""
-    return {
-        "HealthCheckProtocol": health_check["protocol"],
-        "HealthCheckPort": health_check["port"],
-        "HealthCheckPath": health_check["path"],
-        "HealthCheckIntervalSeconds": health_check["interval"],
-        "HealthCheckTimeoutSeconds": health_check["timeout"],
-        "HealthyThresholdCount": health_check["healthy_threshold"],
-        "UnhealthyThresholdCount": health_check["unhealthy_threshold"],
-        "Matcher": {"HttpCode": health_check["codes"]},
-    }
+    fields = {parameter: health_check[field] for field, parameter in HEALTH_CHECK.items()}
+    return fields | {"Matcher": {"HttpCode": health_check["codes"]}}
 
 
 def _gets_nothing(health: Mapping[str, Any]) -> bool:

@@ -5,8 +5,8 @@ from typing import Any
 
 from ..state import State, tags_to_dict
 from .ec2 import PLACE, TAGGING, Resource, Site, VpcPart, arns
-from .fields import FIGURE, FIXED, IDENTITY, Answer, Compared, Default, Deviation, Foreign, Ignored, Nobodys
-from .kind import Answers, Client, Clients, Grant
+from .fields import FIXED, IDENTITY, STATUS, UNSET, Answer, Default, Deviation, Foreign, Ignored, Marks, Nobodys, compared, each
+from .kind import Answers, Client, Grant
 
 # The attributes that EC2 describes one at a time, as their calls name them, by the fields of the state.
 ATTRIBUTES = {"dns_support": "EnableDnsSupport", "dns_hostnames": "EnableDnsHostnames"}
@@ -49,6 +49,33 @@ def ended_blocks(resource: Resource) -> frozenset[str]:
     )
 
 
+VPCS: Marks = {
+    **PLACE,
+    "VpcId": IDENTITY,
+    "State": STATUS,
+    "IsDefault": FIXED,
+    **compared(cidr="CidrBlock"),
+    "CidrBlockAssociationSet": Nobodys("address range", "CidrBlock"),
+    "Ipv6CidrBlockAssociationSet": Nobodys("address range", "Ipv6CidrBlock"),
+    # AWS changes it to this, and to nothing else.
+    "InstanceTenancy": Default("default", by="modify_vpc_tenancy"),
+    "DhcpOptionsId": Ignored("names the options, which are compared themselves"),
+    "BlockPublicAccessStates": BLOCKED,
+    "EncryptionControl": {
+        **each(IDENTITY, "VpcId VpcEncryptionControlId"),
+        "Mode": UNSET,
+        **each(STATUS, "State StateMessage"),
+        **each(Ignored("goes with the control, which is put back to none"), "ResourceExclusions Tags"),
+    },
+}
+VPC_ATTRIBUTE: Marks = {"VpcId": IDENTITY, **compared(**ATTRIBUTES), METRICS: {"Value": UNSET}}
+DHCP_OPTIONS: Marks = {
+    **each(IDENTITY, "DhcpOptionsId OwnerId"),
+    "Tags": Ignored("of the set, which is the account's"),
+    **compared(dhcp_options="DhcpConfigurations"),
+}
+
+
 class Vpc(VpcPart):
     """What its options and attributes decide is in its state; what is in it are kinds of their own."""
 
@@ -56,73 +83,24 @@ class Vpc(VpcPart):
     free = "what is in one is paid for"
     tagged_as = "vpc"
     describe, listing, key = "describe_vpcs", "Vpcs", "VpcId"
+    creation, waiter = ("create_vpc", "Vpc"), "vpc_available"
     fixed = ("cidr",)
     answers = (
-        Answer(
-            "DescribeVpcs",
-            "Vpcs",
-            {
-                **PLACE,
-                "VpcId": IDENTITY,
-                "State": FIGURE,
-                "IsDefault": FIXED,
-                "CidrBlock": Compared("cidr"),
-                "CidrBlockAssociationSet": Nobodys("address range", "CidrBlock"),
-                "Ipv6CidrBlockAssociationSet": Nobodys("address range", "Ipv6CidrBlock"),
-                # AWS changes it to this, and to nothing else.
-                "InstanceTenancy": Default("default", by="modify_vpc_tenancy"),
-                "DhcpOptionsId": Ignored("names the options, which are compared themselves"),
-                "BlockPublicAccessStates": BLOCKED,
-                "EncryptionControl": {
-                    "VpcId": IDENTITY,
-                    "VpcEncryptionControlId": IDENTITY,
-                    "Mode": Default(None),
-                    "State": FIGURE,
-                    "StateMessage": FIGURE,
-                    "ResourceExclusions": Ignored("goes with the control, which is put back to none"),
-                    "Tags": Ignored("goes with the control, which is put back to none"),
-                },
-            },
-        ),
-        Answer(
-            "DescribeVpcAttribute",
-            "",
-            {
-                "VpcId": IDENTITY,
-                "EnableDnsSupport": Compared("dns_support"),
-                "EnableDnsHostnames": Compared("dns_hostnames"),
-                METRICS: {"Value": Default(None)},
-            },
-        ),
-        Answer(
-            "DescribeDhcpOptions",
-            "DhcpOptions",
-            {
-                "DhcpOptionsId": IDENTITY,
-                "OwnerId": IDENTITY,
-                "Tags": Ignored("of the set, which is the account's"),
-                "DhcpConfigurations": Compared("dhcp_options"),
-            },
-        ),
+        Answer("DescribeVpcs", "Vpcs", VPCS),
+        Answer("DescribeVpcAttribute", "", VPC_ATTRIBUTE),
+        Answer("DescribeDhcpOptions", "DhcpOptions", DHCP_OPTIONS),
     )
-    look = (Grant(("ec2:DescribeDhcpOptions", "ec2:DescribeVpcAttribute", "ec2:DescribeVpcs")),)
     change = (
-        Grant(("ec2:CreateVpc",), arns("vpc"), "making"),
-        Grant(
-            ("ec2:AssociateDhcpOptions", "ec2:DeleteVpcEncryptionControl", "ec2:ModifyVpcAttribute", "ec2:ModifyVpcTenancy"),
-            arns("vpc"),
-            "own",
-        ),
+        Grant("ec2", "CreateVpc", arns("vpc"), "making"),
+        Grant("ec2", "AssociateDhcpOptions DeleteVpcEncryptionControl ModifyVpcAttribute ModifyVpcTenancy", arns("vpc"), "own"),
         # AWS's own set carries nobody's tags, and neither does the one that takes its place.
-        Grant(("ec2:AssociateDhcpOptions", "ec2:CreateDhcpOptions"), arns("dhcp-options"), "unclaimed"),
+        Grant("ec2", "AssociateDhcpOptions CreateDhcpOptions", arns("dhcp-options"), "unclaimed"),
         # Which control is a VPC's is known by its id, and it carries the tags of who made it.
-        Grant(("ec2:DeleteVpcEncryptionControl",), arns("vpc-encryption-control"), "unclaimed"),
+        Grant("ec2", "DeleteVpcEncryptionControl", arns("vpc-encryption-control"), "unclaimed"),
         TAGGING,
     )
-    removal = (Grant(("ec2:DeleteVpc",), arns("vpc"), "own"),)
-
-    def remove(self, clients: Clients, identity: str) -> None:
-        clients("ec2").delete_vpc(VpcId=identity)
+    removal = (Grant("ec2", "DeleteVpc", arns("vpc"), "own"),)
+    delete = "delete_vpc", "VpcId"
 
     def read(self, client: Client, resource: Resource) -> Answers:
         attributes: dict[str, Any] = {}
@@ -132,39 +110,29 @@ class Vpc(VpcPart):
         chosen = resource.get("DhcpOptionsId", "default")
         # `default` is what AWS calls none at all.
         options = [] if chosen == "default" else client.describe_dhcp_options(DhcpOptionsIds=[chosen])["DhcpOptions"]
-        return {
-            "DescribeVpcs": resource,
-            "DescribeVpcAttribute": attributes,
-            "DescribeDhcpOptions": options[0] if options else {},
-        }
+        described = options[0] if options else {}
+        return {"DescribeVpcs": resource, "DescribeVpcAttribute": attributes, "DescribeDhcpOptions": described}
 
     def state(self, answers: Answers) -> State:
         vpc, attributes = answers["DescribeVpcs"], answers["DescribeVpcAttribute"]
-        values: dict[str, Any] = {field: attributes[member]["Value"] for field, member in ATTRIBUTES.items()}
         return {
             "cidr": vpc["CidrBlock"],
-            **values,
+            **{field: attributes[member]["Value"] for field, member in ATTRIBUTES.items()},
             "dhcp_options": dhcp_options(answers["DescribeDhcpOptions"]),
             "tags": tags_to_dict(vpc.get("Tags", [])),
         }
 
     def deviations(self, answers: Answers) -> list[Deviation]:
         control = answers["DescribeVpcs"].get("EncryptionControl", {})
-        return [
-            found
-            for found in super().deviations(answers)
-            if found.path != "encryption_control.mode" or control.get("State") not in CONTROL_GONE
-        ]
+        ended = ("encryption_control.mode",) if control.get("State") in CONTROL_GONE else ()
+        return [found for found in super().deviations(answers) if found.path not in ended]
 
     def nobodys(self, answers: Answers, declared: frozenset[str] = frozenset()) -> dict[str, list[str]]:
         vpc: Mapping[str, Any] = answers["DescribeVpcs"]
         return super().nobodys(answers, declared | {vpc["CidrBlock"]} | ended_blocks(vpc))
 
-    def make(self, site: Site, name: str, wanted: State) -> str:
-        answer = site.ec2.create_vpc(CidrBlock=wanted["cidr"], TagSpecifications=self.tags(wanted))
-        made: str = answer["Vpc"]["VpcId"]
-        site.wait("vpc_available", VpcIds=[made])
-        return made
+    def request(self, site: Site, name: str, wanted: State) -> dict[str, Any]:
+        return {"CidrBlock": wanted["cidr"]}
 
     def correct(self, site: Site, identity: str, wanted: State, fields: Collection[str], answers: Answers) -> None:
         for field, attribute in ATTRIBUTES.items():

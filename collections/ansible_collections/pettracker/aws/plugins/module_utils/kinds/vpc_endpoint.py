@@ -1,12 +1,12 @@
 """VPC endpoints: a gateway endpoint. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_VpcEndpoint.html"""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from ..state import State, canonical_policy, tags_to_dict
 from .ec2 import PLACE, TAGGING, Names, Site, VpcPart, arns, by_name
-from .fields import FIGURE, FIXED, IDENTITY, TIME, Answer, Compared, Default, Foreign, Ignored
+from .fields import FIXED, IDENTITY, STATUS, TIME, UNSET, Answer, Default, Foreign, Ignored, Marks, compared, each
 from .kind import Answers, Clients, Grant
 
 # What an endpoint has for which nobody wrote a policy.
@@ -18,6 +18,23 @@ DNS = {
     "dns_options.dns_record_ip_type": ("DnsRecordIpType", "service-defined"),
     "dns_options.private_dns_only_for_inbound_resolver_endpoint": ("PrivateDnsOnlyForInboundResolverEndpoint", False),
 }
+VPC_ENDPOINTS: Marks = {
+    **PLACE,
+    "VpcEndpointId": IDENTITY,
+    **each(FIXED, "VpcEndpointType ServiceName ServiceRegion ServiceNetworkArn ResourceConfigurationArn RequesterManaged"),
+    "CreationTimestamp": TIME,
+    **each(STATUS, "State LastError FailureReason"),
+    **compared(policy="PolicyDocument", route_tables="RouteTableIds"),
+    "IpAddressType": Default("ipv4", by="modify_vpc_endpoint"),
+    "DnsOptions": {
+        "DnsRecordIpType": Default("service-defined"),
+        "PrivateDnsOnlyForInboundResolverEndpoint": UNSET,
+        **each(INTERFACE, "PrivateDnsPreference PrivateDnsSpecifiedDomains"),
+    },
+    "PrivateDnsEnabled": Default(False, by="modify_vpc_endpoint"),
+    **each(INTERFACE, "SubnetIds Groups NetworkInterfaceIds DnsEntries Ipv4Prefixes Ipv6Prefixes"),
+    "PayerResponsibilities": Foreign("who owns the service; a gateway endpoint costs nothing"),
+}
 
 
 class VpcEndpoint(VpcPart):
@@ -27,55 +44,19 @@ class VpcEndpoint(VpcPart):
     free = "the only one is S3's, a gateway"
     tagged_as = "vpc-endpoint"
     describe, listing, key, made_at = "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId", "CreationTimestamp"
+    creation = "create_vpc_endpoint", "VpcEndpoint"
     alive = (("vpc-endpoint-state", ("pending", "available")),)
-    samples: ClassVar[Mapping[str, Any]] = {
+    samples: ClassVar = {
         "DescribeVpcEndpoints.PolicyDocument": (json.dumps(OPEN_POLICY), json.dumps(OPEN_POLICY | {"Statement": []}))
     }
-    answers = (
-        Answer(
-            "DescribeVpcEndpoints",
-            "VpcEndpoints",
-            {
-                **PLACE,
-                "VpcEndpointId": IDENTITY,
-                "VpcEndpointType": FIXED,
-                "ServiceName": FIXED,
-                "ServiceRegion": FIXED,
-                "ServiceNetworkArn": FIXED,
-                "ResourceConfigurationArn": FIXED,
-                "RequesterManaged": FIXED,
-                "CreationTimestamp": TIME,
-                "State": FIGURE,
-                "LastError": FIGURE,
-                "FailureReason": FIGURE,
-                "PolicyDocument": Compared("policy"),
-                "RouteTableIds": Compared("route_tables"),
-                "IpAddressType": Default("ipv4", by="modify_vpc_endpoint"),
-                "DnsOptions": {
-                    "DnsRecordIpType": Default("service-defined"),
-                    "PrivateDnsOnlyForInboundResolverEndpoint": Default(None),
-                    "PrivateDnsPreference": INTERFACE,
-                    "PrivateDnsSpecifiedDomains": INTERFACE,
-                },
-                "PrivateDnsEnabled": Default(False, by="modify_vpc_endpoint"),
-                "SubnetIds": INTERFACE,
-                "Groups": INTERFACE,
-                "NetworkInterfaceIds": INTERFACE,
-                "DnsEntries": INTERFACE,
-                "Ipv4Prefixes": INTERFACE,
-                "Ipv6Prefixes": INTERFACE,
-                "PayerResponsibilities": Foreign("who owns the service; a gateway endpoint costs nothing"),
-            },
-        ),
-    )
-    look = (Grant(("ec2:DescribeVpcEndpoints",)),)
+    answers = (Answer("DescribeVpcEndpoints", "VpcEndpoints", VPC_ENDPOINTS),)
     change = (
-        Grant(("ec2:CreateVpcEndpoint",), arns("vpc-endpoint"), "making"),
-        Grant(("ec2:CreateVpcEndpoint",), arns("route-table", "vpc"), "own"),
-        Grant(("ec2:ModifyVpcEndpoint",), arns("route-table", "vpc-endpoint"), "own"),
+        Grant("ec2", "CreateVpcEndpoint", arns("vpc-endpoint"), "making"),
+        Grant("ec2", "CreateVpcEndpoint", arns("route-table", "vpc"), "own"),
+        Grant("ec2", "ModifyVpcEndpoint", arns("route-table", "vpc-endpoint"), "own"),
         TAGGING,
     )
-    removal = (Grant(("ec2:DeleteVpcEndpoints",), arns("vpc-endpoint"), "own"),)
+    removal = (Grant("ec2", "DeleteVpcEndpoints", arns("vpc-endpoint"), "own"),)
 
     def remove(self, clients: Clients, identity: str) -> None:
         clients("ec2").delete_vpc_endpoints(VpcEndpointIds=[identity])
@@ -91,17 +72,10 @@ class VpcEndpoint(VpcPart):
     def named(self, state: State, names: Names) -> State:
         return state | {"route_tables": sorted(by_name(names, table) for table in state["route_tables"])}
 
-    def make(self, site: Site, name: str, wanted: State) -> str:
-        answer = site.call(
-            "create_vpc_endpoint",
-            VpcId=site.vpc_id,
-            ServiceName=s3(site.region),
-            VpcEndpointType="Gateway",
-            RouteTableIds=[site.ids["route table", table] for table in wanted["route_tables"]],
-            TagSpecifications=self.tags(wanted),
-        )
-        made: str = answer["VpcEndpoint"]["VpcEndpointId"]
-        return made
+    def request(self, site: Site, name: str, wanted: State) -> dict[str, Any]:
+        tables = [site.ids["route table", table] for table in wanted["route_tables"]]
+        gateway = {"ServiceName": s3(site.region), "VpcEndpointType": "Gateway"}
+        return {"VpcId": site.vpc_id, **gateway, "RouteTableIds": tables}
 
     def correct(self, site: Site, identity: str, wanted: State, fields: Collection[str], answers: Answers) -> None:
         if not answers:
