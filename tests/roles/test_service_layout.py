@@ -67,7 +67,9 @@ def test_another_service_region_and_partition_are_data() -> None:
 
 def test_no_arn_and_no_zone_is_written_down() -> None:
     written = re.compile(r"arn:aws|\b(us|eu|ap|cn)(-gov)?-(east|west|north|south)[a-z]*-\d")
-    files = [path for folder in ("inventories", "playbooks", "roles") for path in (ROOT / folder).rglob("*.*") if path.is_file()]
+    files = [
+        path for folder in ("inventories", "playbooks", "roles") for path in (ROOT / folder).rglob("*.*") if path.is_file()
+    ]
     found = [
         f"{path.relative_to(ROOT)}: {line.strip()}"
         for path in files
