@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import boto3
 import urllib3
-from ansible_collections.pettracker.aws.plugins.module_utils.kinds.elb import found
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.elb import tags_of
+from ansible_collections.pettracker.aws.plugins.module_utils.kinds.finding import pages
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Scope
 
 from delivery.environment import Environment
@@ -64,10 +65,14 @@ def find_balancer(environment: Environment) -> Balancer:
     if environment.is_local:
         url = urlsplit(os.environ["SERVICE_URL"])
         return Balancer(url.hostname or "", url.port or 443, url.hostname or "", Path(os.environ["SERVICE_CA"]))
-    balancer = next(found(boto3.client, Scope(environment.tags), "LoadBalancer"), None)
+    elb = boto3.client("elbv2")
+    balancers = {one["LoadBalancerArn"]: one for one in pages(elb, "describe_load_balancers", "LoadBalancers")}
+    # By ELB itself: the Tagging API may not know yet what an apply has just made.
+    ours = (one["ResourceArn"] for one in tags_of(elb, balancers) if Scope(environment.tags).carried_by(one["Tags"]))
+    balancer = balancers.get(next(ours, ""))
     if balancer is None:
         raise DeliveryError(f"no load balancer carries the tags of {environment.name}: make apply ENV={environment.name}")
-    listeners = boto3.client("elbv2").describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
+    listeners = elb.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
     secure = next((item for item in listeners if item["Protocol"] == "HTTPS"), None)
     if secure is None:
         raise DeliveryError(f"{balancer['DNSName']} has no HTTPS listener")

@@ -1,6 +1,7 @@
 """A play that calls a command hands over what it knows of its environment: no Ansible is started from within Ansible."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -38,6 +39,17 @@ TASKS = {
     for path in sorted((REPOSITORY / folder).rglob("*.yml"))
     for task in calls(yaml.safe_load(path.read_text()))
 }
+# The one through which most plays ask, and what they ask.
+(ASK,) = [TASKS.pop(name) for name in list(TASKS) if name.startswith("ask_delivery.yml")]
+VERBS = [
+    verb
+    for path in sorted((REPOSITORY / "playbooks").rglob("*.yml"))
+    for verb in re.findall(r"delivery_question: \W*([a-z-]+)", path.read_text())
+]
+
+
+def takes_facts(verb: str) -> bool:
+    return any("--facts" in option.opts for option in main.get_command(click.Context(main), verb).params)
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -45,12 +57,14 @@ def test_a_play_hands_over_what_it_knows_where_a_command_would_ask_ansible(name:
     command = TASKS[name]["ansible.builtin.command"]
     said = str(command["argv"]).replace("--facts=-", "--facts', '-")
     (verb,) = [verb for verb in main.commands if f"'{verb}'" in said]
-    takes_facts = any("--facts" in option.opts for option in main.get_command(click.Context(main), verb).params)
-    assert takes_facts == ("'--facts', '-'" in said) == (command.get("stdin") == "{{ delivery_facts | to_json }}")
+    assert takes_facts(verb) == ("'--facts', '-'" in said) == (command.get("stdin") == "{{ delivery_facts | to_json }}")
 
 
 def test_most_calls_are_about_an_environment() -> None:
-    assert len([task for task in TASKS.values() if "stdin" in task["ansible.builtin.command"]]) >= 5
+    command = ASK["ansible.builtin.command"]
+    assert ("'--facts', '-'" in command["argv"], command["stdin"]) == (True, "{{ delivery_facts | to_json }}")
+    assert len(VERBS) >= 4
+    assert all(takes_facts(verb) for verb in VERBS), VERBS
 
 
 def test_an_environment_is_the_same_however_it_is_known(world: World) -> None:
@@ -63,9 +77,9 @@ def test_a_command_of_a_play_needs_no_inventory_of_its_own(account: str, keys: t
     boto3.client("s3").create_bucket(Bucket=RELEASES)
     (tmp_path / "playbooks").mkdir()
     (tmp_path / "delivery").symlink_to(REPOSITORY / "delivery")
-    (asks,) = [task for name, task in TASKS.items() if name.startswith("prune_images.yml")]
-    show = {"ansible.builtin.debug": {"msg": "{{ images_of_releases.stdout or images_of_releases.stderr }}"}}
-    play = {"hosts": "localhost", "gather_facts": False, "tasks": [asks, show]}
+    show = {"ansible.builtin.debug": {"msg": "{{ delivery_answer.stdout or delivery_answer.stderr }}"}}
+    question = {"delivery_question": ["images-in-use"]}
+    play = {"hosts": "localhost", "gather_facts": False, "vars": question, "tasks": [ASK, show]}
     (tmp_path / "playbooks/play.yml").write_text(json.dumps([play]))
     known = {"account_id": "123456789012", "signing_keys": [{"signs": ["records"], "public_key": keys[1].read_text()}]}
     program = str(Path(sys.executable).with_name("ansible-playbook"))

@@ -20,12 +20,13 @@ ROWS = [
 
 
 def variables() -> dict[str, Any]:
-    """Return production's variables as Ansible ranks them, before they are rendered; alarms by the end of their names."""
+    """Return production's variables as Ansible ranks them, before they are rendered; services and alarms by their names."""
     known: dict[str, Any] = {}
     for defaults in sorted((ROOT / "roles").glob("*/defaults/main.yml")):
         known |= yaml.safe_load(defaults.read_text()) or {}
     for path in variable_files(ROOT, "production"):
         known |= yaml.safe_load(path.read_text())
+    known |= {f"services.{name}.{key}": value for name, one in known["services"].items() for key, value in one.items()}
     named = {re.sub(r"{{.*?}}", "", alarm["name"]).strip("-"): alarm for alarm in known["alarms_list"]}
     return known | {f"alarms_list.{name}.{key}": value for name, alarm in named.items() for key, value in alarm.items()}
 

@@ -208,7 +208,7 @@ def test_a_look_at_a_restart_changes_nothing(operator: Operator, group: Group) -
     assert not operator.restarts.exists()
     assert [asked for asked in operator.asked if asked.startswith("PUT")] == []
     for instance_id in before:
-        assert f"would {instance_id} Take the host aside (state: InService → standby)" in said
+        assert f"would {instance_id} Take the host to Standby (state: InService → standby)" in said
 
 
 @pytest.mark.slow

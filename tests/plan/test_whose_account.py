@@ -75,7 +75,7 @@ def test_every_play_on_the_controller_looks_first() -> None:
     plays = {
         f"{path.relative_to(ROOT)}: {play['name']}": play
         for path in sorted((ROOT / "playbooks").rglob("*.yml"))
-        if path.parent.name in ("playbooks", "operate")
+        if path.parent.name in ("playbooks", "operate", "plays")
         for play in yaml.safe_load(path.read_text())
         if "localhost" in play.get("hosts", "")
     }

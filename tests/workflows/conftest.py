@@ -42,7 +42,7 @@ NAMES = {
 }
 # The play that lets the workflows in; those after it in `make bootstrap` are imported.
 CI = yaml.safe_load((ROOT / "playbooks/bootstrap.yml").read_text())[0]
-PLAY = {name: CI[name] for name in ("hosts", "gather_facts", "environment")}
+PLAY = {name: CI[name] for name in ("hosts", "environment")}
 # What GitHub answers about a repository that was made after 2026-07-15, in place of gh.
 GITHUB = {
     f"repos/{REPOSITORY}": {"full_name": REPOSITORY, "name": "pettracker-ml", "id": 5678}

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 from localcloud.fleet.configuration import Configuration
 from localcloud.fleet.members import is_active, is_leaving
 from localcloud.fleet.refresh.guards import blind, raised
-from localcloud.fleet.refresh.plan import Situation, count_of, next_step
+from localcloud.fleet.refresh.next_step import Situation, count_of, next_step
 from localcloud.fleet.refresh.preferences import Preferences
 from localcloud.fleet.refresh.record import Refresh, Round, now
 from localcloud.fleet.refresh.survey import Survey, survey

@@ -20,7 +20,7 @@ STANDBY = ("Terminate", "Ignore", "Wait")
 class Preferences:
     """How to replace instances. Percentages are of the desired capacity, times are seconds.
 
-    `maximum` None is not the same as 100: see `plan`. `checkpoints` are percentages of the group's instances that are
+    `maximum` None is not the same as 100: see `next_step`. `checkpoints` are percentages of the group's instances that are
     new, the last one is where the refresh ends.
     """
 

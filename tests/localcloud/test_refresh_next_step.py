@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from localcloud.fleet.refresh.plan import Situation, Step, count_of, next_step
+from localcloud.fleet.refresh.next_step import Situation, Step, count_of, next_step
 from localcloud.fleet.refresh.preferences import parse
 
 

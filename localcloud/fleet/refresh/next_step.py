@@ -38,7 +38,7 @@ def count_of(percentage: int, total: int) -> int:
 
 
 def next_step(situation: Situation, minimum: int, maximum: int | None) -> Step:
-    """Plan the next step within `minimum` and `maximum` healthy percentage.
+    """Return the next step within `minimum` and `maximum` healthy percentage.
 
     Without a maximum an instance is terminated and its replacement launched at the same time, one at least, even where the
     minimum leaves no room for it. With a maximum, replacements above the desired capacity come first; where both bounds leave
