@@ -122,7 +122,7 @@ def test_there_is_time_for_the_second_look(values: Values, environment: str) -> 
 
 def test_a_step_whose_plan_or_verdict_has_failed_is_undone() -> None:
     begun = {"__rollout_refresh_id": "r-1", "__rollout_refresh": {}, "__rollout_percentage": 50, "__rollout_look": 1}
-    failed = {"failed": True, "msg": "Could not judge the new hosts: Throttling"}
+    failed: dict[str, Any] = {"failed": True, "msg": "Could not judge the new hosts: Throttling"}
     values = Values("production", **begun, __rollout_plan=failed, __rollout_verdict=failed)
     state = State(**values["__rollout_state"], failure=failed["msg"])
     assert next_step(state, Rolling(values.times)).do == "undo"
