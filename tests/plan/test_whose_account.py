@@ -42,7 +42,7 @@ def asked() -> Iterator[list[str]]:
 @pytest.mark.parametrize(
     ("options", "question"),
     [
-        (["network", "--start-at-task", "Keep the VPC, its subnets, gateways and routes"], None),
+        (["network", "--start-at-task", "Ensure the VPC, its subnets, gateways and routes"], None),
         (["network", "--skip-tags", "always"], None),
         (["destroy", "--start-at-task", "Remove everything that carries the environment's tags"], None),
         (["network", "--tags", "no-such-tag"], "Action=GetCallerIdentity"),

@@ -203,9 +203,9 @@ def asserted(role: str) -> list[str]:
 
 def bucket_policies(buckets: list[dict[str, Any]]) -> dict[str, Any]:
     """The policies of buckets by their names."""
-    template = jinja2.Template((ROOT / "roles/buckets/templates/policies.json.j2").read_text(), trim_blocks=True)
+    template = jinja2.Template((ROOT / "roles/buckets/templates/policies.yml.j2").read_text(), trim_blocks=True)
     document = template.render(buckets_list=buckets, buckets_account_id="123456789012", buckets_partition="aws")
-    found: dict[str, Any] = json.loads(document)
+    found: dict[str, Any] = yaml.safe_load(document)
     return found
 
 

@@ -24,8 +24,8 @@ ROOT = Path(__file__).parents[2]
 METRIC = {"namespace": "agent", "metric": "mem_used_percent", "dimensions": {"AutoScalingGroupName": "service"}}
 # Names of tasks at which something happens in AWS.
 COMPARE, START = "TASK [rollout : Compare the group with the version]", "TASK [rollout : Start the refresh, or find it]"
-VOUCH, LOOK = "TASK [rollout : Let the alarm hear that somebody", "TASK [rollout : Let each host begin"
-STARTED = "TASK [rollout : Remember the refresh]"
+VOUCH, LOOK = "TASK [rollout : Send heartbeats until", "TASK [rollout : Start the golden requests"
+STARTED = "TASK [rollout : Record the refresh]"
 # Seconds, more than the refresh waits at a checkpoint and at its end, and less than it waits for hosts.
 STOP = 600
 

@@ -120,6 +120,14 @@ def test_there_is_time_for_the_second_look(values: Values, environment: str) -> 
     assert next_step(late, strategy).do == "refuse"
 
 
+def test_a_step_whose_plan_or_verdict_has_failed_is_undone() -> None:
+    begun = {"__rollout_refresh_id": "r-1", "__rollout_refresh": {}, "__rollout_percentage": 50, "__rollout_look": 1}
+    failed: dict[str, Any] = {"failed": True, "msg": "Could not judge the new hosts: Throttling"}
+    values = Values("production", **begun, __rollout_plan=failed, __rollout_verdict=failed)
+    state = State(**values["__rollout_state"], failure=failed["msg"])
+    assert next_step(state, Rolling(values.times)).do == "undo"
+
+
 @pytest.mark.parametrize("environment", ON_AWS)
 def test_a_look_has_time_for_the_tasks_on_each_host(environment: str) -> None:
     role = ROOT / "roles/rollout/tasks"

@@ -176,21 +176,20 @@ def test_a_job_in_an_environment_is_of_the_main_branch(path: Path, job: Job) -> 
 
 @pytest.mark.parametrize(("path", "job"), AWS_JOBS)
 def test_a_job_takes_the_role_that_trusts_its_token(path: Path, job: Job) -> None:
-    variables = yaml.safe_load((ROOT / "roles/identity/vars/main.yml").read_text())
-    subjects, seconds = variables["__identity_ci_subjects"], variables["__identity_ci_session_seconds"]
+    trusted = yaml.safe_load((ROOT / "roles/identity/vars/main.yml").read_text())["__identity_ci_workflows"]
     (taken,) = (step["with"] for step in job["steps"] if "configure-aws" in step.get("uses", ""))
     if "environment" not in job:
         kind, role = "plan", "${{ inputs.plan_role }}" if path == CALLED else "${{ matrix.plan_role }}"
         # Without an environment, the subject of a token names the event, or the branch.
         assert set(triggers(path)) == {"pull_request"} or "github.ref == 'refs/heads/main'" in job["if"]
-        assert subjects[kind] == ["pull_request", "ref:refs/heads/main"]
+        assert trusted[kind]["subjects"] == ["pull_request", "ref:refs/heads/main"]
     else:
         kind, role = ("destroy" if path.stem == "destroy" else "deploy"), "${{ vars.AWS_ROLE_ARN }}"
-        (subject,) = subjects[kind]
+        (subject,) = trusted[kind]["subjects"]
         assert job["environment"].endswith("-destroy") == subject.endswith("-destroy")
         assert job["environment"].removesuffix("-destroy") == job["env"]["ENV"]
     assert taken["role-to-assume"] == role
-    assert taken.get("role-duration-seconds", 3600) <= seconds[kind]
+    assert taken.get("role-duration-seconds", 3600) <= trusted[kind]["session_seconds"]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)

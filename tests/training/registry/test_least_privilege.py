@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import jinja2
 import pytest
+import yaml
 from moto.core.authorization import enable_iam_authentication
 
 from bundle import RegistryError
@@ -38,10 +39,10 @@ IDENTITY = {
 
 
 def policy(name: str) -> dict[str, Any]:
-    template = (REPOSITORY / "roles/identity/templates" / f"{name}_policy.json.j2").read_text()
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 - JSON, not HTML
+    template = (REPOSITORY / "roles/identity/templates" / f"{name}_policy.yml.j2").read_text()
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 - YAML, not HTML
     environment.filters["to_json"] = json.dumps
-    document: dict[str, Any] = json.loads(environment.from_string(template).render(IDENTITY))
+    document: dict[str, Any] = yaml.safe_load(environment.from_string(template).render(IDENTITY))
     for statement in document["Statement"]:
         statement.pop("Condition", None)
     return document

@@ -21,7 +21,7 @@ options:
       description: {type: str, required: true, description: "What is wrong when it rings."}
       namespace: {type: str, required: true, description: "Namespace of the metric."}
       metric: {type: str, required: true, description: "Name of the metric."}
-      dimensions: {type: dict, default: {}, description: "All dimensions of the metric."}
+      dimensions: {type: dict, required: true, description: "All dimensions of the metric."}
       expression: {type: str, default: "", description: "Metric math over the metric, which is called C(m1), such as C(FILL(m1,
         0\\)). The alarm watches what comes of it. The metric itself when it is empty."}
       statistic: {type: str, choices: [Average, Maximum, Minimum, Sum, SampleCount], default: Average, description: "Statistic
