@@ -18,7 +18,7 @@ from tests.plan.world import NAME, TAGS, World, make, policy  # isort: skip - ma
 
 from ansible_collections.pettracker.aws.plugins.module_utils import owned_resources, propagation
 from ansible_collections.pettracker.aws.plugins.module_utils.kinds.kind import Scope
-from ansible_collections.pettracker.aws.plugins.module_utils.network.parts import client as network_client
+from ansible_collections.pettracker.aws.plugins.module_utils.network import client as network_client
 
 from localcloud import settings as constants
 from localcloud.account import Account
