@@ -8,14 +8,12 @@ import testinfra
 import yaml
 from testinfra.host import Host
 
-_VARIABLES = Path(__file__).parents[2] / "inventories/common/group_vars/all"
+_LAYOUT = Path(__file__).parents[2] / "inventories/common/group_vars/all/layout.yml"
 
 
 def service_layout() -> dict[str, str]:
     """Return where the service is on its hosts, as the inventories say it, and its account as `name`."""
-    variables: dict[str, Any] = {}
-    for file in ("service.yml", "layout.yml"):
-        variables |= yaml.safe_load((_VARIABLES / file).read_text())
+    variables: dict[str, Any] = yaml.safe_load(_LAYOUT.read_text())
     name = variables["service_name"]
     places = {key: place.replace("{{ service_name }}", name) for key, place in variables["service_layout"].items()}
     return places | {"name": name}
