@@ -21,17 +21,15 @@ from inference.wheelhouse.archive import (
     Contents,
     Parts,
     Target,
-    Wheel,
     WheelhouseError,
     build_project,
     find,
     keep,
     key_of,
-    name_and_version,
     path_of,
     sha256_of,
-    write,
 )
+from inference.wheelhouse.contents import Wheel, name_and_version, write
 
 _PROJECT = "pettracker-ml"
 _LARGEST = 16 * 1024 * 1024  # bytes of the project's own wheel
