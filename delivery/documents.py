@@ -12,4 +12,6 @@ class Document(BaseModel):
 def faults(error: ValidationError) -> str:
     """Return what is wrong with a document, each with its place, and no value of it."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return "; ".join(": ".join([".".join(map(str, one["loc"])), one["msg"]]).removeprefix(": ") for one in found[:10])
+    text = "; ".join(": ".join([".".join(map(str, one["loc"])), one["msg"]]).removeprefix(": ") for one in found[:10])
+    # Names of fields may be anybody's, and a line of its own may be a command to a workflow.
+    return " ".join(text.split())

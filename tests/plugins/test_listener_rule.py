@@ -89,3 +89,11 @@ def test_without_a_balancer_there_is_no_rule(account: Account) -> None:
     with pytest.raises(ModuleFailed, match="no listener on port 443"):
         load("modules", "listener_rule").run(FakeModule(wanted))
     assert not run("listener_rule", wanted | {"state": "absent"})["changed"]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"paths": []}, {"paths": [], "header": "X-Way", "value": None}, {"priority": "default", "state": "absent"}]
+)
+def test_what_makes_no_rule_is_refused_in_check_mode_too(balancer: Balancer, changes: dict[str, Any]) -> None:
+    with pytest.raises(ModuleFailed, match=r"needs paths|always has a default action"):
+        run("listener_rule", balancer.wanted(**changes), check_mode=True)

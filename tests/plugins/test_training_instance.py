@@ -156,6 +156,8 @@ def test_the_next_zone_is_tried_and_then_on_demand_if_allowed(account: Account, 
         run(parameters | {"job": "none"}, ec2=Refusing(spot=list(lacking)))
     fallen_back = run(parameters | {"job": "back", "on_demand_fallback": True}, ec2=Refusing(spot=list(lacking)))
     assert fallen_back["market"] == "on-demand"
+    last = {"job": "last", "market": "on-demand", "on_demand_fallback": True}
+    assert run(parameters | last, ec2=Refusing(spot=[]))["market"] == "on-demand"
 
     with pytest.raises(ClientError, match="UnauthorizedOperation"):
         run(parameters | {"job": "denied"}, ec2=Refusing(spot=["UnauthorizedOperation"]))

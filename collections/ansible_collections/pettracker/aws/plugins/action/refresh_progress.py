@@ -57,7 +57,7 @@ class Goal:
     vouch_until: float = 0.0
 
     def reached(self, refresh: Mapping[str, Any], waited: float, new: int = 0) -> bool:
-        """X"""
+        """Tells whether it is, with `new` hosts in place; what goes back is always followed until it has ended."""
         status = refresh["Status"]
         if self.until == "now" or status not in GOING_ON + GOING_BACK:
             return True

@@ -175,9 +175,20 @@ def keep_rule(module: Module, client: Any, listener: dict[str, Any]) -> Result:
     return result | {"diff": as_diff(title, wanted, found) if wanted else {"before": found or {}, "after": {}}}
 
 
+def problem(given: dict[str, Any]) -> str | None:
+    """Returns what is wrong with the options together."""
+    if given["state"] == "absent":
+        return "A listener always has a default action: state absent is for rules." if given["priority"] == "default" else None
+    if given["priority"] != "default" and not (given["value"] if given["header"] else given["paths"]):
+        return "A rule needs paths, or a header with its value."
+    return None
+
+
 def run(module: Module) -> Result:
     """Keeps the rule or the default action, where there is a listener."""
     client, given = module.client("elbv2"), module.params
+    if wrong := problem(given):
+        module.fail_json(msg=wrong)
     listener = find_listener(client, given)
     if listener:
         return (keep_default_action if given["priority"] == "default" else keep_rule)(module, client, listener)

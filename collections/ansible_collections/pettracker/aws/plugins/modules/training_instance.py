@@ -76,7 +76,7 @@ def start(module: Module, ec2: Any) -> jobs.Instance:
     """Starts the instance in the first market and subnet that have capacity; fails the module where none has."""
     parameters, refused = module.params, {}
     job, kind, market = parameters["job"], parameters["instance_type"], parameters["market"]
-    markets = [SPOT, ON_DEMAND] if parameters["on_demand_fallback"] else [market]
+    markets = [market, ON_DEMAND] if parameters["on_demand_fallback"] and market == SPOT else [market]
     earlier = [each["InstanceId"] for each in found(ec2, jobs.filters(parameters["tags"], job, ["terminated"]))]
     for market, subnet_id in product(markets, parameters["subnet_ids"]):
         try:
